@@ -19,6 +19,7 @@ use crate::{
     group = "eniclaim.io", version = "v1alpha1", kind = "EniClaim", plural = "eniclaims", singular = "eniclaim",
     shortname = "eclaim", category = "eniclaim", namespaced, status = "EniClaimStatus", derive = "PartialEq",
     selectable = "status.nodeName",
+    annotation("helm.sh/resource-policy", "keep"),
     doc = "EniClaim is one Elastic Network Interface for one pod. Its status says what was allocated, where it is and what it waits for.",
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.className"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),

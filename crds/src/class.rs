@@ -14,6 +14,7 @@ use crate::ids::{InterfaceName, SecurityGroupId, SubnetId};
 #[kube(
     group = "eniclaim.io", version = "v1alpha1", kind = "EniClass", plural = "eniclasses", singular = "eniclass",
     shortname = "eclass", category = "eniclaim", derive = "PartialEq",
+    annotation("helm.sh/resource-policy", "keep"),
     doc = "EniClass is a kind of network interface that pods can ask for by the label eniclaim.io/class.",
     printcolumn(name = "Subnets", type_ = "string", json_path = ".spec.subnets.ids"),
     printcolumn(name = "Security Groups", type_ = "string", json_path = ".spec.securityGroups.ids", priority = 1),

@@ -14,6 +14,7 @@ use crate::{
 #[kube(
     group = "eniclaim.io", version = "v1alpha1", kind = "EniNode", plural = "eninodes", singular = "eninode",
     shortname = "enode", category = "eniclaim", status = "EniNodeStatus", derive = "PartialEq",
+    annotation("helm.sh/resource-policy", "keep"),
     doc = "EniNode reports what network interfaces a node can hold and holds. It is named as its Node.",
     printcolumn(name = "Instance", type_ = "string", json_path = ".status.instance.id"),
     printcolumn(name = "Type", type_ = "string", json_path = ".status.instance.type"),
