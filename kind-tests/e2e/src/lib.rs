@@ -1,1 +1,3 @@
-//! (skeleton)
+//! Scenarios on a real cluster, through kubectl and traffic only.
+
+pub mod raw;

@@ -1,0 +1,13 @@
+# One image a daemon, each nothing but a static binary. The context is the folder that `make images` fills.
+
+FROM scratch AS operator
+# The AWS SDK verifies EC2's certificate with the system's roots.
+COPY ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY eniclaim-operator /eniclaim-operator
+USER 65532:65532
+ENTRYPOINT ["/eniclaim-operator"]
+
+FROM scratch AS agent
+COPY eniclaim /eniclaim
+COPY eniclaim-agent /eniclaim-agent
+ENTRYPOINT ["/eniclaim-agent"]

@@ -1,0 +1,53 @@
+# Every step that people and CI run, by name. `make help` lists them.
+
+TARGET  := target/x86_64-unknown-linux-musl
+IMAGES  := target/images
+CARGO   := cargo
+NEEDS   := kind-tests/prerequisites.sh
+# Empty: every rung.
+RUNG    ?=
+KEEP    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
+
+help: ## List what there is.
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leaves it up.
+	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
+
+test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
+
+lint: ## Formatting, clippy, dependency rules.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
+
+rung1: ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
+	$(CARGO) test --package crds --package operator-core --package node-agent-core --package vpc --package determinism
+
+rung3: ## The real operator against a simulated API server and EC2, in virtual time.
+	$(CARGO) test --package operator
+
+rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
+	$(CARGO) test --package cni --package node-agent --package vpc-sim
+
+rung5: images ## Scenarios on a real cluster.
+	$(CARGO) test --package cluster --package e2e
+
+build: prerequisites ## All binaries; the CNI plugin by its own profile.
+	$(CARGO) build --workspace --bins
+	$(CARGO) build --package cni --profile cni
+
+images: build ## Fill the folder from which the Dockerfile makes the images.
+	@mkdir -p $(IMAGES)
+	@cp -u $(TARGET)/debug/eniclaim-operator $(TARGET)/debug/eniclaim-agent $(TARGET)/cni/eniclaim $(IMAGES)
+	@cp -u $(TARGET)/debug/probe $$(command -v busybox) /etc/ssl/certs/ca-certificates.crt $(IMAGES)
+
+prerequisites: ## Install what is missing (apt, rustup), or name it.
+	@$(NEEDS)
+
+crds: ## Generate crds/yaml from the types.
+	$(CARGO) run --quiet --package crds --bin crdgen -- EniClass > crds/yaml/eniclasses.yaml
+	$(CARGO) run --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
+	$(CARGO) run --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml

@@ -1,0 +1,125 @@
+//! What the demo's and the tests' pods run: an HTTP server, an HTTP client and a raw-socket client, in one static binary.
+
+use std::{
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::{Parser, Subcommand};
+use e2e::raw;
+
+#[derive(Parser)]
+#[command(about = "Serve, get, and try what a pod must not reach")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Answer every HTTP request with the caller's address, until ended.
+    Serve {
+        /// TCP port.
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Get one HTTP page and print its body.
+    Get {
+        /// Address and port of the server.
+        to: SocketAddr,
+        /// Path to get.
+        #[arg(long, default_value = "/")]
+        path: String,
+        /// Local address to call from.
+        #[arg(long)]
+        from: Option<Ipv4Addr>,
+        /// Seconds to wait for the connection and for each read.
+        #[arg(long, default_value_t = 3)]
+        timeout: u64,
+    },
+    /// Get a page over and over, each time on a new connection, until ended; print a line for each failure.
+    Watch {
+        /// Address and port of the server.
+        to: SocketAddr,
+        /// Local address to call from.
+        #[arg(long)]
+        from: Option<Ipv4Addr>,
+    },
+    /// Send a TCP SYN to the instance metadata service through a packet socket, below all routing, and wait for an answer.
+    RawMetadata {
+        /// Interface to send from.
+        #[arg(long, default_value = "eni0")]
+        interface: String,
+        /// Router behind that interface.
+        #[arg(long)]
+        gateway: Ipv4Addr,
+        /// Seconds to wait for the answer.
+        #[arg(long, default_value_t = 2)]
+        timeout: u64,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(&Args::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Serve { port } => serve(*port),
+        Command::Get { to, path, from, timeout } => {
+            print!("{}", get(*to, path, *from, Duration::from_secs(*timeout))?);
+            Ok(())
+        }
+        Command::Watch { to, from } => loop {
+            match get(*to, "/", *from, Duration::from_secs(1)) {
+                Ok(_) => println!("ok"),
+                Err(error) => println!("failed: {error:#}"),
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        },
+        Command::RawMetadata { interface, gateway, timeout } => {
+            println!("{}", raw::syn_to_metadata(interface, *gateway, Duration::from_secs(*timeout))?);
+            Ok(())
+        }
+    }
+}
+
+fn serve(port: u16) -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).with_context(|| format!("listen on port {port}"))?;
+    for stream in listener.incoming() {
+        let Ok(mut stream) = stream else { continue };
+        std::thread::spawn(move || {
+            let caller = stream.peer_addr().map_or_else(|_| "?".to_owned(), |a| a.ip().to_string());
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let _ = stream.read(&mut [0; 4096]);
+            let body = format!("hello {caller}\n");
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        });
+    }
+    Ok(())
+}
+
+fn get(to: SocketAddr, path: &str, from: Option<Ipv4Addr>, timeout: Duration) -> anyhow::Result<String> {
+    let mut stream = match from {
+        Some(from) => raw::connect_from(IpAddr::V4(from), to, timeout)?,
+        None => TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))?,
+    };
+    stream.set_read_timeout(Some(timeout))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).with_context(|| format!("read from {to}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
+    if !head.starts_with("HTTP/1.1 200") && !head.starts_with("HTTP/1.0 200") {
+        bail!("{to} answered {}", head.lines().next().unwrap_or_default());
+    }
+    Ok(body.to_owned())
+}
