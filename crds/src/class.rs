@@ -76,7 +76,11 @@ pub struct Interface {
 
 impl Default for Interface {
     fn default() -> Self {
-        Self { name: InterfaceName::default(), default_route: DefaultRoute::Never, instance_metadata: InstanceMetadata::Blocked }
+        Self {
+            name: InterfaceName::default(),
+            default_route: DefaultRoute::Never,
+            instance_metadata: InstanceMetadata::Blocked,
+        }
     }
 }
 

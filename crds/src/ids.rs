@@ -116,11 +116,14 @@ impl Default for InterfaceName {
 }
 
 fn hex(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    text.bytes()
+        .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
 fn aws(value: &str, prefix: &str) -> bool {
-    value.strip_prefix(prefix).is_some_and(|rest| (8..=17).contains(&rest.len()) && hex(rest))
+    value
+        .strip_prefix(prefix)
+        .is_some_and(|rest| (8..=17).contains(&rest.len()) && hex(rest))
 }
 
 #[cfg(test)]
@@ -132,7 +135,15 @@ mod tests {
         for good in ["eni-0123abcd", "eni-0a1b2c3d4e5f60718"] {
             assert_eq!(good.parse::<EniId>().unwrap().as_str(), good);
         }
-        for bad in ["", "eni-", "eni-0123abc", "eni-0A23abcd", "eni-0a1b2c3d4e5f607189", "sg-0123abcd", "eni-attach-0123abcd"] {
+        for bad in [
+            "",
+            "eni-",
+            "eni-0123abc",
+            "eni-0A23abcd",
+            "eni-0a1b2c3d4e5f607189",
+            "sg-0123abcd",
+            "eni-attach-0123abcd",
+        ] {
             assert!(bad.parse::<EniId>().is_err(), "{bad}");
         }
         assert!("02:00:00:00:00:0a".parse::<Mac>().is_ok());
@@ -144,6 +155,9 @@ mod tests {
     #[test]
     fn refusal_names_value_and_example() {
         let error = "subnet-x".parse::<SubnetId>().unwrap_err().to_string();
-        assert_eq!(error, r#""subnet-x" is not a subnet id, for example subnet-0a1b2c3d4e5f60718"#);
+        assert_eq!(
+            error,
+            r#""subnet-x" is not a subnet id, for example subnet-0a1b2c3d4e5f60718"#
+        );
     }
 }

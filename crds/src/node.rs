@@ -12,16 +12,31 @@ use crate::{
 /// An EniNode has nothing to ask for: it is a report.
 #[derive(CustomResource, KubeSchema, Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
-    group = "eniclaim.io", version = "v1alpha1", kind = "EniNode", plural = "eninodes", singular = "eninode",
-    shortname = "enode", category = "eniclaim", status = "EniNodeStatus", derive = "PartialEq",
+    group = "eniclaim.io",
+    version = "v1alpha1",
+    kind = "EniNode",
+    plural = "eninodes",
+    singular = "eninode",
+    shortname = "enode",
+    category = "eniclaim",
+    status = "EniNodeStatus",
+    derive = "PartialEq",
     annotation("helm.sh/resource-policy", "keep"),
     doc = "EniNode reports what network interfaces a node can hold and holds. It is named as its Node.",
     printcolumn(name = "Instance", type_ = "string", json_path = ".status.instance.id"),
     printcolumn(name = "Type", type_ = "string", json_path = ".status.instance.type"),
     printcolumn(name = "Zone", type_ = "string", json_path = ".status.instance.zone"),
     printcolumn(name = "Capacity", type_ = "integer", json_path = ".status.capacity"),
-    printcolumn(name = "Agent", type_ = "string", json_path = ".status.conditions[?(@.type==\"AgentReady\")].status"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(
+        name = "Agent",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"AgentReady\")].status"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
 )]
 pub struct EniNodeSpec {}
 

@@ -1,5 +1,10 @@
 //! The generated CRDs: checked in as they are, bounded everywhere, and each rule shown by an accepted and a refused object.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -8,9 +13,18 @@ use serde_json::Value;
 
 fn crds() -> [(&'static str, Value); 3] {
     [
-        ("EniClass", serde_json::to_value(crds::EniClass::crd()).unwrap()),
-        ("EniClaim", serde_json::to_value(crds::EniClaim::crd()).unwrap()),
-        ("EniNode", serde_json::to_value(crds::EniNode::crd()).unwrap()),
+        (
+            "EniClass",
+            serde_json::to_value(crds::EniClass::crd()).unwrap(),
+        ),
+        (
+            "EniClaim",
+            serde_json::to_value(crds::EniClaim::crd()).unwrap(),
+        ),
+        (
+            "EniNode",
+            serde_json::to_value(crds::EniNode::crd()).unwrap(),
+        ),
     ]
 }
 
@@ -36,9 +50,16 @@ fn checked_in_yaml_is_what_the_types_generate() {
     for (kind, crd) in crds() {
         let plural = crd["spec"]["names"]["plural"].as_str().unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("yaml/{plural}.yaml"));
-        let checked_in: Value = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap_or_default())
-            .unwrap_or_else(|error| panic!("{}: {error}; make it again with: make crds", path.display()));
-        assert_eq!(checked_in, crd, "{kind}: {} is old; make it again with: make crds", path.display());
+        let checked_in: Value =
+            serde_saphyr::from_str(&fs::read_to_string(&path).unwrap_or_default()).unwrap_or_else(
+                |error| panic!("{}: {error}; make it again with: make crds", path.display()),
+            );
+        assert_eq!(
+            checked_in,
+            crd,
+            "{kind}: {} is old; make it again with: make crds",
+            path.display()
+        );
     }
 }
 
@@ -46,16 +67,22 @@ fn checked_in_yaml_is_what_the_types_generate() {
 fn every_string_list_and_map_has_a_maximum() {
     for (kind, crd) in crds() {
         for part in ["spec", "status"] {
-            walk(&format!("{kind}.{part}"), &schema(&crd)["properties"][part], &mut |path, field| {
-                let maximum = match field["type"].as_str() {
-                    Some("string") if field["enum"].is_array() => return,
-                    Some("string") => "maxLength",
-                    Some("array") => "maxItems",
-                    Some("object") if field["additionalProperties"].is_object() => "maxProperties",
-                    _ => return,
-                };
-                assert!(field[maximum].is_u64(), "{path} has no {maximum}");
-            });
+            walk(
+                &format!("{kind}.{part}"),
+                &schema(&crd)["properties"][part],
+                &mut |path, field| {
+                    let maximum = match field["type"].as_str() {
+                        Some("string") if field["enum"].is_array() => return,
+                        Some("string") => "maxLength",
+                        Some("array") => "maxItems",
+                        Some("object") if field["additionalProperties"].is_object() => {
+                            "maxProperties"
+                        }
+                        _ => return,
+                    };
+                    assert!(field[maximum].is_u64(), "{path} has no {maximum}");
+                },
+            );
         }
     }
 }
@@ -63,11 +90,20 @@ fn every_string_list_and_map_has_a_maximum() {
 #[test]
 fn every_field_of_a_status_is_explained() {
     for (kind, crd) in crds() {
-        for part in ["spec", "status"].into_iter().filter(|part| schema(&crd)["properties"][part].is_object()) {
-            walk(&format!("{kind}.{part}"), &schema(&crd)["properties"][part], &mut |path, field| {
-                let explained = field["description"].is_string() || path.ends_with("[]") || path.contains("Selector.");
-                assert!(explained, "{path} has no description for kubectl explain");
-            });
+        for part in ["spec", "status"]
+            .into_iter()
+            .filter(|part| schema(&crd)["properties"][part].is_object())
+        {
+            walk(
+                &format!("{kind}.{part}"),
+                &schema(&crd)["properties"][part],
+                &mut |path, field| {
+                    let explained = field["description"].is_string()
+                        || path.ends_with("[]")
+                        || path.contains("Selector.");
+                    assert!(explained, "{path} has no description for kubectl explain");
+                },
+            );
         }
     }
 }
@@ -79,19 +115,36 @@ fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
     for case in &cases {
         let says = case["says"].as_str().unwrap();
         let before = case.get("before");
-        assert_eq!(refusals(&case["accepted"], before), Vec::<String>::new(), "{says}: the accepted object");
+        assert_eq!(
+            refusals(&case["accepted"], before),
+            Vec::<String>::new(),
+            "{says}: the accepted object"
+        );
         let refused = refusals(&case["refused"], before);
-        assert!(refused.iter().any(|r| r.contains(says)), "{says}: the refused object got {refused:?}");
+        assert!(
+            refused.iter().any(|r| r.contains(says)),
+            "{says}: the refused object got {refused:?}"
+        );
         shown.insert(says.to_owned());
     }
     for (kind, crd) in crds() {
         walk(kind, schema(&crd), &mut |path, field| {
-            for rule in field["x-kubernetes-validations"].as_array().into_iter().flatten() {
+            for rule in field["x-kubernetes-validations"]
+                .as_array()
+                .into_iter()
+                .flatten()
+            {
                 let message = rule["message"].as_str().expect("a rule has a message");
-                assert!(shown.contains(message), "{path}: no case in rules.yaml says {message:?}");
+                assert!(
+                    shown.contains(message),
+                    "{path}: no case in rules.yaml says {message:?}"
+                );
             }
             if let Some(pattern) = field["pattern"].as_str() {
-                assert!(path.contains(".status") || shown.contains(pattern), "{path}: no case in rules.yaml says {pattern:?}");
+                assert!(
+                    path.contains(".status") || shown.contains(pattern),
+                    "{path}: no case in rules.yaml says {pattern:?}"
+                );
             }
         });
     }

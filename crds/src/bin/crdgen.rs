@@ -17,7 +17,9 @@ fn main() -> ExitCode {
     };
     match serde_saphyr::to_string(&crd) {
         Ok(yaml) => {
-            println!("# Generated from crds/src; do not edit. Make it again with: make crds\n---\n{yaml}");
+            println!(
+                "# Generated from crds/src; do not edit. Make it again with: make crds\n---\n{yaml}"
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {

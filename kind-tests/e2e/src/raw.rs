@@ -12,8 +12,8 @@ use nix::{
     ifaddrs::getifaddrs,
     sys::{
         socket::{
-            AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage, bind, connect, recv, sendto,
-            setsockopt, socket, sockopt,
+            AddressFamily, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrStorage,
+            bind, connect, recv, sendto, setsockopt, socket, sockopt,
         },
         time::TimeVal,
     },
@@ -24,27 +24,49 @@ pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// A TCP connection whose source is `from`.
 pub fn connect_from(from: IpAddr, to: SocketAddr, timeout: Duration) -> anyhow::Result<TcpStream> {
-    let fd = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let fd = socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )?;
     // connect(2) gives up after SO_SNDTIMEO (socket(7)).
     let limit = TimeVal::new(i64::try_from(timeout.as_secs())?.max(1), 0);
     setsockopt(&fd, sockopt::SendTimeout, &limit)?;
-    bind(fd.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(from, 0))).with_context(|| format!("bind to {from}"))?;
-    connect(fd.as_raw_fd(), &SockaddrStorage::from(to)).with_context(|| format!("connect from {from} to {to}"))?;
+    bind(
+        fd.as_raw_fd(),
+        &SockaddrStorage::from(SocketAddr::new(from, 0)),
+    )
+    .with_context(|| format!("bind to {from}"))?;
+    connect(fd.as_raw_fd(), &SockaddrStorage::from(to))
+        .with_context(|| format!("connect from {from} to {to}"))?;
     Ok(TcpStream::from(fd))
 }
 
 /// Sends a TCP SYN to the metadata service in an Ethernet frame of our own; says who answered.
 ///
 /// A packet socket passes by routing rules; only a filter on the device can stop it.
-pub fn syn_to_metadata(interface: &str, gateway: Ipv4Addr, timeout: Duration) -> anyhow::Result<String> {
+pub fn syn_to_metadata(
+    interface: &str,
+    gateway: Ipv4Addr,
+    timeout: Duration,
+) -> anyhow::Result<String> {
     let (link, source) = addresses(interface)?;
-    let mac = link.addr().with_context(|| format!("{interface} has no MAC"))?;
+    let mac = link
+        .addr()
+        .with_context(|| format!("{interface} has no MAC"))?;
     let router = neighbour(interface, source, gateway)?;
-    let packets = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
-        .context("open a packet socket (needs NET_RAW)")?;
+    let packets = socket(
+        AddressFamily::Packet,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthAll,
+    )
+    .context("open a packet socket (needs NET_RAW)")?;
     setsockopt(&packets, sockopt::ReceiveTimeout, &TimeVal::new(0, 100_000))?;
     let frame = syn(mac, router, source, METADATA);
-    sendto(packets.as_raw_fd(), &frame, &link, MsgFlags::empty()).with_context(|| format!("send on {interface}"))?;
+    sendto(packets.as_raw_fd(), &frame, &link, MsgFlags::empty())
+        .with_context(|| format!("send on {interface}"))?;
     await_answer(&packets, timeout)
 }
 
@@ -52,7 +74,9 @@ fn await_answer(packets: &OwnedFd, timeout: Duration) -> anyhow::Result<String> 
     let end = Instant::now() + timeout;
     let mut frame = [0; 2048];
     while Instant::now() < end {
-        let Ok(length) = recv(packets.as_raw_fd(), &mut frame, MsgFlags::empty()) else { continue };
+        let Ok(length) = recv(packets.as_raw_fd(), &mut frame, MsgFlags::empty()) else {
+            continue;
+        };
         // Ethernet type IPv4, and the IPv4 source address at its place behind the 14 bytes of Ethernet.
         let ip = frame.get(12..14) == Some(&[8, 0]) && length >= 34;
         if ip && frame.get(26..30) == Some(&METADATA.octets()) {
@@ -65,7 +89,9 @@ fn await_answer(packets: &OwnedFd, timeout: Duration) -> anyhow::Result<String> 
 fn addresses(interface: &str) -> anyhow::Result<(LinkAddr, Ipv4Addr)> {
     let (mut link, mut source) = (None, None);
     for found in getifaddrs()?.filter(|a| a.interface_name == interface) {
-        let Some(address) = found.address else { continue };
+        let Some(address) = found.address else {
+            continue;
+        };
         if let Some(found) = address.as_link_addr() {
             link = Some(*found);
         } else if let Some(found) = address.as_sockaddr_in() {
@@ -80,15 +106,28 @@ fn addresses(interface: &str) -> anyhow::Result<(LinkAddr, Ipv4Addr)> {
 
 /// The MAC of `gateway`: a refused connection makes the kernel ask for it, /proc/net/arp says what it learnt.
 fn neighbour(interface: &str, source: Ipv4Addr, gateway: Ipv4Addr) -> anyhow::Result<[u8; 6]> {
-    let _ = connect_from(IpAddr::V4(source), SocketAddr::from((gateway, 1)), Duration::from_secs(1));
+    let _ = connect_from(
+        IpAddr::V4(source),
+        SocketAddr::from((gateway, 1)),
+        Duration::from_secs(1),
+    );
     let table = fs::read_to_string("/proc/net/arp")?;
     let row = table
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<_>>())
-        .find(|row| row.first() == Some(&gateway.to_string().as_str()) && row.get(5) == Some(&interface));
-    let text = row.and_then(|row| row.get(3).copied()).with_context(|| format!("{gateway} does not answer ARP on {interface}"))?;
-    let octets: Vec<u8> = text.split(':').map(|octet| u8::from_str_radix(octet, 16)).collect::<Result<_, _>>()?;
-    octets.try_into().map_err(|_| anyhow::anyhow!("{text} is not a MAC"))
+        .find(|row| {
+            row.first() == Some(&gateway.to_string().as_str()) && row.get(5) == Some(&interface)
+        });
+    let text = row
+        .and_then(|row| row.get(3).copied())
+        .with_context(|| format!("{gateway} does not answer ARP on {interface}"))?;
+    let octets: Vec<u8> = text
+        .split(':')
+        .map(|octet| u8::from_str_radix(octet, 16))
+        .collect::<Result<_, _>>()?;
+    octets
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("{text} is not a MAC"))
 }
 
 /// An Ethernet frame with a TCP SYN to port 80.
@@ -112,7 +151,10 @@ fn syn(from_mac: [u8; 6], to_mac: [u8; 6], from: Ipv4Addr, to: Ipv4Addr) -> Vec<
 /// The Internet checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> u16 {
     let sum = bytes.chunks(2).fold(0_u32, |sum, pair| {
-        let word = u16::from_be_bytes([pair.first().copied().unwrap_or(0), pair.get(1).copied().unwrap_or(0)]);
+        let word = u16::from_be_bytes([
+            pair.first().copied().unwrap_or(0),
+            pair.get(1).copied().unwrap_or(0),
+        ]);
         sum + u32::from(word)
     });
     let folded = (sum & 0xffff) + (sum >> 16);

@@ -75,7 +75,12 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Serve { port } => serve(*port),
-        Command::Get { to, path, from, timeout } => {
+        Command::Get {
+            to,
+            path,
+            from,
+            timeout,
+        } => {
             print!("{}", get(*to, path, *from, Duration::from_secs(*timeout))?);
             Ok(())
         }
@@ -86,38 +91,66 @@ fn run(command: &Command) -> anyhow::Result<()> {
             }
             std::thread::sleep(Duration::from_millis(50));
         },
-        Command::RawMetadata { interface, gateway, timeout } => {
-            println!("{}", raw::syn_to_metadata(interface, *gateway, Duration::from_secs(*timeout))?);
+        Command::RawMetadata {
+            interface,
+            gateway,
+            timeout,
+        } => {
+            println!(
+                "{}",
+                raw::syn_to_metadata(interface, *gateway, Duration::from_secs(*timeout))?
+            );
             Ok(())
         }
     }
 }
 
 fn serve(port: u16) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).with_context(|| format!("listen on port {port}"))?;
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+        .with_context(|| format!("listen on port {port}"))?;
     for stream in listener.incoming() {
         let Ok(mut stream) = stream else { continue };
         std::thread::spawn(move || {
-            let caller = stream.peer_addr().map_or_else(|_| "?".to_owned(), |a| a.ip().to_string());
+            let caller = stream
+                .peer_addr()
+                .map_or_else(|_| "?".to_owned(), |a| a.ip().to_string());
             let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
             let _ = stream.read(&mut [0; 4096]);
             let body = format!("hello {caller}\n");
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
         });
     }
     Ok(())
 }
 
-fn get(to: SocketAddr, path: &str, from: Option<Ipv4Addr>, timeout: Duration) -> anyhow::Result<String> {
+fn get(
+    to: SocketAddr,
+    path: &str,
+    from: Option<Ipv4Addr>,
+    timeout: Duration,
+) -> anyhow::Result<String> {
     let mut stream = match from {
         Some(from) => raw::connect_from(IpAddr::V4(from), to, timeout)?,
-        None => TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))?,
+        None => {
+            TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))?
+        }
     };
     stream.set_read_timeout(Some(timeout))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"
+    )?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).with_context(|| format!("read from {to}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no body")?;
+    stream
+        .read_to_string(&mut answer)
+        .with_context(|| format!("read from {to}"))?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("the answer has no body")?;
     if !head.starts_with("HTTP/1.1 200") && !head.starts_with("HTTP/1.0 200") {
         bail!("{to} answered {}", head.lines().next().unwrap_or_default());
     }
