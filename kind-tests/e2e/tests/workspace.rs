@@ -19,7 +19,6 @@ const IMPURE: &[&str] = &[
     "getrandom",
     "hyper",
     "kube",
-    "log",
     "mio",
     "netlink-sys",
     "nix",
