@@ -1,1 +1,32 @@
-//! (skeleton)
+//! EC2's rules for network interfaces as a pure value: calls and passing time in, the next state of the world out.
+//!
+//! Ids are handed out by a counter and time is an argument, so equal histories give equal worlds.
+//! Rules that no documentation settles are marked `unverified`, and listed in `docs/simulator.md`.
+
+mod address;
+mod attach;
+mod audit;
+mod cidr;
+mod create;
+mod describe;
+mod eni;
+mod error;
+mod ids;
+mod instance;
+mod modify;
+mod request;
+mod subnet;
+mod time;
+pub mod world;
+
+pub use audit::Violation;
+pub use cidr::{Cidr, NotACidr};
+pub use describe::{Filter, Query};
+pub use eni::{Attachment, AttachmentState, Eni, EniState, Mac};
+pub use error::Ec2Error;
+pub use ids::{AttachmentId, EniId, GroupId, InstanceId, SubnetId, VpcId};
+pub use instance::{INSTANCE_TYPES, Instance, InstanceState, InstanceType, InstanceView, Launch};
+pub use request::{Attach, Change, Create, Request, Response};
+pub use subnet::{Ingress, Protocol, SecurityGroup, Source, Subnet, SubnetView};
+pub use time::{Delays, Event, Transition};
+pub use world::Vpc;

@@ -1,0 +1,160 @@
+//! How interfaces come and go.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world};
+
+/// Security groups that one interface takes by default.
+/// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
+const MAX_GROUPS: usize = 5;
+/// Tags that one resource takes. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>
+const MAX_TAGS: usize = 50;
+
+/// A request that was granted under a `ClientToken`, and its answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Granted {
+    request: Create,
+    answer: Eni,
+}
+
+impl Vpc {
+    /// A token that was seen is answered as it was then, even if the interface is gone since (unverified).
+    /// <https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html>
+    pub(crate) fn create(&mut self, request: Create, now_ms: u64) -> Result<Eni, Ec2Error> {
+        let Some(token) = request.client_token.clone() else {
+            return self.create_anew(&request, now_ms);
+        };
+        if let Some(granted) = self.tokens.get(&token) {
+            let same = granted.request == request;
+            return if same {
+                Ok(granted.answer.clone())
+            } else {
+                Err(Ec2Error::IdempotentMismatch)
+            };
+        }
+        let answer = self.create_anew(&request, now_ms)?;
+        self.tokens.insert(
+            token,
+            Granted {
+                request,
+                answer: answer.clone(),
+            },
+        );
+        Ok(answer)
+    }
+
+    fn create_anew(&mut self, request: &Create, now_ms: u64) -> Result<Eni, Ec2Error> {
+        let Create {
+            subnet,
+            address,
+            groups,
+            description,
+            tags,
+            client_token: _,
+        } = request;
+        check_tags(tags)?;
+        let due_ms = now_ms.saturating_add(self.delays.create_ms);
+        let mut eni = self.new_eni(subnet, *address, groups, EniState::Pending { due_ms })?;
+        eni.description.clone_from(description);
+        eni.tags.clone_from(tags);
+        self.enis.insert(eni.id.clone(), eni.clone());
+        Ok(eni)
+    }
+
+    /// A checked interface that is not yet part of the world.
+    pub(crate) fn new_eni(
+        &mut self,
+        subnet: &SubnetId,
+        address: Option<Ipv4Addr>,
+        groups: &BTreeSet<GroupId>,
+        state: EniState,
+    ) -> Result<Eni, Ec2Error> {
+        let subnet = self
+            .subnets
+            .get(subnet)
+            .ok_or_else(|| Ec2Error::SubnetNotFound(subnet.clone()))?
+            .clone();
+        let groups = self.check_groups(groups, &subnet)?;
+        let address = self.pick(&subnet, address)?;
+        let n = self.count();
+        let Subnet {
+            id,
+            vpc,
+            zone,
+            cidr: _,
+        } = subnet;
+        Ok(Eni {
+            id: EniId::from(format!("eni-{n:017x}")),
+            vpc,
+            subnet: id,
+            zone,
+            mac: Mac::nth(n),
+            address,
+            groups,
+            description: String::new(),
+            tags: BTreeMap::new(),
+            source_dest_check: true,
+            state,
+        })
+    }
+
+    /// The groups that an interface of `subnet` gets when it asks for `groups`.
+    pub(crate) fn check_groups(
+        &self,
+        groups: &BTreeSet<GroupId>,
+        subnet: &Subnet,
+    ) -> Result<BTreeSet<GroupId>, Ec2Error> {
+        if groups.is_empty() {
+            let default = self
+                .groups
+                .values()
+                .find(|group| group.vpc == subnet.vpc && group.name == world::DEFAULT);
+            return Ok(default.map(|group| group.id.clone()).into_iter().collect());
+        }
+        if groups.len() > MAX_GROUPS {
+            return Err(Ec2Error::TooManyGroups);
+        }
+        for id in groups {
+            let group = self
+                .groups
+                .get(id)
+                .ok_or_else(|| Ec2Error::GroupNotFound(id.clone()))?;
+            if group.vpc != subnet.vpc {
+                return Err(Ec2Error::OtherVpc);
+            }
+        }
+        Ok(groups.clone())
+    }
+
+    /// Deletes a pending or available interface. (That a pending one may be deleted is unverified.)
+    pub(crate) fn delete(&mut self, id: &EniId) -> Result<(), Ec2Error> {
+        let eni = self
+            .eni(id)
+            .ok_or_else(|| Ec2Error::EniNotFound(id.clone()))?;
+        match eni.state {
+            EniState::InUse(_) => return Err(Ec2Error::EniInUse(id.clone())),
+            EniState::Pending { .. } | EniState::Available => {}
+        }
+        self.enis.remove(id);
+        Ok(())
+    }
+}
+
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Ec2Error> {
+    if tags.len() > MAX_TAGS {
+        return Err(Ec2Error::TooManyTags);
+    }
+    match tags
+        .keys()
+        .find(|key| key.is_empty() || key.starts_with("aws:"))
+    {
+        Some(key) => Err(Ec2Error::InvalidParameter {
+            name: "Tag.Key",
+            value: key.clone(),
+        }),
+        None => Ok(()),
+    }
+}

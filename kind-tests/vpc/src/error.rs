@@ -1,0 +1,154 @@
+//! What EC2 refuses, with its own codes and words.
+
+use std::net::Ipv4Addr;
+
+use crate::{AttachmentId, EniId, GroupId, InstanceId, SubnetId};
+
+/// A refusal. `Display` is EC2's message, so it keeps EC2's spelling.
+/// Codes: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Ec2Error {
+    /// No such interface.
+    #[error("The networkInterface ID '{0}' does not exist")]
+    EniNotFound(EniId),
+    /// No such attachment, or one that is over.
+    #[error("The attachment ID '{0}' does not exist")]
+    AttachmentNotFound(AttachmentId),
+    /// No such instance.
+    #[error("The instance ID '{0}' does not exist")]
+    InstanceNotFound(InstanceId),
+    /// No such subnet.
+    #[error("The subnet ID '{0}' does not exist")]
+    SubnetNotFound(SubnetId),
+    /// No such security group.
+    #[error("The security group '{0}' does not exist")]
+    GroupNotFound(GroupId),
+    /// No such instance type.
+    #[error("The following supplied instance types do not exist: [{0}]")]
+    InstanceTypeNotFound(String),
+    /// A tag was asked for something that is not an interface of this world.
+    #[error("The ID '{0}' is not valid")]
+    ResourceNotFound(String),
+    /// The interface is attached, or on its way to or from an instance.
+    #[error("The network interface '{0}' is currently in use")]
+    EniInUse(EniId),
+    /// The interface is still pending. Which code EC2 uses is unverified.
+    #[error("The network interface '{0}' is not in the 'available' state")]
+    EniPending(EniId),
+    /// The attachment is detaching already. Which code EC2 uses is unverified.
+    #[error("The attachment '{0}' is not in the 'attached' state")]
+    AlreadyDetaching(AttachmentId),
+    /// The instance is neither running nor stopped.
+    #[error("The instance '{0}' is not in a valid state for this operation")]
+    InstanceNotRunning(InstanceId),
+    /// The primary interface stays where it is.
+    #[error("The network interface at device index 0 cannot be detached.")]
+    PrimaryEni,
+    /// Interface and instance lie in different zones.
+    #[error(
+        "You may not attach a network interface to an instance if they are not in the same availability zone"
+    )]
+    OtherZone,
+    /// Interface and instance, or subnet and group, lie in different networks.
+    #[error("You have specified two resources that belong to different networks.")]
+    OtherVpc,
+    /// The instance type has no such network card.
+    #[error("Network card index '{0}' is not valid for the instance type")]
+    NoSuchCard(u32),
+    /// The index lies beyond the card's slots. That EC2 refuses it is unverified.
+    #[error("Device index '{0}' is not valid for the network card")]
+    NoSuchIndex(u32),
+    /// The slot is taken.
+    #[error("Instance '{instance}' already has an interface attached at device index '{device}'.")]
+    IndexTaken {
+        /// The instance.
+        instance: InstanceId,
+        /// The index that was asked for.
+        device: u32,
+    },
+    /// The card holds as many interfaces as it can.
+    #[error("Interface count {count} exceeds the limit for {instance_type}")]
+    AttachmentLimit {
+        /// How many there would be.
+        count: usize,
+        /// The instance type that sets the limit.
+        instance_type: String,
+    },
+    /// The subnet has no address left.
+    #[error("The specified subnet does not have enough free addresses to satisfy the request.")]
+    SubnetFull,
+    /// Another interface has the address.
+    #[error("Address {0} is in use.")]
+    AddressInUse(Ipv4Addr),
+    /// The address lies outside the subnet, or is one of the five that EC2 keeps.
+    #[error("Address {0} does not fall within the subnet's address range")]
+    AddressOutside(Ipv4Addr),
+    /// More security groups than one interface takes.
+    #[error("The maximum number of security groups per interface has been reached.")]
+    TooManyGroups,
+    /// More tags than one resource takes.
+    #[error("The maximum number of Tags has been reached.")]
+    TooManyTags,
+    /// The same ClientToken came with other parameters.
+    #[error("The request uses the same client token as a previous, but non-identical request.")]
+    IdempotentMismatch,
+    /// MaxResults came with ids.
+    #[error("The parameter {0} cannot be used with the parameter maxResults")]
+    MaxResultsWithIds(&'static str),
+    /// A filter holds too many values.
+    #[error("The filter '{0}' exceeds the limit of 200 values")]
+    TooManyFilterValues(String),
+    /// This resource has no such filter.
+    #[error("The filter '{0}' is invalid")]
+    UnknownFilter(String),
+    /// A parameter that must be there is not.
+    #[error("The request must contain the parameter {0}")]
+    MissingParameter(&'static str),
+    /// A value that cannot be read.
+    #[error("Value ({value}) for parameter {name} is invalid.")]
+    InvalidParameter {
+        /// The parameter's name.
+        name: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// An action that EC2, or this world, does not know.
+    #[error("The action {0} is not valid for this web service.")]
+    InvalidAction(String),
+}
+
+impl Ec2Error {
+    /// EC2's error code: what programs decide by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::EniNotFound(_) => "InvalidNetworkInterfaceID.NotFound",
+            Self::AttachmentNotFound(_) => "InvalidAttachmentID.NotFound",
+            Self::InstanceNotFound(_) => "InvalidInstanceID.NotFound",
+            Self::SubnetNotFound(_) => "InvalidSubnetID.NotFound",
+            Self::GroupNotFound(_) => "InvalidGroup.NotFound",
+            Self::InstanceTypeNotFound(_) => "InvalidInstanceType",
+            Self::ResourceNotFound(_) => "InvalidID",
+            Self::EniInUse(_) => "InvalidNetworkInterface.InUse",
+            Self::EniPending(_) | Self::AlreadyDetaching(_) => "IncorrectState",
+            Self::InstanceNotRunning(_) => "IncorrectInstanceState",
+            Self::PrimaryEni => "OperationNotPermitted",
+            Self::OtherZone | Self::MaxResultsWithIds(_) => "InvalidParameterCombination",
+            Self::OtherVpc => "InvalidParameter",
+            Self::NoSuchCard(_)
+            | Self::NoSuchIndex(_)
+            | Self::IndexTaken { .. }
+            | Self::AddressOutside(_)
+            | Self::UnknownFilter(_)
+            | Self::InvalidParameter { .. } => "InvalidParameterValue",
+            Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
+            Self::SubnetFull => "InsufficientFreeAddressesInSubnet",
+            Self::AddressInUse(_) => "InvalidIPAddress.InUse",
+            Self::TooManyGroups => "SecurityGroupsPerInterfaceLimitExceeded",
+            Self::TooManyTags => "TagLimitExceeded",
+            Self::IdempotentMismatch => "IdempotentParameterMismatch",
+            Self::TooManyFilterValues(_) => "FilterLimitExceeded",
+            Self::MissingParameter(_) => "MissingParameter",
+            Self::InvalidAction(_) => "InvalidAction",
+        }
+    }
+}

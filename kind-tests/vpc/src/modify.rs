@@ -1,0 +1,65 @@
+//! What may be changed about an interface that exists.
+
+use std::collections::BTreeMap;
+
+use crate::{Change, Ec2Error, Eni, EniId, Vpc, create::check_tags};
+
+impl Vpc {
+    pub(crate) fn modify(&mut self, id: &EniId, change: Change) -> Result<(), Ec2Error> {
+        let eni = self
+            .eni(id)
+            .ok_or_else(|| Ec2Error::EniNotFound(id.clone()))?;
+        let change = match change {
+            Change::Groups(groups) => {
+                let subnet = self
+                    .subnets
+                    .get(&eni.subnet)
+                    .ok_or_else(|| Ec2Error::SubnetNotFound(eni.subnet.clone()))?;
+                Change::Groups(self.check_groups(&groups, subnet)?)
+            }
+            Change::DeleteOnTermination { .. }
+            | Change::SourceDestCheck(_)
+            | Change::Description(_) => change,
+        };
+        self.enis.get_mut(id).map_or_else(
+            || Err(Ec2Error::EniNotFound(id.clone())),
+            |eni| eni.change(change),
+        )
+    }
+
+    pub(crate) fn tag(
+        &mut self,
+        resources: &[String],
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), Ec2Error> {
+        for resource in resources {
+            let eni = self.eni(&EniId::from(resource.as_str()));
+            let eni = eni.ok_or_else(|| Ec2Error::ResourceNotFound(resource.clone()))?;
+            let mut all = eni.tags.clone();
+            all.extend(tags.clone());
+            check_tags(&all)?;
+        }
+        for resource in resources {
+            if let Some(eni) = self.enis.get_mut(&EniId::from(resource.as_str())) {
+                eni.tags.extend(tags.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Eni {
+    fn change(&mut self, change: Change) -> Result<(), Ec2Error> {
+        match change {
+            Change::DeleteOnTermination { attachment, value } => {
+                let ours = self.attachment_mut().filter(|a| a.id == attachment);
+                ours.ok_or(Ec2Error::AttachmentNotFound(attachment))?
+                    .delete_on_termination = value;
+            }
+            Change::SourceDestCheck(value) => self.source_dest_check = value,
+            Change::Groups(groups) => self.groups = groups,
+            Change::Description(text) => self.description = text,
+        }
+        Ok(())
+    }
+}

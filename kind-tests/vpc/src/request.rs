@@ -1,0 +1,158 @@
+//! The calls that this world knows, and the door they all come through.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use crate::{
+    AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView, Query,
+    SecurityGroup, SubnetId, SubnetView, Vpc,
+};
+
+/// A call, named as the EC2 action.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// Make an interface.
+    CreateNetworkInterface(Create),
+    /// Delete an interface that is not in use.
+    DeleteNetworkInterface(EniId),
+    /// Give an interface to an instance.
+    AttachNetworkInterface(Attach),
+    /// Take an interface from its instance.
+    DetachNetworkInterface(AttachmentId),
+    /// Change one attribute of an interface; EC2 takes one a call.
+    ModifyNetworkInterfaceAttribute(EniId, Change),
+    /// Tag interfaces.
+    CreateTags {
+        /// Ids of interfaces.
+        resources: Vec<String>,
+        /// The tags to add or overwrite.
+        tags: BTreeMap<String, String>,
+    },
+    /// List interfaces.
+    DescribeNetworkInterfaces(Query),
+    /// List instances.
+    DescribeInstances(Query),
+    /// List the named instance types, or all.
+    DescribeInstanceTypes(Vec<String>),
+    /// List subnets.
+    DescribeSubnets(Query),
+    /// List security groups.
+    DescribeSecurityGroups(Query),
+}
+
+/// The parameters of `CreateNetworkInterface`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Create {
+    /// Where.
+    pub subnet: SubnetId,
+    /// With which address; the next free one if absent.
+    pub address: Option<Ipv4Addr>,
+    /// With which security groups; the network's default group if empty.
+    pub groups: BTreeSet<GroupId>,
+    /// Free text.
+    pub description: String,
+    /// Tags from birth.
+    pub tags: BTreeMap<String, String>,
+    /// The same token with the same parameters makes no second interface.
+    pub client_token: Option<String>,
+}
+
+/// The parameters of `AttachNetworkInterface`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Attach {
+    /// What.
+    pub eni: EniId,
+    /// To which instance.
+    pub instance: InstanceId,
+    /// On which network card.
+    pub card: u32,
+    /// At which index of that card.
+    pub device: u32,
+}
+
+/// One change of `ModifyNetworkInterfaceAttribute`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Change {
+    /// Whether the interface goes with its instance.
+    DeleteOnTermination {
+        /// The attachment it has; another is refused.
+        attachment: AttachmentId,
+        /// The new value.
+        value: bool,
+    },
+    /// Whether traffic must be its own.
+    SourceDestCheck(bool),
+    /// All security groups anew.
+    Groups(BTreeSet<GroupId>),
+    /// The free text.
+    Description(String),
+}
+
+/// The answer to a call that was not refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Response {
+    /// Nothing to say but yes.
+    Done,
+    /// The new interface.
+    Created(Eni),
+    /// The new attachment.
+    Attached {
+        /// Its id.
+        attachment: AttachmentId,
+        /// The card it is on.
+        card: u32,
+    },
+    /// Interfaces, and the token of the next page.
+    Enis(Vec<Eni>, Option<String>),
+    /// Instances, and the token of the next page.
+    Instances(Vec<InstanceView>, Option<String>),
+    /// Instance types.
+    InstanceTypes(Vec<&'static InstanceType>),
+    /// Subnets, and the token of the next page.
+    Subnets(Vec<SubnetView>, Option<String>),
+    /// Security groups, and the token of the next page.
+    Groups(Vec<SecurityGroup>, Option<String>),
+}
+
+impl Vpc {
+    /// Does what `request` asks at the time `now_ms`, or refuses it and stays as it was.
+    pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
+        match request {
+            Request::CreateNetworkInterface(create) => {
+                self.create(create, now_ms).map(Response::Created)
+            }
+            Request::DeleteNetworkInterface(eni) => self.delete(&eni).map(|()| Response::Done),
+            Request::AttachNetworkInterface(attach) => {
+                let card = attach.card;
+                self.attach(attach, now_ms)
+                    .map(|attachment| Response::Attached { attachment, card })
+            }
+            Request::DetachNetworkInterface(id) => {
+                self.detach(&id, now_ms).map(|()| Response::Done)
+            }
+            Request::ModifyNetworkInterfaceAttribute(eni, change) => {
+                self.modify(&eni, change).map(|()| Response::Done)
+            }
+            Request::CreateTags { resources, tags } => {
+                self.tag(&resources, &tags).map(|()| Response::Done)
+            }
+            Request::DescribeNetworkInterfaces(query) => query
+                .select(self.enis.values().cloned())
+                .map(|(items, next)| Response::Enis(items, next)),
+            Request::DescribeInstances(query) => query
+                .select(self.instance_views())
+                .map(|(items, next)| Response::Instances(items, next)),
+            Request::DescribeInstanceTypes(names) => {
+                InstanceType::named(&names).map(Response::InstanceTypes)
+            }
+            Request::DescribeSubnets(query) => query
+                .select(self.subnet_views())
+                .map(|(items, next)| Response::Subnets(items, next)),
+            Request::DescribeSecurityGroups(query) => query
+                .select(self.groups.values().cloned())
+                .map(|(items, next)| Response::Groups(items, next)),
+        }
+    }
+}

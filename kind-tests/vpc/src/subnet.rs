@@ -1,0 +1,67 @@
+//! Subnets and security groups: where interfaces lie and what they let in.
+
+use crate::{Cidr, GroupId, SubnetId, VpcId};
+
+/// A subnet, which lies in one zone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subnet {
+    /// Its id.
+    pub id: SubnetId,
+    /// The network it is a part of.
+    pub vpc: VpcId,
+    /// Its availability zone.
+    pub zone: String,
+    /// Its addresses.
+    pub cidr: Cidr,
+}
+
+/// A subnet as it is described.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SubnetView {
+    /// The subnet.
+    pub subnet: Subnet,
+    /// How many addresses it can still hand out.
+    pub free: usize,
+}
+
+/// A security group. All that leaves is let out; what comes in needs a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SecurityGroup {
+    /// Its id.
+    pub id: GroupId,
+    /// The network it belongs to.
+    pub vpc: VpcId,
+    /// Its name.
+    pub name: String,
+    /// What it lets in; an empty list lets in nothing.
+    pub ingress: Vec<Ingress>,
+}
+
+/// One rule of a security group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ingress {
+    /// Which traffic.
+    pub protocol: Protocol,
+    /// From whom.
+    pub source: Source,
+}
+
+/// Which traffic a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// All of it.
+    All,
+    /// ICMP of every type.
+    Icmp,
+    /// TCP to one port.
+    Tcp(u16),
+}
+
+/// Whom a rule lets in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The addresses of all interfaces that carry the group.
+    Group(GroupId),
+    /// A range of addresses.
+    Range(Cidr),
+}

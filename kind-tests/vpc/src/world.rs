@@ -1,0 +1,197 @@
+//! The whole value, and the world it is at the start.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
+    Source, Subnet, SubnetId, VpcId, create::Granted,
+};
+
+/// The region of this world.
+pub const REGION: &str = "us-east-1";
+/// The account that owns everything.
+pub const ACCOUNT: &str = "000000000000";
+/// The network, `10.0.0.0/16`.
+pub const VPC: &str = "vpc-00000000000000001";
+/// A second network, `10.9.0.0/16`, so that something can lie in the wrong one.
+pub const OTHER_VPC: &str = "vpc-00000000000000002";
+/// `10.0.0.0/24` in zone a: control plane and peers.
+pub const SUBNET_CONTROL: &str = "subnet-000000000000000a0";
+/// `10.0.1.0/24` in zone a: nodes and pods' interfaces.
+pub const SUBNET_NODES: &str = "subnet-000000000000000a1";
+/// `10.0.2.0/28` in zone a: runs out after 11 addresses.
+pub const SUBNET_SMALL: &str = "subnet-000000000000000a2";
+/// `10.0.3.0/24` in zone b.
+pub const SUBNET_ZONE_B: &str = "subnet-000000000000000b1";
+/// `10.9.0.0/24` of the other network, in zone a.
+pub const SUBNET_OTHER: &str = "subnet-000000000000000c1";
+/// What an interface gets that asks for no group: lets in its own members.
+pub const GROUP_DEFAULT: &str = "sg-000000000000000a0";
+/// The same in the other network.
+pub const GROUP_OTHER_DEFAULT: &str = "sg-000000000000000c0";
+/// Nodes: let in everything from the network and from pods.
+pub const GROUP_NODES: &str = "sg-000000000000000a1";
+/// Pods' interfaces: let in everything from nodes.
+pub const GROUP_APP: &str = "sg-000000000000000a2";
+/// A peer that lets in only TCP 8080 and ICMP, and only from [`GROUP_APP`].
+pub const GROUP_PEER: &str = "sg-000000000000000a3";
+
+/// The name of the group that each network is born with.
+pub(crate) const DEFAULT: &str = "default";
+
+/// A region of EC2. Equal histories give equal values.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Vpc {
+    pub(crate) delays: Delays,
+    pub(crate) subnets: BTreeMap<SubnetId, Subnet>,
+    pub(crate) groups: BTreeMap<GroupId, SecurityGroup>,
+    pub(crate) instances: BTreeMap<InstanceId, Instance>,
+    pub(crate) enis: BTreeMap<EniId, Eni>,
+    pub(crate) tokens: BTreeMap<String, Granted>,
+    counter: u64,
+}
+
+impl Vpc {
+    /// Subnets and security groups, and nothing else yet.
+    pub fn new(delays: Delays) -> Self {
+        Self {
+            delays,
+            subnets: subnets().map(|subnet| (subnet.id.clone(), subnet)).into(),
+            groups: groups().map(|group| (group.id.clone(), group)).into(),
+            instances: BTreeMap::new(),
+            enis: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            counter: 0,
+        }
+    }
+
+    /// One interface.
+    pub fn eni(&self, id: &EniId) -> Option<&Eni> {
+        self.enis.get(id)
+    }
+
+    /// All interfaces, by id.
+    pub fn enis(&self) -> impl Iterator<Item = &Eni> {
+        self.enis.values()
+    }
+
+    /// One instance.
+    pub fn instance(&self, id: &InstanceId) -> Option<&Instance> {
+        self.instances.get(id)
+    }
+
+    /// All instances, by id.
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+        self.instances.values()
+    }
+
+    /// One subnet.
+    pub fn subnet(&self, id: &SubnetId) -> Option<&Subnet> {
+        self.subnets.get(id)
+    }
+
+    /// All security groups, by id.
+    pub fn groups(&self) -> impl Iterator<Item = &SecurityGroup> {
+        self.groups.values()
+    }
+
+    /// One security group.
+    pub fn group(&self, id: &GroupId) -> Option<&SecurityGroup> {
+        self.groups.get(id)
+    }
+
+    /// The next number of this world; none comes twice.
+    pub(crate) fn count(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+}
+
+fn subnets() -> [Subnet; 5] {
+    [
+        subnet(SUBNET_CONTROL, VPC, 'a', cidr([10, 0, 0, 0], 24)),
+        subnet(SUBNET_NODES, VPC, 'a', cidr([10, 0, 1, 0], 24)),
+        subnet(SUBNET_SMALL, VPC, 'a', cidr([10, 0, 2, 0], 28)),
+        subnet(SUBNET_ZONE_B, VPC, 'b', cidr([10, 0, 3, 0], 24)),
+        subnet(SUBNET_OTHER, OTHER_VPC, 'a', cidr([10, 9, 0, 0], 24)),
+    ]
+}
+
+fn groups() -> [SecurityGroup; 5] {
+    let range = |range| Source::Range(range);
+    let group = |id: &str| Source::Group(GroupId::from(id));
+    [
+        security_group(
+            GROUP_DEFAULT,
+            VPC,
+            DEFAULT,
+            vec![Ingress {
+                protocol: Protocol::All,
+                source: group(GROUP_DEFAULT),
+            }],
+        ),
+        security_group(GROUP_OTHER_DEFAULT, OTHER_VPC, DEFAULT, Vec::new()),
+        security_group(
+            GROUP_NODES,
+            VPC,
+            "nodes",
+            vec![
+                Ingress {
+                    protocol: Protocol::All,
+                    source: range(cidr([10, 0, 0, 0], 16)),
+                },
+                Ingress {
+                    protocol: Protocol::All,
+                    source: range(cidr([10, 244, 0, 0], 16)),
+                },
+            ],
+        ),
+        security_group(
+            GROUP_APP,
+            VPC,
+            "app",
+            vec![Ingress {
+                protocol: Protocol::All,
+                source: group(GROUP_NODES),
+            }],
+        ),
+        security_group(
+            GROUP_PEER,
+            VPC,
+            "peer",
+            vec![
+                Ingress {
+                    protocol: Protocol::Tcp(8080),
+                    source: group(GROUP_APP),
+                },
+                Ingress {
+                    protocol: Protocol::Icmp,
+                    source: group(GROUP_APP),
+                },
+            ],
+        ),
+    ]
+}
+
+fn subnet(id: &str, vpc: &str, zone: char, cidr: Cidr) -> Subnet {
+    Subnet {
+        id: id.into(),
+        vpc: VpcId::from(vpc),
+        zone: format!("{REGION}{zone}"),
+        cidr,
+    }
+}
+
+fn security_group(id: &str, vpc: &str, name: &str, ingress: Vec<Ingress>) -> SecurityGroup {
+    SecurityGroup {
+        id: id.into(),
+        vpc: VpcId::from(vpc),
+        name: name.to_owned(),
+        ingress,
+    }
+}
+
+const fn cidr(base: [u8; 4], prefix: u8) -> Cidr {
+    let [a, b, c, d] = base;
+    Cidr::new(std::net::Ipv4Addr::new(a, b, c, d), prefix)
+}
