@@ -1,0 +1,116 @@
+//! What plugin and agent say to each other: one line of JSON each way, the network namespace beside it as a descriptor.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::CniError;
+
+/// Version of the envelope; it changes when an old reader would misunderstand a new writer.
+pub const VERSION: u32 = 1;
+/// No line is longer, newline included.
+pub const LONGEST_LINE: usize = 64 * 1024;
+
+/// The line from the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// The part of an [`Envelope`] that every version can read.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct EnvelopeVersion {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Request {
+    /// Plug the pod's ENI into the namespace whose descriptor comes with this line.
+    Add(Add),
+    /// Take home whatever was plugged for this sandbox. The descriptor comes along if the namespace still exists.
+    Del(Del),
+}
+
+/// One attachment of a container to a network: the identity that the specification gives to ADD and DEL.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sandbox {
+    /// Name of the network.
+    pub network: String,
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// `CNI_IFNAME`: the interface of the primary network, not that of the ENI.
+    pub if_name: String,
+}
+
+/// The pod, as kubelet names it in `CNI_ARGS`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Parameters of [`Request::Add`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Add {
+    /// For which sandbox.
+    pub sandbox: Sandbox,
+    /// Path of the namespace, without symbolic links: by it the agent comes back later.
+    pub netns: String,
+    /// For which pod.
+    pub pod: Pod,
+    /// The class that the pod's annotation names.
+    pub class: String,
+}
+
+/// Parameters of [`Request::Del`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Del {
+    /// For which sandbox.
+    pub sandbox: Sandbox,
+}
+
+/// The line from the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Reply {
+    /// The interface is in the pod.
+    Added(Added),
+    /// There is nothing of that sandbox any more.
+    Deleted,
+    /// It cannot be done, or not now.
+    Failed(CniError),
+}
+
+/// The interface that was plugged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Added {
+    /// Its name in the pod.
+    pub name: String,
+    /// Its MAC address, lower case with colons.
+    pub mac: String,
+    /// Its MTU in bytes.
+    pub mtu: u32,
+    /// PCI address of the device, if it is on a PCI bus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pci_id: Option<String>,
+    /// Its addresses.
+    pub addresses: Vec<AddedAddress>,
+}
+
+/// One address of the interface. Text, because the plugin only hands it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedAddress {
+    /// The address with the length of its subnet's prefix, for example 10.0.1.50/24.
+    pub address: String,
+    /// The router of its subnet, for example 10.0.1.1.
+    pub gateway: String,
+}
