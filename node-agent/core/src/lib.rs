@@ -1,1 +1,9 @@
-//! (skeleton)
+//! What the kernel of a node should look like for its claims, and the least that makes it so: values in, values out.
+
+pub mod claim;
+pub mod diff;
+pub mod facts;
+pub mod layout;
+pub mod mac;
+pub mod picture;
+pub mod plan;

@@ -1,0 +1,122 @@
+//! A claim as the agent needs it: what to plug, for whom, and what was said about it.
+
+use std::net::IpAddr;
+
+use crate::mac::Mac;
+
+/// Namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimKey {
+    /// Namespace of the claim and of its pod.
+    pub namespace: String,
+    /// Name of the claim.
+    pub name: String,
+}
+
+impl std::fmt::Display for ClaimKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A claim of this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Namespace and name.
+    pub key: ClaimKey,
+    /// UID of the pod that may have it.
+    pub pod_uid: Option<String>,
+    /// The ENI, once EC2 made it.
+    pub eni: Option<Eni>,
+    /// The attachment, once EC2 gave it an id.
+    pub attachment: Option<Attachment>,
+    /// What the interface is to look like.
+    pub interface: Interface,
+    /// What the claim's status says about the device.
+    pub reported: Option<Report>,
+    /// What the claim waits for, in the operator's words.
+    pub waits_for: String,
+}
+
+/// The ENI of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Eni {
+    /// Its id, for people.
+    pub id: String,
+    /// Its MAC address, by which the device is found.
+    pub mac: Mac,
+}
+
+/// The attachment of an ENI to this node's instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Its id.
+    pub id: String,
+    /// Once true, it is never plugged again.
+    pub release: bool,
+}
+
+/// What the interface is to look like in the pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Whether the instance metadata service may be reached through it.
+    pub metadata: Metadata,
+    /// Its addresses, the primary one first.
+    pub addresses: Vec<Address>,
+}
+
+/// Whether the instance metadata service may be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metadata {
+    /// It is refused.
+    Blocked,
+    /// It may.
+    Allowed,
+}
+
+/// An address of the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub ip: IpAddr,
+    /// Length of the prefix of its subnet.
+    pub prefix: u8,
+    /// The router of its subnet.
+    pub gateway: IpAddr,
+}
+
+/// What the agent says about a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The attachment that this is about.
+    pub attachment: String,
+    /// Where the device is.
+    pub place: Place,
+}
+
+/// Where a device is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On the node, not in a pod yet.
+    Seen,
+    /// In a pod.
+    Plugged {
+        /// UID of the pod.
+        pod_uid: String,
+        /// Id of its sandbox.
+        container_id: String,
+    },
+    /// Back on the node.
+    Home,
+    /// On the node or gone, and never to be plugged again for this attachment.
+    Released,
+}
+
+impl Claim {
+    /// How far the claim is on its way; while this changes, a waiting pod waits on.
+    pub fn progress(&self) -> impl PartialEq + use<> {
+        (self.eni.clone(), self.attachment.clone(), self.pod_uid.clone())
+    }
+}

@@ -1,0 +1,53 @@
+//! A MAC address: the truth about a device.
+
+use std::{fmt, str::FromStr};
+
+/// Six bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 6]);
+
+/// A text or a number of bytes that is no MAC address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a MAC address, for example 0a:1b:2c:3d:4e:5f")]
+pub struct NotAMac(String);
+
+impl Mac {
+    /// The name that the device has on the host while no pod has it: 14 of the 15 letters that the kernel allows.
+    pub fn home_name(self) -> String {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("ec{digits}")
+    }
+}
+
+impl From<[u8; 6]> for Mac {
+    fn from(bytes: [u8; 6]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl TryFrom<&[u8]> for Mac {
+    type Error = NotAMac;
+    fn try_from(bytes: &[u8]) -> Result<Self, NotAMac> {
+        bytes.try_into().map(Self).map_err(|_| NotAMac(format!("{bytes:02x?}")))
+    }
+}
+
+impl FromStr for Mac {
+    type Err = NotAMac;
+    fn from_str(text: &str) -> Result<Self, NotAMac> {
+        let refusal = || NotAMac(text.to_owned());
+        let bytes: Vec<u8> = text
+            .split(':')
+            .map(|part| if part.len() == 2 { u8::from_str_radix(part, 16).ok() } else { None })
+            .collect::<Option<_>>()
+            .ok_or_else(refusal)?;
+        Self::try_from(bytes.as_slice()).map_err(|_| refusal())
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}

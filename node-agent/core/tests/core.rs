@@ -1,0 +1,15 @@
+//! The pure core, and the dependencies that keep it pure.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "core/diff.rs"]
+mod diff;
+#[path = "core/kernel.rs"]
+mod kernel;
+#[path = "core/layout.rs"]
+mod layout;
+#[path = "core/makers.rs"]
+mod makers;
+#[path = "core/plan.rs"]
+mod plan;
+#[path = "core/story.rs"]
+mod story;
