@@ -1,3 +1,18 @@
 //! AWS for one machine: the EC2 Query protocol and the wires around the rules of crate `vpc`.
 
+mod control;
+mod ec2;
+mod error;
+mod fault;
+mod http;
+mod imds;
+mod keeper;
+mod namespace;
 pub mod protocol;
+mod rules;
+mod server;
+mod state;
+mod wires;
+
+pub use error::SimError;
+pub use server::{Options, serve};

@@ -1,0 +1,143 @@
+//! The EC2 endpoint: credentials looked at, faults done, the call answered and logged.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{HeaderMap, Response, header::AUTHORIZATION};
+use tokio::time::sleep;
+use vpc::world::REGION;
+
+use crate::{
+    fault::Effect,
+    protocol::{Answer, Form, answer, request_id},
+    state::{Call, World, now_ms},
+};
+
+/// Answers one call; `None` if the caller shall never hear of it.
+pub(crate) async fn respond(
+    world: &World,
+    headers: &HeaderMap,
+    body: &str,
+) -> Option<Response<Full<Bytes>>> {
+    let form = Form::parse(body);
+    let action = form.get("Action").unwrap_or_default().to_owned();
+    let effect = world.with(|sim| sim.faults.strike(&action));
+    if let Some(effect) = &effect {
+        sleep(effect.delay()).await;
+    }
+    let now_ms = now_ms();
+    let answer = match (&effect, signed(headers)) {
+        (Some(Effect::Refuse { status, code }), _) => Answer::refused(
+            *status,
+            code,
+            "refused by an ordered fault",
+            request_id(body, now_ms),
+        ),
+        (_, false) => {
+            let message = "AWS was not able to validate the provided access credentials";
+            Answer::refused(401, "AuthFailure", message, request_id(body, now_ms))
+        }
+        (None | Some(Effect::ReplyLost | Effect::DelayMs(_)), true) => {
+            world.with(|sim| answer(&mut sim.vpc, body, now_ms))
+        }
+    };
+    let reply_lost = effect == Some(Effect::ReplyLost);
+    log(world, &form, action, &answer, now_ms, reply_lost);
+    if reply_lost {
+        None
+    } else {
+        Some(response(answer))
+    }
+}
+
+fn response(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(answer.body));
+    *response.status_mut() = answer.status.try_into().unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(
+        "content-type",
+        hyper::header::HeaderValue::from_static("text/xml;charset=UTF-8"),
+    );
+    headers.extend(answer.request_id.parse().ok().map(|id| {
+        (
+            hyper::header::HeaderName::from_static("x-amzn-requestid"),
+            id,
+        )
+    }));
+    response
+}
+
+fn log(
+    world: &World,
+    form: &Form,
+    action: String,
+    answer: &Answer,
+    time_ms: u64,
+    reply_lost: bool,
+) {
+    tracing::info!(
+        action,
+        status = answer.status,
+        error = answer.error,
+        reply_lost,
+        "EC2 call"
+    );
+    let parameters = form
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let Answer {
+        status,
+        error,
+        request_id,
+        body: _,
+    } = answer.clone();
+    world.with(|sim| {
+        sim.calls.push(Call {
+            time_ms,
+            action,
+            parameters,
+            status,
+            error,
+            request_id,
+            reply_lost,
+        })
+    });
+}
+
+/// Whether the call carries a signature for EC2 in this region. The signature itself is not checked:
+/// there is no secret to check it by.
+fn signed(headers: &HeaderMap) -> bool {
+    let header = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let credential = header
+        .and_then(|text| text.strip_prefix("AWS4-HMAC-SHA256 Credential="))
+        .filter(|text| text.contains("SignedHeaders=") && text.contains("Signature="))
+        .and_then(|text| text.split(',').next());
+    let scope: Vec<&str> = credential.unwrap_or_default().split('/').collect();
+    matches!(scope[..], [key, _, region, "ec2", "aws4_request"] if !key.is_empty() && region == REGION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn call_without_a_signature_for_this_region_is_refused() {
+        let header = |text: &str| HeaderMap::from_iter([(AUTHORIZATION, text.parse().unwrap())]);
+        let signature = |scope: &str| {
+            format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00")
+        };
+        assert!(signed(&header(&signature(
+            "AKIA/20260101/us-east-1/ec2/aws4_request"
+        ))));
+        assert!(!signed(&header(&signature(
+            "AKIA/20260101/eu-west-1/ec2/aws4_request"
+        ))));
+        assert!(!signed(&header(&signature(
+            "/20260101/us-east-1/ec2/aws4_request"
+        ))));
+        assert!(!signed(&header("Bearer token")));
+        assert!(!signed(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,104 @@
+//! The program: a namespace, its doors and its keeper, from start to signal.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rtnetlink::{MulticastGroup, new_multicast_connection};
+use tokio::{
+    net::{TcpListener, UnixListener},
+    runtime,
+    signal::unix::{SignalKind, signal},
+    task::{LocalSet, spawn_local},
+};
+use vpc::{Delays, Vpc};
+
+use crate::{
+    SimError,
+    http::{Door, serve_tcp, serve_unix},
+    keeper::keep,
+    namespace::Namespace,
+    state::World,
+    wires::Wires,
+};
+
+/// The doors that the network sees.
+const DOORS: &[(&str, Door)] = &[
+    ("192.0.2.1:80", Door::Ec2),
+    ("169.254.169.254:80", Door::Imds),
+    ("[fd00:ec2::254]:80", Door::Imds),
+];
+
+/// What to play, and under which name.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The network namespace is `<prefix>-vpc`.
+    pub prefix: String,
+    /// Folder for the control socket `sim.sock`; made if it is not there.
+    pub state_dir: PathBuf,
+    /// How long EC2 takes.
+    pub delays: Delays,
+}
+
+/// Plays AWS until SIGTERM or SIGINT, then takes everything away. Moves the calling thread into the VPC's namespace.
+pub fn serve(options: &Options) -> Result<(), SimError> {
+    // Dropped last: by then every socket in it is closed.
+    let _namespace = Namespace::enter(&options.prefix)?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(SimError::Runtime)?;
+    LocalSet::new().block_on(&runtime, run(options))
+}
+
+async fn run(options: &Options) -> Result<(), SimError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(SimError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(SimError::Runtime)?;
+    let (connection, netlink, links) =
+        new_multicast_connection(&[MulticastGroup::Link]).map_err(SimError::Runtime)?;
+    spawn_local(connection);
+    let world = World::new(Vpc::new(options.delays), Wires::new(netlink));
+    for (address, door) in DOORS {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.map_err(|source| SimError::Listen {
+            address: (*address).to_owned(),
+            source,
+        })?;
+        spawn_local(serve_tcp(world.clone(), *door, listener));
+    }
+    let socket = options.state_dir.join("sim.sock");
+    spawn_local(serve_unix(
+        world.clone(),
+        bind(&options.state_dir, &socket)?,
+    ));
+    spawn_local(keep(world, links));
+    println!("ready");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    remove(&socket)
+}
+
+fn bind(folder: &Path, socket: &Path) -> Result<UnixListener, SimError> {
+    fs::create_dir_all(folder).map_err(|source| SimError::File {
+        path: folder.to_owned(),
+        source,
+    })?;
+    remove(socket)?;
+    UnixListener::bind(socket).map_err(|source| SimError::Listen {
+        address: socket.display().to_string(),
+        source,
+    })
+}
+
+fn remove(socket: &Path) -> Result<(), SimError> {
+    match fs::remove_file(socket) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(SimError::File {
+            path: socket.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}

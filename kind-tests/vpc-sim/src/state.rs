@@ -1,0 +1,127 @@
+//! What the simulator knows, shared by its doors and its keeper on one thread.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use serde::Serialize;
+use tokio::sync::{Mutex, Notify};
+use vpc::{InstanceId, Vpc};
+
+use crate::{
+    SimError,
+    fault::Faults,
+    wires::{Wire, Wires, picture},
+};
+
+/// The rules' value and what only this machine knows.
+pub(crate) struct Sim {
+    pub(crate) vpc: Vpc,
+    /// The network namespace that each instance is.
+    pub(crate) namespaces: BTreeMap<InstanceId, String>,
+    /// All EC2 calls, oldest first.
+    pub(crate) calls: Vec<Call>,
+    /// What shall go wrong.
+    pub(crate) faults: Faults,
+}
+
+/// An EC2 call as the log shows it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Call {
+    /// When it was answered, in milliseconds since the epoch.
+    pub(crate) time_ms: u64,
+    pub(crate) action: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) status: u16,
+    /// EC2's code, if it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    pub(crate) request_id: String,
+    /// Whether the caller never heard.
+    pub(crate) reply_lost: bool,
+}
+
+/// The state, its wires, and the bell that wakes their keeper.
+#[derive(Clone)]
+pub(crate) struct World(Rc<Inner>);
+
+struct Inner {
+    sim: RefCell<Sim>,
+    wires: Mutex<Wires>,
+    changed: Notify,
+}
+
+impl World {
+    pub(crate) fn new(vpc: Vpc, wires: Wires) -> Self {
+        let sim = Sim {
+            vpc,
+            namespaces: BTreeMap::new(),
+            calls: Vec::new(),
+            faults: Faults::default(),
+        };
+        Self(Rc::new(Inner {
+            sim: RefCell::new(sim),
+            wires: Mutex::new(wires),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Looks at the state, or changes it and wakes the keeper. Never across an await.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Sim) -> T) -> T {
+        let outcome = act(&mut self.0.sim.borrow_mut());
+        self.0.changed.notify_one();
+        outcome
+    }
+
+    /// Looks at the state.
+    pub(crate) fn look<T>(&self, see: impl FnOnce(&Sim) -> T) -> T {
+        see(&self.0.sim.borrow())
+    }
+
+    /// Resolves after the state was changed.
+    pub(crate) async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// Lets happen what is due and makes the wires follow.
+    pub(crate) async fn settle(&self) -> Result<(), SimError> {
+        let mut wires = self.0.wires.lock().await;
+        let (rules, wanted) = {
+            let mut sim = self.0.sim.borrow_mut();
+            sim.vpc.advance(now_ms());
+            picture(&sim.vpc, &sim.namespaces)
+        };
+        wires.settle(rules, &wanted).await
+    }
+
+    /// The wires there should be and the far ends there are.
+    pub(crate) async fn wires(
+        &self,
+    ) -> Result<(BTreeMap<String, Wire>, BTreeSet<String>), SimError> {
+        let wires = self.0.wires.lock().await;
+        let seen = wires.seen().await?;
+        Ok((self.look(|sim| picture(&sim.vpc, &sim.namespaces).1), seen))
+    }
+
+    /// When the next thing happens by itself.
+    pub(crate) fn next_due_ms(&self) -> Option<u64> {
+        self.look(|sim| {
+            sim.vpc
+                .pending()
+                .first()
+                .map(|transition| transition.due_ms)
+        })
+    }
+}
+
+/// Milliseconds since the epoch: the time that EC2's answers show.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

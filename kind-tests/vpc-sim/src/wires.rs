@@ -1,0 +1,176 @@
+//! The wires from the VPC to its instances: what there should be, what there is, and the difference made good.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use futures::TryStreamExt;
+use rtnetlink::{Handle, packet_route::link::LinkAttribute};
+use vpc::{Cidr, EniId, InstanceId, Mac, Vpc};
+
+use crate::{
+    SimError,
+    namespace::{WIRES, ip, nft, sysctl},
+    rules::ruleset,
+};
+
+/// One veth pair: a far end in the VPC, and an end with the ENI's MAC that plays the ENI in the instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wire {
+    mac: Mac,
+    address: Ipv4Addr,
+    gateway: Ipv4Addr,
+    routes: Vec<Cidr>,
+    netns: String,
+    /// `eth0` for the primary ENI; for the others a pattern that the kernel completes in the instance's namespace.
+    name: &'static str,
+}
+
+/// The name of the far end of an ENI's wire.
+pub(crate) fn far(eni: &EniId) -> String {
+    format!(
+        "eni{}",
+        eni.as_str()
+            .trim_start_matches("eni-")
+            .trim_start_matches('0')
+    )
+}
+
+/// One wire for each ENI that an instance has at this moment, by the name of its far end.
+pub(crate) fn wanted(
+    vpc: &Vpc,
+    namespaces: &BTreeMap<InstanceId, String>,
+) -> BTreeMap<String, Wire> {
+    let wire = |eni: &vpc::Eni| {
+        let instance = vpc.instance(eni.plugged_into()?)?;
+        let wire = Wire {
+            mac: eni.mac,
+            address: eni.address,
+            gateway: vpc.subnet(&eni.subnet)?.cidr.gateway(),
+            routes: if eni.is_primary() {
+                instance.routes.clone()
+            } else {
+                Vec::new()
+            },
+            netns: namespaces.get(&instance.id)?.clone(),
+            name: if eni.is_primary() { "eth0" } else { "eth%d" },
+        };
+        Some((far(&eni.id), wire))
+    };
+    vpc.enis().filter_map(wire).collect()
+}
+
+impl Wire {
+    /// What `ip -batch` makes of this wire, with the router's side set up before anything can come through.
+    /// The neighbour is fixed because the VPC knows where each address is and asks nobody.
+    fn script(&self, far: &str) -> String {
+        let Self {
+            mac,
+            address,
+            gateway,
+            routes,
+            netns,
+            name,
+        } = self;
+        let routes: String = routes
+            .iter()
+            .map(|to| format!("route replace {to} via {address} dev {far}\n"))
+            .collect();
+        format!(
+            "link add {far} group {WIRES} mtu 9001 type veth peer name {name} address {mac} mtu 9001 netns {netns}\n\
+             link set {far} addrgenmode none\n\
+             addr add {gateway}/32 dev {far}\n\
+             addr add fe80:ec2::1/64 dev {far} nodad\n\
+             link set {far} up\n\
+             neigh replace {address} lladdr {mac} nud permanent dev {far}\n\
+             route replace {address}/32 dev {far}\n\
+             {routes}"
+        )
+    }
+}
+
+/// The wires as they are in the kernel.
+pub(crate) struct Wires {
+    netlink: Handle,
+    rules: String,
+}
+
+impl Wires {
+    pub(crate) fn new(netlink: Handle) -> Self {
+        Self {
+            netlink,
+            rules: String::new(),
+        }
+    }
+
+    /// Makes rules and wires what they should be. All is tried; the first failure is told.
+    /// The rules come first, so that no wire lets through what its groups do not.
+    pub(crate) async fn settle(
+        &mut self,
+        vpc_rules: String,
+        wanted: &BTreeMap<String, Wire>,
+    ) -> Result<(), SimError> {
+        if vpc_rules != self.rules {
+            nft(&vpc_rules)?;
+            self.rules = vpc_rules;
+        }
+        let seen = self.seen().await?;
+        let mut outcome = Ok(());
+        for far in seen.iter().filter(|far| !wanted.contains_key(*far)) {
+            outcome = outcome.and(unplug(far));
+        }
+        for (far, wire) in wanted.iter().filter(|(far, _)| !seen.contains(*far)) {
+            outcome = outcome.and(plug(far, wire));
+        }
+        outcome
+    }
+
+    /// The far ends that exist. A veth pair dies as a whole, so a missing far end means that the ENI is gone too:
+    /// unlike a real one it does not come home from a dead namespace by itself.
+    pub(crate) async fn seen(&self) -> Result<BTreeSet<String>, SimError> {
+        let mut links = self.netlink.link().get().execute();
+        let mut names = BTreeSet::new();
+        while let Some(link) = links.try_next().await? {
+            let ours = link
+                .attributes
+                .iter()
+                .any(|a| matches!(a, LinkAttribute::Group(group) if *group == WIRES));
+            let name = link
+                .attributes
+                .into_iter()
+                .find_map(|attribute| match attribute {
+                    LinkAttribute::IfName(name) => Some(name),
+                    _ => None,
+                });
+            names.extend(name.filter(|_| ours));
+        }
+        Ok(names)
+    }
+}
+
+/// A half-made wire is taken away again, so that what is seen is always whole.
+fn plug(far: &str, wire: &Wire) -> Result<(), SimError> {
+    // Answers to ARP for others would wait for up to 0.8 s (arp(7)); the default of this cannot be set in a namespace.
+    let quick = || sysctl(&format!("ipv4/neigh/{far}/proxy_delay"), "0");
+    ip(&wire.script(far))
+        .and_then(|()| quick())
+        .inspect_err(|_| drop(unplug(far)))?;
+    tracing::info!(far, mac = %wire.mac, netns = wire.netns, "link is there");
+    Ok(())
+}
+
+/// Removes both ends, wherever the ENI's end has been moved to.
+fn unplug(far: &str) -> Result<(), SimError> {
+    ip(&format!("link del {far}"))?;
+    tracing::info!(far, "link is gone");
+    Ok(())
+}
+
+/// What [`Wires::settle`] needs to know, taken at one moment.
+pub(crate) fn picture(
+    vpc: &Vpc,
+    namespaces: &BTreeMap<InstanceId, String>,
+) -> (String, BTreeMap<String, Wire>) {
+    (ruleset(vpc), wanted(vpc, namespaces))
+}
