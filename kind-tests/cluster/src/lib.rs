@@ -1,1 +1,275 @@
-//! (skeleton)
+//! A real Kubernetes on one machine, in a simulated VPC, for tests and for people.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), cluster::ClusterError> {
+//! let cluster = cluster::Cluster::up(cluster::Options { name: "try".to_owned(), ..Default::default() })?;
+//! let nodes = cluster.kubectl(&["get", "nodes"])?;
+//! cluster.down()
+//! # }
+//! ```
+
+mod background;
+mod binaries;
+mod bring_up;
+mod cgroups;
+mod control_plane;
+mod down;
+mod dump;
+mod error;
+mod image;
+mod node;
+mod pki;
+mod process;
+mod signals;
+mod vpc;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+pub use background::Background;
+pub use binaries::Binaries;
+pub use bring_up::{Options, prerequisites};
+pub use error::{ClusterError, Result};
+pub use node::Node;
+
+use image::Builder;
+use process::{Daemons, output};
+use vpc::{Machine, Vpc, netns_path};
+
+/// How long a kubelet may take to end.
+const KUBELET_END: Duration = Duration::from_secs(10);
+
+/// A running cluster. It ends when this is dropped, and by Ctrl-C, unless [`Cluster::keep`] was called.
+#[derive(Debug)]
+pub struct Cluster {
+    name: String,
+    state: PathBuf,
+    binaries: Binaries,
+    daemons: Daemons,
+    vpc: Vpc,
+    nodes: Vec<Node>,
+    is_down: AtomicBool,
+}
+
+impl Cluster {
+    /// The name, which everything of the cluster on this machine starts with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The folder of its files; it goes with the cluster.
+    pub fn state_dir(&self) -> &Path {
+        &self.state
+    }
+
+    /// A program for people: kubectl for this cluster.
+    pub fn kubectl_path(&self) -> PathBuf {
+        self.state.join("kubectl")
+    }
+
+    /// The command by which a person takes down a cluster that was kept.
+    pub fn down_command(&self) -> String {
+        let program = vpc::beside("cluster")
+            .map_or_else(|_| "cluster".to_owned(), |path| path.display().to_string());
+        format!("{program} down --name {}", self.name)
+    }
+
+    /// Runs kubectl as the administrator, to its end.
+    pub fn kubectl(&self, args: &[&str]) -> Result<Output> {
+        output(
+            self.admin(&self.binaries.kubernetes.join("kubectl"))
+                .args(args),
+        )
+    }
+
+    /// Runs helm as the administrator, to its end. Its caches are the cluster's.
+    pub fn helm(&self, args: &[&str]) -> Result<Output> {
+        let mut command = self.admin(&self.binaries.helm.join("helm"));
+        for (variable, folder) in [
+            ("HELM_CACHE_HOME", "cache"),
+            ("HELM_CONFIG_HOME", "config"),
+            ("HELM_DATA_HOME", "data"),
+        ] {
+            command.env(variable, self.state.join("helm").join(folder));
+        }
+        output(command.args(args))
+    }
+
+    /// Starts kubectl; its output so far can be read at any time. The name is that of its log.
+    pub fn kubectl_spawn(&self, name: &str, args: &[&str]) -> Result<Background> {
+        let mut command = self.admin(&self.binaries.kubernetes.join("kubectl"));
+        Background::start(&self.state, name, command.args(args))
+    }
+
+    fn admin(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command
+            .arg(format!(
+                "--net={}",
+                netns_path(&self.control_plane()).display()
+            ))
+            .arg(program);
+        command.env("KUBECONFIG", self.state.join("pki/admin/kubeconfig"));
+        command
+    }
+
+    /// The network namespace of the control plane.
+    fn control_plane(&self) -> String {
+        format!("{}-cp", self.name)
+    }
+
+    /// A node, counted from 0.
+    pub fn node(&self, index: usize) -> Node {
+        Node::new(&self.name, &self.state, index + 1)
+    }
+
+    /// Runs a program in a network namespace, to its end.
+    pub fn in_netns(&self, netns: &str, command: &[&str]) -> Result<Output> {
+        let mut enter = Command::new("nsenter");
+        output(
+            enter
+                .arg(format!("--net={}", netns_path(netns).display()))
+                .args(command),
+        )
+    }
+
+    /// Starts a program in a network namespace; it ends with the cluster. The name is that of its log.
+    pub fn spawn_in(&self, netns: &str, name: &str, command: &[&str]) -> Result<()> {
+        let mut enter = Command::new("nsenter");
+        enter
+            .arg(format!("--net={}", netns_path(netns).display()))
+            .args(command);
+        self.daemons.start(name, &mut enter).map(drop)
+    }
+
+    /// One request to the control socket of the simulated VPC.
+    pub fn sim(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        self.vpc.request(method, path, body)
+    }
+
+    /// Starts an instance that is not a node; gives the name of its network namespace.
+    pub fn peer(&self, name: &str, address: &str, subnet: &str, groups: &[&str]) -> Result<String> {
+        let netns = format!("{}-{name}", self.name);
+        self.vpc.launch(&Machine {
+            netns: &netns,
+            address,
+            subnet,
+            groups,
+            kind: "m5.large",
+            pods: None,
+        })?;
+        Ok(netns)
+    }
+
+    /// Builds an image from the target of a Dockerfile, or its last one; gives an archive for [`Cluster::load_image`].
+    pub fn build_image(
+        &self,
+        dockerfile: &Path,
+        target: Option<&str>,
+        context: &Path,
+        tag: &str,
+    ) -> Result<PathBuf> {
+        Builder::at(&self.state).build(dockerfile, target, context, tag)
+    }
+
+    /// Loads an image archive onto every node.
+    pub fn load_image(&self, archive: &Path) -> Result<()> {
+        image::load(archive, &self.nodes)
+    }
+
+    /// Ends a node's kubelet and starts it again; its containers go on.
+    pub fn restart_kubelet(&self, index: usize) -> Result<()> {
+        let nodes = self.nodes.len();
+        let no_node = || ClusterError::NoNode {
+            cluster: self.name.clone(),
+            index,
+            nodes,
+        };
+        let node = self.nodes.get(index).ok_or_else(no_node)?;
+        let kubelet = self.daemons.stop(&node.kubelet_name());
+        let has_ended = || !kubelet.is_some_and(process::Process::is_running);
+        self.wait(
+            &format!("the kubelet of {} to end", node.name()),
+            KUBELET_END,
+            has_ended,
+        )?;
+        node.start_kubelet(&self.daemons)
+    }
+
+    /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails, and standard error
+    /// has a dump.
+    pub fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut() -> bool,
+    ) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            if condition() {
+                return Ok(());
+            }
+            drop(signals::gate());
+            if let Some(component) = self.daemons.ended() {
+                self.dump();
+                let log = self.daemons.tail(&component, 5);
+                return Err(ClusterError::Ended {
+                    component,
+                    what: what.to_owned(),
+                    log,
+                });
+            }
+            if start.elapsed() > limit {
+                self.dump();
+                return Err(ClusterError::Deadline {
+                    what: what.to_owned(),
+                    seconds: limit.as_secs(),
+                });
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Lets the cluster outlive this value and this process.
+    pub fn keep(&self) {
+        self.is_down.store(true, Ordering::Relaxed);
+        signals::forget(&self.name);
+    }
+
+    /// Takes the cluster down: nothing of it is left.
+    pub fn down(&self) -> Result<()> {
+        drop(signals::gate());
+        down::take_down(&self.name)?;
+        self.keep();
+        Ok(())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if !self.is_down.load(Ordering::Relaxed)
+            && let Err(error) = self.down()
+        {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// Takes down what is left of a cluster, whoever brought it up.
+pub fn down(name: &str) -> Result<()> {
+    bring_up::check_name(name)?;
+    down::take_down(name)
+}
+
+/// The program that is kubectl for the cluster of this name.
+pub fn kubectl_path(name: &str) -> Result<PathBuf> {
+    bring_up::check_name(name)?;
+    Ok(down::state_dir(name).join("kubectl"))
+}

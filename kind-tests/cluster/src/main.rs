@@ -1,2 +1,96 @@
-//! (skeleton)
-fn main() {}
+//! `cluster`: brings a real Kubernetes up on this machine, and takes it down.
+
+use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
+
+use clap::{Args, Parser, Subcommand};
+use cluster::{Binaries, Cluster, Options};
+
+/// A real Kubernetes on this machine, in a simulated VPC.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Bring a cluster up and leave it up; one of the same name is taken down first.
+    Up(Up),
+    /// Take a cluster down: nothing of it is left.
+    Down(Name),
+    /// Run kubectl as the administrator of a cluster.
+    Kubectl {
+        #[command(flatten)]
+        name: Name,
+        /// What kubectl gets.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Build Kubernetes, containerd, etcd, the CNI plugins and helm into the user's cache folder, and say where.
+    Binaries,
+    /// Install what building and testing need, or name it.
+    Prerequisites,
+}
+
+#[derive(Args)]
+struct Name {
+    /// The cluster's name.
+    #[arg(long, default_value = "try")]
+    name: String,
+}
+
+#[derive(Args)]
+struct Up {
+    #[command(flatten)]
+    name: Name,
+    /// How many nodes.
+    #[arg(long, default_value_t = 2)]
+    nodes: usize,
+    /// EC2 instance type of the nodes.
+    #[arg(long, default_value = "m5.4xlarge")]
+    instance_type: String,
+    /// The binary that plays AWS; by default the one beside this program.
+    #[arg(long)]
+    vpc_sim: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Cli::parse().verb {
+        Verb::Up(up) => bring_up(up),
+        Verb::Down(Name { name }) => Ok(cluster::down(&name)?),
+        Verb::Kubectl {
+            name: Name { name },
+            args,
+        } => Err(Command::new(cluster::kubectl_path(&name)?)
+            .args(args)
+            .exec()
+            .into()),
+        Verb::Binaries => {
+            println!("{:#?}", Binaries::build()?);
+            Ok(())
+        }
+        Verb::Prerequisites => Ok(cluster::prerequisites()?),
+    }
+}
+
+fn bring_up(
+    Up {
+        name: Name { name },
+        nodes,
+        instance_type,
+        vpc_sim,
+    }: Up,
+) -> anyhow::Result<()> {
+    let cluster = Cluster::up(Options {
+        name,
+        nodes,
+        instance_type,
+        vpc_sim,
+        ..Options::default()
+    })?;
+    cluster.keep();
+    println!("kubectl for it: {}", cluster.kubectl_path().display());
+    println!("take it down:   {}", cluster.down_command());
+    Ok(())
+}

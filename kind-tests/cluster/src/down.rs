@@ -1,0 +1,142 @@
+//! Takes away everything that a cluster made, found by what the machine shows; the harness that made it may be dead.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    mount::{MntFlags, umount2},
+    sys::signal::Signal,
+};
+
+use crate::{
+    cgroups,
+    error::{ClusterError, Result, at},
+    process::{Daemons, Process, run},
+    vpc::{namespaces, netns_path},
+};
+
+/// How long the kernel may take to let go of what is killed.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// The folder of a cluster. Not below /run, which is small memory on most machines: images go there.
+pub(crate) fn state_dir(cluster: &str) -> PathBuf {
+    Path::new("/var/lib/eniclaim-clusters").join(cluster)
+}
+
+/// Ends the cluster's processes, and removes its namespaces, mounts, control groups and files.
+pub(crate) fn take_down(cluster: &str) -> Result<()> {
+    let state = state_dir(cluster);
+    let gone = |what: &str, step: &mut dyn FnMut() -> bool| {
+        let start = Instant::now();
+        while !step() {
+            if start.elapsed() > LIMIT {
+                return Err(ClusterError::Remains {
+                    cluster: cluster.to_owned(),
+                    what: what.to_owned(),
+                });
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    };
+    gone("processes", &mut || kill(cluster, &state).is_empty())?;
+    unmount(&state);
+    for name in namespaces(cluster) {
+        run(
+            Command::new("ip").args(["netns", "del", &name]),
+            std::process::Stdio::null(),
+        )?;
+    }
+    gone("control groups", &mut || {
+        cgroups::of(cluster)
+            .iter()
+            .for_each(|group| cgroups::remove(group));
+        cgroups::of(cluster).is_empty()
+    })?;
+    remove(&state)
+}
+
+/// Kills what is known of the cluster, and tells what was there.
+fn kill(cluster: &str, state: &Path) -> Vec<Process> {
+    let recorded = Daemons::of(state)
+        .all()
+        .into_iter()
+        .map(|(_, process)| process)
+        .filter(|process| process.is_running());
+    let mut found: Vec<_> = recorded.collect();
+    let grouped = cgroups::of(cluster)
+        .into_iter()
+        .flat_map(|group| cgroups::processes(&group));
+    found.extend(
+        grouped
+            .chain(inside(&handles(cluster, state)))
+            .filter_map(Process::running),
+    );
+    for process in &found {
+        process.signal(Signal::SIGKILL);
+    }
+    found
+}
+
+/// Files that stand for the cluster's network and mount namespaces.
+fn handles(cluster: &str, state: &Path) -> Vec<PathBuf> {
+    let mounts = fs::read_dir(state.join("mounts"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    namespaces(cluster)
+        .iter()
+        .map(|name| netns_path(name))
+        .chain(mounts)
+        .collect()
+}
+
+/// The processes in one of these namespaces: also those that a killed harness had no time to record.
+fn inside(handles: &[PathBuf]) -> Vec<i32> {
+    let identity = |path: &Path| fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let ours: BTreeSet<_> = handles.iter().filter_map(|path| identity(path)).collect();
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let is_inside = |pid: &i32| {
+        let namespaces =
+            ["net", "mnt"].map(|kind| identity(Path::new(&format!("/proc/{pid}/ns/{kind}"))));
+        namespaces
+            .iter()
+            .flatten()
+            .any(|namespace| ours.contains(namespace))
+    };
+    pids.filter(is_inside).collect()
+}
+
+/// Unmounts what is below the folder, the latest first.
+fn unmount(state: &Path) {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = table
+        .lines()
+        .filter_map(|line| line.split(' ').nth(4))
+        .map(Path::new);
+    let ours: Vec<_> = points.filter(|point| point.starts_with(state)).collect();
+    for point in ours.iter().rev() {
+        // A mount that stays makes the removal of its folder fail, which is told.
+        let _ = umount2(*point, MntFlags::MNT_DETACH);
+    }
+}
+
+fn remove(state: &Path) -> Result<()> {
+    if state.exists() {
+        at(state, fs::remove_dir_all(state))?;
+    }
+    // The last cluster leaves no empty folder.
+    if let Some(parent) = state.parent() {
+        let _ = fs::remove_dir(parent);
+    }
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Container images: built without a daemon, loaded onto every node.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+};
+
+use crate::{
+    error::{ClusterError, Result, at},
+    node::Node,
+    process::run,
+    vpc::beside,
+};
+
+/// The image of a pod's first process.
+const PAUSE: &str = "localhost/eniclaim/pause:1";
+
+/// Builds images below one folder, so that nothing of them stays on the machine.
+pub(crate) struct Builder {
+    folder: PathBuf,
+}
+
+impl Builder {
+    pub(crate) fn at(state: &Path) -> Self {
+        Self {
+            folder: state.join("images"),
+        }
+    }
+
+    /// Builds the target of a Dockerfile, or its last one, and gives an OCI archive of it.
+    pub(crate) fn build(
+        &self,
+        dockerfile: &Path,
+        target: Option<&str>,
+        context: &Path,
+        tag: &str,
+    ) -> Result<PathBuf> {
+        let temporary = self.folder.join("tmp");
+        at(&temporary, fs::create_dir_all(&temporary))?;
+        let mut build = self.buildah(&temporary);
+        build
+            .args([
+                "build",
+                "--isolation",
+                "chroot",
+                "--quiet",
+                "--tag",
+                tag,
+                "--file",
+            ])
+            .arg(dockerfile);
+        if let Some(target) = target {
+            build.args(["--target", target]);
+        }
+        run(build.arg(context), std::process::Stdio::null())?;
+        let archive = self
+            .folder
+            .join(format!("{}.tar", tag.replace(['/', ':'], "_")));
+        let destination = format!("oci-archive:{}:{tag}", archive.display());
+        run(
+            self.buildah(&temporary)
+                .args(["push", "--quiet", tag, &destination]),
+            std::process::Stdio::null(),
+        )?;
+        Ok(archive)
+    }
+
+    fn buildah(&self, temporary: &Path) -> Command {
+        let mut command = Command::new("buildah");
+        command
+            .env("TMPDIR", temporary)
+            .args(["--storage-driver", "vfs", "--root"])
+            .arg(self.folder.join("root"));
+        command.arg("--runroot").arg(self.folder.join("run"));
+        command
+    }
+
+    /// The image of [`PAUSE`], from the binary beside the running one.
+    pub(crate) fn pause(&self) -> Result<PathBuf> {
+        let context = self.folder.join("pause");
+        at(&context, fs::create_dir_all(&context))?;
+        let (from, to) = (beside("pause")?, context.join("pause"));
+        at(&from, fs::copy(&from, &to))?;
+        let dockerfile = context.join("Dockerfile");
+        at(
+            &dockerfile,
+            fs::write(
+                &dockerfile,
+                "FROM scratch\nCOPY pause /pause\nENTRYPOINT [\"/pause\"]\n",
+            ),
+        )?;
+        self.build(&dockerfile, None, &context, PAUSE)
+    }
+}
+
+/// Imports an archive on all nodes at once.
+pub(crate) fn load(archive: &Path, nodes: &[Node]) -> Result<()> {
+    let import = |node: &Node| {
+        // By standard input, because a node does not see the machine's folders.
+        let input = at(archive, File::open(archive))?;
+        let mut command = node.enter();
+        command.args(["ctr", "--namespace", "k8s.io", "images", "import", "-"]);
+        run(&mut command, input.into()).map(drop)
+    };
+    for_all(nodes, import)
+}
+
+/// Does something for all nodes at once; the first failure is told.
+pub(crate) fn for_all(nodes: &[Node], work: impl Fn(&Node) -> Result<()> + Sync) -> Result<()> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = nodes
+            .iter()
+            .map(|node| scope.spawn(|| work(node)))
+            .collect();
+        let outcomes = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|_| Err(ClusterError::Thread)));
+        outcomes.collect()
+    })
+}

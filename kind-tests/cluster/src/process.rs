@@ -1,0 +1,209 @@
+//! Commands that end, and daemons that are known by pid and start time.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        wait::{WaitPidFlag, waitpid},
+    },
+    unistd::Pid,
+};
+
+use crate::{
+    error::{ClusterError, Result, at},
+    signals,
+};
+
+/// Runs a command to its end.
+pub(crate) fn output(command: &mut Command) -> Result<Output> {
+    command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| start_error(command, source))
+}
+
+/// Runs a command to its end with `input`, and fails when it fails; gives its standard output.
+pub(crate) fn run(command: &mut Command, input: Stdio) -> Result<String> {
+    let output = command
+        .stdin(input)
+        .output()
+        .map_err(|source| start_error(command, source))?;
+    succeeded(command, &output)
+}
+
+/// Runs a command that reads `input` to its end, and fails when it fails.
+pub(crate) fn feed(command: &mut Command, input: &str) -> Result<()> {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|source| start_error(command, source))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that stopped reading has said why on its standard error.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child
+        .wait_with_output()
+        .map_err(|source| start_error(command, source))?;
+    succeeded(command, &output).map(drop)
+}
+
+fn succeeded(command: &Command, output: &Output) -> Result<String> {
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let mut line = command.get_program().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {}", argument.to_string_lossy());
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(ClusterError::Failed {
+        command: line,
+        status: output.status,
+        stderr,
+    })
+}
+
+pub(crate) fn start_error(command: &Command, source: std::io::Error) -> ClusterError {
+    ClusterError::Start {
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    }
+}
+
+/// A process as the kernel knows it: a pid alone may belong to another one by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Process {
+    pid: i32,
+    /// Clock ticks since boot; field 22 of /proc/PID/stat, proc(5).
+    started: u64,
+}
+
+impl Process {
+    /// The process that has this pid now, unless it has ended.
+    pub(crate) fn running(pid: i32) -> Option<Self> {
+        // A child of ours is a zombie until it is waited for; for others this says ECHILD.
+        let _ = waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WNOHANG));
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+        let state = fields.next()?;
+        let started = fields.nth(18)?.parse().ok()?;
+        (state != "Z" && state != "X").then_some(Self { pid, started })
+    }
+
+    pub(crate) fn is_running(self) -> bool {
+        Self::running(self.pid) == Some(self)
+    }
+
+    /// Sends the signal, unless the process has ended.
+    pub(crate) fn signal(self, signal: Signal) {
+        if self.is_running() {
+            // It may end in between; then there is nothing to do.
+            let _ = kill(Pid::from_raw(self.pid), signal);
+        }
+    }
+}
+
+/// The daemons of one cluster: each has a log and a record of its process, both named as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct Daemons {
+    logs: PathBuf,
+    records: PathBuf,
+}
+
+impl Daemons {
+    pub(crate) fn of(state: &Path) -> Self {
+        Self {
+            logs: state.join("log"),
+            records: state.join("pid"),
+        }
+    }
+
+    /// Starts a daemon in a process group of its own, so that Ctrl-C at the terminal is only the harness's.
+    pub(crate) fn start(&self, name: &str, command: &mut Command) -> Result<Process> {
+        let path = self.log(name);
+        let log = at(&path, File::options().create(true).append(true).open(&path))?;
+        let errors = at(&path, log.try_clone())?;
+        let gate = signals::gate();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .process_group(0)
+            .spawn();
+        let pid = child
+            .map_err(|source| start_error(command, source))?
+            .id()
+            .cast_signed();
+        // One that has ended already is recorded, too: the next wait tells.
+        let process = Process::running(pid).unwrap_or(Process { pid, started: 0 });
+        let record = self.records.join(name);
+        at(
+            &record,
+            fs::write(&record, format!("{} {}", process.pid, process.started)),
+        )?;
+        drop(gate);
+        Ok(process)
+    }
+
+    /// Sends SIGTERM to a daemon and forgets it, so that its end is nobody's surprise.
+    pub(crate) fn stop(&self, name: &str) -> Option<Process> {
+        let process = self.record(name)?;
+        let _ = fs::remove_file(self.records.join(name));
+        process.signal(Signal::SIGTERM);
+        Some(process)
+    }
+
+    fn record(&self, name: &str) -> Option<Process> {
+        let text = fs::read_to_string(self.records.join(name)).ok()?;
+        let (pid, started) = text.split_once(' ')?;
+        Some(Process {
+            pid: pid.parse().ok()?,
+            started: started.parse().ok()?,
+        })
+    }
+
+    /// All that were started, by name.
+    pub(crate) fn all(&self) -> Vec<(String, Process)> {
+        let names = fs::read_dir(&self.records).into_iter().flatten().flatten();
+        let mut all: Vec<_> = names
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter_map(|name| self.record(&name).map(|process| (name, process)))
+            .collect();
+        all.sort_by(|left, right| left.0.cmp(&right.0));
+        all
+    }
+
+    /// One that was started and has ended by itself.
+    pub(crate) fn ended(&self) -> Option<String> {
+        self.all()
+            .into_iter()
+            .find(|(_, process)| !process.is_running())
+            .map(|(name, _)| name)
+    }
+
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+
+    /// The last lines of a daemon's log.
+    pub(crate) fn tail(&self, name: &str, lines: usize) -> String {
+        let text = fs::read(self.log(name)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let all: Vec<_> = text.lines().collect();
+        all.get(all.len().saturating_sub(lines)..)
+            .unwrap_or_default()
+            .join("\n")
+    }
+}

@@ -1,0 +1,171 @@
+//! The machines of a cluster: instances of a simulated VPC, each a network namespace.
+
+use std::{
+    env, fs,
+    io::{self, Read, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    error::{ClusterError, Result, at},
+    process::{feed, run},
+    signals,
+};
+
+/// The subnet of the control plane and of peers.
+pub(crate) const CONTROL_SUBNET: &str = "subnet-000000000000000a0";
+/// The subnet of the nodes and of the pods' ENIs.
+pub(crate) const NODE_SUBNET: &str = "subnet-000000000000000a1";
+/// The security group of the nodes and of the control plane.
+pub(crate) const NODE_GROUP: &str = "sg-000000000000000a1";
+
+/// Where network namespaces have their names, ip-netns(8).
+pub(crate) fn netns_path(name: &str) -> PathBuf {
+    Path::new("/run/netns").join(name)
+}
+
+/// A program that is built beside the one that runs: in the same folder, or above `deps/` for a test.
+pub(crate) fn beside(program: &'static str) -> Result<PathBuf> {
+    let exe = at("/proc/self/exe", env::current_exe())?;
+    let folders = exe.ancestors().skip(1).take(2);
+    folders
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+        .ok_or(ClusterError::NotBuilt(program, exe))
+}
+
+/// An instance to start.
+pub(crate) struct Machine<'a> {
+    pub(crate) netns: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) subnet: &'a str,
+    pub(crate) groups: &'a [&'a str],
+    pub(crate) kind: &'a str,
+    /// The pods' network behind this instance, routed to it by the VPC.
+    pub(crate) pods: Option<&'a str>,
+}
+
+/// Where an instance runs, as its node should say.
+pub(crate) struct Instance {
+    pub(crate) id: String,
+    pub(crate) zone: String,
+}
+
+/// The control socket of the simulated VPC.
+#[derive(Debug, Clone)]
+pub(crate) struct Vpc {
+    socket: PathBuf,
+}
+
+impl Vpc {
+    /// The VPC whose state is in this folder.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        Self {
+            socket: folder.join("sim.sock"),
+        }
+    }
+
+    /// Makes a network namespace, and an instance of it with a working `eth0`.
+    pub(crate) fn launch(&self, machine: &Machine) -> Result<Instance> {
+        let Machine {
+            netns,
+            address,
+            subnet,
+            groups,
+            kind,
+            pods,
+        } = *machine;
+        let gate = signals::gate();
+        run(
+            Command::new("ip").args(["netns", "add", netns]),
+            Stdio::null(),
+        )?;
+        drop(gate);
+        let answer = self.request(
+            "POST",
+            "/sim/instances",
+            Some(&json!({
+                "name": netns, "netns": netns, "subnetId": subnet, "privateIp": address, "instanceType": kind,
+                "securityGroupIds": groups, "routes": pods.into_iter().collect::<Vec<_>>(), "sourceDestCheck": pods.is_none(),
+            })),
+        )?;
+        let gateway = address.rsplit_once('.').map_or("", |(network, _)| network);
+        let setup = format!(
+            "link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}.1\n"
+        );
+        feed(
+            Command::new("ip").args(["-n", netns, "-batch", "-"]),
+            &setup,
+        )?;
+        let field = |name: &str| {
+            answer
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Ok(Instance {
+            id: field("instanceId"),
+            zone: field("zone"),
+        })
+    }
+
+    /// One request to the control socket; the answer's body.
+    pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
+        let unanswered = |source| ClusterError::SimAnswer {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            source,
+        };
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let (status, answer) = self.exchange(method, path, &body).map_err(unanswered)?;
+        if !status.starts_with('2') {
+            return Err(ClusterError::Sim {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                status,
+                body: answer,
+            });
+        }
+        if answer.trim().is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&answer).map_err(|error| unanswered(error.into()))
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &str) -> io::Result<(String, String)> {
+        let mut stream = UnixStream::connect(&self.socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: vpc-sim\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let malformed = || io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer");
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(malformed)?;
+        let status = head
+            .lines()
+            .next()
+            .and_then(|line| line.split_once(' '))
+            .ok_or_else(malformed)?
+            .1;
+        Ok((status.to_owned(), body.to_owned()))
+    }
+}
+
+/// The namespaces of a cluster: every name that starts with its own and a dash.
+pub(crate) fn namespaces(cluster: &str) -> Vec<String> {
+    let prefix = format!("{cluster}-");
+    let names = fs::read_dir("/run/netns").into_iter().flatten().flatten();
+    names
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(&prefix))
+        .collect()
+}
