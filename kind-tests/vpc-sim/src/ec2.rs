@@ -100,7 +100,7 @@ fn log(
             error,
             request_id,
             reply_lost,
-        })
+        });
     });
 }
 

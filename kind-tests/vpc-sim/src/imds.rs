@@ -94,7 +94,7 @@ fn asker(vpc: &Vpc, from: IpAddr) -> Option<&Instance> {
         IpAddr::V4(address) => eni.address == address,
         IpAddr::V6(address) => link_local(eni.mac) == address,
     };
-    let carrier = vpc
+    let owner = vpc
         .enis()
         .find(carries)
         .and_then(Eni::plugged_into)
@@ -103,29 +103,13 @@ fn asker(vpc: &Vpc, from: IpAddr) -> Option<&Instance> {
         IpAddr::V4(address) => instance.routes.iter().any(|route| route.contains(address)),
         IpAddr::V6(_) => false,
     };
-    carrier.or_else(|| vpc.instances().find(routed))
+    owner.or_else(|| vpc.instances().find(routed))
 }
 
 /// The address that the kernel gives a device by itself (RFC 4291, appendix A).
-fn link_local(Mac([a, b, c, d, e, f]): Mac) -> Ipv6Addr {
-    Ipv6Addr::from([
-        0xfe,
-        0x80,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-        a ^ 2,
-        b,
-        c,
-        0xff,
-        0xfe,
-        d,
-        e,
-        f,
-    ])
+fn link_local(Mac([b0, b1, b2, b3, b4, b5]): Mac) -> Ipv6Addr {
+    let identifier = [b0 ^ 2, b1, b2, 0xff, 0xfe, b3, b4, b5];
+    Ipv6Addr::from_bits(0xfe80 << 112 | u128::from(u64::from_be_bytes(identifier)))
 }
 
 #[cfg(test)]

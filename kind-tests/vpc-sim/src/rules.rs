@@ -1,7 +1,5 @@
 //! Security groups and the source/destination check as one nftables ruleset.
 
-use std::net::Ipv4Addr;
-
 use vpc::{Eni, Ingress, Protocol, SecurityGroup, Source, Vpc};
 
 use crate::wires::far;
@@ -11,24 +9,12 @@ use crate::wires::far;
 /// What comes in through an ENI's wire must carry its address; what goes out to it must be addressed to it, and be
 /// part of a known connection or let in by one of its groups. All egress is allowed.
 pub(crate) fn ruleset(vpc: &Vpc) -> String {
-    let plugged: Vec<&Eni> = vpc
-        .enis()
-        .filter(|eni| eni.plugged_into().is_some())
-        .collect();
-    let groups: String = vpc
-        .groups()
-        .map(|group| group_rules(group, &plugged))
-        .collect();
-    let enis: String = plugged.iter().map(|eni| eni_rules(eni)).collect();
-    let checks: String = plugged
-        .iter()
-        .filter(|eni| eni.source_dest_check)
-        .map(|eni| source_check(eni))
-        .collect();
-    let ways: String = plugged
-        .iter()
-        .map(|eni| format!("oifname {} goto {}\n", far(&eni.id), eni.id))
-        .collect();
+    let plugged: Vec<&Eni> = vpc.enis().filter(|e| e.plugged_into().is_some()).collect();
+    let checked = plugged.iter().filter(|eni| eni.source_dest_check);
+    let groups = concat(vpc.groups().map(|group| group_rules(group, &plugged)));
+    let enis = concat(plugged.iter().map(|eni| eni_rules(eni)));
+    let checks = concat(checked.map(|eni| source_check(eni)));
+    let ways = concat(plugged.iter().map(|eni| way(eni)));
     // The table is named once before it is deleted, because deleting one that is not there fails.
     format!(
         "table inet vpc\n\
@@ -41,26 +27,21 @@ pub(crate) fn ruleset(vpc: &Vpc) -> String {
     )
 }
 
+fn concat(lines: impl Iterator<Item = String>) -> String {
+    lines.collect()
+}
+
 /// A set of the members' addresses and a chain of the group's rules, both named as the group.
 fn group_rules(group: &SecurityGroup, plugged: &[&Eni]) -> String {
-    let SecurityGroup {
-        id,
-        vpc: _,
-        name: _,
-        ingress,
-    } = group;
-    let members: Vec<String> = plugged
-        .iter()
-        .filter(|eni| eni.groups.contains(id))
-        .map(|eni| eni.address.to_string())
-        .collect();
-    let elements = if members.is_empty() {
-        String::new()
-    } else {
-        format!(" elements = {{ {} }}", members.join(", "))
+    let id = &group.id;
+    let members = plugged.iter().filter(|eni| eni.groups.contains(id));
+    let members: Vec<String> = members.map(|eni| eni.address.to_string()).collect();
+    let elements = match members.as_slice() {
+        [] => String::new(),
+        members => format!("elements = {{ {} }}", members.join(", ")),
     };
-    let rules: String = ingress.iter().map(ingress_rule).collect();
-    format!("set {id} {{ type ipv4_addr;{elements}\n}}\nchain {id} {{\n{rules}}}\n")
+    let rules = concat(group.ingress.iter().map(ingress_rule));
+    format!("set {id} {{\ntype ipv4_addr\n{elements}\n}}\nchain {id} {{\n{rules}}}\n")
 }
 
 fn ingress_rule(Ingress { protocol, source }: &Ingress) -> String {
@@ -70,10 +51,10 @@ fn ingress_rule(Ingress { protocol, source }: &Ingress) -> String {
     };
     let protocol = match protocol {
         Protocol::All => String::new(),
-        Protocol::Icmp => " ip protocol icmp".to_owned(),
-        Protocol::Tcp(port) => format!(" tcp dport {port}"),
+        Protocol::Icmp => "ip protocol icmp".to_owned(),
+        Protocol::Tcp(port) => format!("tcp dport {port}"),
     };
-    format!("ip saddr {source}{protocol} accept\n")
+    format!("ip saddr {source} {protocol} accept\n")
 }
 
 /// What the ENI lets in; falling off the end drops.
@@ -85,19 +66,22 @@ fn eni_rules(eni: &Eni) -> String {
         source_dest_check,
         ..
     } = eni;
-    let check = if *source_dest_check {
-        format!("ip daddr != {address} drop\n")
-    } else {
-        String::new()
+    let check = match source_dest_check {
+        true => format!("ip daddr != {address} drop\n"),
+        false => String::new(),
     };
-    let groups: String = groups
-        .iter()
-        .map(|group| format!("jump {group}\n"))
-        .collect();
+    let groups = concat(groups.iter().map(|group| format!("jump {group}\n")));
     format!("chain {id} {{\n{check}ct state established,related accept\n{groups}}}\n")
 }
 
-fn source_check(Eni { id, address, .. }: &Eni) -> String {
-    let address: &Ipv4Addr = address;
-    format!("iifname {} ip saddr != {address} drop\n", far(id))
+fn way(eni: &Eni) -> String {
+    format!("oifname {} goto {}\n", far(&eni.id), eni.id)
+}
+
+fn source_check(eni: &Eni) -> String {
+    format!(
+        "iifname {} ip saddr != {} drop\n",
+        far(&eni.id),
+        eni.address
+    )
 }

@@ -64,6 +64,8 @@ pub(crate) fn wanted(
 impl Wire {
     /// What `ip -batch` makes of this wire, with the router's side set up before anything can come through.
     /// The neighbour is fixed because the VPC knows where each address is and asks nobody.
+    /// The router's link-local address covers all of `fe80::/10`:
+    /// hosts' own lie in `fe80::/64`, where it does not.
     fn script(&self, far: &str) -> String {
         let Self {
             mac,
@@ -73,15 +75,13 @@ impl Wire {
             netns,
             name,
         } = self;
-        let routes: String = routes
-            .iter()
-            .map(|to| format!("route replace {to} via {address} dev {far}\n"))
-            .collect();
+        let route = |to| format!("route replace {to} via {address} dev {far}\n");
+        let routes = routes.iter().map(route).collect::<Vec<_>>().concat();
         format!(
             "link add {far} group {WIRES} mtu 9001 type veth peer name {name} address {mac} mtu 9001 netns {netns}\n\
              link set {far} addrgenmode none\n\
              addr add {gateway}/32 dev {far}\n\
-             addr add fe80:ec2::1/64 dev {far} nodad\n\
+             addr add fe80:ec2::1/10 dev {far} nodad\n\
              link set {far} up\n\
              neigh replace {address} lladdr {mac} nud permanent dev {far}\n\
              route replace {address}/32 dev {far}\n\

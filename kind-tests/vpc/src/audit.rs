@@ -1,6 +1,6 @@
 //! What must never be, and what should not be left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{AttachmentId, Eni, EniId, InstanceId, InstanceState, Vpc};
 
@@ -36,11 +36,11 @@ impl Vpc {
     /// The rules that are broken; always none.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
-        let mut addresses = BTreeMap::new();
-        let mut slots = BTreeMap::new();
+        let mut addresses = BTreeSet::new();
+        let mut slots = BTreeSet::new();
         let mut cards: BTreeMap<_, u32> = BTreeMap::new();
         for eni in self.enis() {
-            if addresses.insert((&eni.vpc, eni.address), &eni.id).is_some() {
+            if !addresses.insert((&eni.vpc, eni.address)) {
                 found.push(Violation::AddressTwice(eni.id.clone()));
             }
             if !self
@@ -52,13 +52,8 @@ impl Vpc {
             let Some(attachment) = eni.attachment() else {
                 continue;
             };
-            if slots
-                .insert(
-                    (&attachment.instance, attachment.card, attachment.device),
-                    (),
-                )
-                .is_some()
-            {
+            let slot = (&attachment.instance, attachment.card, attachment.device);
+            if !slots.insert(slot) {
                 found.push(Violation::SlotTwice(attachment.id.clone()));
             }
             *cards

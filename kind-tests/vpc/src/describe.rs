@@ -1,8 +1,7 @@
 //! Which resources a Describe call returns, and in which pages.
 
 use crate::{
-    Ec2Error, Eni, GroupId, InstanceId, InstanceState, InstanceView, SecurityGroup, SubnetId,
-    SubnetView, Vpc,
+    Ec2Error, Eni, GroupId, InstanceId, InstanceView, SecurityGroup, SubnetId, SubnetView, Vpc,
 };
 
 /// Values that one filter takes.
@@ -214,16 +213,6 @@ impl Described for SecurityGroup {
             "vpc-id" => vec![self.vpc.to_string()],
             _ => return None,
         })
-    }
-}
-
-impl InstanceState {
-    /// EC2's name and code of the state.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Terminated => "terminated",
-        }
     }
 }
 

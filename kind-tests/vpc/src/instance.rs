@@ -92,6 +92,16 @@ pub struct Launch {
     pub source_dest_check: bool,
 }
 
+impl InstanceState {
+    /// EC2's name of the state.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
 impl InstanceType {
     /// The types of these names, or all.
     pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Self>, Ec2Error> {

@@ -96,7 +96,7 @@ pub enum Response {
     /// Nothing to say but yes.
     Done,
     /// The new interface.
-    Created(Eni),
+    Created(Box<Eni>),
     /// The new attachment.
     Attached {
         /// Its id.
@@ -120,9 +120,9 @@ impl Vpc {
     /// Does what `request` asks at the time `now_ms`, or refuses it and stays as it was.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
         match request {
-            Request::CreateNetworkInterface(create) => {
-                self.create(create, now_ms).map(Response::Created)
-            }
+            Request::CreateNetworkInterface(create) => self
+                .create(create, now_ms)
+                .map(|eni| Response::Created(Box::new(eni))),
             Request::DeleteNetworkInterface(eni) => self.delete(&eni).map(|()| Response::Done),
             Request::AttachNetworkInterface(attach) => {
                 let card = attach.card;

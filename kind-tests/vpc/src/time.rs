@@ -62,10 +62,10 @@ impl Vpc {
         };
         match (&transition.event, &mut eni.state) {
             (Event::Attached(_), EniState::InUse(attachment)) => {
-                attachment.state = AttachmentState::Attached
+                attachment.state = AttachmentState::Attached;
             }
             (Event::Available(_) | Event::Detached(_) | Event::Attached(_), state) => {
-                *state = EniState::Available
+                *state = EniState::Available;
             }
         }
     }

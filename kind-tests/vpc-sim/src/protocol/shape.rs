@@ -1,5 +1,8 @@
 //! The shapes of EC2's answers; element names are those of the API reference.
 
+// Field names are EC2's, which repeat the name of the thing.
+#![allow(clippy::struct_field_names)]
+
 use jiff::Timestamp;
 use quick_xml::se::to_string_with_root;
 use serde::Serialize;

@@ -1,0 +1,14 @@
+//! The protocol by example, and the program on real wires.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "sim/machine.rs"]
+mod machine;
+#[path = "sim/protocol.rs"]
+mod protocol;
+#[path = "sim/wires.rs"]
+mod wires;

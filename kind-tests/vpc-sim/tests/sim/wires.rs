@@ -1,0 +1,299 @@
+//! The program on real wires: namespaces play instances and pods. Needs root.
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::machine::{
+    ATTACH_DELAY, Machine, attach, available_eni, call, configure, device, eventually, exists,
+    http, ip, listen, reaches, text, within,
+};
+
+const NODES: &str = "sg-000000000000000a1";
+const PEER: &str = "sg-000000000000000a3";
+
+/// A machine with one node, one attached ENI moved into a pod and configured there.
+struct Pod {
+    machine: Machine,
+    node: String,
+    netns: String,
+    mac: String,
+    address: String,
+    eni: String,
+    attachment: String,
+}
+
+fn a_pod_with_an_eni() -> Pod {
+    let mut machine = Machine::start();
+    let (node, instance) = machine.instance("node", "10.0.1.11", NODES);
+    let (eni, mac, address) = available_eni(&node);
+    let attachment = attach(&node, &eni, &instance);
+    let link = eventually("link is there", || device(&node, &mac));
+    let pod = machine.namespace("pod");
+    ip(&format!(
+        "-n {node} link set {} netns {pod} name eni0",
+        link["ifname"].as_str().unwrap()
+    ));
+    configure(&pod, "eni0", &address);
+    Pod {
+        machine,
+        node,
+        netns: pod,
+        mac,
+        address,
+        eni,
+        attachment,
+    }
+}
+
+#[test]
+fn attached_interface_appears_down_with_its_mac_after_the_delay() {
+    let mut machine = Machine::start();
+    let (node, instance) = machine.instance("node", "10.0.1.11", NODES);
+    let (eni, mac, _) = available_eni(&node);
+    let begin = Instant::now();
+    attach(&node, &eni, &instance);
+    assert_eq!(device(&node, &mac), None);
+    let link = eventually("link is there", || device(&node, &mac));
+    assert!(begin.elapsed() >= ATTACH_DELAY);
+    assert_eq!(
+        (link["ifname"].as_str(), link["operstate"].as_str()),
+        (Some("eth1"), Some("DOWN"))
+    );
+    assert_eq!(link["mtu"], 9001);
+}
+
+#[test]
+fn groups_decide_what_reaches_the_peer() {
+    let Pod {
+        mut machine,
+        node,
+        netns: pod,
+        ..
+    } = a_pod_with_an_eni();
+    let (peer, _) = machine.instance("peer", "10.0.0.50", PEER);
+    let _listeners = [
+        listen(&peer, "10.0.0.50:8080"),
+        listen(&peer, "10.0.0.50:22"),
+    ];
+    assert!(reaches(&pod, "10.0.0.50:8080"));
+    assert!(!reaches(&pod, "10.0.0.50:22"));
+    assert!(!reaches(&node, "10.0.0.50:8080"));
+}
+
+#[test]
+fn traffic_from_a_foreign_address_is_dropped() {
+    let Pod {
+        machine: _machine,
+        netns: pod,
+        address,
+        ..
+    } = a_pod_with_an_eni();
+    assert!(reaches(&pod, "192.0.2.1:80"));
+    ip(&format!("-n {pod} addr del {address}/24 dev eni0"));
+    configure(&pod, "eni0", "10.0.1.99");
+    assert!(!reaches(&pod, "192.0.2.1:80"));
+}
+
+#[test]
+fn instance_without_the_check_forwards_for_its_routes() {
+    let mut machine = Machine::start();
+    let (first, _) = machine.instance("first", "10.0.1.11", NODES);
+    let (second, _) = machine.instance("second", "10.0.1.12", NODES);
+    ip(&format!("-n {first} addr add 10.244.11.7/32 dev lo"));
+    let _listener = listen(&first, "10.244.11.7:8080");
+    assert!(reaches(&second, "10.244.11.7:8080"));
+    assert!(!reaches(&second, "10.244.12.7:8080"));
+}
+
+#[test]
+fn interface_comes_home_when_its_namespace_dies() {
+    let Pod {
+        machine,
+        node,
+        netns: pod,
+        mac,
+        ..
+    } = a_pod_with_an_eni();
+    assert_eq!(device(&node, &mac), None);
+    ip(&format!("netns del {pod}"));
+    let link = eventually("link is home", || device(&node, &mac));
+    assert_eq!(link["operstate"], "DOWN");
+    assert_eq!(machine.audit().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn detach_takes_the_interface_out_of_a_pod_too() {
+    let Pod {
+        machine,
+        node,
+        netns: pod,
+        mac,
+        eni,
+        attachment,
+        ..
+    } = a_pod_with_an_eni();
+    assert!(device(&pod, &mac).is_some());
+    call(
+        &node,
+        &format!("Action=DetachNetworkInterface&AttachmentId={attachment}"),
+    )
+    .unwrap();
+    eventually("link is gone", || {
+        device(&pod, &mac).is_none().then_some(())
+    });
+    assert_eq!(device(&node, &mac), None);
+    call(
+        &node,
+        &format!("Action=DeleteNetworkInterface&NetworkInterfaceId={eni}"),
+    )
+    .unwrap();
+    assert_eq!(machine.audit(), json!([]));
+}
+
+#[test]
+fn terminated_instance_has_no_links() {
+    let mut machine = Machine::start();
+    let (node, instance) = machine.instance("node", "10.0.1.11", NODES);
+    assert_eq!(
+        machine
+            .sim("DELETE", &format!("/sim/instances/{instance}"), "")
+            .0,
+        200
+    );
+    assert!(!ip(&format!("-n {node} link show")).contains("eth0"));
+    assert_eq!(machine.audit(), json!([]));
+}
+
+#[test]
+fn instance_in_no_namespace_is_refused_and_leaves_nothing() {
+    let machine = Machine::start();
+    let new = json!({
+        "name": "n", "netns": "no-such-namespace", "subnetId": "subnet-000000000000000a1", "instanceType": "m5.large",
+    });
+    let (status, refusal) = machine.sim("POST", "/sim/instances", &new.to_string());
+    assert_eq!(status, 500);
+    assert!(
+        refusal["error"]
+            .as_str()
+            .unwrap()
+            .contains("no-such-namespace"),
+        "{refusal}"
+    );
+    assert_eq!(machine.audit(), json!([]));
+}
+
+fn metadata(netns: &str, server: &str) -> Option<String> {
+    let server: std::net::SocketAddr = server.parse().unwrap();
+    within(netns, move || {
+        let ask = |method, path, header: &str| {
+            let stream =
+                std::net::TcpStream::connect_timeout(&server, std::time::Duration::from_secs(1))
+                    .ok()?;
+            http(stream, method, path, &[header], "")
+        };
+        let (_, token) = ask(
+            "PUT",
+            "/latest/api/token",
+            "X-aws-ec2-metadata-token-ttl-seconds: 60",
+        )?;
+        let token = format!("X-aws-ec2-metadata-token: {token}");
+        Some(ask("GET", "/latest/meta-data/instance-id", &token)?.1)
+    })
+}
+
+#[test]
+fn metadata_answers_over_every_interface_and_both_families() {
+    let Pod {
+        machine,
+        node,
+        netns: pod,
+        ..
+    } = a_pod_with_an_eni();
+    let snapshot = machine.sim("GET", "/sim/snapshot", "").1;
+    let id = snapshot["instances"][0]["id"].as_str().unwrap();
+    for (netns, device) in [(&node, "eth0"), (&pod, "eni0")] {
+        assert_eq!(metadata(netns, "169.254.169.254:80").as_deref(), Some(id));
+        ip(&format!(
+            "-n {netns} -6 route add default via fe80:ec2::1 dev {device}"
+        ));
+        // A link-local address is usable only after duplicate address detection, one to two seconds after up.
+        let seen = eventually("metadata by IPv6", || metadata(netns, "[fd00:ec2::254]:80"));
+        assert_eq!(seen, id);
+    }
+}
+
+#[test]
+fn lost_reply_has_its_effect_and_is_in_the_log() {
+    let mut machine = Machine::start();
+    let (node, _) = machine.instance("node", "10.0.1.11", NODES);
+    let fault = r#"{"action": "CreateNetworkInterface", "effect": "replyLost"}"#;
+    assert_eq!(machine.sim("POST", "/sim/faults", fault).0, 200);
+    let create = "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1&ClientToken=t";
+    assert_eq!(call(&node, create), None);
+    let (status, body) = call(&node, create).unwrap();
+    assert_eq!(status, 200);
+    let calls = machine.sim("GET", "/sim/calls", "").1;
+    let lost: Vec<&Value> = calls
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|call| &call["replyLost"])
+        .collect();
+    assert_eq!(lost, [true, false]);
+    assert_eq!(calls[0]["parameters"]["ClientToken"], "t");
+    let id = text(&body, "networkInterfaceId");
+    assert!(machine.audit()[0].as_str().unwrap().contains(&id));
+    assert_eq!(machine.audit().as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn ordered_refusal_reaches_the_caller() {
+    let mut machine = Machine::start();
+    let (node, _) = machine.instance("node", "10.0.1.11", NODES);
+    let refuse = json!({ "refuse": { "status": 503, "code": "RequestLimitExceeded" } });
+    let fault = json!({ "action": "DescribeSubnets", "effect": refuse });
+    assert_eq!(
+        machine.sim("POST", "/sim/faults", &fault.to_string()).0,
+        200
+    );
+    let (status, body) = call(&node, "Action=DescribeSubnets").unwrap();
+    assert_eq!(
+        (status, text(&body, "Code").as_str()),
+        (503, "RequestLimitExceeded")
+    );
+    assert_eq!(call(&node, "Action=DescribeSubnets").unwrap().0, 200);
+}
+
+#[test]
+fn signals_leave_nothing() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let Pod {
+            mut machine,
+            node,
+            netns: pod,
+            mac,
+            ..
+        } = a_pod_with_an_eni();
+        assert!(machine.stop(signal));
+        assert!(!exists(&machine.vpc_namespace()));
+        assert_eq!(device(&pod, &mac), None);
+        assert!(!ip(&format!("-n {node} link show")).contains("eth0"));
+    }
+}
+
+#[test]
+fn next_run_removes_what_a_killed_one_left() {
+    let Pod {
+        mut machine,
+        node,
+        netns: pod,
+        mac,
+        ..
+    } = a_pod_with_an_eni();
+    machine.crash_and_restart();
+    assert_eq!(device(&pod, &mac), None);
+    assert!(!ip(&format!("-n {node} link show")).contains("eth0"));
+    assert_eq!(machine.audit(), json!([]));
+}

@@ -1,0 +1,18 @@
+//! EC2's rules, each by example, and what holds whatever is asked.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "rules/always.rs"]
+mod always;
+#[path = "rules/attach.rs"]
+mod attach;
+#[path = "rules/create.rs"]
+mod create;
+#[path = "rules/describe.rs"]
+mod describe;
+#[path = "rules/makers.rs"]
+mod makers;

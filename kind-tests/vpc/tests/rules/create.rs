@@ -1,0 +1,190 @@
+//! How interfaces come and go.
+
+use vpc::{Change, Create, Ec2Error, EniState, Request, world};
+
+use crate::makers::{Does, LATER, a_request, a_world};
+
+#[test]
+fn new_interface_is_pending_until_its_delay_is_over() {
+    let mut vpc = a_world();
+    let eni = vpc.make(a_request()).unwrap();
+    assert_eq!(eni.state, EniState::Pending { due_ms: 1_000 });
+    vpc.advance(999);
+    assert_eq!(vpc.eni(&eni.id).unwrap().status(), "pending");
+    vpc.advance(1_000);
+    assert_eq!(vpc.eni(&eni.id).unwrap().status(), "available");
+}
+
+#[test]
+fn same_token_and_parameters_make_one_interface() {
+    let mut vpc = a_world();
+    let request = Create {
+        client_token: Some("t".to_owned()),
+        ..a_request()
+    };
+    let first = vpc.make(request.clone()).unwrap();
+    assert_eq!(vpc.make(request.clone()).unwrap(), first);
+    assert_eq!(vpc.enis().count(), 1);
+    let other = Create {
+        description: "other".to_owned(),
+        ..request
+    };
+    assert_eq!(
+        vpc.make(other).unwrap_err().code(),
+        "IdempotentParameterMismatch"
+    );
+}
+
+#[test]
+fn refused_token_may_be_used_again() {
+    let mut vpc = a_world();
+    let request = Create {
+        client_token: Some("t".to_owned()),
+        subnet: "subnet-none".into(),
+        ..a_request()
+    };
+    assert_eq!(
+        vpc.make(request.clone()).unwrap_err().code(),
+        "InvalidSubnetID.NotFound"
+    );
+    assert!(
+        vpc.make(Create {
+            subnet: world::SUBNET_NODES.into(),
+            ..request
+        })
+        .is_ok()
+    );
+}
+
+#[test]
+fn small_subnet_has_eleven_addresses_and_gets_them_back() {
+    let mut vpc = a_world();
+    let request = Create {
+        subnet: world::SUBNET_SMALL.into(),
+        ..a_request()
+    };
+    let enis: Vec<_> = (0..11)
+        .map(|_| vpc.make(request.clone()).unwrap())
+        .collect();
+    let range = (enis[0].address.to_string(), enis[10].address.to_string());
+    assert_eq!(range, ("10.0.2.4".to_owned(), "10.0.2.14".to_owned()));
+    assert_eq!(
+        vpc.make(request.clone()).unwrap_err().code(),
+        "InsufficientFreeAddressesInSubnet"
+    );
+    vpc.delete(&enis[3].id).unwrap();
+    assert_eq!(vpc.make(request).unwrap().address, enis[3].address);
+}
+
+#[test]
+fn wanted_address_must_be_free_and_one_that_ec2_hands_out() {
+    let mut vpc = a_world();
+    let mut ask = |address: &str| {
+        let address = Some(address.parse().unwrap());
+        vpc.make(Create {
+            address,
+            ..a_request()
+        })
+        .map_err(|error| error.code())
+    };
+    assert!(ask("10.0.1.77").is_ok());
+    assert_eq!(ask("10.0.1.77").unwrap_err(), "InvalidIPAddress.InUse");
+    for outside in ["10.0.1.3", "10.0.1.255", "10.0.2.5"] {
+        assert_eq!(
+            ask(outside).unwrap_err(),
+            "InvalidParameterValue",
+            "{outside}"
+        );
+    }
+}
+
+#[test]
+fn groups_must_exist_lie_in_the_same_network_and_be_few() {
+    let mut vpc = a_world();
+    let mut ask = |groups: &[&str]| {
+        let groups = groups.iter().map(|id| (*id).into()).collect();
+        vpc.make(Create {
+            groups,
+            ..a_request()
+        })
+        .map(|eni| eni.groups)
+        .map_err(|error| error.code())
+    };
+    assert_eq!(ask(&["sg-none"]).unwrap_err(), "InvalidGroup.NotFound");
+    assert_eq!(
+        ask(&[world::GROUP_OTHER_DEFAULT]).unwrap_err(),
+        "InvalidParameter"
+    );
+    assert_eq!(
+        ask(&["1", "2", "3", "4", "5", "6"]).unwrap_err(),
+        "SecurityGroupsPerInterfaceLimitExceeded"
+    );
+    assert_eq!(ask(&[]).unwrap(), [world::GROUP_DEFAULT.into()].into());
+}
+
+#[test]
+fn interface_in_use_is_not_deleted() {
+    let mut vpc = a_world();
+    let (instance, eni) = (vpc.an_instance("m5.large"), vpc.an_available_eni());
+    let attachment = vpc.attach(&eni, &instance, 0, 1).unwrap();
+    assert_eq!(
+        vpc.delete(&eni).unwrap_err(),
+        Ec2Error::EniInUse(eni.clone())
+    );
+    vpc.detach(&attachment).unwrap();
+    assert_eq!(
+        vpc.delete(&eni).unwrap_err().code(),
+        "InvalidNetworkInterface.InUse"
+    );
+    vpc.advance(LATER);
+    vpc.delete(&eni).unwrap();
+    assert_eq!(
+        vpc.delete(&eni).unwrap_err().code(),
+        "InvalidNetworkInterfaceID.NotFound"
+    );
+}
+
+#[test]
+fn tags_are_added_to_all_named_interfaces_or_to_none() {
+    let mut vpc = a_world();
+    let eni = vpc.an_available_eni();
+    let mut tag = |resources: &[&str]| {
+        let resources = resources.iter().map(|id| (*id).to_owned()).collect();
+        vpc.call(
+            Request::CreateTags {
+                resources,
+                tags: [("k".to_owned(), "v".to_owned())].into(),
+            },
+            0,
+        )
+    };
+    assert_eq!(
+        tag(&[eni.as_str(), "eni-none"]).unwrap_err().code(),
+        "InvalidID"
+    );
+    assert!(tag(&[eni.as_str()]).is_ok());
+    assert_eq!(vpc.eni(&eni).unwrap().tags.len(), 2);
+}
+
+#[test]
+fn attributes_change_one_by_one() {
+    let mut vpc = a_world();
+    let eni = vpc.an_available_eni();
+    let mut modify = |change| {
+        vpc.call(
+            Request::ModifyNetworkInterfaceAttribute(eni.clone(), change),
+            0,
+        )
+    };
+    modify(Change::SourceDestCheck(false)).unwrap();
+    modify(Change::Groups([world::GROUP_PEER.into()].into())).unwrap();
+    modify(Change::Description("text".to_owned())).unwrap();
+    let refused = modify(Change::DeleteOnTermination {
+        attachment: "eni-attach-none".into(),
+        value: true,
+    });
+    assert_eq!(refused.unwrap_err().code(), "InvalidAttachmentID.NotFound");
+    let eni = vpc.eni(&eni).unwrap();
+    assert!(!eni.source_dest_check);
+    assert_eq!((eni.description.as_str(), eni.groups.len()), ("text", 1));
+}
