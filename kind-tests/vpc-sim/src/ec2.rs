@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use vpc::world::REGION;
 
 use crate::{
-    fault::Effect,
+    fault::Refuse,
     protocol::{Answer, Form, answer, request_id},
     state::{Call, World, now_ms},
 };
@@ -20,27 +20,26 @@ pub(crate) async fn respond(
 ) -> Option<Response<Full<Bytes>>> {
     let form = Form::parse(body);
     let action = form.get("Action").unwrap_or_default().to_owned();
-    let effect = world.with(|sim| sim.faults.strike(&action));
-    if let Some(effect) = &effect {
-        sleep(effect.delay()).await;
+    let fault = world.with(|sim| sim.faults.strike(&action));
+    if let Some(fault) = &fault {
+        sleep(fault.delay()).await;
     }
     let now_ms = now_ms();
-    let answer = match (&effect, signed(headers)) {
-        (Some(Effect::Refuse { status, code }), _) => Answer::refused(
-            *status,
-            code,
-            "refused by an ordered fault",
-            request_id(body, now_ms),
-        ),
-        (_, false) => {
-            let message = "AWS was not able to validate the provided access credentials";
-            Answer::refused(401, "AuthFailure", message, request_id(body, now_ms))
-        }
-        (None | Some(Effect::ReplyLost | Effect::DelayMs(_)), true) => {
+    let refuse =
+        |status, code: &str, why| Answer::refused(status, code, why, request_id(body, now_ms));
+    let answer =
+        if let Some(Refuse { status, code }) = fault.as_ref().and_then(|f| f.refuse.as_ref()) {
+            refuse(*status, code, "refused by an ordered fault")
+        } else if signed(headers) {
             world.with(|sim| answer(&mut sim.vpc, body, now_ms))
-        }
-    };
-    let reply_lost = effect == Some(Effect::ReplyLost);
+        } else {
+            refuse(
+                401,
+                "AuthFailure",
+                "AWS was not able to validate the provided access credentials",
+            )
+        };
+    let reply_lost = fault.is_some_and(|fault| fault.reply_lost);
     log(world, &form, action, &answer, now_ms, reply_lost);
     if reply_lost {
         None
@@ -89,6 +88,7 @@ fn log(
         status,
         error,
         request_id,
+        result,
         body: _,
     } = answer.clone();
     world.with(|sim| {
@@ -98,6 +98,7 @@ fn log(
             parameters,
             status,
             error,
+            result,
             request_id,
             reply_lost,
         });

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// One order to fail, as a test gives it:
-/// `{"action": "AttachNetworkInterface", "skip": 2, "times": 1, "effect": "replyLost"}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// `{"action": "AttachNetworkInterface", "skip": 2, "times": 1, "delayMs": 500, "replyLost": true}`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
     /// Which calls.
@@ -17,29 +17,35 @@ pub(crate) struct Fault {
     /// How many of them it then hits.
     #[serde(default = "once")]
     times: u32,
-    /// What happens to them.
-    effect: Effect,
+    /// How long a call waits before anything is done; one that is given up meanwhile has no effect.
+    #[serde(default)]
+    delay_ms: u64,
+    /// Instead of being done it is refused.
+    #[serde(default)]
+    pub(crate) refuse: Option<Refuse>,
+    /// The connection closes without an answer.
+    #[serde(default)]
+    pub(crate) reply_lost: bool,
 }
 
-/// What happens to a call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Effect {
-    /// It is done, and the connection closes without an answer.
-    ReplyLost,
-    /// It waits this long before it is done.
-    DelayMs(u64),
-    /// It is not done, and refused.
-    Refuse {
-        /// The HTTP status, such as 503.
-        status: u16,
-        /// The code, such as `RequestLimitExceeded`.
-        code: String,
-    },
+/// How a call is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Refuse {
+    /// The HTTP status, such as 503.
+    pub(crate) status: u16,
+    /// The code, such as `RequestLimitExceeded`.
+    pub(crate) code: String,
 }
 
 const fn once() -> u32 {
     1
+}
+
+impl Fault {
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay_ms)
+    }
 }
 
 /// The faults that are ordered, in order.
@@ -55,28 +61,16 @@ impl Faults {
         self.0.clear();
     }
 
-    /// The effect of the oldest fault for this call, which is counted; each fault counts for itself.
-    pub(crate) fn strike(&mut self, action: &str) -> Option<Effect> {
-        let fault = self
-            .0
-            .iter_mut()
-            .find(|fault| fault.action == action && fault.times > 0)?;
+    /// The oldest fault for this call that is not spent yet, unless it lets the call pass.
+    pub(crate) fn strike(&mut self, action: &str) -> Option<Fault> {
+        let mut open = self.0.iter_mut().filter(|fault| fault.times > 0);
+        let fault = open.find(|fault| fault.action == action)?;
         if fault.skip > 0 {
             fault.skip -= 1;
             return None;
         }
         fault.times -= 1;
-        Some(fault.effect.clone())
-    }
-}
-
-impl Effect {
-    /// How long the call waits.
-    pub(crate) fn delay(&self) -> Duration {
-        match self {
-            Self::DelayMs(ms) => Duration::from_millis(*ms),
-            Self::ReplyLost | Self::Refuse { .. } => Duration::ZERO,
-        }
+        Some(fault.clone())
     }
 }
 
@@ -87,7 +81,7 @@ mod tests {
     #[test]
     fn fault_skips_then_strikes_then_is_spent() {
         let mut faults = Faults::default();
-        let order = r#"{"action": "A", "skip": 1, "times": 2, "effect": {"delayMs": 5}}"#;
+        let order = r#"{"action": "A", "skip": 1, "times": 2, "delayMs": 5}"#;
         faults.order(serde_json::from_str(order).unwrap());
         assert_eq!(faults.strike("B"), None);
         let seen: Vec<bool> = (0..4).map(|_| faults.strike("A").is_some()).collect();

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use vpc::{Ec2Error, Vpc};
+use vpc::{Response, Vpc};
 
 mod call;
 mod form;
@@ -21,29 +21,42 @@ pub struct Answer {
     pub request_id: String,
     /// EC2's error code, if the call was refused.
     pub error: Option<String>,
+    /// The id of the interface or attachment that the call made.
+    pub result: Option<String>,
 }
 
 /// Lets everything happen that is due at `now_ms`, then answers the call in `form_body`.
 pub fn answer(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Answer {
     vpc.advance(now_ms);
     let request_id = request_id(form_body, now_ms);
-    match granted(vpc, &Form::parse(form_body), now_ms, &request_id) {
-        Ok(body) => Answer {
-            status: 200,
-            body,
-            request_id,
-            error: None,
-        },
+    let form = Form::parse(form_body);
+    match call::parse(&form).and_then(|request| vpc.call(request, now_ms)) {
+        Ok(response) => {
+            let body = shape::success(vpc, &form, &response, &request_id);
+            let result = made(&response);
+            Answer {
+                status: 200,
+                body,
+                request_id,
+                error: None,
+                result,
+            }
+        }
         Err(error) => Answer::refused(400, error.code(), &error.to_string(), request_id),
     }
 }
 
-fn granted(vpc: &mut Vpc, form: &Form, now_ms: u64, request_id: &str) -> Result<String, Ec2Error> {
-    let request = call::parse(form)?;
-    let action = form.get("Action").unwrap_or_default();
-    let token = form.get("ClientToken");
-    let response = vpc.call(request, now_ms)?;
-    Ok(shape::success(vpc, action, token, &response, request_id))
+fn made(response: &Response) -> Option<String> {
+    match response {
+        Response::Created(eni) => Some(eni.id.to_string()),
+        Response::Attached { attachment, .. } => Some(attachment.to_string()),
+        Response::Done
+        | Response::Enis(..)
+        | Response::Instances(..)
+        | Response::InstanceTypes(_)
+        | Response::Subnets(..)
+        | Response::Groups(..) => None,
+    }
 }
 
 impl Answer {
@@ -55,6 +68,7 @@ impl Answer {
             body,
             request_id,
             error: Some(code.to_owned()),
+            result: None,
         }
     }
 }

@@ -40,6 +40,9 @@ pub(crate) struct Call {
     /// EC2's code, if it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error: Option<String>,
+    /// The id that the call handed out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) result: Option<String>,
     pub(crate) request_id: String,
     /// Whether the caller never heard.
     pub(crate) reply_lost: bool,

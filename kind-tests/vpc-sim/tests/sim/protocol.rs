@@ -117,6 +117,7 @@ fn refusal_has_ec2s_form() {
         body,
         request_id,
         error,
+        result: _,
     } = refused;
     assert_eq!(
         (status, error.as_deref()),

@@ -228,7 +228,7 @@ fn metadata_answers_over_every_interface_and_both_families() {
 fn lost_reply_has_its_effect_and_is_in_the_log() {
     let mut machine = Machine::start();
     let (node, _) = machine.instance("node", "10.0.1.11", NODES);
-    let fault = r#"{"action": "CreateNetworkInterface", "effect": "replyLost"}"#;
+    let fault = r#"{"action": "CreateNetworkInterface", "replyLost": true}"#;
     assert_eq!(machine.sim("POST", "/sim/faults", fault).0, 200);
     let create = "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1&ClientToken=t";
     assert_eq!(call(&node, create), None);
@@ -244,6 +244,10 @@ fn lost_reply_has_its_effect_and_is_in_the_log() {
     assert_eq!(lost, [true, false]);
     assert_eq!(calls[0]["parameters"]["ClientToken"], "t");
     let id = text(&body, "networkInterfaceId");
+    assert_eq!(
+        (&calls[0]["result"], &calls[1]["result"]),
+        (&json!(id), &json!(id))
+    );
     assert!(machine.audit()[0].as_str().unwrap().contains(&id));
     assert_eq!(machine.audit().as_array().unwrap().len(), 1);
 }
@@ -252,8 +256,8 @@ fn lost_reply_has_its_effect_and_is_in_the_log() {
 fn ordered_refusal_reaches_the_caller() {
     let mut machine = Machine::start();
     let (node, _) = machine.instance("node", "10.0.1.11", NODES);
-    let refuse = json!({ "refuse": { "status": 503, "code": "RequestLimitExceeded" } });
-    let fault = json!({ "action": "DescribeSubnets", "effect": refuse });
+    let refuse = json!({ "status": 503, "code": "RequestLimitExceeded" });
+    let fault = json!({ "action": "DescribeSubnets", "refuse": refuse });
     assert_eq!(
         machine.sim("POST", "/sim/faults", &fault.to_string()).0,
         200

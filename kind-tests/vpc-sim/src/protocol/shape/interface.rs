@@ -1,0 +1,122 @@
+//! Interfaces and their attachments as EC2 writes them.
+
+// Field names are EC2's, which repeat the name of the thing.
+#![allow(clippy::struct_field_names)]
+
+use jiff::Timestamp;
+use serde::Serialize;
+use vpc::{Attachment, Eni, GroupId, Vpc, world::ACCOUNT};
+
+use super::Items;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NetworkInterface<'a> {
+    network_interface_id: &'a str,
+    subnet_id: &'a str,
+    vpc_id: &'a str,
+    availability_zone: &'a str,
+    description: &'a str,
+    owner_id: &'static str,
+    requester_managed: bool,
+    status: &'static str,
+    interface_type: &'static str,
+    mac_address: String,
+    private_ip_address: String,
+    source_dest_check: bool,
+    group_set: Items<Group<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<AttachmentShape<'a>>,
+    tag_set: Items<Tag<'a>>,
+    private_ip_addresses_set: Items<PrivateAddress>,
+}
+
+pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterface<'a> {
+    NetworkInterface {
+        network_interface_id: eni.id.as_str(),
+        subnet_id: eni.subnet.as_str(),
+        vpc_id: eni.vpc.as_str(),
+        availability_zone: &eni.zone,
+        description: &eni.description,
+        owner_id: ACCOUNT,
+        requester_managed: false,
+        status: eni.status(),
+        interface_type: "interface",
+        mac_address: eni.mac.to_string(),
+        private_ip_address: eni.address.to_string(),
+        source_dest_check: eni.source_dest_check,
+        group_set: groups(vpc, eni),
+        attachment: eni.attachment().map(attachment),
+        tag_set: eni
+            .tags
+            .iter()
+            .map(|(key, value)| Tag { key, value })
+            .collect(),
+        private_ip_addresses_set: Items {
+            item: vec![PrivateAddress {
+                private_ip_address: eni.address.to_string(),
+                primary: true,
+            }],
+        },
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PrivateAddress {
+    private_ip_address: String,
+    primary: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Tag<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Group<'a> {
+    group_id: &'a str,
+    group_name: &'a str,
+}
+
+fn groups<'a>(vpc: &'a Vpc, eni: &'a Eni) -> Items<Group<'a>> {
+    let name = |id: &GroupId| vpc.group(id).map_or("", |group| group.name.as_str());
+    eni.groups
+        .iter()
+        .map(|id| Group {
+            group_id: id.as_str(),
+            group_name: name(id),
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttachmentShape<'a> {
+    attachment_id: &'a str,
+    instance_id: &'a str,
+    instance_owner_id: &'static str,
+    device_index: u32,
+    network_card_index: u32,
+    status: &'static str,
+    attach_time: String,
+    delete_on_termination: bool,
+}
+
+fn attachment(attachment: &Attachment) -> AttachmentShape<'_> {
+    let asked = i64::try_from(attachment.asked_ms)
+        .ok()
+        .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    AttachmentShape {
+        attachment_id: attachment.id.as_str(),
+        instance_id: attachment.instance.as_str(),
+        instance_owner_id: ACCOUNT,
+        device_index: attachment.device,
+        network_card_index: attachment.card,
+        status: attachment.state.status(),
+        attach_time: asked.unwrap_or_default().to_string(),
+        delete_on_termination: attachment.delete_on_termination,
+    }
+}
