@@ -4,6 +4,8 @@ TARGET  := target/x86_64-unknown-linux-musl
 IMAGES  := target/images
 CARGO   := cargo
 NEEDS   := kind-tests/prerequisites.sh
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
+DENY    := $(CACHE)/cargo-deny-0.20.2
 # Empty: every rung.
 RUNG    ?=
 KEEP    ?=
@@ -19,9 +21,14 @@ demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leav
 
 test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
 
-lint: ## Formatting, clippy, dependency rules.
+lint: $(DENY) ## Formatting, clippy, dependency rules.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
+	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
+
+# Built away from the repository, whose cargo settings are not meant for it.
+$(DENY):
+	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $@
 
 rung1: ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
 	$(CARGO) test --package crds --package operator-core --package node-agent-core --package vpc --package determinism

@@ -1,3 +1,4 @@
-//! Scenarios on a real cluster, through kubectl and traffic only.
+//! What the demo and the scenarios share: a cluster with eniclaim installed, and what one can see and do from outside.
 
 pub mod raw;
+pub mod world;

@@ -1,0 +1,182 @@
+//! The main job as a story: a real cluster, a simulated VPC, a pod with its ENI, and everything taken away again.
+
+use std::{process::ExitCode, time::Instant};
+
+use anyhow::{Context, ensure};
+use clap::Parser;
+use e2e::world::{PEER, PORT, SOON, World};
+use serde_json::json;
+
+#[derive(Parser)]
+#[command(about = "Shows eniclaim's main job on a real cluster with a simulated VPC")]
+struct Args {
+    /// Leave the cluster up, with the pod in it.
+    #[arg(long)]
+    keep: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match tell(args.keep) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nthe demo failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Numbers the steps and times them.
+struct Story {
+    start: Instant,
+    step: usize,
+}
+
+impl Story {
+    fn step(&mut self, what: &str) {
+        self.step += 1;
+        println!(
+            "\n[{:>5.1}s] {}. {what}",
+            self.start.elapsed().as_secs_f32(),
+            self.step
+        );
+    }
+}
+
+fn show(text: &str) {
+    for line in text.lines() {
+        println!("         {line}");
+    }
+}
+
+fn tell(keep: bool) -> anyhow::Result<()> {
+    let mut story = Story {
+        start: Instant::now(),
+        step: 0,
+    };
+    story.step("Bring up a simulated VPC and a two-node Kubernetes in it");
+    let world = World::up("demo")?;
+    show(&world.kubectl(&["get", "nodes", "-o", "wide"])?);
+
+    story.step("Install eniclaim with Helm: operator, node agents, CNI plugin");
+    world.install()?;
+    world.wait("the nodes' reports", SOON, || {
+        Ok(world
+            .kubectl(&["get", "eninodes", "--no-headers"])?
+            .lines()
+            .filter(|line| line.contains("True"))
+            .count()
+            == 2)
+    })?;
+    show(&world.kubectl(&["get", "eninodes"])?);
+
+    story.step("Apply a class, a pod that asks by its label, and a pod that does not");
+    show(&world.kubectl(&["apply", "-f", &world.example("class.yaml")])?);
+    let watch = world
+        .cluster
+        .kubectl_spawn("claims", &["get", "eniclaims", "-o", "wide", "--watch"])?;
+    show(&world.kubectl(&[
+        "apply",
+        "-f",
+        &world.example("pod.yaml"),
+        "-f",
+        &world.example("plain-pod.yaml"),
+    ])?);
+
+    story.step("kubectl get eniclaims --watch, until the pod is Ready (kubelet's own probe passes on eth0)");
+    world.await_ready("web")?;
+    world.kubectl(&[
+        "wait",
+        "pod",
+        "plain",
+        "--for=condition=Ready",
+        "--timeout=60s",
+    ])?;
+    show(&watch.output()?);
+    watch.end()?;
+    show(&world.kubectl(&["get", "pods", "-o", "wide"])?);
+
+    story.step("The interface in the pod");
+    show(&world.exec("web", &["/bin/ip", "address", "show", "eni0"])?);
+    show(&world.exec("web", &["/bin/ip", "rule"])?);
+
+    reach(&world, &mut story)?;
+
+    if keep {
+        println!(
+            "\nThe cluster stays up. kubectl for it:\n  {}",
+            world.cluster.kubectl_path().display()
+        );
+        println!("Take it down with:\n  {}", world.cluster.down_command());
+        world.cluster.keep();
+        return Ok(());
+    }
+    tear_down(&world, &mut story)?;
+    world.cluster.down()?;
+    println!(
+        "\nNo process, namespace, mount or control group is left. {:.1}s in all.",
+        story.start.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
+
+/// Who reaches the peer, and that nobody reaches the metadata service.
+fn reach(world: &World, story: &mut Story) -> anyhow::Result<()> {
+    let (peer, address) = (format!("{PEER}:{PORT}"), world.eni_address("web")?);
+    story.step(&format!(
+        "The peer {peer} lets in only the security group of the class; through the ENI it answers"
+    ));
+    let answer = world.exec("web", &["/probe", "get", &peer, "--from", &address])?;
+    show(&answer);
+    ensure!(
+        answer.trim() == format!("hello {address}"),
+        "the peer saw another address"
+    );
+
+    story.step("The same peer refuses the pod without an ENI");
+    let refused = world.exec("plain", &["/probe", "get", &peer, "--timeout", "2"]);
+    show(
+        &refused
+            .err()
+            .context("the peer let in a pod without the security group")?
+            .to_string(),
+    );
+
+    story.step("The instance metadata service, and so the node's credentials: refused to a socket, and to a raw socket");
+    let socket = world.exec(
+        "web",
+        &[
+            "/probe",
+            "get",
+            "169.254.169.254:80",
+            "--from",
+            &address,
+            "--timeout",
+            "2",
+        ],
+    );
+    show(
+        &socket
+            .err()
+            .context("the metadata service answered a socket")?
+            .to_string(),
+    );
+    let raw = world.exec("web", &["/probe", "raw-metadata", "--gateway", "10.0.1.1"]);
+    show(
+        &raw.err()
+            .context("the metadata service answered a raw socket")?
+            .to_string(),
+    );
+    Ok(())
+}
+
+fn tear_down(world: &World, story: &mut Story) -> anyhow::Result<()> {
+    story.step("Delete the pods: the ENI is detached and deleted, the claim goes");
+    world.delete_pods(&["web", "plain"])?;
+    show(&world.kubectl(&["get", "eniclaims"])?);
+    let audit = world.audit()?;
+    ensure!(audit == json!([]), "EC2 is not empty: {audit:#}");
+    show("EC2 holds no ENI of ours; no link, no rule is left");
+    story.step("Take the cluster and the VPC down");
+    Ok(())
+}

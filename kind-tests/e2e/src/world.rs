@@ -1,0 +1,212 @@
+//! A cluster with eniclaim installed by its charts, as a user has it.
+
+mod processes;
+mod see;
+
+use std::{
+    path::{Path, PathBuf},
+    process::Output,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use cluster::{Cluster, Options};
+use serde_json::json;
+
+pub use see::text;
+
+/// Where eniclaim is installed.
+pub const SYSTEM: &str = "eniclaim-system";
+/// How long one step of a pod may take here: EC2's delays are seconds, the rest is less.
+pub const SOON: Duration = Duration::from_mins(1);
+/// The peer in the VPC that lets in only the security group of the class `app`.
+pub const PEER: &str = "10.0.0.20";
+/// The port on which every probe serves.
+pub const PORT: u16 = 8080;
+const CONTROL_SUBNET: &str = "subnet-000000000000000a0";
+const PEER_GROUP: &str = "sg-000000000000000a3";
+
+/// A running cluster, and the peer.
+pub struct World {
+    /// The cluster; taken down when this is dropped.
+    pub cluster: Cluster,
+    repository: PathBuf,
+}
+
+impl World {
+    /// Brings up a cluster of this name with two nodes, a peer in its VPC and the project's images on its nodes.
+    pub fn up(name: &str) -> anyhow::Result<Self> {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../..")
+            .canonicalize()?;
+        let cluster = Cluster::up(Options {
+            name: name.to_owned(),
+            ..Options::default()
+        })?;
+        let world = Self {
+            cluster,
+            repository,
+        };
+        world.load_images()?;
+        world.peer()?;
+        Ok(world)
+    }
+
+    fn load_images(&self) -> anyhow::Result<()> {
+        let context = self.repository.join("target/images");
+        for (dockerfile, target) in [
+            ("Dockerfile", "operator"),
+            ("Dockerfile", "agent"),
+            ("kind-tests/e2e/Dockerfile", "probe"),
+        ] {
+            let tag = format!("localhost/eniclaim/{target}:dev");
+            let archive = self.cluster.build_image(
+                &self.repository.join(dockerfile),
+                Some(target),
+                &context,
+                &tag,
+            )?;
+            self.cluster.load_image(&archive)?;
+        }
+        Ok(())
+    }
+
+    /// An instance in the VPC that serves, and whose security group lets in only the class's.
+    fn peer(&self) -> anyhow::Result<()> {
+        let netns = self
+            .cluster
+            .peer("peer", PEER, CONTROL_SUBNET, &[PEER_GROUP])?;
+        let probe = self.repository.join("target/images/probe");
+        self.cluster.spawn_in(
+            &netns,
+            "peer",
+            &[&text(&probe), "serve", "--port", &PORT.to_string()],
+        )?;
+        Ok(())
+    }
+
+    /// Installs both charts by Helm, as the README says, with credentials for the simulated EC2.
+    pub fn install(&self) -> anyhow::Result<()> {
+        self.kubectl(&["create", "namespace", SYSTEM])?;
+        self.kubectl(&[
+            "-n",
+            SYSTEM,
+            "create",
+            "secret",
+            "generic",
+            "aws",
+            "--from-literal=AWS_ACCESS_KEY_ID=AKIASIMULATED",
+            "--from-literal=AWS_SECRET_ACCESS_KEY=simulated",
+        ])?;
+        self.helm(&[
+            "install",
+            "eniclaim-crds",
+            &self.chart("eniclaim-crds"),
+            "--wait",
+        ])?;
+        let values = json!({
+            "image": {"registry": "localhost/eniclaim", "tag": "dev", "pullPolicy": "Never"},
+            "logFormat": "text",
+            "aws": {"region": "us-east-1", "endpointUrl": "http://192.0.2.1", "credentialsSecret": "aws"},
+            "agent": {"testDrivers": ["veth"]},
+        });
+        let file = self.cluster.state_dir().join("values.json");
+        std::fs::write(&file, values.to_string())?;
+        self.helm(&[
+            "install",
+            "eniclaim",
+            &self.chart("eniclaim"),
+            "-n",
+            SYSTEM,
+            "--values",
+            &text(&file),
+        ])?;
+        self.kubectl(&[
+            "-n",
+            SYSTEM,
+            "rollout",
+            "status",
+            "--timeout=60s",
+            "deployment/eniclaim-operator",
+        ])?;
+        self.kubectl(&[
+            "-n",
+            SYSTEM,
+            "rollout",
+            "status",
+            "--timeout=60s",
+            "daemonset/eniclaim-agent",
+        ])?;
+        Ok(())
+    }
+
+    /// Folder of one of the project's charts.
+    pub fn chart(&self, name: &str) -> String {
+        text(&self.repository.join("charts").join(name))
+    }
+
+    /// A file of `docs/examples`.
+    pub fn example(&self, name: &str) -> String {
+        text(&self.repository.join("docs/examples").join(name))
+    }
+
+    /// Runs helm; its standard output, or an error with what it said.
+    pub fn helm(&self, args: &[&str]) -> anyhow::Result<String> {
+        succeeded("helm", args, &self.cluster.helm(args)?)
+    }
+
+    /// Runs kubectl; its standard output, or an error with what it said.
+    pub fn kubectl(&self, args: &[&str]) -> anyhow::Result<String> {
+        succeeded("kubectl", args, &self.cluster.kubectl(args)?)
+    }
+
+    /// Applies an object.
+    pub fn apply(&self, object: &serde_json::Value) -> anyhow::Result<String> {
+        let file = self.cluster.state_dir().join("apply.json");
+        std::fs::write(&file, object.to_string())?;
+        self.kubectl(&["apply", "-f", &text(&file)])
+    }
+
+    /// Runs a command in a pod's container; its standard output, or an error with what it said.
+    pub fn exec(&self, pod: &str, command: &[&str]) -> anyhow::Result<String> {
+        self.kubectl(&[&["exec", pod, "--"], command].concat())
+    }
+
+    /// Waits until `condition` holds; fails with `what`, the condition's last error and a dump of the cluster when it does not
+    /// within `limit`.
+    pub fn wait(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut condition: impl FnMut() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let mut last = None;
+        let waited = self.cluster.wait(what, limit, || match condition() {
+            Ok(holds) => holds,
+            Err(error) => {
+                last = Some(error);
+                false
+            }
+        });
+        match (waited, last) {
+            (Ok(()), _) => Ok(()),
+            (Err(waited), Some(error)) => {
+                Err(anyhow::Error::from(waited).context(format!("the last look failed: {error:#}")))
+            }
+            (Err(waited), None) => Err(waited.into()),
+        }
+    }
+}
+
+/// Standard output of a command that ended well.
+fn succeeded(program: &str, args: &[&str], output: &Output) -> anyhow::Result<String> {
+    if !output.status.success() {
+        bail!(
+            "{program} {}: {}{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+    }
+    String::from_utf8(output.stdout.clone()).context("output is not text")
+}

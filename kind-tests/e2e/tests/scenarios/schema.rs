@@ -1,0 +1,92 @@
+//! What the API server itself says: refused objects, explained fields.
+
+use anyhow::{bail, ensure};
+use e2e::world::World;
+use serde_json::Value;
+
+/// The objects that crds/tests evaluates locally, sent to a real API server.
+pub fn rules(world: &World) -> anyhow::Result<()> {
+    let cases: Vec<Value> =
+        serde_saphyr::from_str(include_str!("../../../../crds/tests/rules.yaml"))?;
+    for case in &cases {
+        let says = case["says"].as_str().unwrap_or_default();
+        let before = case.get("before");
+        if let Some(before) = before {
+            world.apply(before)?;
+        }
+        dry_run(world, &case["accepted"])?;
+        match dry_run(world, &case["refused"]) {
+            Ok(()) => bail!("{says}: the API server took the refused object"),
+            Err(error) => ensure!(
+                format!("{error:#}").contains(says),
+                "{says}: the API server said {error:#}"
+            ),
+        }
+        if let Some(before) = before {
+            let name = before["metadata"]["name"].as_str().unwrap_or_default();
+            world.kubectl(&["delete", "eniclaim", name, "--wait=true", "--timeout=60s"])?;
+        }
+    }
+    world.await_clean()
+}
+
+fn dry_run(world: &World, object: &Value) -> anyhow::Result<()> {
+    let file = world.cluster.state_dir().join("dry-run.json");
+    std::fs::write(&file, object.to_string())?;
+    world
+        .kubectl(&["apply", "--dry-run=server", "-f", &e2e::world::text(&file)])
+        .map(|_| ())
+}
+
+/// `kubectl explain` has a sentence for every field.
+pub fn explain(world: &World) -> anyhow::Result<()> {
+    let said = world.kubectl(&["explain", "eniclaim.status"])?;
+    for field in [
+        "phase",
+        "nodeName",
+        "binding",
+        "creation",
+        "lastError",
+        "eni",
+        "attachment",
+        "ipam",
+        "device",
+        "timeline",
+        "conditions",
+    ] {
+        let after = said
+            .split_once(&format!("  {field}\t"))
+            .map(|(_, rest)| rest.lines().nth(1).unwrap_or_default().trim());
+        ensure!(
+            after.is_some_and(|line| line.len() > 10),
+            "kubectl explain does not explain {field}: {said}"
+        );
+    }
+    Ok(())
+}
+
+/// A wrong value is refused by the chart's schema, before anything is installed.
+pub fn chart_values(world: &World) -> anyhow::Result<()> {
+    for (value, says) in [
+        ("aws.region=Frankfurt", "region"),
+        ("agent.httpPort=0", "httpPort"),
+        ("operatr.x=1", "operatr"),
+    ] {
+        let refused = world.helm(&[
+            "template",
+            "eniclaim",
+            &world.chart("eniclaim"),
+            "--set",
+            value,
+        ]);
+        let said = refused
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        ensure!(
+            said.contains(says),
+            "helm took {value}, or said something else: {said}"
+        );
+    }
+    Ok(())
+}
