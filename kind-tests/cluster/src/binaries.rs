@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Instant,
 };
 
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{ClusterError, Result, at},
-    process::start_error,
+    process::{dying_with_us, start_error},
 };
 
 /// One Go module folder beside this crate.
@@ -157,7 +157,7 @@ impl Module {
     fn go_build(&self, source: &Path, version: &str, flags: &str, to: &Path) -> Result<()> {
         let (start, folder) = (Instant::now(), self.folder);
         eprintln!("building {folder} {version} (once; minutes when Go's own cache is cold)");
-        let mut command = Command::new("go");
+        let mut command = dying_with_us("go");
         command
             .current_dir(source)
             .env("CGO_ENABLED", "0")
@@ -236,10 +236,6 @@ fn hash(source: &Path, flags: &str) -> Result<String> {
     for file in files {
         hash.update(at(&file, fs::read(&file))?);
     }
-    Ok(hash
-        .finalize()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let [a, b, c, d, ..]: [u8; 32] = hash.finalize().into();
+    Ok(format!("{:08x}", u32::from_be_bytes([a, b, c, d])))
 }

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long one step of the cluster's start may take; on two busy cores all of them together take seconds.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Which cluster to bring up.
 #[derive(Debug, Clone)]
@@ -74,37 +74,41 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 
 impl Cluster {
     /// Brings a cluster up; returns when its nodes are Ready and pods can be made. Says on standard error what it does.
-    /// Call it from `main`, before other threads are started, and Ctrl-C takes the cluster down.
+    /// From then on SIGINT and SIGTERM take it down before they end this process.
     pub fn up(options: Options) -> Result<Self> {
-        check_name(&options.name)?;
+        let Options {
+            name,
+            nodes,
+            instance_type,
+            vpc_sim,
+            vpc_sim_args,
+        } = options;
+        check_name(&name)?;
         let start = Instant::now();
         let binaries = Binaries::build()?;
-        let state = down::state_dir(&options.name);
-        down::take_down(&options.name)?;
-        signals::watch(&options.name);
+        down::take_down(&name)?;
+        signals::watch(&name);
+        let state = down::state_dir(&name);
         let cluster = Self {
-            nodes: (1..=options.nodes)
-                .map(|number| Node::new(&options.name, &state, number))
+            nodes: (1..=nodes)
+                .map(|number| Node::new(&name, &state, number))
                 .collect(),
             daemons: Daemons::of(&state),
             vpc: Vpc::in_folder(&state.join("vpc")),
-            name: options.name.clone(),
             is_down: AtomicBool::new(false),
+            name,
             binaries,
             state,
         };
         let say = |what: &str| {
-            eprintln!(
-                "cluster {}: {what} ({:.1} s)",
-                options.name,
-                start.elapsed().as_secs_f32()
-            )
+            let seconds = start.elapsed().as_secs_f32();
+            eprintln!("cluster {}: {what} ({seconds:.1} s)", cluster.name);
         };
         cluster.make_folders()?;
-        cluster.start_vpc(&options)?;
+        cluster.start_vpc(vpc_sim, &vpc_sim_args)?;
         let (authority, instances) = (
             Authority::new(&control_plane::url())?,
-            cluster.launch(&options)?,
+            cluster.launch(&instance_type)?,
         );
         say("the VPC serves");
         cluster.start_machines(&authority, &instances)?;
@@ -159,24 +163,20 @@ impl Cluster {
         )
     }
 
-    fn start_vpc(&self, options: &Options) -> Result<()> {
-        let program = options
-            .vpc_sim
-            .clone()
-            .map_or_else(|| beside("vpc-sim"), Ok)?;
+    fn start_vpc(&self, program: Option<PathBuf>, args: &[String]) -> Result<()> {
+        let program = program.map_or_else(|| beside("vpc-sim"), Ok)?;
         let mut command = Command::new(program);
         command
             .args(["serve", "--prefix", &self.name, "--state-dir"])
             .arg(self.state.join("vpc"));
-        self.daemons
-            .start("vpc-sim", command.args(&options.vpc_sim_args))?;
+        self.daemons.start("vpc-sim", command.args(args))?;
         self.wait("vpc-sim to serve", LIMIT, || {
             self.vpc.request("GET", "/sim/calls", None).is_ok()
         })
     }
 
     /// The machines: control plane first, then one for each node.
-    fn launch(&self, options: &Options) -> Result<Vec<Instance>> {
+    fn launch(&self, kind: &str) -> Result<Vec<Instance>> {
         self.vpc.launch(&Machine {
             netns: &self.control_plane(),
             address: control_plane::ADDRESS,
@@ -191,7 +191,7 @@ impl Cluster {
                 address: &node.address(),
                 subnet: NODE_SUBNET,
                 groups: &[NODE_GROUP],
-                kind: &options.instance_type,
+                kind,
                 pods: Some(&node.pods()),
             })
         };

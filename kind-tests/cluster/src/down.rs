@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -33,34 +33,36 @@ pub(crate) fn state_dir(cluster: &str) -> PathBuf {
 /// Ends the cluster's processes, and removes its namespaces, mounts, control groups and files.
 pub(crate) fn take_down(cluster: &str) -> Result<()> {
     let state = state_dir(cluster);
-    let gone = |what: &str, step: &mut dyn FnMut() -> bool| {
-        let start = Instant::now();
-        while !step() {
-            if start.elapsed() > LIMIT {
-                return Err(ClusterError::Remains {
-                    cluster: cluster.to_owned(),
-                    what: what.to_owned(),
-                });
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
-    };
-    gone("processes", &mut || kill(cluster, &state).is_empty())?;
+    until_gone(cluster, "processes", || kill(cluster, &state).is_empty())?;
     unmount(&state);
     for name in namespaces(cluster) {
         run(
             Command::new("ip").args(["netns", "del", &name]),
-            std::process::Stdio::null(),
+            Stdio::null(),
         )?;
     }
-    gone("control groups", &mut || {
-        cgroups::of(cluster)
-            .iter()
-            .for_each(|group| cgroups::remove(group));
+    until_gone(cluster, "control groups", || {
+        for group in cgroups::of(cluster) {
+            cgroups::remove(&group);
+        }
         cgroups::of(cluster).is_empty()
     })?;
     remove(&state)
+}
+
+/// Takes a step again and again until it finds nothing left to do.
+fn until_gone(cluster: &str, what: &'static str, mut step: impl FnMut() -> bool) -> Result<()> {
+    let start = Instant::now();
+    while !step() {
+        if start.elapsed() > LIMIT {
+            return Err(ClusterError::Remains {
+                cluster: cluster.to_owned(),
+                what,
+            });
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Kills what is known of the cluster, and tells what was there.

@@ -107,7 +107,7 @@ pub enum ClusterError {
         /// The cluster.
         cluster: String,
         /// What is still there.
-        what: String,
+        what: &'static str,
     },
 }
 

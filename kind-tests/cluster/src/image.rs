@@ -3,14 +3,14 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     thread,
 };
 
 use crate::{
     error::{ClusterError, Result, at},
     node::Node,
-    process::run,
+    process::{dying_with_us, run},
     vpc::beside,
 };
 
@@ -54,7 +54,7 @@ impl Builder {
         if let Some(target) = target {
             build.args(["--target", target]);
         }
-        run(build.arg(context), std::process::Stdio::null())?;
+        run(build.arg(context), Stdio::null())?;
         let archive = self
             .folder
             .join(format!("{}.tar", tag.replace(['/', ':'], "_")));
@@ -62,13 +62,13 @@ impl Builder {
         run(
             self.buildah(&temporary)
                 .args(["push", "--quiet", tag, &destination]),
-            std::process::Stdio::null(),
+            Stdio::null(),
         )?;
         Ok(archive)
     }
 
     fn buildah(&self, temporary: &Path) -> Command {
-        let mut command = Command::new("buildah");
+        let mut command = dying_with_us("buildah");
         command
             .env("TMPDIR", temporary)
             .args(["--storage-driver", "vfs", "--root"])
@@ -116,7 +116,7 @@ pub(crate) fn for_all(nodes: &[Node], work: impl Fn(&Node) -> Result<()> + Sync)
             .collect();
         let outcomes = threads
             .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|_| Err(ClusterError::Thread)));
+            .map(|thread| thread.join().unwrap_or(Err(ClusterError::Thread)));
         outcomes.collect()
     })
 }

@@ -1,6 +1,10 @@
 //! `cluster`: brings a real Kubernetes up on this machine, and takes it down.
 
-use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
+use std::{
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
 
 use clap::{Args, Parser, Subcommand};
 use cluster::{Binaries, Cluster, Options};
@@ -55,8 +59,18 @@ struct Up {
     vpc_sim: Option<PathBuf>,
 }
 
-fn main() -> anyhow::Result<()> {
-    match Cli::parse().verb {
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<()> {
+    match verb {
         Verb::Up(up) => bring_up(up),
         Verb::Down(Name { name }) => Ok(cluster::down(&name)?),
         Verb::Kubectl {

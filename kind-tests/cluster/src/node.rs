@@ -243,7 +243,7 @@ impl Node {
     }
 }
 
-/// Everything else is where containerd has it by default. Without CAP_SYS_RESOURCE, as in many sandboxes, runc cannot
+/// Everything else is where containerd has it by default. Without `CAP_SYS_RESOURCE`, as in many sandboxes, runc cannot
 /// lower a process's OOM score and dies with "can't get final child's PID from pipe: EOF".
 const CONTAINERD: &str = r#"version = 3
 [plugins."io.containerd.cri.v1.images".pinned_images]

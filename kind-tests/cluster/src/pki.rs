@@ -73,7 +73,7 @@ impl Authority {
     }
 }
 
-/// Writes the key pair by which the control plane signs ServiceAccount tokens.
+/// Writes the key pair by which the control plane signs `ServiceAccount` tokens.
 pub(crate) fn service_account_keys(folder: &Path) -> Result<()> {
     let key = KeyPair::generate()?;
     at(folder, fs::create_dir_all(folder))?;

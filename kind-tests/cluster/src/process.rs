@@ -22,6 +22,14 @@ use crate::{
     signals,
 };
 
+/// A command that the kernel kills when the harness dies: for what works in no namespace or control group of a
+/// cluster and would otherwise write on into folders that are somebody else's by then.
+pub(crate) fn dying_with_us(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 /// Runs a command to its end.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
     command

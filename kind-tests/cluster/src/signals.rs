@@ -7,7 +7,11 @@ use std::{
     thread,
 };
 
-use nix::sys::signal::{SigSet, Signal};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+    low_level::signal_name,
+};
 
 /// The clusters that end with this process. Whoever makes something holds the lock; once a signal is here its thread
 /// holds it for good, so that nothing new is made while everything is taken away.
@@ -18,18 +22,14 @@ pub(crate) fn gate() -> MutexGuard<'static, BTreeSet<String>> {
     UP.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on this cluster ends with the process. Signals are blocked in the calling thread and in those it starts
-/// later; threads that are older keep the default action, so call this from `main`.
+/// From now on this cluster ends with the process.
 pub(crate) fn watch(cluster: &str) {
     static THREAD: Once = Once::new();
     gate().insert(cluster.to_owned());
-    THREAD.call_once(|| {
-        let mut signals = SigSet::empty();
-        signals.add(Signal::SIGINT);
-        signals.add(Signal::SIGTERM);
-        if signals.thread_block().is_ok() {
-            thread::spawn(move || end(signals));
-        }
+    // Handlers, not a blocked mask: a mask would be inherited by every container, which then could not be told to end.
+    THREAD.call_once(|| match Signals::new([SIGINT, SIGTERM]) {
+        Ok(mut signals) => drop(thread::spawn(move || signals.forever().next().map(end))),
+        Err(error) => eprintln!("Ctrl-C will not take the cluster down: {error}"),
     });
 }
 
@@ -38,14 +38,14 @@ pub(crate) fn forget(cluster: &str) {
     gate().remove(cluster);
 }
 
-fn end(signals: SigSet) {
-    let Ok(signal) = signals.wait() else { return };
+fn end(signal: i32) {
     let clusters = gate();
     for cluster in clusters.iter() {
-        eprintln!("{signal}: taking the cluster {cluster} down");
+        let name = signal_name(signal).unwrap_or("a signal");
+        eprintln!("{name}: taking the cluster {cluster} down");
         if let Err(error) = crate::down::take_down(cluster) {
             eprintln!("{error}");
         }
     }
-    process::exit(128 + signal as i32);
+    process::exit(128 + signal);
 }
