@@ -78,9 +78,9 @@ pub enum AttachmentState {
     },
     /// The instance has the device.
     Attached,
-    /// The device is being taken away.
+    /// The instance has lost the device.
     Detaching {
-        /// When it is gone, in milliseconds.
+        /// When the attachment is over, in milliseconds.
         due_ms: u64,
     },
 }
@@ -106,14 +106,13 @@ impl Eni {
         self.attachment().is_some_and(Attachment::is_primary)
     }
 
-    /// The instance that has the device at this moment: from attached until detached.
+    /// The instance that has the device at this moment: exactly while it is attached.
+    /// At which moment of `detaching` a real device goes is unverified.
     pub fn plugged_into(&self) -> Option<&InstanceId> {
         let attachment = self.attachment()?;
         match attachment.state {
-            AttachmentState::Attaching { .. } => None,
-            AttachmentState::Attached | AttachmentState::Detaching { .. } => {
-                Some(&attachment.instance)
-            }
+            AttachmentState::Attached => Some(&attachment.instance),
+            AttachmentState::Attaching { .. } | AttachmentState::Detaching { .. } => None,
         }
     }
 

@@ -39,7 +39,7 @@ pub enum Event {
     Available(EniId),
     /// An instance gets its device.
     Attached(AttachmentId),
-    /// A device is gone; its interface becomes available.
+    /// An attachment is over; its interface becomes available.
     Detached(AttachmentId),
 }
 

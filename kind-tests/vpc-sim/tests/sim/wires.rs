@@ -108,6 +108,15 @@ fn instance_without_the_check_forwards_for_its_routes() {
 }
 
 #[test]
+fn neighbours_of_a_subnet_reach_each_other_through_the_router() {
+    let mut machine = Machine::start();
+    let (first, _) = machine.instance("first", "10.0.1.11", NODES);
+    let (second, _) = machine.instance("second", "10.0.1.12", NODES);
+    let _listener = listen(&first, "10.0.1.11:8080");
+    assert!(reaches(&second, "10.0.1.11:8080"));
+}
+
+#[test]
 fn interface_comes_home_when_its_namespace_dies() {
     let Pod {
         machine,

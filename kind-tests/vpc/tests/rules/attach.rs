@@ -21,7 +21,7 @@ fn attachment_is_attaching_then_attached_then_detaching_then_gone() {
     vpc.advance(1_500);
     assert_eq!(state(&vpc), ("in-use", Some("attached"), true));
     vpc.detach(&attachment).unwrap();
-    assert_eq!(state(&vpc), ("in-use", Some("detaching"), true));
+    assert_eq!(state(&vpc), ("in-use", Some("detaching"), false));
     assert_eq!(
         vpc.detach(&attachment).unwrap_err().code(),
         "IncorrectState"
@@ -46,6 +46,8 @@ fn detached_while_attaching_never_arrives() {
         vpc.eni(&eni).unwrap().attachment().unwrap().state.status(),
         "detaching"
     );
+    vpc.advance(LATER);
+    assert_eq!(vpc.eni(&eni).unwrap().status(), "available");
 }
 
 #[test]
