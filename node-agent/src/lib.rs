@@ -1,1 +1,19 @@
-//! (skeleton)
+//! The agent of one node: it plugs the ENIs of its claims into pods and takes them home.
+
+pub mod agent;
+pub mod claim;
+pub mod engine;
+pub mod error;
+pub mod http;
+pub mod install;
+pub mod journal;
+pub mod kernel;
+pub mod metrics;
+pub mod options;
+pub mod plug;
+pub mod presence;
+pub mod report;
+pub mod socket;
+pub mod watch;
+
+pub use error::Error;

@@ -1,0 +1,137 @@
+//! Looking at the host: which devices are there, which namespaces live, which notes the plugin left.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use node_agent_core::{
+    facts::{Facts, Sandbox},
+    mac::Mac,
+};
+use tokio::time::Instant;
+
+use crate::{
+    engine::{Engine, SCAN_PAUSE, SCAN_PERIOD, work::Done},
+    error::Error,
+    kernel::{namespace::Namespace, netlink::Netlink},
+    plug::Node,
+};
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(super) struct Scan {
+    /// When it began, in finished moves.
+    pub moves_before: u64,
+    /// Devices on the host.
+    pub devices: BTreeSet<Mac>,
+    /// Of each plug whether its namespace lives.
+    pub alive: BTreeMap<Sandbox, bool>,
+    /// Sandboxes whose DEL found no agent.
+    pub buried: Vec<Sandbox>,
+}
+
+/// When to look, and what to believe.
+pub(super) struct Pace {
+    /// Something may have changed since the last look.
+    pub needed: bool,
+    /// There was a first look.
+    pub known: bool,
+    running: bool,
+    last: Instant,
+    moves: u64,
+    moved: BTreeMap<Mac, u64>,
+}
+
+impl Pace {
+    pub fn new(now: Instant) -> Self {
+        Self { needed: true, known: false, running: false, last: now, moves: 0, moved: BTreeMap::new() }
+    }
+
+    /// When the next look is due.
+    pub fn due(&self) -> Instant {
+        if self.needed && !self.running { self.last + SCAN_PAUSE } else { self.last + SCAN_PERIOD }
+    }
+
+    /// Whether to begin one now.
+    pub fn start(&mut self, now: Instant) -> bool {
+        if self.running || (self.known && now < self.due()) {
+            return false;
+        }
+        (self.running, self.needed, self.last) = (true, false, now);
+        true
+    }
+
+    /// A device was moved.
+    pub fn moved(&mut self, mac: Mac) {
+        self.moves += 1;
+        self.moved.insert(mac, self.moves);
+    }
+
+    /// Ends a look. Devices that were moved meanwhile are where the move left them, whatever was seen: they are returned.
+    pub fn finish(&mut self, scan: &Scan, busy: &BTreeSet<Mac>) -> BTreeSet<Mac> {
+        (self.running, self.known) = (false, true);
+        let since = self.moved.iter().filter(|(_, at)| **at > scan.moves_before).map(|(mac, _)| *mac);
+        let kept = since.chain(busy.iter().copied()).collect();
+        self.moved.retain(|_, at| *at > scan.moves_before);
+        kept
+    }
+}
+
+impl Engine {
+    pub(super) fn start_scan(&mut self) {
+        let (node, done, tombstones) = (self.parts.node.clone(), self.done.0.clone(), self.parts.tombstones.clone());
+        let plugs = netns_of(&self.facts);
+        let moves_before = self.scan.moves;
+        tokio::task::spawn_blocking(move || {
+            let scan = look(&node, &plugs, &tombstones).map(|scan| Scan { moves_before, ..scan });
+            // The engine is gone when nobody listens.
+            drop(done.send(Done::Scan(scan)));
+        });
+    }
+
+    pub(super) fn finish_scan(&mut self, scan: Result<Scan, Error>) {
+        match scan {
+            Ok(scan) => self.take_scan(scan),
+            Err(error) => {
+                tracing::warn!(%error, "the node cannot be looked at");
+                self.scan.running = false;
+            }
+        }
+    }
+}
+
+fn netns_of(facts: &Facts) -> Vec<(Sandbox, String)> {
+    facts.plugs.iter().map(|(sandbox, plug)| (sandbox.clone(), plug.netns.clone())).collect()
+}
+
+fn look(node: &Node, plugs: &[(Sandbox, String)], tombstones: &Path) -> Result<Scan, Error> {
+    let mut netlink = node.host.inside(Netlink::route)?.map_err(Error::netlink("open a netlink socket"))?;
+    let devices = netlink.devices(&node.eyes.drivers).map_err(Error::netlink("list the links"))?;
+    Ok(Scan {
+        moves_before: 0,
+        devices: devices.into_iter().map(|device| device.mac).collect(),
+        alive: plugs.iter().map(|(sandbox, path)| (sandbox.clone(), Namespace::is_at(path))).collect(),
+        buried: exhume(tombstones, plugs)?,
+    })
+}
+
+/// Reads the notes; those about sandboxes that we know nothing of have served.
+fn exhume(folder: &Path, plugs: &[(Sandbox, String)]) -> Result<Vec<Sandbox>, Error> {
+    let mut buried = Vec::new();
+    for (path, del) in cni::tombstone::read(folder).map_err(Error::file(folder))? {
+        match del {
+            Ok(cni::protocol::Del { sandbox: cni::protocol::Sandbox { network, container_id, if_name } }) => {
+                let sandbox = Sandbox { network, container_id, if_name };
+                if plugs.iter().any(|(known, _)| *known == sandbox) {
+                    buried.push(sandbox);
+                    continue;
+                }
+            }
+            Err(error) => tracing::warn!(path = %path.display(), %error, "a note of the plugin cannot be read"),
+        }
+        fs::remove_file(&path).map_err(Error::file(path))?;
+    }
+    Ok(buried)
+}

@@ -1,0 +1,104 @@
+//! What can go wrong in the agent.
+
+use std::{io, path::PathBuf};
+
+use node_agent_core::{diff::Step, mac::Mac};
+
+/// What can go wrong in the agent.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A network namespace cannot be opened or entered.
+    #[error("cannot enter the network namespace {path}: {source}")]
+    Namespace {
+        /// Its path, or what it is.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel did not answer.
+    #[error("cannot {doing}: {source}")]
+    Netlink {
+        /// What we were doing.
+        doing: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The kernel refused a step.
+    #[error("the kernel refused {step:?}: {source}")]
+    Step {
+        /// The step.
+        step: Box<Step>,
+        /// Why.
+        source: io::Error,
+    },
+    /// The device is nowhere.
+    #[error("no device has the MAC address {mac}, neither on the node nor in the pod")]
+    NoDevice {
+        /// Its MAC address.
+        mac: Mac,
+    },
+    /// More than one device has the MAC address.
+    #[error("{count} devices have the MAC address {mac}; remove those that are not the ENI")]
+    Ambiguous {
+        /// The MAC address.
+        mac: Mac,
+        /// How many.
+        count: usize,
+    },
+    /// The name of the interface is taken in the pod.
+    #[error("the pod has an interface named {name} already; choose another interface.name in the EniClass")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// All steps were done, and the kernel shows something else.
+    #[error("the kernel shows something else than was set: {left:?}")]
+    NotAsWanted {
+        /// The steps that would still be needed.
+        left: Vec<Step>,
+    },
+    /// A file of the agent cannot be read or written.
+    #[error("cannot use {}: {source}", path.display())]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another agent runs on this node.
+    #[error("another agent holds {}; stop it first", path.display())]
+    SecondAgent {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The plugin said something that cannot be understood.
+    #[error("malformed request: {0}")]
+    Request(String),
+    /// A claim's status says something that cannot be understood.
+    #[error("status of EniClaim {claim} is malformed: {why}")]
+    Claim {
+        /// Namespace and name.
+        claim: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The node's CNI configuration cannot be joined.
+    #[error("cannot join the CNI configuration: {0}")]
+    Install(String),
+    /// The API server refused or did not answer.
+    #[error("API server: {0}")]
+    Api(#[from] Box<kube::Error>),
+}
+
+impl Error {
+    /// An error about the file `path`.
+    pub fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::File { path, source }
+    }
+
+    /// An error of the netlink exchange that does `doing`.
+    pub fn netlink(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Netlink { doing, source }
+    }
+}

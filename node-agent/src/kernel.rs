@@ -1,0 +1,10 @@
+//! The kernel: everything that speaks netlink or enters a namespace is below this module, and nothing here decides.
+
+pub mod events;
+pub mod link;
+pub mod namespace;
+pub mod netlink;
+pub mod nft;
+pub mod routing;
+pub mod step;
+pub mod view;

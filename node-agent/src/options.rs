@@ -1,0 +1,82 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Plugs the ENIs of this node's claims into pods and takes them home.
+#[derive(Debug, Parser)]
+#[command(name = "eniclaim-agent", version)]
+pub struct Options {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the agent of this node.
+    Run(Run),
+    /// Copy the CNI plugin to the node and join its CNI chain.
+    Install(Install),
+    /// Leave the node's CNI chain and remove the plugin.
+    Uninstall(Folders),
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Name of this node.
+    #[arg(long, env = "NODE_NAME")]
+    pub node_name: String,
+    /// UID of the pod that the agent runs in.
+    #[arg(long, env = "POD_UID")]
+    pub pod_uid: String,
+    /// Where the CNI plugin asks; the journal and the plugin's notes lie in the same folder.
+    #[arg(long, env = "ENICLAIM_SOCKET", default_value = cni::config::SOCKET)]
+    pub socket: PathBuf,
+    /// Port of /livez, /readyz and /metrics on the node.
+    #[arg(long, env = "ENICLAIM_HTTP_PORT", default_value_t = 9377)]
+    pub http_port: u16,
+    /// Where /proc/sys/net is writable.
+    #[arg(long, env = "ENICLAIM_PROC_SYS_NET", default_value = "/proc/sys/net")]
+    pub proc_sys_net: PathBuf,
+    /// Kinds of virtual links that count as ENIs, for tests only, for example veth.
+    #[arg(long, env = "ENICLAIM_TEST_DRIVERS", value_delimiter = ',')]
+    pub test_drivers: Vec<String>,
+    /// How log lines look; what is logged follows RUST_LOG, default info.
+    #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Where to install from and to.
+#[derive(Debug, Args)]
+pub struct Install {
+    /// The plugin.
+    #[arg(long, default_value = "/eniclaim")]
+    pub binary: PathBuf,
+    /// The node's folders.
+    #[command(flatten)]
+    pub folders: Folders,
+}
+
+/// The node's folders.
+#[derive(Debug, Args)]
+pub struct Folders {
+    /// The node's folder of CNI plugins.
+    #[arg(long, default_value = "/host/opt/cni/bin")]
+    pub cni_bin_dir: PathBuf,
+    /// The node's folder of CNI configurations.
+    #[arg(long, default_value = "/host/etc/cni/net.d")]
+    pub cni_conf_dir: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}

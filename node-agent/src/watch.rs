@@ -1,0 +1,41 @@
+//! The watch of this node's claims.
+
+use crds::EniClaim;
+use futures::StreamExt;
+use kube::{
+    Api, Client,
+    runtime::{WatchStreamExt, watcher, watcher::Event},
+};
+use tokio::sync::mpsc;
+
+use crate::{claim, engine::Input};
+
+/// Hands on every change of the claims whose `status.nodeName` is `node`, until nobody listens.
+pub async fn watch(client: Client, node: &str, inputs: mpsc::Sender<Input>) {
+    let config = watcher::Config::default().fields(&format!("status.nodeName={node}"));
+    let events = watcher(Api::<EniClaim>::all(client), config).default_backoff();
+    let mut events = std::pin::pin!(events);
+    let mut list = Vec::new();
+    while let Some(event) = events.next().await {
+        let input = match event {
+            Ok(Event::Init) => {
+                list.clear();
+                continue;
+            }
+            Ok(Event::InitApply(claim)) => {
+                list.push(claim);
+                continue;
+            }
+            Ok(Event::InitDone) => Input::Claims(std::mem::take(&mut list)),
+            Ok(Event::Apply(claim)) => Input::Claim(Box::new(claim)),
+            Ok(Event::Delete(claim)) => Input::ClaimGone(claim::key(&claim)),
+            Err(error) => {
+                tracing::warn!(%error, "the watch of claims is tried again");
+                continue;
+            }
+        };
+        if inputs.send(input).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The agent against the real kernel: namespaces, a veth in the place of the ENI, compared with ip and nft.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "agent/claim.rs"]
+mod claim;
+#[path = "agent/engine.rs"]
+mod engine;
+#[path = "agent/home.rs"]
+mod home;
+#[path = "agent/install.rs"]
+mod install;
+#[path = "agent/plug.rs"]
+mod plug;
+#[path = "agent/report.rs"]
+mod report;
+#[path = "agent/running.rs"]
+mod running;
+#[path = "agent/world.rs"]
+mod world;

@@ -1,0 +1,52 @@
+//! From the API's claim to the core's.
+
+use node_agent::claim::convert;
+use serde_json::json;
+
+use crate::running::{a_claim, claim_document, with};
+
+#[test]
+fn attached_claim_has_all_that_a_plug_needs() {
+    let claim = convert(&a_claim()).unwrap();
+    assert_eq!(claim.key.to_string(), "shop/web-0-abcde");
+    assert_eq!(claim.pod_uid.as_deref(), Some("u-1"));
+    assert_eq!(claim.interface.name, "eni0");
+    assert_eq!(claim.interface.addresses[0].ip.to_string(), "10.0.1.50");
+    assert!(claim.attachment.is_some() && claim.eni.is_some());
+}
+
+#[test]
+fn primary_address_comes_first() {
+    let address = |ip: &str, primary: bool| json!({ "address": format!("{ip}/24"), "gateway": "10.0.1.1", "primary": primary });
+    let claim = with(a_claim(), "/status/ipam/addresses", json!([address("10.0.1.7", false), address("10.0.1.50", true)]));
+    assert_eq!(convert(&claim).unwrap().interface.addresses[0].ip.to_string(), "10.0.1.50");
+}
+
+#[test]
+fn attachment_without_an_id_is_none() {
+    let claim = with(a_claim(), "/status/attachment/id", json!(null));
+    assert_eq!(convert(&claim).unwrap().attachment, None);
+}
+
+#[test]
+fn reason_to_wait_is_the_last_error_then_the_condition_then_the_phase() {
+    let mut document = claim_document();
+    let reason = |document: &serde_json::Value| convert(&serde_json::from_value(document.clone()).unwrap()).unwrap().waits_for;
+    assert!(reason(&document).contains("Attaching"));
+    document["status"]["conditions"] = json!([{
+        "type": "Ready", "status": "False", "reason": "Attaching", "message": "the ENI is being attached",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"
+    }]);
+    assert_eq!(reason(&document), "the ENI is being attached");
+    document["status"]["lastError"] = json!({ "code": "AttachmentLimitExceeded", "message": "full", "attempts": 2 });
+    assert_eq!(reason(&document), "AttachmentLimitExceeded: full");
+}
+
+#[test]
+fn malformed_address_is_refused_by_name() {
+    for address in ["10.0.1.50", "10.0.1.50/33", "x/24", "2001:db8::1/64"] {
+        let claim = with(a_claim(), "/status/ipam/addresses/0/address", json!(address));
+        let error = convert(&claim).unwrap_err().to_string();
+        assert!(error.contains("shop/web-0-abcde") && error.contains(address), "{error}");
+    }
+}

@@ -1,0 +1,195 @@
+//! A running agent without an API server: claims go in and reports come out by channels.
+
+use std::{
+    fs::File,
+    os::fd::AsFd,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use cni::{
+    agent::{NoReply, ask},
+    protocol::{Add, Del, Pod, Reply, Request, Sandbox},
+};
+use crds::EniClaim;
+use node_agent::{
+    engine::{Engine, Input, Parts},
+    journal::Journal,
+    kernel::events::LinkEvents,
+    metrics::Metrics,
+    report::Notice,
+    socket::Socket,
+};
+use node_agent_core::claim::{ClaimKey, Place};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+
+use crate::world::{ENI, MAC, World};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+pub struct Agent {
+    runtime: Option<Runtime>,
+    folder: Arc<TempDir>,
+    inputs: mpsc::Sender<Input>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    engine: JoinHandle<()>,
+}
+
+impl Agent {
+    pub fn start(world: &World) -> Self {
+        Self::start_in(world, Arc::new(tempfile::tempdir().unwrap()))
+    }
+
+    /// Starts an agent where another one left its journal.
+    pub fn start_in(world: &World, folder: Arc<TempDir>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let node = world.node();
+        let (inputs, from_all) = mpsc::channel(64);
+        let (sender, notices) = mpsc::unbounded_channel();
+        let path = folder.path().join("agent.sock");
+        let (socket, engine) = runtime.block_on(async {
+            let socket = Socket::bind(&path).await.unwrap();
+            let events = LinkEvents::subscribe(&node.host).unwrap();
+            let engine = Engine::new(Parts {
+                node,
+                journal: Journal::open(folder.path().join("journal")).unwrap(),
+                tombstones: cni::tombstone::folder(&path),
+                notices: sender,
+                metrics: Metrics::default(),
+                ready: Arc::new(AtomicBool::new(false)),
+            });
+            (socket, tokio::spawn(async move { engine.unwrap().run(from_all, events).await.unwrap() }))
+        });
+        runtime.spawn(socket.serve(inputs.clone()));
+        Self { runtime: Some(runtime), folder, inputs, notices, engine }
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("agent.sock")
+    }
+
+    pub fn journal(&self) -> usize {
+        std::fs::read_dir(self.folder.path().join("journal")).unwrap().count()
+    }
+
+    /// Ends the agent, and says where its journal is.
+    pub fn stop(mut self) -> Arc<TempDir> {
+        self.inputs.blocking_send(Input::End).unwrap();
+        let runtime = self.runtime.take().unwrap();
+        runtime.block_on(async { tokio::time::timeout(DEADLINE, &mut self.engine).await.unwrap().unwrap() });
+        runtime.shutdown_background();
+        self.folder.clone()
+    }
+
+    pub fn list(&self, claims: Vec<EniClaim>) {
+        self.inputs.blocking_send(Input::Claims(claims)).unwrap();
+    }
+
+    pub fn claim(&self, claim: EniClaim) {
+        self.inputs.blocking_send(Input::Claim(Box::new(claim))).unwrap();
+    }
+
+    pub fn gone(&self, claim: &EniClaim) {
+        let (namespace, name) = (claim.metadata.namespace.clone().unwrap(), claim.metadata.name.clone().unwrap());
+        self.inputs.blocking_send(Input::ClaimGone(ClaimKey { namespace, name })).unwrap();
+    }
+
+    pub fn add(&self, world: &World, container: &str, pod: &str) -> Reply {
+        add(self.socket(), world.path(pod), container.to_owned()).unwrap()
+    }
+
+    /// An ADD that waits in the background.
+    pub fn adding(&self, world: &World, container: &str, pod: &str) -> std::thread::JoinHandle<Reply> {
+        let (socket, path, container) = (self.socket(), world.path(pod), container.to_owned());
+        std::thread::spawn(move || add(socket, path, container).unwrap())
+    }
+
+    pub fn del(&self, netns: Option<String>, container: &str) -> Reply {
+        let file = netns.map(|path| File::open(path).unwrap());
+        let request = Request::Del(Del { sandbox: sandbox(container) });
+        ask(&self.socket(), request, file.as_ref().map(AsFd::as_fd), DEADLINE, DEADLINE).unwrap()
+    }
+
+    /// The next report.
+    pub fn notice(&mut self) -> Notice {
+        let next = tokio::time::timeout(DEADLINE, self.notices.recv());
+        // A timer needs the runtime that it is made in.
+        self.runtime.as_ref().unwrap().block_on(async { next.await.expect("no report came").unwrap() })
+    }
+
+    pub fn place(&mut self) -> Place {
+        self.notice().report.place
+    }
+
+    /// No report is on its way: shown by one that must come after it.
+    pub fn is_quiet(&mut self) -> bool {
+        self.notices.try_recv().is_err()
+    }
+}
+
+fn add(socket: PathBuf, path: String, container: String) -> Result<Reply, NoReply> {
+    let file = File::open(&path).unwrap();
+    ask(&socket, Request::Add(an_add(&path, &container)), Some(file.as_fd()), DEADLINE, DEADLINE)
+}
+
+pub fn an_add(path: &str, container: &str) -> Add {
+    let pod = Pod { namespace: "shop".into(), name: "web-0".into(), uid: "u-1".into() };
+    Add { sandbox: sandbox(container), netns: path.into(), pod, class: "app".into() }
+}
+
+pub fn sandbox(container: &str) -> Sandbox {
+    Sandbox { network: "pods".into(), container_id: container.into(), if_name: "eth0".into() }
+}
+
+/// A claim whose ENI is attached, as the operator writes it.
+pub fn a_claim() -> EniClaim {
+    serde_json::from_value(claim_document()).unwrap()
+}
+
+pub fn claim_document() -> Value {
+    json!({
+        "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClaim",
+        "metadata": { "namespace": "shop", "name": "web-0-abcde", "uid": "c-1" },
+        "spec": { "className": "app", "owner": { "kind": "Pod", "name": "web-0", "uid": "u-1" } },
+        "status": {
+            "phase": "Attaching", "nodeName": "n1",
+            "binding": { "podName": "web-0", "podUid": "u-1", "nodeUid": "n-1", "instanceId": "i-0123456789abcdef0", "since": "2026-01-01T00:00:00Z" },
+            "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked" },
+            "eni": { "id": ENI, "mac": MAC, "subnetId": "subnet-0123456789abcdef0", "vpcId": "vpc-0123456789abcdef0", "zone": "z", "securityGroupIds": [] },
+            "attachment": { "instanceId": "i-0123456789abcdef0", "networkCard": 0, "deviceIndex": 1, "id": "eni-attach-0123456789abcdef0", "release": false },
+            "ipam": { "addresses": [{ "address": "10.0.1.50/24", "gateway": "10.0.1.1", "primary": true }] }
+        }
+    })
+}
+
+/// The claim with one field of its status set.
+pub fn with(claim: EniClaim, pointer: &str, value: Value) -> EniClaim {
+    let mut document = serde_json::to_value(claim).unwrap();
+    *document.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+    serde_json::from_value(document).unwrap()
+}
+
+pub fn released(claim: EniClaim) -> EniClaim {
+    with(claim, "/status/attachment/release", json!(true))
+}
+
+/// The claim as it is after a report was taken.
+pub fn after(claim: &EniClaim, notice: &Notice) -> EniClaim {
+    let mut document = serde_json::to_value(claim).unwrap();
+    for (field, value) in notice.patch()["status"].as_object().unwrap() {
+        document["status"][field] = value.clone();
+    }
+    serde_json::from_value(document).unwrap()
+}
+
+/// Waits for something that the agent does in its own time.
+pub fn wait_until(mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !so() {
+        assert!(Instant::now() < deadline, "it never came to be");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

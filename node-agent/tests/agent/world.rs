@@ -1,0 +1,204 @@
+//! A node, pods and a VPC made of network namespaces, gone when the test ends, however it ends.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use node_agent::{
+    kernel::{link::Drivers, namespace::Namespace, view::Eyes},
+    plug::{Eni, Node},
+};
+use node_agent_core::claim::{Address, Interface, Metadata};
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt::{Timeout, set_socket_timeout}};
+use serde_json::Value;
+
+pub const MAC: &str = "02:ec:00:00:00:0a";
+pub const ENI: &str = "eni-0123456789abcdef0";
+pub const HOME: &str = "ec02ec0000000a";
+
+/// Runs a program that must succeed.
+pub fn run(program: &str, arguments: &[&str]) -> String {
+    let output = attempt(program, arguments);
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+pub fn attempt(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program} is needed: {e}"))
+}
+
+/// Runs a line of `ip` arguments.
+pub fn ip(line: &str) -> String {
+    run("ip", &line.split_whitespace().collect::<Vec<_>>())
+}
+
+/// A set of namespaces with a prefix of its own.
+pub struct World {
+    prefix: String,
+    made: Vec<String>,
+}
+
+impl World {
+    /// A host with a device, a VPC router on the other end of the wire, and a pod with its own first interface.
+    pub fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("eat{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut world = Self { prefix, made: Vec::new() };
+        for name in ["host", "vpc"] {
+            world.namespace(name);
+        }
+        world.wire();
+        world.pod("pod");
+        world
+    }
+
+    pub fn name(&self, short: &str) -> String {
+        format!("{}-{short}", self.prefix)
+    }
+
+    pub fn path(&self, short: &str) -> String {
+        format!("/run/netns/{}", self.name(short))
+    }
+
+    pub fn namespace(&mut self, short: &str) {
+        let name = self.name(short);
+        run("ip", &["netns", "add", &name]);
+        self.made.push(name);
+        self.ip(short, "link set lo up");
+    }
+
+    /// Lets a namespace die: what is in it goes when nobody holds it any more.
+    pub fn kill(&mut self, short: &str) {
+        let name = self.name(short);
+        run("ip", &["netns", "del", &name]);
+        self.made.retain(|made| *made != name);
+    }
+
+    /// Makes the device appear on the host, with the VPC at its other end.
+    pub fn wire(&self) {
+        let (host, vpc) = (self.name("host"), self.name("vpc"));
+        ip(&format!("-n {host} link add eth1 address {MAC} type veth peer name eni0a netns {vpc}"));
+        self.ip("vpc", "addr add 10.0.1.1/24 dev eni0a");
+        self.ip("vpc", "link set eni0a up");
+        // What a router would answer for: other subnets, and the metadata service.
+        self.ip("vpc", "addr replace 10.0.9.9/32 dev lo");
+        self.ip("vpc", "addr replace 169.254.169.254/32 dev lo");
+    }
+
+    /// A pod whose first interface leads to the host.
+    pub fn pod(&mut self, short: &str) {
+        self.namespace(short);
+        let (host, pod, index) = (self.name("host"), self.name(short), self.made.len());
+        ip(&format!("-n {host} link add veth{index} type veth peer name eth0 netns {pod}"));
+        self.ip("host", &format!("link set veth{index} up"));
+        self.ip(short, "addr add 10.244.1.2/24 dev eth0");
+        self.ip(short, "link set eth0 up");
+        self.ip(short, "route add default via 10.244.1.1");
+    }
+
+    pub fn ip(&self, short: &str, line: &str) -> String {
+        ip(&format!("-n {} {line}", self.name(short)))
+    }
+
+    pub fn json(&self, short: &str, line: &str) -> Value {
+        let text = self.ip(short, &format!("-j {line}"));
+        if text.trim().is_empty() { Value::Array(Vec::new()) } else { serde_json::from_str(&text).unwrap() }
+    }
+
+    /// Runs a program inside a namespace.
+    pub fn exec(&self, short: &str, program: &[&str]) -> Output {
+        let name = self.name(short);
+        attempt("ip", &[&["netns", "exec", &name], program].concat())
+    }
+
+    pub fn nft(&self, short: &str) -> Value {
+        let output = self.exec(short, &["nft", "-j", "list", "ruleset"]);
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// All that ip and nft say about a namespace, without what counts by itself.
+    pub fn portrait(&self, short: &str) -> Value {
+        let mut parts: Vec<_> = ["link", "addr", "route show table all", "-6 route show table all", "rule", "-6 rule"]
+            .map(|line| self.json(short, line))
+            .into();
+        parts.push(self.nft(short));
+        Value::Array(parts)
+    }
+
+    pub fn netns(&self, short: &str) -> Namespace {
+        Namespace::open(&self.path(short)).unwrap()
+    }
+
+    pub fn eyes(&self) -> Eyes {
+        let proc_sys_net = PathBuf::from("/proc/sys/net");
+        let features = self.netns("host").inside(|| Eyes::features(Path::new("/proc/sys/net"))).unwrap().unwrap();
+        Eyes { drivers: Drivers { for_tests: vec!["veth".into()] }, proc_sys_net, features }
+    }
+
+    pub fn node(&self) -> Node {
+        Node { host: self.netns("host"), eyes: self.eyes() }
+    }
+
+    pub fn has_link(&self, short: &str, name: &str) -> bool {
+        self.json(short, "link").as_array().unwrap().iter().any(|link| link["ifname"] == name)
+    }
+
+    /// Accepts connections in a namespace, on every address, until the test ends.
+    pub fn serve(&self, short: &str, port: u16) {
+        let listener = self.netns(short).inside(|| TcpListener::bind(("0.0.0.0", port))).unwrap().unwrap();
+        std::thread::spawn(move || listener.incoming().for_each(drop));
+    }
+
+    /// Connects from a namespace, from an address of it if one is given.
+    pub fn reach(&self, short: &str, from: Option<&str>, to: &str, port: u16) -> io::Result<()> {
+        let attempt = || {
+            let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_secs(2)))?;
+            if let Some(from) = from {
+                bind(&socket, &SocketAddr::new(from.parse().unwrap(), 0))?;
+            }
+            connect(&socket, &SocketAddr::new(to.parse().unwrap(), port))
+        };
+        Ok(self.netns(short).inside(attempt).unwrap()?)
+    }
+
+    /// Waits for something that the kernel does in its own time.
+    pub fn wait_until(&self, mut so: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !so(self) {
+            assert!(Instant::now() < deadline, "it never came to be");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The link with the ENI's address, wherever it is.
+    pub fn device(&self, short: &str) -> Option<Value> {
+        self.json(short, "addr").as_array().unwrap().iter().find(|link| link["address"] == MAC).cloned()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for name in &self.made {
+            drop(Command::new("ip").args(["netns", "del", name]).output());
+        }
+    }
+}
+
+pub fn an_eni() -> Eni {
+    Eni { mac: MAC.parse().unwrap(), id: ENI.into() }
+}
+
+pub fn an_interface() -> Interface {
+    Interface {
+        name: "eni0".into(),
+        metadata: Metadata::Blocked,
+        addresses: vec![Address { ip: "10.0.1.50".parse().unwrap(), prefix: 24, gateway: "10.0.1.1".parse().unwrap() }],
+    }
+}
