@@ -125,16 +125,20 @@ pub fn available_eni(netns: &str) -> (String, String, String) {
     let (status, body) = call(netns, form).unwrap();
     assert_eq!(status, 200, "{body}");
     let id = text(&body, "networkInterfaceId");
-    let describe = format!("Action=DescribeNetworkInterfaces&NetworkInterfaceId.1={id}");
-    eventually("interface is available", || {
-        let body = call(netns, &describe).unwrap().1;
-        body.contains("<status>available</status>").then_some(())
-    });
+    await_available(netns, &id);
     (
         id,
         text(&body, "macAddress"),
         text(&body, "privateIpAddress"),
     )
+}
+
+pub fn await_available(netns: &str, eni: &str) {
+    let describe = format!("Action=DescribeNetworkInterfaces&NetworkInterfaceId.1={eni}");
+    eventually("interface is available", || {
+        let body = call(netns, &describe).unwrap().1;
+        body.contains("<status>available</status>").then_some(())
+    });
 }
 
 /// The attachment's id.

@@ -6,8 +6,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::machine::{
-    ATTACH_DELAY, Machine, attach, available_eni, call, configure, device, eventually, exists,
-    http, ip, listen, reaches, text, within,
+    ATTACH_DELAY, Machine, attach, available_eni, await_available, call, configure, device,
+    eventually, exists, http, ip, listen, reaches, text, within,
 };
 
 const NODES: &str = "sg-000000000000000a1";
@@ -153,6 +153,7 @@ fn detach_takes_the_interface_out_of_a_pod_too() {
         device(&pod, &mac).is_none().then_some(())
     });
     assert_eq!(device(&node, &mac), None);
+    await_available(&node, &eni);
     call(
         &node,
         &format!("Action=DeleteNetworkInterface&NetworkInterfaceId={eni}"),

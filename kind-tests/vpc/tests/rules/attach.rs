@@ -42,10 +42,9 @@ fn detached_while_attaching_never_arrives() {
     let arrives = vpc.pending();
     vpc.detach(&attachment).unwrap();
     vpc.fire(&arrives[0]);
-    assert_eq!(
-        vpc.eni(&eni).unwrap().attachment().unwrap().state.status(),
-        "detaching"
-    );
+    let seen = vpc.eni(&eni).unwrap();
+    assert_eq!(seen.attachment().unwrap().state.status(), "detaching");
+    assert_eq!(seen.plugged_into(), None);
     vpc.advance(LATER);
     assert_eq!(vpc.eni(&eni).unwrap().status(), "available");
 }
