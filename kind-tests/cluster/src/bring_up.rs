@@ -151,8 +151,9 @@ impl Cluster {
     fn write_kubectl(&self) -> Result<()> {
         let path = self.kubectl_path();
         let script = format!(
-            "#!/bin/sh\nexport KUBECONFIG={}\nexec nsenter --net={} {} \"$@\"\n",
+            "#!/bin/sh\nexport KUBECONFIG={} KUBECACHEDIR={}\nexec nsenter --net={} {} \"$@\"\n",
             self.state.join("pki/admin/kubeconfig").display(),
+            self.state.join("kubectl-cache").display(),
             crate::vpc::netns_path(&self.control_plane()).display(),
             self.binaries.kubernetes.join("kubectl").display(),
         );

@@ -25,9 +25,10 @@ use crate::{
 /// How long the kernel may take to let go of what is killed.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// The folder of a cluster. Not below /run, which is small memory on most machines: images go there.
+/// The folder of a cluster. Not below /run, which is little memory on most machines and images go here, and not below
+/// /var/lib, which each node and each image build has of its own.
 pub(crate) fn state_dir(cluster: &str) -> PathBuf {
-    Path::new("/var/lib/eniclaim-clusters").join(cluster)
+    Path::new("/var/cache/eniclaim-clusters").join(cluster)
 }
 
 /// Ends the cluster's processes, and removes its namespaces, mounts, control groups and files.

@@ -37,9 +37,7 @@ impl Builder {
         context: &Path,
         tag: &str,
     ) -> Result<PathBuf> {
-        let temporary = self.folder.join("tmp");
-        at(&temporary, fs::create_dir_all(&temporary))?;
-        let mut build = self.buildah(&temporary);
+        let mut build = self.buildah()?;
         build
             .args([
                 "build",
@@ -60,21 +58,34 @@ impl Builder {
             .join(format!("{}.tar", tag.replace(['/', ':'], "_")));
         let destination = format!("oci-archive:{}:{tag}", archive.display());
         run(
-            self.buildah(&temporary)
-                .args(["push", "--quiet", tag, &destination]),
+            self.buildah()?.args(["push", "--quiet", tag, &destination]),
             Stdio::null(),
         )?;
         Ok(archive)
     }
 
-    fn buildah(&self, temporary: &Path) -> Command {
-        let mut command = dying_with_us("buildah");
+    fn buildah(&self) -> Result<Command> {
+        let [temporary, private, root, run] =
+            ["tmp", "private", "root", "run"].map(|name| self.folder.join(name));
+        for folder in [&temporary, &private] {
+            at(folder, fs::create_dir_all(folder))?;
+        }
+        let mut command = dying_with_us("unshare");
         command
             .env("TMPDIR", temporary)
+            .args([
+                "--mount",
+                "sh",
+                "-euc",
+                include_str!("buildah.sh"),
+                "buildah.sh",
+            ])
+            .arg(private)
             .args(["--storage-driver", "vfs", "--root"])
-            .arg(self.folder.join("root"));
-        command.arg("--runroot").arg(self.folder.join("run"));
-        command
+            .arg(root)
+            .arg("--runroot")
+            .arg(run);
+        Ok(command)
     }
 
     /// The image of [`PAUSE`], from the binary beside the running one.

@@ -117,6 +117,8 @@ impl Cluster {
             ))
             .arg(program);
         command.env("KUBECONFIG", self.state.join("pki/admin/kubeconfig"));
+        // The default is the user's, by address: one cluster's kinds would be taken for another's.
+        command.env("KUBECACHEDIR", self.state.join("kubectl-cache"));
         command
     }
 

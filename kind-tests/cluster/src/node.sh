@@ -17,7 +17,6 @@ done
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir /run/netns /run/lock
 mount --bind "$1/log" /var/log
-# Last, because it hides the node's folder itself.
 mount --bind "$1/lib" /var/lib
 # A container that asks for HostToContainer sees namespaces that are mounted later only below a shared mount.
 mount --make-rshared /

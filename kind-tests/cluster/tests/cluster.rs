@@ -194,7 +194,7 @@ fn harness(name: &str) -> Child {
 }
 
 fn state(name: &str) -> PathBuf {
-    Path::new("/var/lib/eniclaim-clusters").join(name)
+    Path::new("/var/cache/eniclaim-clusters").join(name)
 }
 
 fn kubectl(cluster: &Cluster, args: &[&str]) -> String {
