@@ -132,7 +132,8 @@ impl Facts {
     pub fn list(&mut self, claims: Vec<Claim>, now: u64) {
         let keys: BTreeSet<_> = claims.iter().map(|c| c.key.clone()).collect();
         self.claims.retain(|key, _| keys.contains(key));
-        self.told.retain(|key, _| keys.contains(key));
+        // A list stands for the events that were missed: what it does not show of our reports is told again.
+        self.told.clear();
         for claim in claims {
             self.learn(claim, now);
         }

@@ -113,7 +113,10 @@ fn look(node: &Node, plugs: &[(Sandbox, String)], tombstones: &Path) -> Result<S
         moves_before: 0,
         devices: devices.into_iter().map(|device| device.mac).collect(),
         alive: plugs.iter().map(|(sandbox, path)| (sandbox.clone(), Namespace::is_at(path))).collect(),
-        buried: exhume(tombstones, plugs)?,
+        buried: exhume(tombstones, plugs).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the notes of the plugin cannot be read");
+            Vec::new()
+        }),
     })
 }
 

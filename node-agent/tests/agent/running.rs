@@ -115,9 +115,9 @@ impl Agent {
 
     /// The next report.
     pub fn notice(&mut self) -> Notice {
-        let next = tokio::time::timeout(DEADLINE, self.notices.recv());
-        // A timer needs the runtime that it is made in.
-        self.runtime.as_ref().unwrap().block_on(async { next.await.expect("no report came").unwrap() })
+        let Self { runtime, notices, .. } = self;
+        let next = async { tokio::time::timeout(DEADLINE, notices.recv()).await };
+        runtime.as_ref().unwrap().block_on(next).expect("no report came").unwrap()
     }
 
     pub fn place(&mut self) -> Place {

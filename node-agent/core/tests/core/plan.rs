@@ -174,6 +174,18 @@ fn lost_status_is_told_again() {
 }
 
 #[test]
+fn report_that_a_later_list_does_not_show_is_told_again() {
+    let mut facts = an_agent().claim(a_claim()).device_on_host();
+    facts.told.insert(key(), report(Place::Seen));
+    facts.list(vec![a_claim()], 0);
+    assert_eq!(plan(&facts, 0), [Order::Report(key(), report(Place::Seen))]);
+    facts.told.insert(key(), report(Place::Seen));
+    facts.learn(saying(a_claim(), Place::Seen), 0);
+    assert!(facts.told.is_empty());
+    assert_eq!(plan(&facts, 0), []);
+}
+
+#[test]
 fn new_attachment_of_the_same_claim_is_reported_anew() {
     let mut claim = saying(a_claim(), Place::Released);
     claim.attachment.as_mut().unwrap().id = "eni-attach-2".into();
