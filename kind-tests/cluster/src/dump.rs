@@ -10,7 +10,13 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ("pods", &["get", "pods", "-A", "-o", "wide"]),
     (
         "events",
-        &["get", "events", "-A", "--sort-by=.lastTimestamp"],
+        &[
+            "get",
+            "events",
+            "-A",
+            "--sort-by=.lastTimestamp",
+            "--field-selector=involvedObject.kind!=Node",
+        ],
     ),
 ];
 const LINES: usize = 30;
@@ -20,9 +26,9 @@ impl Cluster {
     /// ended, or of all components when the API server does not answer.
     pub fn dump(&self) {
         let mut text = format!(
-            "---- cluster {}; logs: {}\n",
+            "---- cluster {}; logs are in {state}/log, those of pods in {state}/<node>/log/pods\n",
             self.name(),
-            self.state_dir().join("log").display()
+            state = self.state_dir().display()
         );
         let answers: Option<Vec<_>> = QUESTIONS
             .iter()

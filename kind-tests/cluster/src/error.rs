@@ -1,6 +1,6 @@
 //! What can go wrong with a cluster on one machine.
 
-use std::{io, path::PathBuf, process::ExitStatus};
+use std::{io, path::PathBuf, process::ExitStatus, time::Duration};
 
 /// A failure, with what was being done.
 #[derive(Debug, thiserror::Error)]
@@ -84,12 +84,12 @@ pub enum ClusterError {
         nodes: usize,
     },
     /// Something did not happen in time; standard error has the dump.
-    #[error("waited {seconds} s in vain for {what}")]
+    #[error("waited {} s in vain for {what}", limit.as_secs_f32())]
     Deadline {
         /// What should have happened.
         what: String,
         /// How long it was waited for.
-        seconds: u64,
+        limit: Duration,
     },
     /// A component of the cluster is not there any more; standard error has the dump.
     #[error("{component} ended while waiting for {what}; its log ends with:\n{log}")]

@@ -232,7 +232,7 @@ impl Cluster {
                 self.dump();
                 return Err(ClusterError::Deadline {
                     what: what.to_owned(),
-                    seconds: limit.as_secs(),
+                    limit,
                 });
             }
             thread::sleep(Duration::from_millis(50));

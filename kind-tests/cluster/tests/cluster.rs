@@ -112,6 +112,14 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
         .unwrap();
     assert!(ping.status.success(), "no ping from the peer to a node");
 
+    let failure = cluster
+        .wait("a wonder", Duration::from_millis(100), || false)
+        .unwrap_err();
+    assert!(
+        failure.to_string().contains("in vain for a wonder"),
+        "{failure}"
+    );
+
     cluster.restart_kubelet(0).unwrap();
     kubectl(
         &cluster,
