@@ -1,2 +1,70 @@
-//! (skeleton)
-fn main() {}
+//! The operator's process: flags, logs, TLS provider, clients, signals.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+use operator::{
+    Monitor, Options, ec2, http,
+    options::{Flags, LogFormat},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{EnvFilter, fmt};
+
+/// After SIGTERM effects in flight have this long; kubelet allows 30 s by default.
+const FAREWELL: Duration = Duration::from_secs(15);
+
+fn main() -> anyhow::Result<()> {
+    let flags = Flags::parse();
+    log_to_stderr(flags.log_format);
+    // The AWS client and the Kubernetes client share one TLS provider; without this line rustls refuses to guess.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        anyhow::bail!("another TLS provider is installed already");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let result = runtime.block_on(operate(flags));
+    // A call that never returns must not keep the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn operate(flags: Flags) -> anyhow::Result<()> {
+    let monitor = Monitor::default();
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let probes = http::serve(flags.http_port, monitor.clone());
+    let operator = work(flags.cluster_id, monitor, shutdown.clone());
+    tokio::pin!(operator);
+    tokio::select! {
+        ended = &mut operator => return ended,
+        ended = probes => return ended.map_err(Into::into),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("asked to end; waiting for effects in flight");
+    shutdown.cancel();
+    if let Ok(ended) = tokio::time::timeout(FAREWELL, operator).await {
+        ended
+    } else {
+        tracing::warn!("effects in flight did not end in time; they are looked at again at the next start");
+        Ok(())
+    }
+}
+
+async fn work(cluster_id: Option<String>, monitor: Monitor, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let client = kube::Client::try_default().await.context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
+    let Some(ec2) = ec2::client(&monitor, &shutdown).await else { return Ok(()) };
+    operator::run(client, ec2, Options { cluster_id, monitor }, shutdown).await?;
+    Ok(())
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+}

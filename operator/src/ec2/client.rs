@@ -1,0 +1,45 @@
+//! The AWS client: region and credentials by the SDK's own chain, limits by ours.
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use tokio_util::sync::CancellationToken;
+
+use crate::Monitor;
+
+/// The SDK's own retries of one call; our back-off comes after them.
+const ATTEMPTS: u32 = 3;
+const CONNECT: Duration = Duration::from_secs(5);
+const ATTEMPT: Duration = Duration::from_secs(10);
+const OPERATION: Duration = Duration::from_secs(30);
+/// How soon the region is looked for again.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A client, as soon as a region is known; until then the monitor says what was tried. None: asked to end meanwhile.
+pub async fn client(monitor: &Monitor, shutdown: &CancellationToken) -> Option<aws_sdk_ec2::Client> {
+    loop {
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).load();
+        let config = tokio::select! {
+            () = shutdown.cancelled() => return None,
+            config = config => config,
+        };
+        if config.region().is_some() {
+            return Some(configure((&config).into()));
+        }
+        monitor.set_ready(Err(
+            "no AWS region: AWS_REGION is not set, no profile names one, and instance metadata did not answer; set the chart value region"
+                .to_owned(),
+        ));
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// Puts our limits on a client's configuration.
+pub fn configure(config: aws_sdk_ec2::config::Builder) -> aws_sdk_ec2::Client {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
+    aws_sdk_ec2::Client::from_conf(config.timeout_config(timeouts).retry_config(retries).build())
+}

@@ -1,0 +1,209 @@
+//! Every metric of the operator.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use operator_core::{Kind, Reason, claim::Phase};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
+    metrics::{
+        counter::Counter,
+        family::{Family, MetricConstructor},
+        gauge::Gauge,
+        histogram::Histogram,
+    },
+    registry::Registry,
+};
+
+/// Every metric, shared.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    registry: Arc<Registry>,
+    calls: Family<CallLabels, Counter>,
+    latency: Family<ActionLabels, Histogram, Buckets>,
+    writes: Family<WriteLabels, Counter>,
+    claims: Family<PhaseLabels, Gauge>,
+    stages: Family<StageLabels, Histogram, Buckets>,
+    events: Family<ReasonLabels, Counter>,
+    ready: Gauge<f64, AtomicU64>,
+}
+
+/// The EC2 actions that are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Ec2Action {
+    CreateNetworkInterface,
+    AttachNetworkInterface,
+    ModifyNetworkInterfaceAttribute,
+    DetachNetworkInterface,
+    DeleteNetworkInterface,
+    DescribeNetworkInterfaces,
+    DescribeInstances,
+    DescribeInstanceTypes,
+    DescribeSubnets,
+}
+
+/// The objects that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Written {
+    EniClaim,
+    EniNode,
+    Node,
+    Event,
+}
+
+/// The stages of a claim, each measured from its binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum Stage {
+    Created,
+    Attached,
+    Ready,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Outcome(Option<Kind>);
+
+impl EncodeLabelValue for Outcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        self.0.map_or("ok", Kind::as_str).encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    action: Ec2Action,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ActionLabels {
+    action: Ec2Action,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    object: Written,
+    done: Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+enum Done {
+    Yes,
+    No,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    phase: PhaseLabel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PhaseLabel(Phase);
+
+impl EncodeLabelValue for PhaseLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        format!("{:?}", self.0).as_str().encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabels {
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: ReasonLabel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ReasonLabel(Reason);
+
+impl EncodeLabelValue for ReasonLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        self.0.as_str().encode(encoder)
+    }
+}
+
+/// Seconds from a fast call to a slow attach.
+#[derive(Debug, Clone, Copy)]
+struct Buckets;
+
+impl MetricConstructor<Histogram> for Buckets {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0, 300.0])
+    }
+}
+
+const PHASES: [Phase; 8] = [
+    Phase::Pending,
+    Phase::Creating,
+    Phase::Attaching,
+    Phase::Attached,
+    Phase::Ready,
+    Phase::Releasing,
+    Phase::Detaching,
+    Phase::Deleting,
+];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("eniclaim_operator");
+        let calls = Family::default();
+        registry.register("ec2_calls", "EC2 calls by action, and ok or the kind of their error", calls.clone());
+        let latency = Family::new_with_constructor(Buckets);
+        registry.register("ec2_call_seconds", "Time until EC2 answered, retries of the client included", latency.clone());
+        let writes = Family::default();
+        registry.register("kubernetes_writes", "Writes of Kubernetes objects", writes.clone());
+        let claims = Family::default();
+        registry.register("claims", "Claims by phase", claims.clone());
+        let stages = Family::new_with_constructor(Buckets);
+        registry.register("claim_stage_seconds", "Time from the binding of a claim until it reached the stage", stages.clone());
+        let events = Family::default();
+        registry.register("events", "Events published, by reason", events.clone());
+        let ready = Gauge::default();
+        registry.register("ready", "1 while the operator does its work", ready.clone());
+        Self { registry: Arc::new(registry), calls, latency, writes, claims, stages, events, ready }
+    }
+}
+
+impl Metrics {
+    pub(crate) fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    pub(crate) fn called(&self, action: Ec2Action, error: Option<Kind>, took: Duration) {
+        self.calls.get_or_create(&CallLabels { action, outcome: Outcome(error) }).inc();
+        self.latency.get_or_create(&ActionLabels { action }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn wrote(&self, object: Written, done: bool) {
+        let done = if done { Done::Yes } else { Done::No };
+        self.writes.get_or_create(&WriteLabels { object, done }).inc();
+    }
+
+    pub(crate) fn reached(&self, stage: Stage, millis: i64) {
+        let took = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+        self.stages.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn told(&self, reason: Reason) {
+        self.events.get_or_create(&ReasonLabels { reason: ReasonLabel(reason) }).inc();
+    }
+
+    pub(crate) fn set_claims(&self, census: &BTreeMap<Phase, u32>) {
+        for phase in PHASES {
+            let count = census.get(&phase).copied().unwrap_or(0);
+            self.claims.get_or_create(&PhaseLabels { phase: PhaseLabel(phase) }).set(i64::from(count));
+        }
+    }
+
+    pub(crate) fn set_ready(&self, ready: bool) {
+        self.ready.set(if ready { 1.0 } else { 0.0 });
+    }
+}
