@@ -95,7 +95,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             None => Ok(None),
             Some(Ok(value)) if value.is_empty() => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(value)) => Err(malformed(&format!("{name}={value:?} is not UTF-8"))),
+            Some(Err(value)) => Err(malformed(&format!("{name}={} is not UTF-8", value.display()))),
         }
     }
 }

@@ -45,8 +45,8 @@ impl Default for Patience {
             absent_on_add: Duration::from_secs(20),
             absent_on_del: Duration::from_secs(10),
             add: Duration::from_secs(210),
-            del: Duration::from_secs(60),
-            tombstone: Duration::from_secs(60),
+            del: Duration::from_mins(1),
+            tombstone: Duration::from_mins(1),
         }
     }
 }

@@ -20,7 +20,7 @@ use crds::EniClaim;
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report},
-    facts::{Ask, AskId, Facts, Plug, PlugState, Sandbox, Wish},
+    facts::{Ask, AskId, Facts, PlugState, Sandbox, Wish},
     mac::Mac,
     plan::{Answer, Order, plan},
 };
@@ -293,22 +293,6 @@ impl Engine {
         for mac in &self.facts.devices {
             self.seen.entry(*mac).or_insert_with(Timestamp::now);
         }
-    }
-
-    fn plug_of(&self, claim: &Claim, netns: &str) -> Option<Plug> {
-        let (eni, attachment) = (claim.eni.clone()?, claim.attachment.clone()?);
-        Some(Plug {
-            claim: claim.key.clone(),
-            attachment: attachment.id,
-            mac: eni.mac,
-            eni: eni.id,
-            pod_uid: claim.pod_uid.clone()?,
-            netns: netns.to_owned(),
-            state: PlugState::Plugging,
-            failures: 0,
-            retry_at: 0,
-            alive: true,
-        })
     }
 }
 

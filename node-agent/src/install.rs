@@ -17,7 +17,7 @@ const PLUGIN: &str = "eniclaim";
 /// (`NetworkPluginConfsFromFiles` in libcni/conf.go, since 1.3).
 const DROP_IN: &str = "90-eniclaim.conf";
 /// A file that comes and goes: containerd reloads on a rename in the top folder, and does not watch folders below
-/// (internal/cri/server/cni_conf_syncer.go).
+/// (`internal/cri/server/cni_conf_syncer.go`).
 const NUDGE: &str = ".eniclaim-nudge";
 
 /// Where things are.

@@ -45,7 +45,7 @@ pub struct Run {
     /// Kinds of virtual links that count as ENIs, for tests only, for example veth.
     #[arg(long, env = "ENICLAIM_TEST_DRIVERS", value_delimiter = ',')]
     pub test_drivers: Vec<String>,
-    /// How log lines look; what is logged follows RUST_LOG, default info.
+    /// How log lines look; what is logged follows `RUST_LOG`, default info.
     #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }

@@ -70,7 +70,7 @@ fn tidy(node: &Node, eni: &Eni) -> Result<bool, Error> {
     if device.up {
         netlink.set_up(index, false).map_err(Error::netlink("set the device down"))?;
     }
-    let named = device.alternative_names.iter().any(|name| *name == eni.id);
+    let named = device.alternative_names.contains(&eni.id);
     device.alternative_names.retain(|name| *name != eni.id);
     scrub(&mut netlink, &device)?;
     if device.name != eni.mac.home_name() {

@@ -111,15 +111,13 @@ impl Facts {
         if self.told.get(&claim.key).is_some_and(|told| claim.reported.as_ref() == Some(told)) {
             self.told.remove(&claim.key);
         }
-        let before = self.claims.insert(claim.key.clone(), claim.clone());
-        if before.is_some_and(|before| before.progress() == claim.progress()) {
-            return;
-        }
-        for ask in self.asks.values_mut() {
-            if claim.serves(&ask.wish) {
+        let before = self.claims.get(&claim.key);
+        if before.is_none_or(|before| before.progress() != claim.progress()) {
+            for ask in self.asks.values_mut().filter(|ask| claim.serves(&ask.wish)) {
                 ask.progress = now;
             }
         }
+        self.claims.insert(claim.key.clone(), claim);
     }
 
     /// Takes in that a claim is gone or belongs to another node.

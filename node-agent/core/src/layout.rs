@@ -80,7 +80,7 @@ fn to(to: Network, way: Way, metric: u32) -> Route {
     Route { table: TABLE, to, way, metric }
 }
 
-/// Linux turns metric 0 of an IPv6 route into 1024 (IP6_RT_PRIO_USER).
+/// Linux turns metric 0 of an IPv6 route into 1024 (`IP6_RT_PRIO_USER`).
 fn metric(family: Family) -> u32 {
     match family {
         Family::V4 => 0,

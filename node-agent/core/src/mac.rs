@@ -14,8 +14,7 @@ pub struct NotAMac(String);
 impl Mac {
     /// The name that the device has on the host while no pod has it: 14 of the 15 letters that the kernel allows.
     pub fn home_name(self) -> String {
-        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("ec{digits}")
+        format!("ec{self}").replace(':', "")
     }
 }
 
@@ -47,7 +46,6 @@ impl FromStr for Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        self.0.iter().enumerate().try_for_each(|(i, byte)| write!(f, "{}{byte:02x}", if i == 0 { "" } else { ":" }))
     }
 }

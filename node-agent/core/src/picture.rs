@@ -14,7 +14,7 @@ pub const PROTOCOL: u8 = 236;
 pub struct Picture {
     /// The ENI, if it is in this namespace.
     pub link: Option<Link>,
-    /// Addresses of the ENI, without those that the kernel makes for the link alone (fe80::/10).
+    /// Addresses of the ENI, without those that the kernel makes for the link alone (`fe80::/10`).
     pub addresses: BTreeSet<Network>,
     /// Rules with our protocol number.
     pub rules: BTreeSet<Rule>,

@@ -1,4 +1,4 @@
-//! The pure core, and the dependencies that keep it pure.
+//! The pure core.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "core/diff.rs"]

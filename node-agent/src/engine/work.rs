@@ -6,7 +6,7 @@ use cni::{
     protocol::{Added, AddedAddress, Reply},
 };
 use node_agent_core::{
-    claim::{ClaimKey, Interface},
+    claim::{Claim, ClaimKey, Interface},
     facts::{AskId, Plug, PlugState, Sandbox, Wish},
 };
 use tokio::time::Instant;
@@ -38,7 +38,7 @@ impl Engine {
     pub(super) fn start_plug(&mut self, id: AskId, key: &ClaimKey) {
         let (Some(ask), Some(claim)) = (self.facts.asks.get(&id), self.facts.claims.get(key)) else { return };
         let Some(netns) = self.callers.get(&id).and_then(|caller| caller.netns.clone()) else { return };
-        let Some(plug) = self.plug_of(claim, netns.name()) else { return };
+        let Some(plug) = line(claim, netns.name()) else { return };
         let (sandbox, interface) = (ask.sandbox.clone(), claim.interface.clone());
         // A plug that is there stays in the journal as it is until the steps are done.
         self.facts.plugs.entry(sandbox.clone()).or_insert_with(|| plug.clone());
@@ -164,6 +164,23 @@ impl Engine {
             plug.retry_at = now + pause;
         }
     }
+}
+
+/// What the journal says of a plug that begins.
+fn line(claim: &Claim, netns: &str) -> Option<Plug> {
+    let (eni, attachment) = (claim.eni.clone()?, claim.attachment.clone()?);
+    Some(Plug {
+        claim: claim.key.clone(),
+        attachment: attachment.id,
+        mac: eni.mac,
+        eni: eni.id,
+        pod_uid: claim.pod_uid.clone()?,
+        netns: netns.to_owned(),
+        state: PlugState::Plugging,
+        failures: 0,
+        retry_at: 0,
+        alive: true,
+    })
 }
 
 /// The journal first: whatever happens then, the next agent knows where the device may be.

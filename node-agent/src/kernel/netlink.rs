@@ -11,7 +11,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr, protocols::{NETLINK_NETFILTER, NETLINK_ROUTE}};
 
-/// The kernel sends dumps in parts of at most 32 KiB (`netlink_recvmsg` in net/netlink/af_netlink.c).
+/// The kernel sends dumps in parts of at most 32 KiB (`netlink_recvmsg` in `net/netlink/af_netlink.c`).
 const LARGEST_PART: usize = 64 * 1024;
 /// A dump during which the kernel's list changed is taken again.
 const DUMP_ATTEMPTS: usize = 10;

@@ -1,6 +1,6 @@
 //! The packet filter that raw sockets cannot pass: an nftables chain at a device's egress hook, written message by message.
 //!
-//! Numbers are those of include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
+//! Numbers are those of `include/uapi/linux/netfilter/nf_tables.h` and `nfnetlink.h`.
 
 use std::io;
 
@@ -50,7 +50,7 @@ pub fn drops_egress(device: &str) -> io::Result<bool> {
     let of_chain = [string(1, NAME), string(3, NAME)].concat();
     let sequence = send(&mut netlink, GET_CHAIN, NLM_F_ACK, &of_chain)?;
     let chain = answer(&mut netlink, sequence)?;
-    if !chain.is_some_and(|chain| hook_device(&chain.payload).as_deref() == Some(device)) {
+    if chain.is_none_or(|chain| hook_device(&chain.payload).as_deref() != Some(device)) {
         return Ok(false);
     }
     let of_rules = [string(1, NAME), string(2, NAME)].concat();

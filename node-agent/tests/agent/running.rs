@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     os::fd::AsFd,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -98,13 +98,13 @@ impl Agent {
     }
 
     pub fn add(&self, world: &World, container: &str, pod: &str) -> Reply {
-        add(self.socket(), world.path(pod), container.to_owned()).unwrap()
+        add(&self.socket(), &world.path(pod), container).unwrap()
     }
 
     /// An ADD that waits in the background.
     pub fn adding(&self, world: &World, container: &str, pod: &str) -> std::thread::JoinHandle<Reply> {
         let (socket, path, container) = (self.socket(), world.path(pod), container.to_owned());
-        std::thread::spawn(move || add(socket, path, container).unwrap())
+        std::thread::spawn(move || add(&socket, &path, &container).unwrap())
     }
 
     pub fn del(&self, netns: Option<String>, container: &str) -> Reply {
@@ -130,9 +130,9 @@ impl Agent {
     }
 }
 
-fn add(socket: PathBuf, path: String, container: String) -> Result<Reply, NoReply> {
-    let file = File::open(&path).unwrap();
-    ask(&socket, Request::Add(an_add(&path, &container)), Some(file.as_fd()), DEADLINE, DEADLINE)
+fn add(socket: &Path, path: &str, container: &str) -> Result<Reply, NoReply> {
+    let file = File::open(path).unwrap();
+    ask(socket, Request::Add(an_add(path, container)), Some(file.as_fd()), DEADLINE, DEADLINE)
 }
 
 pub fn an_add(path: &str, container: &str) -> Add {

@@ -52,13 +52,10 @@ fn a_namespace() -> impl Strategy<Value = Picture> {
                 picture.rules = rules.into_iter().collect();
                 picture.egress_drop = drop;
                 picture.routes = routes.into_iter().filter(|r| !r.needs_link() || (here && up)).collect();
-                match here {
-                    true => picture.link = Some(Link { name: picture.link.unwrap().name, up }),
-                    false => {
-                        picture.link = None;
-                        picture.addresses.clear();
-                        picture.sysctls.clear();
-                    }
+                picture.link = picture.link.filter(|_| here).map(|link| Link { up, ..link });
+                if !here {
+                    picture.addresses.clear();
+                    picture.sysctls.clear();
                 }
                 picture
             },

@@ -60,20 +60,19 @@ impl World {
         self.facts.learn(claim, self.now);
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: &Event) {
         let name = |i: usize| format!("c{i}");
         self.next_ask += 1;
-        match event {
+        match *event {
             Event::Add(i) if !self.dead.contains(&name(i)) => {
                 self.facts = self.facts.clone().asked_to_add(self.next_ask, &name(i));
                 let ask = self.facts.asks.get_mut(&self.next_ask).unwrap();
                 (ask.since, ask.progress) = (self.now, self.now);
             }
-            Event::Add(_) => {}
             Event::Del(i) => self.facts = self.facts.clone().asked_to_del(self.next_ask, &name(i)),
             Event::HangUp => drop(self.facts.asks.pop_first()),
             Event::DeviceAppears if self.inside.is_none() => drop(self.facts.devices.insert(mac())),
-            Event::DeviceAppears => {}
+            Event::Add(_) | Event::DeviceAppears => {}
             Event::NamespaceDies(i) => {
                 self.dead.push(name(i));
                 if let Some(plug) = self.facts.plugs.get_mut(&a_sandbox(&name(i))) {
@@ -184,7 +183,7 @@ proptest! {
             facts, now: 0, next_ask: 0, fails: false, inside: None, dead: Vec::new(), reports: Vec::new(),
         };
         for event in events {
-            world.happen(event);
+            world.happen(&event);
             world.settle();
             prop_assert!(world.facts.plugs.len() <= 1);
         }
