@@ -18,7 +18,7 @@ use crate::{
 #[kube(
     group = "eniclaim.io", version = "v1alpha1", kind = "EniClaim", plural = "eniclaims", singular = "eniclaim",
     shortname = "eclaim", category = "eniclaim", namespaced, status = "EniClaimStatus", derive = "PartialEq",
-    selectable = "status.nodeName",
+    selectable = ".status.nodeName",
     annotation("helm.sh/resource-policy", "keep"),
     doc = "EniClaim is one Elastic Network Interface for one pod. Its status says what was allocated, where it is and what it waits for.",
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.className"),
@@ -171,6 +171,7 @@ pub struct ClaimInterface {
 pub struct Creation {
     /// 1 for the first request; a request that differs is a new incarnation.
     #[schemars(range(min = 1))]
+    #[schemars(extend("format" = "int32"))]
     pub incarnation: u32,
     /// ClientToken of the call: EC2 makes one ENI for one token, however often it is asked.
     #[schemars(length(max = 64))]
@@ -221,6 +222,7 @@ pub struct LastError {
     #[schemars(length(max = 64))]
     pub request_id: Option<String>,
     /// How often in a row.
+    #[schemars(extend("format" = "int32"))]
     pub attempts: u32,
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -256,9 +258,11 @@ pub struct Attachment {
     pub instance_id: InstanceId,
     /// Index of the network card.
     #[schemars(range(max = 63))]
+    #[schemars(extend("format" = "int32"))]
     pub network_card: u32,
     /// Index of the device on that card; 0 on card 0 is the instance's own.
     #[schemars(range(max = 127))]
+    #[schemars(extend("format" = "int32"))]
     pub device_index: u32,
     /// Id of the attachment, once EC2 gave it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

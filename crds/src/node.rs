@@ -49,6 +49,7 @@ pub struct EniNodeStatus {
     pub instance: Option<Instance>,
     /// How many ENIs of ours the node can hold, the published extended resource eniclaim.io/eni.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "int32"))]
     pub capacity: Option<u32>,
     /// The network cards of the instance.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,12 +88,16 @@ pub struct Instance {
 pub struct Card {
     /// Index of the card.
     #[schemars(range(max = 63))]
+    #[schemars(extend("format" = "int32"))]
     pub index: u32,
     /// How many ENIs EC2 lets onto this card.
+    #[schemars(extend("format" = "int32"))]
     pub limit: u32,
     /// How many of them are not ours.
+    #[schemars(extend("format" = "int32"))]
     pub foreign: u32,
     /// How many of them are ours.
+    #[schemars(extend("format" = "int32"))]
     pub ours: u32,
 }
 
@@ -102,9 +107,11 @@ pub struct Card {
 pub struct Slot {
     /// Index of the card.
     #[schemars(range(max = 63))]
+    #[schemars(extend("format" = "int32"))]
     pub network_card: u32,
     /// Index of the device on the card.
     #[schemars(range(max = 127))]
+    #[schemars(extend("format" = "int32"))]
     pub device_index: u32,
     /// The ENI in it, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
