@@ -53,8 +53,11 @@ pub fn ask(
     absent: Duration,
     answer: Duration,
 ) -> Result<Reply, NoReply> {
-    let mut line = serde_json::to_vec(&Envelope { version: VERSION, request })
-        .map_err(|e| NoReply::Garbled(e.to_string()))?;
+    let mut line = serde_json::to_vec(&Envelope {
+        version: VERSION,
+        request,
+    })
+    .map_err(|e| NoReply::Garbled(e.to_string()))?;
     line.push(b'\n');
     let answered_by = Instant::now() + answer;
     let mut missed = Duration::ZERO;
@@ -90,7 +93,12 @@ fn send(stream: &mut UnixStream, line: &[u8], netns: Option<BorrowedFd<'_>>) -> 
         ancillary.push(SendAncillaryMessage::ScmRights(descriptors));
     }
     // Without NOSIGNAL an agent that just went away would kill the plugin by SIGPIPE.
-    let sent = sendmsg(stream.as_fd(), &[IoSlice::new(line)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    let sent = sendmsg(
+        stream.as_fd(),
+        &[IoSlice::new(line)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
     stream.write_all(line.get(sent..).unwrap_or_default())
 }
 

@@ -20,8 +20,18 @@ pub const SOCKET: &str = "/run/eniclaim/agent.sock";
 /// No runtime sends more; a cap keeps a mistake from becoming an out-of-memory kill.
 const LARGEST: u64 = 1 << 20;
 /// Keys that the specification gives to every plugin.
-const KEYS_OF_THE_SPECIFICATION: [&str; 10] =
-    ["cniVersion", "name", "type", "args", "ipMasq", "ipam", "dns", "capabilities", "runtimeConfig", "prevResult"];
+const KEYS_OF_THE_SPECIFICATION: [&str; 10] = [
+    "cniVersion",
+    "name",
+    "type",
+    "args",
+    "ipMasq",
+    "ipam",
+    "dns",
+    "capabilities",
+    "runtimeConfig",
+    "prevResult",
+];
 
 /// The network configuration, parsed as far as every verb needs it.
 #[derive(Debug, Clone)]
@@ -38,9 +48,17 @@ impl Config {
         stdin
             .take(LARGEST + 1)
             .read_to_end(&mut text)
-            .map_err(|e| CniError::new(code::IO, format!("cannot read the network configuration from stdin: {e}")))?;
+            .map_err(|e| {
+                CniError::new(
+                    code::IO,
+                    format!("cannot read the network configuration from stdin: {e}"),
+                )
+            })?;
         if text.len() as u64 > LARGEST {
-            return Err(CniError::new(code::DECODING, "the network configuration on stdin is larger than 1 MiB"));
+            return Err(CniError::new(
+                code::DECODING,
+                "the network configuration on stdin is larger than 1 MiB",
+            ));
         }
         Self::parse(&text)
     }
@@ -48,15 +66,28 @@ impl Config {
     /// Parses a configuration.
     pub fn parse(text: &[u8]) -> Result<Self, CniError> {
         let document: Value = serde_json::from_slice(text).map_err(|e| {
-            CniError::new(code::DECODING, format!("the network configuration on stdin is not JSON: {e}"))
+            CniError::new(
+                code::DECODING,
+                format!("the network configuration on stdin is not JSON: {e}"),
+            )
         })?;
         let Value::Object(document) = document else {
-            return Err(malformed("the network configuration on stdin is JSON, but not an object"));
+            return Err(malformed(
+                "the network configuration on stdin is JSON, but not an object",
+            ));
         };
         let version = match document.get("cniVersion") {
             Some(Value::String(text)) => SpecVersion::parse(text)?,
-            Some(_) => return Err(malformed("cniVersion must be a string, for example \"1.1.0\"")),
-            None => return Err(malformed("cniVersion is missing in the network configuration")),
+            Some(_) => {
+                return Err(malformed(
+                    "cniVersion must be a string, for example \"1.1.0\"",
+                ));
+            }
+            None => {
+                return Err(malformed(
+                    "cniVersion is missing in the network configuration",
+                ));
+            }
         };
         Ok(Self { version, document })
     }
@@ -74,15 +105,21 @@ impl Config {
 
     /// The class that the pod asks for; `None` for the many pods that do not ask.
     pub fn class(&self) -> Result<Option<&str>, CniError> {
-        let Some(runtime) = self.object("runtimeConfig")? else { return Ok(None) };
+        let Some(runtime) = self.object("runtimeConfig")? else {
+            return Ok(None);
+        };
         match runtime.get(ANNOTATIONS_CAPABILITY) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Object(annotations)) => match annotations.get(CLASS_ANNOTATION) {
                 None => Ok(None),
                 Some(Value::String(class)) => Ok(Some(class)),
-                Some(_) => Err(malformed(&format!("the annotation {CLASS_ANNOTATION} must be a string"))),
+                Some(_) => Err(malformed(&format!(
+                    "the annotation {CLASS_ANNOTATION} must be a string"
+                ))),
             },
-            Some(_) => Err(malformed(&format!("runtimeConfig[{ANNOTATIONS_CAPABILITY:?}] must be an object"))),
+            Some(_) => Err(malformed(&format!(
+                "runtimeConfig[{ANNOTATIONS_CAPABILITY:?}] must be an object"
+            ))),
         }
     }
 
@@ -98,16 +135,24 @@ impl Config {
         match self.document.get("socket") {
             None => Ok(PathBuf::from(SOCKET)),
             Some(Value::String(path)) if path.starts_with('/') => Ok(PathBuf::from(path)),
-            Some(other) => Err(malformed(&format!("socket {other} must be an absolute path, for example {SOCKET:?}"))),
+            Some(other) => Err(malformed(&format!(
+                "socket {other} must be an absolute path, for example {SOCKET:?}"
+            ))),
         }
     }
 
     /// Refuses keys that nobody knows: a misspelled one must not be ignored silently.
     pub fn refuse_unknown_keys(&self) -> Result<(), CniError> {
-        let known = |key: &str| key == "socket" || key.starts_with("cni.dev/") || KEYS_OF_THE_SPECIFICATION.contains(&key);
+        let known = |key: &str| {
+            key == "socket"
+                || key.starts_with("cni.dev/")
+                || KEYS_OF_THE_SPECIFICATION.contains(&key)
+        };
         match self.document.keys().find(|key| !known(key)) {
             None => Ok(()),
-            Some(key) => Err(malformed(&format!("unknown key {key:?} in the configuration of the plugin eniclaim; remove it"))),
+            Some(key) => Err(malformed(&format!(
+                "unknown key {key:?} in the configuration of the plugin eniclaim; remove it"
+            ))),
         }
     }
 

@@ -37,9 +37,9 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             "STATUS" => Ok(Verb::Status),
             "GC" => Ok(Verb::Gc),
             "VERSION" => Ok(Verb::Version),
-            other => {
-                Err(malformed(&format!("CNI_COMMAND={other:?} is not one of ADD, DEL, CHECK, GC, STATUS, VERSION")))
-            }
+            other => Err(malformed(&format!(
+                "CNI_COMMAND={other:?} is not one of ADD, DEL, CHECK, GC, STATUS, VERSION"
+            ))),
         }
     }
 
@@ -57,7 +57,11 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
                 "CNI_IFNAME={if_name:?} must have 1 to 15 characters, none of them '/', ':' or a space, and not be '.' or '..'"
             )));
         }
-        Ok(Sandbox { network: network.to_owned(), container_id, if_name })
+        Ok(Sandbox {
+            network: network.to_owned(),
+            container_id,
+            if_name,
+        })
     }
 
     /// `CNI_NETNS`; `None` when it is absent or empty, as it may be on DEL.
@@ -71,7 +75,9 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
         let (mut namespace, mut name, mut uid) = (None, None, None);
         for pair in args.split(';').filter(|pair| !pair.is_empty()) {
             let Some((key, value)) = pair.split_once('=') else {
-                return Err(malformed(&format!("CNI_ARGS: {pair:?} is not of the form key=value")));
+                return Err(malformed(&format!(
+                    "CNI_ARGS: {pair:?} is not of the form key=value"
+                )));
             };
             match key {
                 "K8S_POD_NAMESPACE" => namespace = Some(value.to_owned()),
@@ -81,13 +87,21 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             }
         }
         Ok(match (namespace, name, uid) {
-            (Some(namespace), Some(name), Some(uid)) => Some(Pod { namespace, name, uid }),
+            (Some(namespace), Some(name), Some(uid)) => Some(Pod {
+                namespace,
+                name,
+                uid,
+            }),
             _ => None,
         })
     }
 
     fn required(&self, name: &str) -> Result<String, CniError> {
-        self.optional(name)?.ok_or_else(|| malformed(&format!("{name} is not set; the container runtime must set it")))
+        self.optional(name)?.ok_or_else(|| {
+            malformed(&format!(
+                "{name} is not set; the container runtime must set it"
+            ))
+        })
     }
 
     fn optional(&self, name: &str) -> Result<Option<String>, CniError> {
@@ -95,7 +109,10 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             None => Ok(None),
             Some(Ok(value)) if value.is_empty() => Ok(None),
             Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(value)) => Err(malformed(&format!("{name}={} is not UTF-8", value.display()))),
+            Some(Err(value)) => Err(malformed(&format!(
+                "{name}={} is not UTF-8",
+                value.display()
+            ))),
         }
     }
 }
@@ -108,7 +125,9 @@ fn malformed(message: &str) -> CniError {
 pub(crate) fn is_identifier(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
 /// What the kernel allows (`dev_valid_name` in net/core/dev.c).

@@ -36,7 +36,10 @@ pub struct CniError {
 impl CniError {
     /// An error with one of the codes of [`code`].
     pub fn new(code: u32, msg: impl Into<String>) -> Self {
-        Self { code, msg: msg.into() }
+        Self {
+            code,
+            msg: msg.into(),
+        }
     }
 }
 

@@ -10,5 +10,9 @@ fn main() -> ExitCode {
     if outcome.print(&mut io::stdout().lock()).is_err() {
         return ExitCode::FAILURE;
     }
-    if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if outcome.is_success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

@@ -70,14 +70,22 @@ impl Outcome {
             Ok(None) => Ok(()),
             Ok(Some(value)) => writeln!(stdout, "{value}"),
             Err(CniError { code, msg }) => {
-                writeln!(stdout, "{}", json!({ "cniVersion": self.version.as_str(), "code": code, "msg": msg }))
+                writeln!(
+                    stdout,
+                    "{}",
+                    json!({ "cniVersion": self.version.as_str(), "code": code, "msg": msg })
+                )
             }
         }
     }
 }
 
 /// Runs the verb that the environment names.
-pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read, patience: Patience) -> Outcome {
+pub fn run(
+    lookup: impl Fn(&str) -> Option<OsString>,
+    stdin: &mut impl Read,
+    patience: Patience,
+) -> Outcome {
     let environment = Environment(lookup);
     let verb = environment.verb();
     let config = Config::read(stdin);
@@ -85,7 +93,9 @@ pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read, pat
     let answer = verb.and_then(|verb| match verb {
         Verb::Add => add(&environment, &config?, patience).map(Some),
         // What cannot be read cannot name anything to take away, and a failing DEL is repeated for ever.
-        Verb::Del => config.map_or(Ok(()), |config| del(&environment, &config, patience)).map(|()| None),
+        Verb::Del => config
+            .map_or(Ok(()), |config| del(&environment, &config, patience))
+            .map(|()| None),
         Verb::Check => check(&config?).map(|()| None),
         // A failing STATUS turns the whole node NotReady, and nothing here can fail for ever. Nothing leaks, so GC has no work.
         Verb::Status | Verb::Gc => at_least(config?.version, SpecVersion::V1_1_0).map(|()| None),
@@ -101,25 +111,46 @@ fn add(
 ) -> Result<Value, CniError> {
     let class = config.class()?;
     let previous = config.previous_result()?;
-    let Some(class) = class else { return Ok(result::pass_through(config.version, previous)) };
+    let Some(class) = class else {
+        return Ok(result::pass_through(config.version, previous));
+    };
 
     config.refuse_unknown_keys()?;
     let sandbox = environment.sandbox(config.network()?)?;
-    let path = environment
-        .netns()?
-        .ok_or_else(|| CniError::new(code::ENVIRONMENT, "CNI_NETNS is not set; the container runtime must set it"))?;
+    let path = environment.netns()?.ok_or_else(|| {
+        CniError::new(
+            code::ENVIRONMENT,
+            "CNI_NETNS is not set; the container runtime must set it",
+        )
+    })?;
     let (netns, real_path) = open_netns(&path)?;
     let pod = environment.pod()?.ok_or_else(|| {
         CniError::new(code::ENVIRONMENT, "CNI_ARGS must hold K8S_POD_NAMESPACE, K8S_POD_NAME and K8S_POD_UID: only pods of Kubernetes can have a claim")
     })?;
     let socket = config.socket()?;
-    let request = Request::Add(Add { sandbox, netns: real_path, pod, class: class.to_owned() });
-    let reply = agent::ask(&socket, request, Some(netns.as_fd()), patience.absent_on_add, patience.add)
-        .map_err(|why| no_reply(&socket, &why))?;
+    let request = Request::Add(Add {
+        sandbox,
+        netns: real_path,
+        pod,
+        class: class.to_owned(),
+    });
+    let reply = agent::ask(
+        &socket,
+        request,
+        Some(netns.as_fd()),
+        patience.absent_on_add,
+        patience.add,
+    )
+    .map_err(|why| no_reply(&socket, &why))?;
     match reply {
-        Reply::Added(added) => result::with_interface(config.version, previous, &added, &path.to_string_lossy()),
+        Reply::Added(added) => {
+            result::with_interface(config.version, previous, &added, &path.to_string_lossy())
+        }
         Reply::Failed(error) => Err(error),
-        Reply::Deleted => Err(CniError::new(code::PROTOCOL, "the agent answered ADD as if it were DEL")),
+        Reply::Deleted => Err(CniError::new(
+            code::PROTOCOL,
+            "the agent answered ADD as if it were DEL",
+        )),
     }
 }
 
@@ -131,15 +162,26 @@ fn del(
     if !matches!(config.class(), Ok(Some(_))) {
         return Ok(());
     }
-    let del = Del { sandbox: environment.sandbox(config.network()?)? };
+    let del = Del {
+        sandbox: environment.sandbox(config.network()?)?,
+    };
     // Containerd repeats DEL without CNI_NETNS, and the namespace may be gone: both are no reason to fail.
     let netns = environment.netns()?.and_then(|path| open_netns(&path).ok());
     let socket = config.socket()?;
     let fd = netns.as_ref().map(|(fd, _)| fd.as_fd());
-    match agent::ask(&socket, Request::Del(del.clone()), fd, patience.absent_on_del, patience.del) {
+    match agent::ask(
+        &socket,
+        Request::Del(del.clone()),
+        fd,
+        patience.absent_on_del,
+        patience.del,
+    ) {
         Ok(Reply::Deleted) => Ok(()),
         Ok(Reply::Failed(error)) => Err(error),
-        Ok(Reply::Added(_)) => Err(CniError::new(code::PROTOCOL, "the agent answered DEL as if it were ADD")),
+        Ok(Reply::Added(_)) => Err(CniError::new(
+            code::PROTOCOL,
+            "the agent answered DEL as if it were ADD",
+        )),
         Err(NoReply::NotThere) => leave_to_the_agent(&socket, &del, patience.tombstone),
         Err(why) => Err(no_reply(&socket, &why)),
     }
@@ -149,9 +191,19 @@ fn del(
 fn leave_to_the_agent(socket: &Path, del: &Del, enough: Duration) -> Result<(), CniError> {
     let folder = tombstone::folder(socket);
     let age = tombstone::lay(&folder, del).map_err(|e| {
-        CniError::new(code::IO, format!("cannot write a note for the absent agent into {}: {e}", folder.display()))
+        CniError::new(
+            code::IO,
+            format!(
+                "cannot write a note for the absent agent into {}: {e}",
+                folder.display()
+            ),
+        )
     })?;
-    if age >= enough { Ok(()) } else { Err(no_reply(socket, &NoReply::NotThere)) }
+    if age >= enough {
+        Ok(())
+    } else {
+        Err(no_reply(socket, &NoReply::NotThere))
+    }
 }
 
 fn check(config: &Config) -> Result<(), CniError> {
@@ -171,16 +223,27 @@ fn at_least(version: SpecVersion, needed: SpecVersion) -> Result<(), CniError> {
     }
     Err(CniError::new(
         code::INCOMPATIBLE_VERSION,
-        format!("cniVersion {} does not have this verb; it came with {}", version.as_str(), needed.as_str()),
+        format!(
+            "cniVersion {} does not have this verb; it came with {}",
+            version.as_str(),
+            needed.as_str()
+        ),
     ))
 }
 
 /// The namespace as a descriptor, because paths and inode numbers are used again, and its path without symbolic links:
 /// the agent's mount namespace may know `/run/netns`, but not `/var/run`.
 fn open_netns(path: &Path) -> Result<(OwnedFd, String), CniError> {
-    let refuse = |why: &str| CniError::new(code::ENVIRONMENT, format!("CNI_NETNS={}: {why}", path.display()));
+    let refuse = |why: &str| {
+        CniError::new(
+            code::ENVIRONMENT,
+            format!("CNI_NETNS={}: {why}", path.display()),
+        )
+    };
     let file = File::open(path).map_err(|e| refuse(&e.to_string()))?;
-    let kind = rustix::fs::fstatfs(&file).map_err(|e| refuse(&e.to_string()))?.f_type;
+    let kind = rustix::fs::fstatfs(&file)
+        .map_err(|e| refuse(&e.to_string()))?
+        .f_type;
     if u64::try_from(kind) != Ok(NSFS_MAGIC) {
         return Err(refuse("not a network namespace"));
     }
@@ -193,13 +256,23 @@ fn no_reply(socket: &Path, why: &NoReply) -> CniError {
     match why {
         NoReply::NotThere => CniError::new(
             code::TRY_LATER,
-            format!("the eniclaim agent does not listen at {socket}; look at the eniclaim-agent DaemonSet's pod on this node"),
+            format!(
+                "the eniclaim agent does not listen at {socket}; look at the eniclaim-agent DaemonSet's pod on this node"
+            ),
         ),
         NoReply::TooSlow => CniError::new(
             code::TRY_LATER,
-            format!("the eniclaim agent at {socket} did not answer in time; look at the logs of the eniclaim-agent DaemonSet's pod on this node"),
+            format!(
+                "the eniclaim agent at {socket} did not answer in time; look at the logs of the eniclaim-agent DaemonSet's pod on this node"
+            ),
         ),
-        NoReply::Garbled(_) => CniError::new(code::PROTOCOL, format!("the eniclaim agent at {socket}: {why}")),
-        NoReply::Io(_) => CniError::new(code::IO, format!("cannot talk to the eniclaim agent at {socket}: {why}")),
+        NoReply::Garbled(_) => CniError::new(
+            code::PROTOCOL,
+            format!("the eniclaim agent at {socket}: {why}"),
+        ),
+        NoReply::Io(_) => CniError::new(
+            code::IO,
+            format!("cannot talk to the eniclaim agent at {socket}: {why}"),
+        ),
     }
 }

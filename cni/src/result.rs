@@ -34,7 +34,16 @@ pub fn with_interface(
             "interface": index,
         });
         if version < SpecVersion::V1_0_0 {
-            insert(&mut ip, "version", if address.address.contains(':') { "6" } else { "4" }.into());
+            insert(
+                &mut ip,
+                "version",
+                if address.address.contains(':') {
+                    "6"
+                } else {
+                    "4"
+                }
+                .into(),
+            );
         }
         ips.push(ip);
     }
@@ -59,7 +68,12 @@ fn insert(object: &mut Value, key: &str, value: Value) {
 }
 
 fn list<'a>(result: &'a mut Value, key: &str) -> Result<&'a mut Vec<Value>, CniError> {
-    let refusal = || CniError::new(code::CONFIGURATION, format!("{key} in prevResult must be a list"));
+    let refusal = || {
+        CniError::new(
+            code::CONFIGURATION,
+            format!("{key} in prevResult must be a list"),
+        )
+    };
     let object = result.as_object_mut().ok_or_else(refusal)?;
     let list = object.entry(key).or_insert(Value::Null);
     if list.is_null() {

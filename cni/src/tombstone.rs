@@ -21,7 +21,10 @@ pub fn lay(folder: &Path, del: &Del) -> io::Result<Duration> {
     if let Ok(there) = fs::metadata(&path) {
         return Ok(there.modified()?.elapsed().unwrap_or_default());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     // By temporary file and rename, so that the agent never reads half of one.
     let draft = folder.join(format!(".{}", file_name(&del.sandbox)));
     fs::write(&draft, serde_json::to_vec(del)?)?;
@@ -39,8 +42,13 @@ pub fn read(folder: &Path) -> io::Result<Vec<(PathBuf, io::Result<Del>)>> {
     let mut found = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "json") && !path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")) {
-            let del = fs::read(&path).and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
+        if path.extension().is_some_and(|e| e == "json")
+            && !path
+                .file_name()
+                .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."))
+        {
+            let del = fs::read(&path)
+                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
             found.push((path, del));
         }
     }

@@ -34,10 +34,15 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let node = node(&options).context("look at this node")?;
     tracing::info!(node = options.node_name, features = ?node.eyes.features, "this kernel can do");
     let folder = options.socket.parent().unwrap_or(Path::new("/"));
-    let socket = Socket::bind(&options.socket).await.context("listen for the CNI plugin")?;
-    let listener = http::listen(options.http_port).await.with_context(|| format!("listen on port {}", options.http_port))?;
+    let socket = Socket::bind(&options.socket)
+        .await
+        .context("listen for the CNI plugin")?;
+    let listener = http::listen(options.http_port)
+        .await
+        .with_context(|| format!("listen on port {}", options.http_port))?;
     let client = Client::try_default().await.context("find the API server")?;
-    let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
+    let boot_id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
 
     let (metrics, ready) = (Metrics::default(), Arc::new(AtomicBool::new(false)));
     let (inputs, from_all) = mpsc::channel(INPUTS);
@@ -53,8 +58,16 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     })
     .context("read the journal")?;
 
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(presence::announce(client.clone(), options.node_name.clone(), boot_id.trim().to_owned(), options.pod_uid));
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    tokio::spawn(presence::announce(
+        client.clone(),
+        options.node_name.clone(),
+        boot_id.trim().to_owned(),
+        options.pod_uid,
+    ));
     tokio::spawn(report::send_all(client.clone(), to_report, metrics.clone()));
     tokio::spawn(http::serve(listener, metrics, ready));
     let engine = engine.run(from_all, events);
@@ -75,7 +88,13 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
 fn node(options: &Run) -> anyhow::Result<Node> {
     let host = Namespace::own()?;
     let features = Eyes::features(&options.proc_sys_net)?;
-    let drivers = Drivers { for_tests: options.test_drivers.clone() };
-    let eyes = Eyes { drivers, proc_sys_net: options.proc_sys_net.clone(), features };
+    let drivers = Drivers {
+        for_tests: options.test_drivers.clone(),
+    };
+    let eyes = Eyes {
+        drivers,
+        proc_sys_net: options.proc_sys_net.clone(),
+        features,
+    };
     Ok(Node { host, eyes })
 }

@@ -7,7 +7,9 @@ use crds::{
     class::{DefaultRoute, InstanceMetadata, Interface as ClassInterface},
     condition::kind,
 };
-use node_agent_core::claim::{Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report};
+use node_agent_core::claim::{
+    Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
+};
 
 use crate::error::Error;
 
@@ -22,19 +24,37 @@ pub fn key(claim: &EniClaim) -> ClaimKey {
 /// What the agent needs of a claim.
 pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
     let key = key(claim);
-    let malformed = |why: String| Error::Claim { claim: key.to_string(), why };
+    let malformed = |why: String| Error::Claim {
+        claim: key.to_string(),
+        why,
+    };
     let nothing = EniClaimStatus::default();
     let status = claim.status.as_ref().unwrap_or(&nothing);
     let mut addresses = Vec::new();
-    let ipam = status.ipam.as_ref().map(|ipam| ipam.addresses.as_slice()).unwrap_or_default();
+    let ipam = status
+        .ipam
+        .as_ref()
+        .map(|ipam| ipam.addresses.as_slice())
+        .unwrap_or_default();
     for address in ipam {
-        addresses.push((!address.primary, parse(address).ok_or_else(|| malformed(format!("ipam address {address:?}")))?));
+        addresses.push((
+            !address.primary,
+            parse(address).ok_or_else(|| malformed(format!("ipam address {address:?}")))?,
+        ));
     }
     addresses.sort_by_key(|(secondary, _)| *secondary);
     let defaults = ClassInterface::default();
     let (name, default_route, metadata) = match &status.interface {
-        Some(interface) => (&interface.name, interface.default_route, interface.instance_metadata),
-        None => (&defaults.name, defaults.default_route, defaults.instance_metadata),
+        Some(interface) => (
+            &interface.name,
+            interface.default_route,
+            interface.instance_metadata,
+        ),
+        None => (
+            &defaults.name,
+            defaults.default_route,
+            defaults.instance_metadata,
+        ),
     };
     match default_route {
         DefaultRoute::Never => {}
@@ -42,16 +62,29 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
     let eni = match &status.eni {
         // Without addresses there is nothing to plug yet.
         Some(eni) if !addresses.is_empty() => {
-            let mac = eni.mac.as_str().parse().map_err(|e| malformed(format!("eni.mac: {e}")))?;
-            Some(Eni { id: eni.id.to_string(), mac })
+            let mac = eni
+                .mac
+                .as_str()
+                .parse()
+                .map_err(|e| malformed(format!("eni.mac: {e}")))?;
+            Some(Eni {
+                id: eni.id.to_string(),
+                mac,
+            })
         }
         Some(_) | None => None,
     };
     let attachment = status.attachment.as_ref().and_then(|attachment| {
-        Some(Attachment { id: attachment.id.as_ref()?.to_string(), release: attachment.release })
+        Some(Attachment {
+            id: attachment.id.as_ref()?.to_string(),
+            release: attachment.release,
+        })
     });
     Ok(Claim {
-        pod_uid: status.binding.as_ref().map(|binding| binding.pod_uid.clone()),
+        pod_uid: status
+            .binding
+            .as_ref()
+            .map(|binding| binding.pod_uid.clone()),
         eni,
         attachment,
         interface: Interface {
@@ -70,9 +103,17 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
 
 fn parse(address: &IpamAddress) -> Option<Address> {
     let (ip, prefix) = address.address.split_once('/')?;
-    let (ip, prefix, gateway): (IpAddr, u8, IpAddr) = (ip.parse().ok()?, prefix.parse().ok()?, address.gateway.parse().ok()?);
+    let (ip, prefix, gateway): (IpAddr, u8, IpAddr) = (
+        ip.parse().ok()?,
+        prefix.parse().ok()?,
+        address.gateway.parse().ok()?,
+    );
     let longest = if ip.is_ipv4() { 32 } else { 128 };
-    (prefix <= longest && ip.is_ipv4() == gateway.is_ipv4()).then_some(Address { ip, prefix, gateway })
+    (prefix <= longest && ip.is_ipv4() == gateway.is_ipv4()).then_some(Address {
+        ip,
+        prefix,
+        gateway,
+    })
 }
 
 fn reported(status: &EniClaimStatus) -> Option<Report> {
@@ -86,7 +127,10 @@ fn reported(status: &EniClaimStatus) -> Option<Report> {
         DeviceState::Home => Place::Home,
         DeviceState::Released => Place::Released,
     };
-    Some(Report { attachment: device.attachment_id.to_string(), place })
+    Some(Report {
+        attachment: device.attachment_id.to_string(),
+        place,
+    })
 }
 
 /// The operator's own words: what went wrong last, or what it is about to do.
@@ -94,7 +138,10 @@ fn waits_for(status: &EniClaimStatus) -> String {
     if let Some(error) = &status.last_error {
         return format!("{}: {}", error.code, error.message);
     }
-    let ready = status.conditions.iter().find(|condition| condition.kind == kind::READY);
+    let ready = status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == kind::READY);
     match (ready, status.phase) {
         (Some(ready), _) if !ready.message.is_empty() => ready.message.clone(),
         (_, Some(phase)) => format!("its phase is {phase:?}"),

@@ -31,7 +31,7 @@ use tokio::{
 
 use crate::{
     claim,
-    engine::{scan::Scan, work::Done},
+    engine::work::Done,
     error::Error,
     journal::Journal,
     kernel::{events::LinkEvents, namespace::Namespace},
@@ -115,7 +115,10 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows what the journal says.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let facts = Facts { plugs: parts.journal.read()?.into_iter().collect(), ..Facts::default() };
+        let facts = Facts {
+            plugs: parts.journal.read()?.into_iter().collect(),
+            ..Facts::default()
+        };
         Ok(Self {
             parts,
             facts,
@@ -131,7 +134,11 @@ impl Engine {
 
     /// Runs until it is told to end, or `inputs` closes, and all work is done. Callers that wait are hung up on: the plugin
     /// then asks the next agent.
-    pub async fn run(mut self, mut inputs: mpsc::Receiver<Input>, mut events: LinkEvents) -> Result<(), Error> {
+    pub async fn run(
+        mut self,
+        mut inputs: mpsc::Receiver<Input>,
+        mut events: LinkEvents,
+    ) -> Result<(), Error> {
         loop {
             self.act();
             let wake_at = self.wake_at();
@@ -149,7 +156,9 @@ impl Engine {
             }
         }
         while !self.facts.busy.is_empty() {
-            let Some(done) = self.done.1.recv().await else { break };
+            let Some(done) = self.done.1.recv().await else {
+                break;
+            };
             self.finish(done);
         }
         Ok(())
@@ -160,7 +169,12 @@ impl Engine {
     }
 
     fn wake_at(&self) -> Instant {
-        let unsettled = !self.facts.asks.is_empty() || self.facts.plugs.values().any(|p| p.state == PlugState::Leaving);
+        let unsettled = !self.facts.asks.is_empty()
+            || self
+                .facts
+                .plugs
+                .values()
+                .any(|p| p.state == PlugState::Leaving);
         let patience = unsettled.then(|| Instant::now() + PATIENCE_PERIOD);
         patience.into_iter().fold(self.scan.due(), Instant::min)
     }
@@ -181,7 +195,13 @@ impl Engine {
                 Order::Report(claim, report) => self.report(claim, report),
             }
         }
-        self.parts.metrics.plugged(self.facts.plugs.values().filter(|p| p.state == PlugState::Plugged).count());
+        self.parts.metrics.plugged(
+            self.facts
+                .plugs
+                .values()
+                .filter(|p| p.state == PlugState::Plugged)
+                .count(),
+        );
     }
 
     fn take(&mut self, input: Input) {
@@ -204,7 +224,12 @@ impl Engine {
                 self.facts.forget(&key);
                 self.claims.remove(&key);
             }
-            Input::Ask { id, request, netns, reply } => self.ask(id, request, netns, reply),
+            Input::Ask {
+                id,
+                request,
+                netns,
+                reply,
+            } => self.ask(id, request, netns, reply),
             Input::HungUp(id) => {
                 self.facts.asks.remove(&id);
                 self.callers.remove(&id);
@@ -213,36 +238,93 @@ impl Engine {
         }
     }
 
-    fn ask(&mut self, id: AskId, request: Request, netns: Option<OwnedFd>, reply: oneshot::Sender<Reply>) {
+    fn ask(
+        &mut self,
+        id: AskId,
+        request: Request,
+        netns: Option<OwnedFd>,
+        reply: oneshot::Sender<Reply>,
+    ) {
         let (sandbox, wish, path) = match request {
             Request::Add(add) => {
-                let cni::protocol::Pod { namespace, name: pod, uid: pod_uid } = add.pod;
-                (add.sandbox, Wish::Add { namespace, pod, pod_uid }, add.netns)
+                let cni::protocol::Pod {
+                    namespace,
+                    name: pod,
+                    uid: pod_uid,
+                } = add.pod;
+                (
+                    add.sandbox,
+                    Wish::Add {
+                        namespace,
+                        pod,
+                        pod_uid,
+                    },
+                    add.netns,
+                )
             }
             Request::Del(del) => (del.sandbox, Wish::Del, String::new()),
         };
-        let netns = match (netns.map(|fd| Namespace::from_fd(fd, &path)).transpose(), &wish) {
+        let netns = match (
+            netns.map(|fd| Namespace::from_fd(fd, &path)).transpose(),
+            &wish,
+        ) {
             (Ok(Some(netns)), _) => Some(netns),
             (Ok(None) | Err(_), Wish::Del) => None,
             (Ok(None) | Err(_), Wish::Add { .. }) => {
-                let error = CniError::new(code::PROTOCOL, "ADD came without the network namespace of the pod");
+                let error = CniError::new(
+                    code::PROTOCOL,
+                    "ADD came without the network namespace of the pod",
+                );
                 // A caller that is gone needs no answer.
                 drop(reply.send(Reply::Failed(error)));
                 return;
             }
         };
-        let cni::protocol::Sandbox { network, container_id, if_name } = sandbox;
-        let (sandbox, now) = (Sandbox { network, container_id, if_name }, self.now());
-        self.facts.asks.insert(id, Ask { sandbox, wish, since: now, progress: now });
-        self.callers.insert(id, Caller { reply, netns, since: Instant::now() });
+        let cni::protocol::Sandbox {
+            network,
+            container_id,
+            if_name,
+        } = sandbox;
+        let (sandbox, now) = (
+            Sandbox {
+                network,
+                container_id,
+                if_name,
+            },
+            self.now(),
+        );
+        self.facts.asks.insert(
+            id,
+            Ask {
+                sandbox,
+                wish,
+                since: now,
+                progress: now,
+            },
+        );
+        self.callers.insert(
+            id,
+            Caller {
+                reply,
+                netns,
+                since: Instant::now(),
+            },
+        );
     }
 
     fn answer(&mut self, id: AskId, answer: Answer) {
         let (reply, count): (Reply, fn(&Metrics, Outcome)) = match answer {
             Answer::Deleted => (Reply::Deleted, Metrics::del),
-            Answer::Later(why) => (Reply::Failed(CniError::new(code::TRY_LATER, why)), Metrics::add),
+            Answer::Later(why) => (
+                Reply::Failed(CniError::new(code::TRY_LATER, why)),
+                Metrics::add,
+            ),
         };
-        let outcome = if reply == Reply::Deleted { Outcome::Success } else { Outcome::Later };
+        let outcome = if reply == Reply::Deleted {
+            Outcome::Success
+        } else {
+            Outcome::Later
+        };
         count(&self.parts.metrics, outcome);
         self.send(id, reply);
     }
@@ -250,15 +332,25 @@ impl Engine {
     /// Sends the answer; false if nobody waits for it.
     fn send(&mut self, id: AskId, reply: Reply) -> bool {
         self.facts.asks.remove(&id);
-        let Some(caller) = self.callers.remove(&id) else { return false };
+        let Some(caller) = self.callers.remove(&id) else {
+            return false;
+        };
         tracing::info!(id, ?reply, waited = ?caller.since.elapsed(), "answered");
         caller.reply.send(reply).is_ok()
     }
 
     fn report(&mut self, key: ClaimKey, report: Report) {
-        let (Some(object), Some(claim)) = (self.claims.get(&key), self.facts.claims.get(&key)) else { return };
+        let (Some(object), Some(claim)) = (self.claims.get(&key), self.facts.claims.get(&key))
+        else {
+            return;
+        };
         let now = Timestamp::now();
-        let seen = claim.eni.as_ref().and_then(|eni| self.seen.get(&eni.mac)).copied().unwrap_or(now);
+        let seen = claim
+            .eni
+            .as_ref()
+            .and_then(|eni| self.seen.get(&eni.mac))
+            .copied()
+            .unwrap_or(now);
         let notice = Notice {
             claim: object.clone(),
             report: report.clone(),
@@ -271,32 +363,11 @@ impl Engine {
             self.facts.told.insert(key, report);
         }
     }
-
-    fn take_scan(&mut self, scan: Scan) {
-        let kept = self.scan.finish(&scan, &self.facts.busy);
-        self.facts.devices.retain(|mac| kept.contains(mac));
-        self.facts.devices.extend(scan.devices.iter().filter(|mac| !kept.contains(mac)));
-        for (sandbox, alive) in scan.alive {
-            if let Some(plug) = self.facts.plugs.get_mut(&sandbox) {
-                plug.alive = alive;
-            }
-        }
-        for del in scan.buried {
-            // The plugin gave up on us; what it asked for is done now.
-            match self.facts.plugs.get_mut(&del) {
-                Some(plug) if !self.facts.busy.contains(&plug.mac) => plug.state = PlugState::Leaving,
-                Some(_) | None => {}
-            }
-        }
-        let held: Vec<Mac> = self.facts.plugs.values().map(|plug| plug.mac).collect();
-        self.seen.retain(|mac, _| self.facts.devices.contains(mac) || held.contains(mac));
-        for mac in &self.facts.devices {
-            self.seen.entry(*mac).or_insert_with(Timestamp::now);
-        }
-    }
 }
 
 /// A claim that cannot be read is told and left out, as if it were not bound yet.
 fn convert(object: &EniClaim) -> Option<Claim> {
-    claim::convert(object).map_err(|error| tracing::error!(%error, "a claim cannot be used")).ok()
+    claim::convert(object)
+        .map_err(|error| tracing::error!(%error, "a claim cannot be used"))
+        .ok()
 }

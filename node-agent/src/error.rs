@@ -46,7 +46,9 @@ pub enum Error {
         count: usize,
     },
     /// The name of the interface is taken in the pod.
-    #[error("the pod has an interface named {name} already; choose another interface.name in the EniClass")]
+    #[error(
+        "the pod has an interface named {name} already; choose another interface.name in the EniClass"
+    )]
     NameTaken {
         /// The name.
         name: String,

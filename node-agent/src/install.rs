@@ -72,29 +72,45 @@ fn active_network(conf: &Path) -> Result<String, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(conf).map_err(Error::file(conf))? {
         let path = entry.map_err(Error::file(conf))?.path();
-        let is_configuration = path.extension().is_some_and(|e| e == "conflist" || e == "conf" || e == "json");
+        let is_configuration = path
+            .extension()
+            .is_some_and(|e| e == "conflist" || e == "conf" || e == "json");
         if is_configuration && !path.is_dir() {
             files.push(path);
         }
     }
     files.sort();
     let Some(first) = files.first() else {
-        return Err(Error::Install(format!("{} has no network configuration yet; install a network plugin first", conf.display())));
+        return Err(Error::Install(format!(
+            "{} has no network configuration yet; install a network plugin first",
+            conf.display()
+        )));
     };
     let refuse = |why: &str| Error::Install(format!("{}: {why}", first.display()));
     if first.extension().is_none_or(|e| e != "conflist") {
-        return Err(refuse("a single plugin takes no drop-ins; turn it into a .conflist with a plugins list"));
+        return Err(refuse(
+            "a single plugin takes no drop-ins; turn it into a .conflist with a plugins list",
+        ));
     }
     let text = fs::read(first).map_err(Error::file(first))?;
-    let list: Value = serde_json::from_slice(&text).map_err(|e| refuse(&format!("not JSON: {e}")))?;
-    let inlined = list.get("loadOnlyInlinedPlugins").is_some_and(|v| *v == json!(true) || *v == json!("true"));
+    let list: Value =
+        serde_json::from_slice(&text).map_err(|e| refuse(&format!("not JSON: {e}")))?;
+    let inlined = list
+        .get("loadOnlyInlinedPlugins")
+        .is_some_and(|v| *v == json!(true) || *v == json!("true"));
     if inlined {
-        return Err(refuse("loadOnlyInlinedPlugins keeps drop-ins out; remove it, or put the plugin eniclaim into its list"));
+        return Err(refuse(
+            "loadOnlyInlinedPlugins keeps drop-ins out; remove it, or put the plugin eniclaim into its list",
+        ));
     }
     match list.get("name").and_then(Value::as_str) {
         // It becomes the name of a folder.
-        Some(name) if !name.is_empty() && !name.starts_with('.') && !name.contains('/') => Ok(name.to_owned()),
-        Some(name) => Err(refuse(&format!("the network's name {name:?} cannot be the name of a folder"))),
+        Some(name) if !name.is_empty() && !name.starts_with('.') && !name.contains('/') => {
+            Ok(name.to_owned())
+        }
+        Some(name) => Err(refuse(&format!(
+            "the network's name {name:?} cannot be the name of a folder"
+        ))),
         None => Err(refuse("the network has no name")),
     }
 }
@@ -135,7 +151,14 @@ fn nudge(conf: &Path) -> Result<(), Error> {
 fn remove(path: &Path) -> Result<bool, Error> {
     match fs::remove_file(path) {
         Ok(()) => Ok(true),
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(false)
+        }
         Err(e) => Err(Error::file(path)(e)),
     }
 }

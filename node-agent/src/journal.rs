@@ -48,7 +48,11 @@ enum State {
 impl Journal {
     /// Opens the journal, and makes its folder if it is missing.
     pub fn open(folder: PathBuf) -> Result<Self, Error> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(Error::file(&folder))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)
+            .map_err(Error::file(&folder))?;
         Ok(Self { folder })
     }
 
@@ -84,7 +88,9 @@ impl Journal {
             let line = fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Line>(&text)?));
             match line.and_then(|line| line.plug().map_err(io::Error::other)) {
                 Ok(plug) => plugs.push(plug),
-                Err(error) => tracing::error!(path = %path.display(), %error, "a file of the journal cannot be read"),
+                Err(error) => {
+                    tracing::error!(path = %path.display(), %error, "a file of the journal cannot be read")
+                }
             }
         }
         Ok(plugs)
@@ -92,28 +98,66 @@ impl Journal {
 
     /// The plugin lets no `/` and no `+` into a container's id.
     fn path(&self, sandbox: &Sandbox) -> PathBuf {
-        self.folder.join(format!("{}+{}.json", sandbox.container_id, sandbox.if_name))
+        self.folder
+            .join(format!("{}+{}.json", sandbox.container_id, sandbox.if_name))
     }
 }
 
 impl Line {
     fn new(sandbox: &Sandbox, plug: &Plug) -> Self {
-        let Plug { claim, attachment, mac, eni, pod_uid, netns, state, failures: _, retry_at: _, alive: _ } = plug.clone();
-        let Sandbox { network, container_id, if_name } = sandbox.clone();
+        let Plug {
+            claim,
+            attachment,
+            mac,
+            eni,
+            pod_uid,
+            netns,
+            state,
+            failures: _,
+            retry_at: _,
+            alive: _,
+        } = plug.clone();
+        let Sandbox {
+            network,
+            container_id,
+            if_name,
+        } = sandbox.clone();
         let state = match state {
             PlugState::Plugging => State::Plugging,
             PlugState::Plugged => State::Plugged,
             PlugState::Leaving => State::Leaving,
         };
-        let ClaimKey { namespace: claim_namespace, name: claim_name } = claim;
+        let ClaimKey {
+            namespace: claim_namespace,
+            name: claim_name,
+        } = claim;
         let mac = mac.to_string();
-        Self { network, container_id, if_name, claim_namespace, claim_name, attachment, mac, eni, pod_uid, netns, state }
+        Self {
+            network,
+            container_id,
+            if_name,
+            claim_namespace,
+            claim_name,
+            attachment,
+            mac,
+            eni,
+            pod_uid,
+            netns,
+            state,
+        }
     }
 
     fn plug(self) -> Result<(Sandbox, Plug), node_agent_core::mac::NotAMac> {
-        let sandbox = Sandbox { network: self.network, container_id: self.container_id, if_name: self.if_name };
+        let sandbox = Sandbox {
+            network: self.network,
+            container_id: self.container_id,
+            if_name: self.if_name,
+        };
         let plug = Plug {
-            claim: ClaimKey { namespace: self.claim_namespace, name: self.claim_name },
+            claim: ClaimKey {
+                namespace: self.claim_namespace,
+                name: self.claim_name,
+            },
             attachment: self.attachment,
             mac: self.mac.parse()?,
             eni: self.eni,

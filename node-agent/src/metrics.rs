@@ -40,16 +40,41 @@ impl Default for Metrics {
     fn default() -> Self {
         // A move takes about 15 ms of the kernel, and waits for those before it.
         let plug_seconds = Histogram::new([0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]);
-        let (adds, dels, reports, homes, plugged) =
-            (Family::default(), Family::default(), Family::default(), Family::default(), Gauge::default());
+        let (adds, dels, reports, homes, plugged) = (
+            Family::default(),
+            Family::default(),
+            Family::default(),
+            Family::default(),
+            Gauge::default(),
+        );
         let mut registry = Registry::with_prefix("eniclaim_agent");
         registry.register("adds", "CNI ADD requests answered", Family::clone(&adds));
         registry.register("dels", "CNI DEL requests answered", Family::clone(&dels));
-        registry.register("reports", "Reports on claims sent to the API server", Family::clone(&reports));
-        registry.register("homes", "Devices taken home from pods", Family::clone(&homes));
-        registry.register("plug_seconds", "From the order to plug until the pod has its interface", plug_seconds.clone());
+        registry.register(
+            "reports",
+            "Reports on claims sent to the API server",
+            Family::clone(&reports),
+        );
+        registry.register(
+            "homes",
+            "Devices taken home from pods",
+            Family::clone(&homes),
+        );
+        registry.register(
+            "plug_seconds",
+            "From the order to plug until the pod has its interface",
+            plug_seconds.clone(),
+        );
         registry.register("plugged", "Devices in pods", Gauge::clone(&plugged));
-        Self { registry: Arc::new(registry), adds, dels, reports, homes, plug_seconds, plugged }
+        Self {
+            registry: Arc::new(registry),
+            adds,
+            dels,
+            reports,
+            homes,
+            plug_seconds,
+            plugged,
+        }
     }
 }
 

@@ -24,7 +24,10 @@ pub async fn announce(client: Client, node: String, boot_id: String, pod_uid: St
     let parameters = PatchParams::apply(AGENT).force();
     loop {
         // Applying the same again changes nothing.
-        match api.patch_status(&node, &parameters, &Patch::Apply(&patch)).await {
+        match api
+            .patch_status(&node, &parameters, &Patch::Apply(&patch))
+            .await
+        {
             Ok(_) => return tracing::info!(node, "announced"),
             Err(kube::Error::Api(status)) if status.code == 404 => {
                 tracing::debug!(node, "the operator has not made the EniNode yet");

@@ -20,7 +20,11 @@ use node_agent_core::{
 use serde_json::{Value, json};
 use tokio::{sync::mpsc, task::JoinHandle};
 
-use crate::{claim, error::Error, metrics::{Metrics, Outcome}};
+use crate::{
+    claim,
+    error::Error,
+    metrics::{Metrics, Outcome},
+};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -47,23 +51,42 @@ impl Notice {
     pub fn patch(&self) -> Value {
         let status = self.claim.status.clone().unwrap_or_default();
         let (pod, container, if_name) = match &self.report.place {
-            Place::Plugged { pod_uid, container_id } => (Some(pod_uid), Some(container_id), status.interface.map(|i| i.name)),
+            Place::Plugged {
+                pod_uid,
+                container_id,
+            } => (
+                Some(pod_uid),
+                Some(container_id),
+                status.interface.map(|i| i.name),
+            ),
             Place::Seen | Place::Home | Place::Released => (None, None, None),
         };
         let mut device = json!({
             "attachmentId": self.report.attachment, "state": self.state(), "since": Time(self.now),
         });
-        for (field, value) in [("podUid", json!(pod)), ("containerId", json!(container)), ("ifName", json!(if_name))] {
+        for (field, value) in [
+            ("podUid", json!(pod)),
+            ("containerId", json!(container)),
+            ("ifName", json!(if_name)),
+        ] {
             if let (Some(device), false) = (device.as_object_mut(), value.is_null()) {
                 device.insert(field.to_owned(), value);
             }
         }
         let mut timeline = json!({ "seen": status.timeline.seen.unwrap_or(MicroTime(self.seen)) });
-        let plugged_now = matches!(self.report.place, Place::Plugged { .. }).then_some(MicroTime(self.now));
-        if let (Some(timeline), Some(plugged)) = (timeline.as_object_mut(), status.timeline.plugged.or(plugged_now)) {
+        let plugged_now =
+            matches!(self.report.place, Place::Plugged { .. }).then_some(MicroTime(self.now));
+        if let (Some(timeline), Some(plugged)) = (
+            timeline.as_object_mut(),
+            status.timeline.plugged.or(plugged_now),
+        ) {
             timeline.insert("plugged".to_owned(), json!(plugged));
         }
-        let conditions: Vec<_> = self.conditions().into_iter().map(|c| c.since(&status.conditions, self.now)).collect();
+        let conditions: Vec<_> = self
+            .conditions()
+            .into_iter()
+            .map(|c| c.since(&status.conditions, self.now))
+            .collect();
         let metadata = &self.claim.metadata;
         json!({
             "apiVersion": format!("{}/{}", crds::GROUP, crds::VERSION),
@@ -86,7 +109,11 @@ impl Notice {
     fn conditions(&self) -> Vec<Condition> {
         let condition = |kind: &str, holds: bool, reason: &str, message: &str| Condition {
             kind: kind.to_owned(),
-            status: if holds { ConditionStatus::True } else { ConditionStatus::False },
+            status: if holds {
+                ConditionStatus::True
+            } else {
+                ConditionStatus::False
+            },
             reason: reason.to_owned(),
             message: message.to_owned(),
             last_transition_time: Time(self.now),
@@ -94,12 +121,15 @@ impl Notice {
         let plugged = |holds, message| condition(kind::PLUGGED, holds, self.state(), message);
         let mut conditions = vec![match self.report.place {
             Place::Seen => plugged(false, "the device is on the node and waits for its pod"),
-            Place::Plugged { .. } => plugged(true, "the device is in the pod, addressed and routed"),
+            Place::Plugged { .. } => {
+                plugged(true, "the device is in the pod, addressed and routed")
+            }
             Place::Home => plugged(false, "the device is back on the node"),
             Place::Released => plugged(false, "the device is given back and may be detached"),
         }];
         if let Place::Plugged { .. } = self.report.place {
-            let blocked = |holds, reason, message| condition(kind::METADATA_BLOCKED, holds, reason, message);
+            let blocked =
+                |holds, reason, message| condition(kind::METADATA_BLOCKED, holds, reason, message);
             conditions.push(match (self.metadata, self.features.egress_hook) {
                 (Metadata::Blocked, true) => {
                     blocked(true, "Blocked", "refused by routing rules and by a packet filter on the device")
@@ -117,7 +147,11 @@ impl Notice {
 }
 
 /// Sends notices until the channel closes. Of one claim only the latest is sent.
-pub async fn send_all(client: Client, mut notices: mpsc::UnboundedReceiver<Notice>, metrics: Metrics) {
+pub async fn send_all(
+    client: Client,
+    mut notices: mpsc::UnboundedReceiver<Notice>,
+    metrics: Metrics,
+) {
     let mut running: HashMap<ClaimKey, JoinHandle<()>> = HashMap::new();
     while let Some(notice) = notices.recv().await {
         running.retain(|_, task| !task.is_finished());
@@ -127,7 +161,10 @@ pub async fn send_all(client: Client, mut notices: mpsc::UnboundedReceiver<Notic
             // Two reports of one claim are never under way together.
             drop(before.await);
         }
-        running.insert(key, tokio::spawn(send(client.clone(), notice, metrics.clone())));
+        running.insert(
+            key,
+            tokio::spawn(send(client.clone(), notice, metrics.clone())),
+        );
     }
 }
 
@@ -138,7 +175,10 @@ async fn send(client: Client, notice: Notice, metrics: Metrics) {
     let mut pause = FIRST_PAUSE;
     loop {
         // Applying the same again changes nothing, so any failure may be tried again.
-        match api.patch_status(&key.name, &parameters, &Patch::Apply(notice.patch())).await {
+        match api
+            .patch_status(&key.name, &parameters, &Patch::Apply(notice.patch()))
+            .await
+        {
             Ok(_) => {
                 metrics.report(Outcome::Success);
                 return tracing::info!(claim = %key, state = notice.state(), "reported");

@@ -49,7 +49,11 @@ impl Socket {
     /// Waits for the agent before us to end, and listens.
     pub async fn bind(path: &Path) -> Result<Self, Error> {
         if let Some(folder) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::file(folder))?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(Error::file(folder))?;
         }
         let lock = lock(&path.with_extension("lock")).await?;
         // With the lock in hand, a socket that is there belongs to nobody.
@@ -59,7 +63,10 @@ impl Socket {
         }
         let listener = UnixListener::bind(path).map_err(Error::file(path))?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(Error::file(path))?;
-        Ok(Self { listener, _lock: lock })
+        Ok(Self {
+            listener,
+            _lock: lock,
+        })
     }
 
     /// Accepts until the task is dropped.
@@ -86,7 +93,9 @@ async fn lock(path: &Path) -> Result<File, Error> {
     let deadline = Instant::now() + LOCK_TIMEOUT;
     while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         if Instant::now() >= deadline {
-            return Err(Error::SecondAgent { path: path.to_owned() });
+            return Err(Error::SecondAgent {
+                path: path.to_owned(),
+            });
         }
         sleep(Duration::from_millis(100)).await;
     }
@@ -104,7 +113,9 @@ async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) 
             Reply::Failed(CniError::new(code::PROTOCOL, error.to_string()))
         }
     };
-    let Ok(mut line) = serde_json::to_vec(&reply) else { return };
+    let Ok(mut line) = serde_json::to_vec(&reply) else {
+        return;
+    };
     line.push(b'\n');
     if let Err(error) = stream.write_all(&line).await {
         tracing::info!(%error, "the plugin did not read its answer");
@@ -120,7 +131,15 @@ async fn answer(
     inputs: &mpsc::Sender<Input>,
 ) -> Option<Reply> {
     let (reply, answered) = oneshot::channel();
-    inputs.send(Input::Ask { id, request, netns, reply }).await.ok()?;
+    inputs
+        .send(Input::Ask {
+            id,
+            request,
+            netns,
+            reply,
+        })
+        .await
+        .ok()?;
     let mut rest = [0; 1];
     tokio::select! {
         reply = answered => reply.ok(),
@@ -134,7 +153,9 @@ async fn answer(
 
 async fn request(stream: &mut UnixStream) -> Result<(Request, Option<OwnedFd>), Error> {
     let refuse = |why: &str| Error::Request(why.to_owned());
-    let peer = stream.peer_cred().map_err(|e| Error::Request(format!("who asks? {e}")))?;
+    let peer = stream
+        .peer_cred()
+        .map_err(|e| Error::Request(format!("who asks? {e}")))?;
     if peer.uid() != 0 {
         return Err(refuse("only root may ask"));
     }
@@ -142,14 +163,16 @@ async fn request(stream: &mut UnixStream) -> Result<(Request, Option<OwnedFd>), 
         .await
         .map_err(|_| refuse("the line did not end in time"))?
         .map_err(|e| Error::Request(e.to_string()))?;
-    let envelope: EnvelopeVersion = serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
+    let envelope: EnvelopeVersion =
+        serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
     if envelope.version != VERSION {
         return Err(Error::Request(format!(
             "the plugin speaks version {} and this agent version {VERSION}; let the agent's init container install the plugin again",
             envelope.version
         )));
     }
-    let envelope: Envelope = serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
+    let envelope: Envelope =
+        serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
     Ok((envelope.request, netns))
 }
 
@@ -160,13 +183,20 @@ async fn read(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
     loop {
         stream.readable().await?;
         let mut chunk = [0; 4096];
-        let count = match stream.try_io(Interest::READABLE, || receive(stream, &mut chunk, &mut netns)) {
+        let count = match stream.try_io(Interest::READABLE, || {
+            receive(stream, &mut chunk, &mut netns)
+        }) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
             outcome => outcome?,
         };
         line.extend_from_slice(chunk.get(..count).unwrap_or_default());
         match line.last() {
-            _ if count == 0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the line has no end")),
+            _ if count == 0 => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the line has no end",
+                ));
+            }
             Some(b'\n') => return Ok((line, netns)),
             _ if line.len() > LONGEST_LINE => return Err(io::Error::other("the line is too long")),
             _ => {}
@@ -174,10 +204,19 @@ async fn read(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
     }
 }
 
-fn receive(stream: &UnixStream, chunk: &mut [u8], netns: &mut Option<OwnedFd>) -> io::Result<usize> {
+fn receive(
+    stream: &UnixStream,
+    chunk: &mut [u8],
+    netns: &mut Option<OwnedFd>,
+) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let message = recvmsg(stream, &mut [IoSliceMut::new(chunk)], &mut ancillary, RecvFlags::CMSG_CLOEXEC)?;
+    let message = recvmsg(
+        stream,
+        &mut [IoSliceMut::new(chunk)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
     for descriptor in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(mut descriptors) = descriptor {
             *netns = descriptors.next();

@@ -1,5 +1,10 @@
 //! The agent against the real kernel: namespaces, a veth in the place of the ENI, compared with ip and nft.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "agent/claim.rs"]
 mod claim;

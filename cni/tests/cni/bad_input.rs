@@ -11,15 +11,30 @@ fn malformed_environment_names_the_variable() {
     for (call, part) in [
         (add().without("CNI_COMMAND"), "CNI_COMMAND is not set"),
         (add().with("CNI_COMMAND", "add"), "CNI_COMMAND=\"add\""),
-        (add().without("CNI_CONTAINERID"), "CNI_CONTAINERID is not set"),
-        (add().with("CNI_CONTAINERID", "../../etc"), "CNI_CONTAINERID=\"../../etc\""),
-        (add().with("CNI_CONTAINERID", &"a".repeat(129)), "at most 128"),
+        (
+            add().without("CNI_CONTAINERID"),
+            "CNI_CONTAINERID is not set",
+        ),
+        (
+            add().with("CNI_CONTAINERID", "../../etc"),
+            "CNI_CONTAINERID=\"../../etc\"",
+        ),
+        (
+            add().with("CNI_CONTAINERID", &"a".repeat(129)),
+            "at most 128",
+        ),
         (add().without("CNI_IFNAME"), "CNI_IFNAME is not set"),
         (add().with("CNI_IFNAME", "sixteen-letters-"), "CNI_IFNAME"),
         (add().with("CNI_IFNAME", "a/b"), "CNI_IFNAME"),
         (add().without("CNI_NETNS"), "CNI_NETNS is not set"),
-        (add().with("CNI_NETNS", "/run/netns/none"), "CNI_NETNS=/run/netns/none"),
-        (add().with("CNI_NETNS", "/etc/hostname"), "not a network namespace"),
+        (
+            add().with("CNI_NETNS", "/run/netns/none"),
+            "CNI_NETNS=/run/netns/none",
+        ),
+        (
+            add().with("CNI_NETNS", "/etc/hostname"),
+            "not a network namespace",
+        ),
         (add().without("CNI_ARGS"), "K8S_POD_UID"),
         (add().with("CNI_ARGS", "K8S_POD_UID"), "key=value"),
     ] {
@@ -30,7 +45,13 @@ fn malformed_environment_names_the_variable() {
 #[test]
 fn stdin_that_is_not_json_is_a_decoding_error() {
     let folder = a_folder();
-    for text in ["", "{", "not json", "\u{0}", "{\"cniVersion\": \"1.1.0\"} trailing"] {
+    for text in [
+        "",
+        "{",
+        "not json",
+        "\u{0}",
+        "{\"cniVersion\": \"1.1.0\"} trailing",
+    ] {
         let mut call = a_call("ADD", folder.path());
         call.stdin = text.into();
         call.run().refused(6, "not JSON");
@@ -51,18 +72,43 @@ fn wrong_configuration_names_the_key() {
         a_call("ADD", folder.path()).configured(&configuration)
     };
     for (call, part) in [
-        (a_call("ADD", folder.path()).configured(&json!([])), "not an object"),
-        (a_call("ADD", folder.path()).configured(&json!({})), "cniVersion is missing"),
-        (changed("cniVersion", json!(1)), "cniVersion must be a string"),
+        (
+            a_call("ADD", folder.path()).configured(&json!([])),
+            "not an object",
+        ),
+        (
+            a_call("ADD", folder.path()).configured(&json!({})),
+            "cniVersion is missing",
+        ),
+        (
+            changed("cniVersion", json!(1)),
+            "cniVersion must be a string",
+        ),
         (changed("name", json!("a/b")), "name"),
-        (changed("prevResult", json!("x")), "prevResult must be an object"),
-        (changed("runtimeConfig", json!([])), "runtimeConfig must be an object"),
-        (changed("runtimeConfig", json!({ "io.kubernetes.cri.pod-annotations": { "eniclaim.io/class": 1 } })), "must be a string"),
+        (
+            changed("prevResult", json!("x")),
+            "prevResult must be an object",
+        ),
+        (
+            changed("runtimeConfig", json!([])),
+            "runtimeConfig must be an object",
+        ),
+        (
+            changed(
+                "runtimeConfig",
+                json!({ "io.kubernetes.cri.pod-annotations": { "eniclaim.io/class": 1 } }),
+            ),
+            "must be a string",
+        ),
         (changed("socket", json!("relative.sock")), "absolute path"),
         (changed("sockett", json!("/x")), "unknown key \"sockett\""),
     ] {
         call.run().refused(7, part);
     }
-    changed("cniVersion", json!("2.0.0")).run().refused(1, "2.0.0");
-    changed("cniVersion", json!("0.2.0")).run().refused(1, "0.2.0");
+    changed("cniVersion", json!("2.0.0"))
+        .run()
+        .refused(1, "2.0.0");
+    changed("cniVersion", json!("0.2.0"))
+        .run()
+        .refused(1, "0.2.0");
 }

@@ -23,7 +23,8 @@ fn agent_is_asked_and_the_answer_is_silence() {
 fn missing_empty_or_vanished_namespace_is_no_error() {
     let without = |folder: &std::path::Path| a_call("DEL", folder).without("CNI_NETNS");
     let empty = |folder: &std::path::Path| a_call("DEL", folder).with("CNI_NETNS", "");
-    let vanished = |folder: &std::path::Path| a_call("DEL", folder).with("CNI_NETNS", "/run/netns/cni-gone");
+    let vanished =
+        |folder: &std::path::Path| a_call("DEL", folder).with("CNI_NETNS", "/run/netns/cni-gone");
     for call in [without, empty, vanished] {
         let folder = a_folder();
         let agent = Agent::listen(folder.path(), vec![Script::Answer(Reply::Deleted)]);
@@ -35,7 +36,12 @@ fn missing_empty_or_vanished_namespace_is_no_error() {
 #[test]
 fn pod_that_did_not_ask_needs_no_agent() {
     let folder = a_folder();
-    assert!(a_call("DEL", folder.path()).configured(&of_another_pod(folder.path())).run().ok);
+    assert!(
+        a_call("DEL", folder.path())
+            .configured(&of_another_pod(folder.path()))
+            .run()
+            .ok
+    );
 }
 
 #[test]
@@ -51,7 +57,13 @@ fn unreadable_configuration_is_no_error() {
 #[test]
 fn refusal_of_the_agent_is_an_error() {
     let folder = a_folder();
-    let agent = Agent::listen(folder.path(), vec![Script::Answer(Reply::Failed(CniError::new(11, "the device is busy")))]);
+    let agent = Agent::listen(
+        folder.path(),
+        vec![Script::Answer(Reply::Failed(CniError::new(
+            11,
+            "the device is busy",
+        )))],
+    );
     a_call("DEL", folder.path()).run().refused(11, "busy");
     agent.heard();
 }
@@ -59,12 +71,21 @@ fn refusal_of_the_agent_is_an_error() {
 #[test]
 fn absent_agent_finds_a_tombstone_and_an_old_one_is_enough() {
     let folder = a_folder();
-    a_call("DEL", folder.path()).run().refused(11, "eniclaim-agent DaemonSet");
+    a_call("DEL", folder.path())
+        .run()
+        .refused(11, "eniclaim-agent DaemonSet");
     let stones = tombstone::read(&tombstone::folder(&folder.path().join("agent.sock"))).unwrap();
-    let [(path, Ok(del))] = &stones[..] else { panic!("{stones:?}") };
+    let [(path, Ok(del))] = &stones[..] else {
+        panic!("{stones:?}")
+    };
     assert_eq!(del.sandbox.container_id, "0a1b2c");
 
     let long_ago = SystemTime::now() - Duration::from_secs(61);
-    std::fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(path)
+        .unwrap()
+        .set_modified(long_ago)
+        .unwrap();
     assert!(a_call("DEL", folder.path()).run().ok);
 }

@@ -33,7 +33,10 @@ impl Run {
         let error = self.json();
         assert_eq!(error["code"], code, "{error}");
         let sentence = error["msg"].as_str().unwrap();
-        assert!(sentence.contains(part), "{sentence:?} does not say {part:?}");
+        assert!(
+            sentence.contains(part),
+            "{sentence:?} does not say {part:?}"
+        );
         assert!(!sentence.contains('\n'), "one sentence: {sentence:?}");
         assert_eq!(self.stderr, "");
     }
@@ -49,7 +52,11 @@ pub struct Call {
 
 /// A call as containerd makes it for a pod that asks; the agent's socket lies in `folder`.
 pub fn a_call(verb: &str, folder: &Path) -> Call {
-    let call = Call { program: env!("CARGO_BIN_EXE_eniclaim").into(), environment: Vec::new(), stdin: Vec::new() };
+    let call = Call {
+        program: env!("CARGO_BIN_EXE_eniclaim").into(),
+        environment: Vec::new(),
+        stdin: Vec::new(),
+    };
     call.with("CNI_COMMAND", verb)
         .with("CNI_CONTAINERID", "0a1b2c")
         .with("CNI_NETNS", "/proc/self/ns/net")
@@ -154,7 +161,9 @@ impl Agent {
                     let (stream, _) = listener.accept().unwrap();
                     let request = receive(&stream);
                     match step {
-                        Script::Answer(reply) => writeln!(&stream, "{}", serde_json::to_string(&reply).unwrap()).unwrap(),
+                        Script::Answer(reply) => {
+                            writeln!(&stream, "{}", serde_json::to_string(&reply).unwrap()).unwrap()
+                        }
                         Script::Line(line) => writeln!(&stream, "{line}").unwrap(),
                         Script::HangUp => {}
                     }
@@ -174,7 +183,13 @@ fn receive(stream: &UnixStream) -> (Envelope, Option<OwnedFd>) {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut first = [0; 1];
-    recvmsg(stream, &mut [IoSliceMut::new(&mut first)], &mut ancillary, RecvFlags::empty()).unwrap();
+    recvmsg(
+        stream,
+        &mut [IoSliceMut::new(&mut first)],
+        &mut ancillary,
+        RecvFlags::empty(),
+    )
+    .unwrap();
     let fd = ancillary.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,

@@ -117,6 +117,10 @@ pub enum Place {
 impl Claim {
     /// How far the claim is on its way; while this changes, a waiting pod waits on.
     pub fn progress(&self) -> impl PartialEq + use<> {
-        (self.eni.clone(), self.attachment.clone(), self.pod_uid.clone())
+        (
+            self.eni.clone(),
+            self.attachment.clone(),
+            self.pod_uid.clone(),
+        )
     }
 }

@@ -48,15 +48,34 @@ pub fn diff(seen: &Picture, wanted: &Picture) -> Vec<Step> {
     if wanted.link.is_none() && seen.link.is_some() {
         steps.push(Step::MoveOut);
     }
-    let (with_link, without): (Vec<_>, Vec<_>) = wanted.routes.difference(&seen.routes).copied().partition(Route::needs_link);
+    let (with_link, without): (Vec<_>, Vec<_>) = wanted
+        .routes
+        .difference(&seen.routes)
+        .copied()
+        .partition(Route::needs_link);
     steps.extend(without.into_iter().map(Step::AddRoute));
-    steps.extend(wanted.rules.difference(&seen.rules).cloned().map(Step::AddRule));
+    steps.extend(
+        wanted
+            .rules
+            .difference(&seen.rules)
+            .cloned()
+            .map(Step::AddRule),
+    );
     if let Some(link) = &wanted.link {
         of_link(seen, wanted, link, &mut steps);
     }
     steps.extend(with_link.into_iter().map(Step::AddRoute));
-    steps.extend(stale_routes(seen, wanted).filter(|r| !r.needs_link()).map(Step::DelRoute));
-    steps.extend(seen.rules.difference(&wanted.rules).cloned().map(Step::DelRule));
+    steps.extend(
+        stale_routes(seen, wanted)
+            .filter(|r| !r.needs_link())
+            .map(Step::DelRoute),
+    );
+    steps.extend(
+        seen.rules
+            .difference(&wanted.rules)
+            .cloned()
+            .map(Step::DelRule),
+    );
     if seen.egress_drop && !wanted.egress_drop {
         steps.push(Step::AllowEgress);
     }
@@ -65,8 +84,12 @@ pub fn diff(seen: &Picture, wanted: &Picture) -> Vec<Step> {
 
 fn of_link(seen: &Picture, wanted: &Picture, link: &Link, steps: &mut Vec<Step>) {
     match &seen.link {
-        None => steps.push(Step::MoveIn { name: link.name.clone() }),
-        Some(before) if before.name != link.name => steps.push(Step::Rename { name: link.name.clone() }),
+        None => steps.push(Step::MoveIn {
+            name: link.name.clone(),
+        }),
+        Some(before) if before.name != link.name => steps.push(Step::Rename {
+            name: link.name.clone(),
+        }),
         Some(_) => {}
     }
     for (sysctl, value) in &wanted.sysctls {
@@ -81,15 +104,33 @@ fn of_link(seen: &Picture, wanted: &Picture, link: &Link, steps: &mut Vec<Step>)
     // Routes before addresses: with an address the kernel deletes the routes that prefer it as their source
     // (`fib_sync_down_addr` in net/ipv4/fib_semantics.c). And before new ones, which may have the same destination.
     if seen.link.is_some() {
-        steps.extend(stale_routes(seen, wanted).filter(Route::needs_link).map(Step::DelRoute));
+        steps.extend(
+            stale_routes(seen, wanted)
+                .filter(Route::needs_link)
+                .map(Step::DelRoute),
+        );
     }
-    steps.extend(seen.addresses.difference(&wanted.addresses).copied().map(Step::DelAddress));
-    steps.extend(wanted.addresses.difference(&seen.addresses).copied().map(Step::AddAddress));
+    steps.extend(
+        seen.addresses
+            .difference(&wanted.addresses)
+            .copied()
+            .map(Step::DelAddress),
+    );
+    steps.extend(
+        wanted
+            .addresses
+            .difference(&seen.addresses)
+            .copied()
+            .map(Step::AddAddress),
+    );
     if link.up && !seen.link.as_ref().is_some_and(|l| l.up) {
         steps.push(Step::Up);
     }
 }
 
-fn stale_routes<'a>(seen: &'a Picture, wanted: &'a Picture) -> impl Iterator<Item = Route> + use<'a> {
+fn stale_routes<'a>(
+    seen: &'a Picture,
+    wanted: &'a Picture,
+) -> impl Iterator<Item = Route> + use<'a> {
     seen.routes.difference(&wanted.routes).copied()
 }

@@ -108,7 +108,11 @@ pub struct Facts {
 impl Facts {
     /// Takes in a claim as the API server shows it.
     pub fn learn(&mut self, claim: Claim, now: u64) {
-        if self.told.get(&claim.key).is_some_and(|told| claim.reported.as_ref() == Some(told)) {
+        if self
+            .told
+            .get(&claim.key)
+            .is_some_and(|told| claim.reported.as_ref() == Some(told))
+        {
             self.told.remove(&claim.key);
         }
         let before = self.claims.get(&claim.key);
@@ -148,9 +152,11 @@ impl Claim {
     /// Whether this is the claim that a request is about.
     pub fn serves(&self, wish: &Wish) -> bool {
         match wish {
-            Wish::Add { namespace, pod: _, pod_uid } => {
-                self.key.namespace == *namespace && self.pod_uid.as_ref() == Some(pod_uid)
-            }
+            Wish::Add {
+                namespace,
+                pod: _,
+                pod_uid,
+            } => self.key.namespace == *namespace && self.pod_uid.as_ref() == Some(pod_uid),
             Wish::Del => false,
         }
     }

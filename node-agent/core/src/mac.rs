@@ -27,7 +27,10 @@ impl From<[u8; 6]> for Mac {
 impl TryFrom<&[u8]> for Mac {
     type Error = NotAMac;
     fn try_from(bytes: &[u8]) -> Result<Self, NotAMac> {
-        bytes.try_into().map(Self).map_err(|_| NotAMac(format!("{bytes:02x?}")))
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| NotAMac(format!("{bytes:02x?}")))
     }
 }
 
@@ -37,7 +40,13 @@ impl FromStr for Mac {
         let refusal = || NotAMac(text.to_owned());
         let bytes: Vec<u8> = text
             .split(':')
-            .map(|part| if part.len() == 2 { u8::from_str_radix(part, 16).ok() } else { None })
+            .map(|part| {
+                if part.len() == 2 {
+                    u8::from_str_radix(part, 16).ok()
+                } else {
+                    None
+                }
+            })
             .collect::<Option<_>>()
             .ok_or_else(refusal)?;
         Self::try_from(bytes.as_slice()).map_err(|_| refusal())
@@ -46,6 +55,9 @@ impl FromStr for Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(i, byte)| write!(f, "{}{byte:02x}", if i == 0 { "" } else { ":" }))
+        self.0
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, byte)| write!(f, "{}{byte:02x}", if i == 0 { "" } else { ":" }))
     }
 }

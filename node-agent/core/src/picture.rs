@@ -47,23 +47,37 @@ pub struct Network {
 impl Network {
     /// The host `ip`.
     pub fn host(ip: IpAddr) -> Self {
-        Self { ip, prefix: if ip.is_ipv4() { 32 } else { 128 } }
+        Self {
+            ip,
+            prefix: if ip.is_ipv4() { 32 } else { 128 },
+        }
     }
 
     /// All addresses of the family of `ip`.
     pub fn everything(family: Family) -> Self {
-        Self { ip: family.unspecified(), prefix: 0 }
+        Self {
+            ip: family.unspecified(),
+            prefix: 0,
+        }
     }
 
     /// The network that `ip` lies in.
     pub fn containing(ip: IpAddr, prefix: u8) -> Self {
         let ip = match ip {
-            IpAddr::V4(ip) => {
-                IpAddr::V4((u32::from(ip) & u32::MAX.checked_shl(32_u32.saturating_sub(prefix.into())).unwrap_or(0)).into())
-            }
-            IpAddr::V6(ip) => {
-                IpAddr::V6((u128::from(ip) & u128::MAX.checked_shl(128_u32.saturating_sub(prefix.into())).unwrap_or(0)).into())
-            }
+            IpAddr::V4(ip) => IpAddr::V4(
+                (u32::from(ip)
+                    & u32::MAX
+                        .checked_shl(32_u32.saturating_sub(prefix.into()))
+                        .unwrap_or(0))
+                .into(),
+            ),
+            IpAddr::V6(ip) => IpAddr::V6(
+                (u128::from(ip)
+                    & u128::MAX
+                        .checked_shl(128_u32.saturating_sub(prefix.into()))
+                        .unwrap_or(0))
+                .into(),
+            ),
         };
         Self { ip, prefix }
     }

@@ -39,8 +39,18 @@ pub enum Answer {
 
 /// What is to be done now. The same facts at the same time give the same orders; without a reason to act, none.
 pub fn plan(facts: &Facts, now: u64) -> Vec<Order> {
-    let mut round = Round { facts, now, orders: Vec::new(), taken: facts.busy.clone() };
-    let asks = |del: bool| facts.asks.iter().filter(move |(_, ask)| (ask.wish == Wish::Del) == del);
+    let mut round = Round {
+        facts,
+        now,
+        orders: Vec::new(),
+        taken: facts.busy.clone(),
+    };
+    let asks = |del: bool| {
+        facts
+            .asks
+            .iter()
+            .filter(move |(_, ask)| (ask.wish == Wish::Del) == del)
+    };
     // One request of a sandbox at a time. DEL first: it ends an ADD that still waits, and a later ADD waits for it.
     let mut served = BTreeSet::new();
     for (id, ask) in asks(true) {
@@ -71,7 +81,12 @@ struct Round<'a> {
 
 impl Round<'_> {
     fn add(&mut self, id: AskId, ask: &Ask) {
-        let Some(claim) = self.facts.claims.values().find(|claim| claim.serves(&ask.wish)) else {
+        let Some(claim) = self
+            .facts
+            .claims
+            .values()
+            .find(|claim| claim.serves(&ask.wish))
+        else {
             return self.wait(id, ask, &no_claim(self.facts, &ask.wish));
         };
         let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
@@ -87,11 +102,20 @@ impl Round<'_> {
         match self.facts.holder(eni.mac) {
             // Newest wins: the pod has a new sandbox, and the old one gives the device up.
             Some((other, _)) if *other != ask.sandbox => self.home(other, eni.mac),
-            Some((_, Plug { state: PlugState::Leaving, .. })) => self.wait(id, ask, &waits(claim, "its device goes home first")),
+            Some((
+                _,
+                Plug {
+                    state: PlugState::Leaving,
+                    ..
+                },
+            )) => self.wait(id, ask, &waits(claim, "its device goes home first")),
             Some(_) => self.plug(id, claim, eni.mac),
             None if self.facts.devices.contains(&eni.mac) => self.plug(id, claim, eni.mac),
             None => {
-                let why = format!("its device with MAC {} has not appeared on the node", eni.mac);
+                let why = format!(
+                    "its device with MAC {} has not appeared on the node",
+                    eni.mac
+                );
                 self.wait(id, ask, &waits(claim, &why));
             }
         }
@@ -104,7 +128,10 @@ impl Round<'_> {
         }
         for (earlier, ask) in self.facts.asks.range(..id) {
             if ask.sandbox == *sandbox && ask.wish != Wish::Del {
-                self.orders.push(Order::Answer(*earlier, Answer::Later("the sandbox is being deleted".to_owned())));
+                self.orders.push(Order::Answer(
+                    *earlier,
+                    Answer::Later("the sandbox is being deleted".to_owned()),
+                ));
             }
         }
         match plug {
@@ -127,7 +154,10 @@ impl Round<'_> {
             PlugState::Plugging | PlugState::Plugged => match self.facts.claims.get(&plug.claim) {
                 // What the API server forgot is not taken from a running pod.
                 None => self.facts.listed && !plug.alive,
-                Some(claim) => claim.attachment.as_ref().is_some_and(|a| a.release || a.id != plug.attachment),
+                Some(claim) => claim
+                    .attachment
+                    .as_ref()
+                    .is_some_and(|a| a.release || a.id != plug.attachment),
             },
         };
         if goes {
@@ -136,15 +166,24 @@ impl Round<'_> {
     }
 
     fn report(&mut self, claim: &Claim) {
-        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else { return };
+        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
+            return;
+        };
         if self.taken.contains(&eni.mac) {
             return;
         }
         let before = self.facts.told.get(&claim.key).or(claim.reported.as_ref());
-        let before = before.filter(|report| report.attachment == attachment.id).map(|report| &report.place);
+        let before = before
+            .filter(|report| report.attachment == attachment.id)
+            .map(|report| &report.place);
         let place = match self.facts.holder(eni.mac) {
-            Some((sandbox, plug)) if plug.state == PlugState::Plugged && plug.attachment == attachment.id => {
-                Place::Plugged { pod_uid: plug.pod_uid.clone(), container_id: sandbox.container_id.clone() }
+            Some((sandbox, plug))
+                if plug.state == PlugState::Plugged && plug.attachment == attachment.id =>
+            {
+                Place::Plugged {
+                    pod_uid: plug.pod_uid.clone(),
+                    container_id: sandbox.container_id.clone(),
+                }
             }
             Some(_) => return,
             None if attachment.release => Place::Released,
@@ -156,7 +195,10 @@ impl Round<'_> {
             },
         };
         if before != Some(&place) {
-            let report = Report { attachment: attachment.id.clone(), place };
+            let report = Report {
+                attachment: attachment.id.clone(),
+                place,
+            };
             self.orders.push(Order::Report(claim.key.clone(), report));
         }
     }
@@ -175,7 +217,8 @@ impl Round<'_> {
     fn wait(&mut self, id: AskId, ask: &Ask, why: &str) {
         let since = |then: u64| self.now.saturating_sub(then);
         if since(ask.progress) >= NO_PROGRESS || since(ask.since) >= LONGEST_ADD {
-            self.orders.push(Order::Answer(id, Answer::Later(why.to_owned())));
+            self.orders
+                .push(Order::Answer(id, Answer::Later(why.to_owned())));
         }
     }
 }
@@ -187,9 +230,14 @@ fn waits(claim: &Claim, why: &str) -> String {
 fn no_claim(facts: &Facts, wish: &Wish) -> String {
     match wish {
         Wish::Add { .. } if !facts.listed => {
-            "the agent has no list of this node's EniClaims yet; can it reach the API server?".to_owned()
+            "the agent has no list of this node's EniClaims yet; can it reach the API server?"
+                .to_owned()
         }
-        Wish::Add { namespace, pod, pod_uid } => format!(
+        Wish::Add {
+            namespace,
+            pod,
+            pod_uid,
+        } => format!(
             "no EniClaim is bound to pod {namespace}/{pod} ({pod_uid}) on this node yet; kubectl describe pod says what it waits for"
         ),
         Wish::Del => String::new(),

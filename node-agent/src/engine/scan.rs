@@ -6,8 +6,9 @@ use std::{
     path::Path,
 };
 
+use jiff::Timestamp;
 use node_agent_core::{
-    facts::{Facts, Sandbox},
+    facts::{Facts, PlugState, Sandbox},
     mac::Mac,
 };
 use tokio::time::Instant;
@@ -46,12 +47,23 @@ pub(super) struct Pace {
 
 impl Pace {
     pub fn new(now: Instant) -> Self {
-        Self { needed: true, known: false, running: false, last: now, moves: 0, moved: BTreeMap::new() }
+        Self {
+            needed: true,
+            known: false,
+            running: false,
+            last: now,
+            moves: 0,
+            moved: BTreeMap::new(),
+        }
     }
 
     /// When the next look is due.
     pub fn due(&self) -> Instant {
-        if self.needed && !self.running { self.last + SCAN_PAUSE } else { self.last + SCAN_PERIOD }
+        if self.needed && !self.running {
+            self.last + SCAN_PAUSE
+        } else {
+            self.last + SCAN_PERIOD
+        }
     }
 
     /// Whether to begin one now.
@@ -72,7 +84,11 @@ impl Pace {
     /// Ends a look. Devices that were moved meanwhile are where the move left them, whatever was seen: they are returned.
     pub fn finish(&mut self, scan: &Scan, busy: &BTreeSet<Mac>) -> BTreeSet<Mac> {
         (self.running, self.known) = (false, true);
-        let since = self.moved.iter().filter(|(_, at)| **at > scan.moves_before).map(|(mac, _)| *mac);
+        let since = self
+            .moved
+            .iter()
+            .filter(|(_, at)| **at > scan.moves_before)
+            .map(|(mac, _)| *mac);
         let kept = since.chain(busy.iter().copied()).collect();
         self.moved.retain(|_, at| *at > scan.moves_before);
         kept
@@ -81,11 +97,18 @@ impl Pace {
 
 impl Engine {
     pub(super) fn start_scan(&mut self) {
-        let (node, done, tombstones) = (self.parts.node.clone(), self.done.0.clone(), self.parts.tombstones.clone());
+        let (node, done, tombstones) = (
+            self.parts.node.clone(),
+            self.done.0.clone(),
+            self.parts.tombstones.clone(),
+        );
         let plugs = netns_of(&self.facts);
         let moves_before = self.scan.moves;
         tokio::task::spawn_blocking(move || {
-            let scan = look(&node, &plugs, &tombstones).map(|scan| Scan { moves_before, ..scan });
+            let scan = look(&node, &plugs, &tombstones).map(|scan| Scan {
+                moves_before,
+                ..scan
+            });
             // The engine is gone when nobody listens.
             drop(done.send(Done::Scan(scan)));
         });
@@ -100,19 +123,59 @@ impl Engine {
             }
         }
     }
+
+    fn take_scan(&mut self, scan: Scan) {
+        let kept = self.scan.finish(&scan, &self.facts.busy);
+        self.facts.devices.retain(|mac| kept.contains(mac));
+        self.facts
+            .devices
+            .extend(scan.devices.iter().filter(|mac| !kept.contains(mac)));
+        for (sandbox, alive) in scan.alive {
+            if let Some(plug) = self.facts.plugs.get_mut(&sandbox) {
+                plug.alive = alive;
+            }
+        }
+        for del in scan.buried {
+            // The plugin gave up on us; what it asked for is done now.
+            match self.facts.plugs.get_mut(&del) {
+                Some(plug) if !self.facts.busy.contains(&plug.mac) => {
+                    plug.state = PlugState::Leaving
+                }
+                Some(_) | None => {}
+            }
+        }
+        let held: Vec<Mac> = self.facts.plugs.values().map(|plug| plug.mac).collect();
+        self.seen
+            .retain(|mac, _| self.facts.devices.contains(mac) || held.contains(mac));
+        for mac in &self.facts.devices {
+            self.seen.entry(*mac).or_insert_with(Timestamp::now);
+        }
+    }
 }
 
 fn netns_of(facts: &Facts) -> Vec<(Sandbox, String)> {
-    facts.plugs.iter().map(|(sandbox, plug)| (sandbox.clone(), plug.netns.clone())).collect()
+    facts
+        .plugs
+        .iter()
+        .map(|(sandbox, plug)| (sandbox.clone(), plug.netns.clone()))
+        .collect()
 }
 
 fn look(node: &Node, plugs: &[(Sandbox, String)], tombstones: &Path) -> Result<Scan, Error> {
-    let mut netlink = node.host.inside(Netlink::route)?.map_err(Error::netlink("open a netlink socket"))?;
-    let devices = netlink.devices(&node.eyes.drivers).map_err(Error::netlink("list the links"))?;
+    let mut netlink = node
+        .host
+        .inside(Netlink::route)?
+        .map_err(Error::netlink("open a netlink socket"))?;
+    let devices = netlink
+        .devices(&node.eyes.drivers)
+        .map_err(Error::netlink("list the links"))?;
     Ok(Scan {
         moves_before: 0,
         devices: devices.into_iter().map(|device| device.mac).collect(),
-        alive: plugs.iter().map(|(sandbox, path)| (sandbox.clone(), Namespace::is_at(path))).collect(),
+        alive: plugs
+            .iter()
+            .map(|(sandbox, path)| (sandbox.clone(), Namespace::is_at(path)))
+            .collect(),
         buried: exhume(tombstones, plugs).unwrap_or_else(|error| {
             tracing::warn!(%error, "the notes of the plugin cannot be read");
             Vec::new()
@@ -125,14 +188,27 @@ fn exhume(folder: &Path, plugs: &[(Sandbox, String)]) -> Result<Vec<Sandbox>, Er
     let mut buried = Vec::new();
     for (path, del) in cni::tombstone::read(folder).map_err(Error::file(folder))? {
         match del {
-            Ok(cni::protocol::Del { sandbox: cni::protocol::Sandbox { network, container_id, if_name } }) => {
-                let sandbox = Sandbox { network, container_id, if_name };
+            Ok(cni::protocol::Del {
+                sandbox:
+                    cni::protocol::Sandbox {
+                        network,
+                        container_id,
+                        if_name,
+                    },
+            }) => {
+                let sandbox = Sandbox {
+                    network,
+                    container_id,
+                    if_name,
+                };
                 if plugs.iter().any(|(known, _)| *known == sandbox) {
                     buried.push(sandbox);
                     continue;
                 }
             }
-            Err(error) => tracing::warn!(path = %path.display(), %error, "a note of the plugin cannot be read"),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a note of the plugin cannot be read")
+            }
         }
         fs::remove_file(&path).map_err(Error::file(path))?;
     }

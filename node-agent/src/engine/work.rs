@@ -29,35 +29,72 @@ pub(super) enum Done {
     /// A look at the host.
     Scan(Result<Scan, Error>),
     /// A plug.
-    Plug { id: AskId, sandbox: Sandbox, interface: Interface, since: Instant, outcome: Result<Device, Failed> },
+    Plug {
+        id: AskId,
+        sandbox: Sandbox,
+        interface: Interface,
+        since: Instant,
+        outcome: Result<Device, Failed>,
+    },
     /// A way home.
-    Home { sandbox: Sandbox, outcome: Result<bool, Error> },
+    Home {
+        sandbox: Sandbox,
+        outcome: Result<bool, Error>,
+    },
 }
 
 impl Engine {
     pub(super) fn start_plug(&mut self, id: AskId, key: &ClaimKey) {
-        let (Some(ask), Some(claim)) = (self.facts.asks.get(&id), self.facts.claims.get(key)) else { return };
-        let Some(netns) = self.callers.get(&id).and_then(|caller| caller.netns.clone()) else { return };
-        let Some(plug) = line(claim, netns.name()) else { return };
+        let (Some(ask), Some(claim)) = (self.facts.asks.get(&id), self.facts.claims.get(key))
+        else {
+            return;
+        };
+        let Some(netns) = self
+            .callers
+            .get(&id)
+            .and_then(|caller| caller.netns.clone())
+        else {
+            return;
+        };
+        let Some(plug) = line(claim, netns.name()) else {
+            return;
+        };
         let (sandbox, interface) = (ask.sandbox.clone(), claim.interface.clone());
         // A plug that is there stays in the journal as it is until the steps are done.
-        self.facts.plugs.entry(sandbox.clone()).or_insert_with(|| plug.clone());
+        self.facts
+            .plugs
+            .entry(sandbox.clone())
+            .or_insert_with(|| plug.clone());
         self.facts.busy.insert(plug.mac);
         let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
         let since = Instant::now();
         self.spawn(move || {
             let outcome = plug_and_note(&node, &journal, &sandbox, plug, &netns, &interface);
-            Done::Plug { id, sandbox, interface, since, outcome }
+            Done::Plug {
+                id,
+                sandbox,
+                interface,
+                since,
+                outcome,
+            }
         });
     }
 
     pub(super) fn start_home(&mut self, sandbox: Sandbox) {
-        let Some(plug) = self.facts.plugs.get_mut(&sandbox) else { return };
+        let Some(plug) = self.facts.plugs.get_mut(&sandbox) else {
+            return;
+        };
         plug.state = PlugState::Leaving;
         let plug = plug.clone();
         self.facts.busy.insert(plug.mac);
-        let asked = self.facts.asks.iter().find(|(_, ask)| ask.sandbox == sandbox && ask.wish == Wish::Del);
-        let netns = asked.and_then(|(id, _)| self.callers.get(id)).and_then(|caller| caller.netns.clone());
+        let asked = self
+            .facts
+            .asks
+            .iter()
+            .find(|(_, ask)| ask.sandbox == sandbox && ask.wish == Wish::Del);
+        let netns = asked
+            .and_then(|(id, _)| self.callers.get(id))
+            .and_then(|caller| caller.netns.clone());
         let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
         self.spawn(move || {
             let outcome = home_and_note(&node, &journal, &sandbox, &plug, netns);
@@ -79,7 +116,13 @@ impl Engine {
     pub(super) fn finish(&mut self, done: Done) {
         match done {
             Done::Scan(scan) => self.finish_scan(scan),
-            Done::Plug { id, sandbox, interface, since, outcome } => {
+            Done::Plug {
+                id,
+                sandbox,
+                interface,
+                since,
+                outcome,
+            } => {
                 self.moved(&sandbox);
                 match outcome {
                     Ok(device) => self.plugged(id, &sandbox, &interface, &device, since),
@@ -102,8 +145,17 @@ impl Engine {
         self.scan.needed = true;
     }
 
-    fn plugged(&mut self, id: AskId, sandbox: &Sandbox, interface: &Interface, device: &Device, since: Instant) {
-        let Some(plug) = self.facts.plugs.get_mut(sandbox) else { return };
+    fn plugged(
+        &mut self,
+        id: AskId,
+        sandbox: &Sandbox,
+        interface: &Interface,
+        device: &Device,
+        since: Instant,
+    ) {
+        let Some(plug) = self.facts.plugs.get_mut(sandbox) else {
+            return;
+        };
         plug.state = PlugState::Plugged;
         self.facts.devices.remove(&plug.mac);
         self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
@@ -120,19 +172,33 @@ impl Engine {
     fn not_plugged(&mut self, id: AskId, sandbox: &Sandbox, failed: &Failed) {
         tracing::warn!(?sandbox, error = %failed.error, undo = ?failed.undo, "the device was not plugged");
         self.parts.metrics.add(Outcome::Failure);
-        match (&failed.undo, self.facts.plugs.get(sandbox).map(|plug| (plug.mac, plug.claim.clone()))) {
+        match (
+            &failed.undo,
+            self.facts
+                .plugs
+                .get(sandbox)
+                .map(|plug| (plug.mac, plug.claim.clone())),
+        ) {
             (None, Some((mac, claim))) => {
                 self.facts.plugs.remove(sandbox);
                 if !matches!(failed.error, Error::NoDevice { .. }) {
                     self.facts.devices.insert(mac);
                 }
-                let error = CniError::new(code::KERNEL, format!("EniClaim {claim}: {}", failed.error));
+                let error =
+                    CniError::new(code::KERNEL, format!("EniClaim {claim}: {}", failed.error));
                 self.send(id, Reply::Failed(error));
             }
             (Some(_), known) => {
                 self.retry_later(sandbox);
-                let claim = known.map_or_else(String::new, |(_, claim)| format!("EniClaim {claim}: "));
-                self.send(id, Reply::Failed(CniError::new(code::KERNEL, format!("{claim}{}", failed.error))));
+                let claim =
+                    known.map_or_else(String::new, |(_, claim)| format!("EniClaim {claim}: "));
+                self.send(
+                    id,
+                    Reply::Failed(CniError::new(
+                        code::KERNEL,
+                        format!("{claim}{}", failed.error),
+                    )),
+                );
             }
             (None, None) => {}
         }
@@ -159,7 +225,10 @@ impl Engine {
         let now = self.now();
         if let Some(plug) = self.facts.plugs.get_mut(sandbox) {
             plug.state = PlugState::Leaving;
-            let pause = FIRST_RETRY.checked_shl(plug.failures).unwrap_or(LONGEST_RETRY).min(LONGEST_RETRY);
+            let pause = FIRST_RETRY
+                .checked_shl(plug.failures)
+                .unwrap_or(LONGEST_RETRY)
+                .min(LONGEST_RETRY);
             plug.failures += 1;
             plug.retry_at = now + pause;
         }
@@ -192,12 +261,21 @@ fn plug_and_note(
     netns: &Namespace,
     interface: &Interface,
 ) -> Result<Device, Failed> {
-    let eni = Eni { mac: line.mac, id: line.eni.clone() };
-    let undone = |error| Failed { error, undo: home(node, Some(netns), &eni).err() };
+    let eni = Eni {
+        mac: line.mac,
+        id: line.eni.clone(),
+    };
+    let undone = |error| Failed {
+        error,
+        undo: home(node, Some(netns), &eni).err(),
+    };
     journal.write(sandbox, &line).map_err(undone)?;
     let outcome = plug(node, netns, &eni, interface).and_then(|device| {
         line.state = PlugState::Plugged;
-        journal.write(sandbox, &line).map_err(undone).map(|()| device)
+        journal
+            .write(sandbox, &line)
+            .map_err(undone)
+            .map(|()| device)
     });
     outcome.map_err(|mut failed| {
         if failed.undo.is_none() {
@@ -221,7 +299,14 @@ fn home_and_note(
         None if Namespace::is_at(&plug.netns) => Some(Namespace::open(&plug.netns)?),
         None => None,
     };
-    let found = home(node, netns.as_ref(), &Eni { mac: plug.mac, id: plug.eni.clone() })?;
+    let found = home(
+        node,
+        netns.as_ref(),
+        &Eni {
+            mac: plug.mac,
+            id: plug.eni.clone(),
+        },
+    )?;
     journal.remove(sandbox)?;
     Ok(found)
 }

@@ -24,7 +24,9 @@ impl LinkEvents {
             let _entered = runtime.enter();
             open()
         };
-        host.inside(open)?.map(Self).map_err(Error::netlink("subscribe to link events"))
+        host.inside(open)?
+            .map(Self)
+            .map_err(Error::netlink("subscribe to link events"))
     }
 
     /// Waits for the next event. Events that the kernel had to drop are a reason to look, too.

@@ -1,12 +1,16 @@
 //! Links: find the device of an ENI, move it, name it.
 
-use std::{io, os::fd::{AsRawFd, BorrowedFd}};
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{
-        LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp, Prop, XdpAttached,
+        LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkXdp,
+        Prop, XdpAttached,
     },
 };
 use node_agent_core::mac::Mac;
@@ -55,14 +59,21 @@ impl Netlink {
     /// All links that may be the device of an ENI.
     pub fn devices(&mut self, drivers: &Drivers) -> io::Result<Vec<Device>> {
         let mut message = LinkMessage::default();
-        message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        message
+            .attributes
+            .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
         let links = self.dump(&RouteNetlinkMessage::GetLink(message))?;
-        Ok(links.into_iter().filter_map(|link| device(link, drivers)).collect())
+        Ok(links
+            .into_iter()
+            .filter_map(|link| device(link, drivers))
+            .collect())
     }
 
     /// The device with this MAC address, if it is here.
     pub fn device(&mut self, mac: Mac, drivers: &Drivers) -> Result<Option<Device>, Error> {
-        let mut found = self.devices(drivers).map_err(Error::netlink("list the links"))?;
+        let mut found = self
+            .devices(drivers)
+            .map_err(Error::netlink("list the links"))?;
         found.retain(|device| device.mac == mac);
         match found.len() {
             0 | 1 => Ok(found.pop()),
@@ -75,7 +86,9 @@ impl Netlink {
         let links = self.dump(&RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
         let wanted = |attribute: &LinkAttribute| match attribute {
             LinkAttribute::IfName(taken) => taken == name,
-            LinkAttribute::PropList(props) => props.iter().any(|p| matches!(p, Prop::AltIfName(taken) if taken == name)),
+            LinkAttribute::PropList(props) => props
+                .iter()
+                .any(|p| matches!(p, Prop::AltIfName(taken) if taken == name)),
             _ => false,
         };
         Ok(links.iter().any(|link| matches!(link, RouteNetlinkMessage::NewLink(link) if link.attributes.iter().any(wanted))))
@@ -83,7 +96,10 @@ impl Netlink {
 
     /// Moves a link into another namespace under another name, in one request. It arrives down and without addresses.
     pub fn move_link(&mut self, index: u32, target: BorrowedFd<'_>, name: &str) -> io::Result<()> {
-        let attributes = vec![LinkAttribute::NetNsFd(target.as_raw_fd()), LinkAttribute::IfName(name.to_owned())];
+        let attributes = vec![
+            LinkAttribute::NetNsFd(target.as_raw_fd()),
+            LinkAttribute::IfName(name.to_owned()),
+        ];
         self.set_link(index, attributes)
     }
 
@@ -96,7 +112,11 @@ impl Netlink {
     pub fn set_up(&mut self, index: u32, up: bool) -> io::Result<()> {
         let mut message = link(index, Vec::new());
         message.header.change_mask = LinkFlags::Up;
-        message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+        message.header.flags = if up {
+            LinkFlags::Up
+        } else {
+            LinkFlags::empty()
+        };
         self.request(RouteNetlinkMessage::SetLink(message), 0)
     }
 
@@ -115,12 +135,18 @@ impl Netlink {
     /// Gives a link a further name.
     pub fn add_alternative_name(&mut self, index: u32, name: &str) -> io::Result<()> {
         let message = RouteNetlinkMessage::NewLinkProp(alternative(index, name));
-        self.request(message, NLM_F_CREATE | NLM_F_EXCL | netlink_packet_core::NLM_F_APPEND)
+        self.request(
+            message,
+            NLM_F_CREATE | NLM_F_EXCL | netlink_packet_core::NLM_F_APPEND,
+        )
     }
 
     /// Takes a further name off a link.
     pub fn remove_alternative_name(&mut self, index: u32, name: &str) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelLinkProp(alternative(index, name)), 0)
+        self.request(
+            RouteNetlinkMessage::DelLinkProp(alternative(index, name)),
+            0,
+        )
     }
 
     fn set_link(&mut self, index: u32, attributes: Vec<LinkAttribute>) -> io::Result<()> {
@@ -138,16 +164,24 @@ fn link(index: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
 }
 
 fn alternative(index: u32, name: &str) -> LinkMessage {
-    link(index, vec![LinkAttribute::PropList(vec![Prop::AltIfName(name.to_owned())])])
+    link(
+        index,
+        vec![LinkAttribute::PropList(vec![Prop::AltIfName(
+            name.to_owned(),
+        )])],
+    )
 }
 
 fn device(message: RouteNetlinkMessage, drivers: &Drivers) -> Option<Device> {
-    let RouteNetlinkMessage::NewLink(link) = message else { return None };
+    let RouteNetlinkMessage::NewLink(link) = message else {
+        return None;
+    };
     if link.header.link_layer_type != LinkLayerType::Ether {
         return None;
     }
     let (mut name, mut kind, mut address, mut permanent) = (None, None, None, None);
-    let (mut pci, mut bus, mut alias, mut mtu, mut xdp, mut alternative_names) = (None, None, None, 0, false, Vec::new());
+    let (mut pci, mut bus, mut alias, mut mtu, mut xdp, mut alternative_names) =
+        (None, None, None, 0, false, Vec::new());
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name = Some(text),
@@ -160,12 +194,16 @@ fn device(message: RouteNetlinkMessage, drivers: &Drivers) -> Option<Device> {
             LinkAttribute::ParentDevBusName(text) => bus = Some(text),
             LinkAttribute::LinkInfo(infos) => kind = infos.iter().find_map(kind_of),
             LinkAttribute::Xdp(states) => {
-                xdp = states.iter().any(|s| matches!(s, LinkXdp::Attached(a) if *a != XdpAttached::None));
+                xdp = states
+                    .iter()
+                    .any(|s| matches!(s, LinkXdp::Attached(a) if *a != XdpAttached::None));
             }
-            LinkAttribute::PropList(props) => alternative_names.extend(props.into_iter().filter_map(|prop| match prop {
-                Prop::AltIfName(name) => Some(name),
-                _ => None,
-            })),
+            LinkAttribute::PropList(props) => {
+                alternative_names.extend(props.into_iter().filter_map(|prop| match prop {
+                    Prop::AltIfName(name) => Some(name),
+                    _ => None,
+                }))
+            }
             _ => {}
         }
     }

@@ -31,19 +31,30 @@ impl Namespace {
 
     /// The one at `path`.
     pub fn open(path: &str) -> Result<Self, Error> {
-        let refuse = |source| Error::Namespace { path: path.to_owned(), source };
+        let refuse = |source| Error::Namespace {
+            path: path.to_owned(),
+            source,
+        };
         let file = File::open(path).map_err(refuse)?;
         Self::from_fd(file.into(), path)
     }
 
     /// The one that a descriptor leads to; `name` is for messages.
     pub fn from_fd(fd: OwnedFd, name: &str) -> Result<Self, Error> {
-        let refuse = |source| Error::Namespace { path: name.to_owned(), source };
-        let kind = rustix::fs::fstatfs(&fd).map_err(|e| refuse(e.into()))?.f_type;
+        let refuse = |source| Error::Namespace {
+            path: name.to_owned(),
+            source,
+        };
+        let kind = rustix::fs::fstatfs(&fd)
+            .map_err(|e| refuse(e.into()))?
+            .f_type;
         if u64::try_from(kind) != Ok(NSFS_MAGIC) {
             return Err(refuse(io::Error::other("not a namespace")));
         }
-        Ok(Self { fd: Arc::new(fd), name: name.to_owned() })
+        Ok(Self {
+            fd: Arc::new(fd),
+            name: name.to_owned(),
+        })
     }
 
     /// Whether a namespace is mounted at `path`. Of one that died only an empty file may be left.
@@ -63,13 +74,18 @@ impl Namespace {
 
     /// Runs `work` on a thread of its own inside the namespace, and waits for it.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        let refuse = |source| Error::Namespace { path: self.name.clone(), source };
+        let refuse = |source| Error::Namespace {
+            path: self.name.clone(),
+            source,
+        };
         thread::scope(|scope| {
             let thread = scope.spawn(|| {
                 move_into_link_name_space(self.as_fd(), Some(LinkNameSpaceType::Network))?;
                 Ok::<T, io::Error>(work())
             });
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread inside panicked")))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the thread inside panicked")))
         })
         .map_err(refuse)
     }

@@ -5,11 +5,14 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{Socket, SocketAddr, protocols::{NETLINK_NETFILTER, NETLINK_ROUTE}};
+use netlink_sys::{
+    Socket, SocketAddr,
+    protocols::{NETLINK_NETFILTER, NETLINK_ROUTE},
+};
 
 /// The kernel sends dumps in parts of at most 32 KiB (`netlink_recvmsg` in `net/netlink/af_netlink.c`).
 const LARGEST_PART: usize = 64 * 1024;
@@ -35,7 +38,11 @@ pub(crate) struct Raw {
 impl Raw {
     /// What an acknowledgement says.
     pub fn verdict(&self) -> io::Result<()> {
-        match self.payload.first_chunk::<4>().map(|bytes| i32::from_ne_bytes(*bytes)) {
+        match self
+            .payload
+            .first_chunk::<4>()
+            .map(|bytes| i32::from_ne_bytes(*bytes))
+        {
             Some(0) => Ok(()),
             Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
             None => Err(truncated()),
@@ -58,14 +65,21 @@ impl Netlink {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self {
+            socket,
+            sequence: 0,
+        })
     }
 
     /// Sends one request and waits for its acknowledgement.
     pub fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
         let sequence = self.send_message(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
         loop {
-            if let Some(answer) = self.receive()?.iter().find(|raw| raw.sequence == sequence && raw.kind == NLMSG_ERROR) {
+            if let Some(answer) = self
+                .receive()?
+                .iter()
+                .find(|raw| raw.sequence == sequence && raw.kind == NLMSG_ERROR)
+            {
                 return answer.verdict();
             }
         }
@@ -80,7 +94,9 @@ impl Netlink {
                 return Ok(parts.iter().filter_map(decode).collect());
             }
         }
-        Err(io::Error::other("the kernel's list changed again and again while it was read"))
+        Err(io::Error::other(
+            "the kernel's list changed again and again while it was read",
+        ))
     }
 
     /// All messages up to the end of the dump `sequence`, and whether the list changed meanwhile.
@@ -88,7 +104,11 @@ impl Netlink {
         let mut parts = Vec::new();
         let mut interrupted = false;
         loop {
-            for raw in self.receive()?.into_iter().filter(|raw| raw.sequence == sequence) {
+            for raw in self
+                .receive()?
+                .into_iter()
+                .filter(|raw| raw.sequence == sequence)
+            {
                 interrupted |= raw.flags & NLM_F_DUMP_INTR != 0;
                 match raw.kind {
                     NLMSG_DONE => return Ok((parts, interrupted)),
@@ -108,7 +128,11 @@ impl Netlink {
     /// Sends bytes that are messages already.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let sent = self.socket.send(bytes, 0)?;
-        if sent == bytes.len() { Ok(()) } else { Err(truncated()) }
+        if sent == bytes.len() {
+            Ok(())
+        } else {
+            Err(truncated())
+        }
     }
 
     /// The messages of one datagram.
@@ -158,11 +182,16 @@ fn split(mut datagram: &[u8]) -> io::Result<Vec<Raw>> {
             payload: buffer.payload().to_vec(),
             whole: datagram.get(..length).ok_or_else(truncated)?.to_vec(),
         });
-        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+        datagram = datagram
+            .get(length.next_multiple_of(4)..)
+            .unwrap_or_default();
     }
     Ok(messages)
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "a netlink message was cut short")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "a netlink message was cut short",
+    )
 }

@@ -4,7 +4,10 @@
 
 use std::io;
 
-use netlink_packet_core::{NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_ERROR, NlaBuffer, NlasIterator};
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_ERROR, NlaBuffer,
+    NlasIterator,
+};
 use node_agent_core::layout::{METADATA_V4, METADATA_V6};
 
 use crate::kernel::netlink::{Netlink, Raw};
@@ -65,8 +68,15 @@ pub fn is_supported() -> io::Result<bool> {
     let mut netlink = Netlink::netfilter()?;
     let mut batch = Batch::default();
     batch.push(&mut netlink, BATCH_BEGIN, 0, &[], true);
-    let sequences = [(NEW_TABLE, table()), (NEW_CHAIN, chain("lo"))]
-        .map(|(kind, attributes)| batch.push(&mut netlink, kind, NLM_F_CREATE | NLM_F_ACK, &attributes, false));
+    let sequences = [(NEW_TABLE, table()), (NEW_CHAIN, chain("lo"))].map(|(kind, attributes)| {
+        batch.push(
+            &mut netlink,
+            kind,
+            NLM_F_CREATE | NLM_F_ACK,
+            &attributes,
+            false,
+        )
+    });
     netlink.send(&batch.0)?;
     match acknowledged(&mut netlink, &sequences) {
         Ok(()) => Ok(true),
@@ -82,7 +92,13 @@ fn transact(messages: &[(u16, Vec<u8>)]) -> io::Result<()> {
     let mut sequences = Vec::new();
     for (kind, attributes) in messages {
         // APPEND: without it each rule would be put before the one above.
-        sequences.push(batch.push(&mut netlink, *kind, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, attributes, false));
+        sequences.push(batch.push(
+            &mut netlink,
+            *kind,
+            NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
+            attributes,
+            false,
+        ));
     }
     batch.push(&mut netlink, BATCH_END, 0, &[], true);
     netlink.send(&batch.0)?;
@@ -93,7 +109,11 @@ fn transact(messages: &[(u16, Vec<u8>)]) -> io::Result<()> {
 fn acknowledged(netlink: &mut Netlink, sequences: &[u32]) -> io::Result<()> {
     let mut open = sequences.to_vec();
     while !open.is_empty() {
-        for raw in netlink.receive()?.iter().filter(|raw| raw.kind == NLMSG_ERROR) {
+        for raw in netlink
+            .receive()?
+            .iter()
+            .filter(|raw| raw.kind == NLMSG_ERROR)
+        {
             raw.verdict()?;
             open.retain(|sequence| *sequence != raw.sequence);
         }
@@ -105,7 +125,11 @@ fn acknowledged(netlink: &mut Netlink, sequences: &[u32]) -> io::Result<()> {
 fn answer(netlink: &mut Netlink, sequence: u32) -> io::Result<Option<Raw>> {
     let mut found = None;
     loop {
-        for raw in netlink.receive()?.into_iter().filter(|raw| raw.sequence == sequence) {
+        for raw in netlink
+            .receive()?
+            .into_iter()
+            .filter(|raw| raw.sequence == sequence)
+        {
             if raw.kind != NLMSG_ERROR {
                 found = Some(raw);
                 continue;
@@ -131,7 +155,14 @@ fn send(netlink: &mut Netlink, kind: u16, flags: u16, attributes: &[u8]) -> io::
 struct Batch(Vec<u8>);
 
 impl Batch {
-    fn push(&mut self, netlink: &mut Netlink, kind: u16, flags: u16, attributes: &[u8], fence: bool) -> u32 {
+    fn push(
+        &mut self,
+        netlink: &mut Netlink,
+        kind: u16,
+        flags: u16,
+        attributes: &[u8],
+        fence: bool,
+    ) -> u32 {
         let sequence = netlink.next_sequence();
         let length = u32::try_from(20 + attributes.len()).unwrap_or(u32::MAX);
         let kind = if fence { kind } else { SUBSYSTEM << 8 | kind };
@@ -141,7 +172,11 @@ impl Batch {
         self.0.extend(sequence.to_ne_bytes());
         self.0.extend(0_u32.to_ne_bytes());
         // struct nfgenmsg: family, version, and for a fence the subsystem in network order.
-        let (family, resource) = if fence { (0, SUBSYSTEM) } else { (NFPROTO_NETDEV, 0) };
+        let (family, resource) = if fence {
+            (0, SUBSYSTEM)
+        } else {
+            (NFPROTO_NETDEV, 0)
+        };
         self.0.extend([family, 0]);
         self.0.extend(resource.to_be_bytes());
         self.0.extend(attributes);
@@ -155,7 +190,14 @@ fn table() -> Vec<u8> {
 
 fn chain(device: &str) -> Vec<u8> {
     let hook = [be32(1, NF_NETDEV_EGRESS), be32(2, 0), string(3, device)].concat();
-    [string(1, NAME), string(3, NAME), nested(4, &hook), be32(5, NF_ACCEPT), string(7, "filter")].concat()
+    [
+        string(1, NAME),
+        string(3, NAME),
+        nested(4, &hook),
+        be32(5, NF_ACCEPT),
+        string(7, "filter"),
+    ]
+    .concat()
 }
 
 /// Ethernet type, then destination at `offset` of the network header, then drop.
@@ -164,12 +206,34 @@ fn drop_to(ethernet_type: u16, offset: u32, destination: &[u8]) -> Vec<u8> {
     const META_PROTOCOL: u32 = 1;
     const NETWORK_HEADER: u32 = 1;
     let length = u32::try_from(destination.len()).unwrap_or_default();
-    let equals = |value: &[u8]| expression("cmp", &[be32(1, REGISTER), be32(2, 0), nested(3, &attribute(1, value))].concat());
+    let equals = |value: &[u8]| {
+        expression(
+            "cmp",
+            &[
+                be32(1, REGISTER),
+                be32(2, 0),
+                nested(3, &attribute(1, value)),
+            ]
+            .concat(),
+        )
+    };
     let verdict = nested(2, &nested(2, &be32(1, NF_DROP)));
     let expressions = [
-        expression("meta", &[be32(1, REGISTER), be32(2, META_PROTOCOL)].concat()),
+        expression(
+            "meta",
+            &[be32(1, REGISTER), be32(2, META_PROTOCOL)].concat(),
+        ),
         equals(&ethernet_type.to_be_bytes()),
-        expression("payload", &[be32(1, REGISTER), be32(2, NETWORK_HEADER), be32(3, offset), be32(4, length)].concat()),
+        expression(
+            "payload",
+            &[
+                be32(1, REGISTER),
+                be32(2, NETWORK_HEADER),
+                be32(3, offset),
+                be32(4, length),
+            ]
+            .concat(),
+        ),
         equals(destination),
         expression("immediate", &[be32(1, 0), verdict].concat()),
     ]

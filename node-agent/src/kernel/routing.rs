@@ -7,7 +7,8 @@ use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
     route::{
-        RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+        RouteAddress, RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol,
+        RouteScope, RouteType,
     },
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
@@ -19,18 +20,27 @@ impl Netlink {
     /// Addresses of a link, without those that the kernel makes for the link alone.
     pub fn addresses(&mut self, index: u32) -> io::Result<Vec<Network>> {
         let all = self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
-        Ok(all.iter().filter_map(|message| seen_address(message, index)).collect())
+        Ok(all
+            .iter()
+            .filter_map(|message| seen_address(message, index))
+            .collect())
     }
 
     /// Adds an address without a route for its prefix and without waiting for duplicates: EC2 gives it to nobody else.
     pub fn add_address(&mut self, index: u32, address: Network) -> io::Result<()> {
         let message = address_message(index, address);
-        self.request(RouteNetlinkMessage::NewAddress(message), NLM_F_CREATE | NLM_F_EXCL)
+        self.request(
+            RouteNetlinkMessage::NewAddress(message),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
     }
 
     /// Deletes an address.
     pub fn delete_address(&mut self, index: u32, address: Network) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelAddress(address_message(index, address)), 0)
+        self.request(
+            RouteNetlinkMessage::DelAddress(address_message(index, address)),
+            0,
+        )
     }
 
     /// Our rules of a family.
@@ -43,7 +53,10 @@ impl Netlink {
 
     /// Adds a rule of ours. The kernel would take it twice if it were not for EXCL.
     pub fn add_rule(&mut self, rule: &Rule) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::NewRule(rule_message(rule)), NLM_F_CREATE | NLM_F_EXCL)
+        self.request(
+            RouteNetlinkMessage::NewRule(rule_message(rule)),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
     }
 
     /// Deletes a rule of ours.
@@ -61,12 +74,18 @@ impl Netlink {
 
     /// Adds a route of ours; `index` is the link of the ENI.
     pub fn add_route(&mut self, route: &Route, index: Option<u32>) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::NewRoute(route_message(route, index)), NLM_F_CREATE | NLM_F_EXCL)
+        self.request(
+            RouteNetlinkMessage::NewRoute(route_message(route, index)),
+            NLM_F_CREATE | NLM_F_EXCL,
+        )
     }
 
     /// Deletes a route of ours.
     pub fn delete_route(&mut self, route: &Route, index: Option<u32>) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelRoute(route_message(route, index)), 0)
+        self.request(
+            RouteNetlinkMessage::DelRoute(route_message(route, index)),
+            0,
+        )
     }
 }
 
@@ -86,13 +105,18 @@ fn address_message(index: u32, address: Network) -> AddressMessage {
     if address.ip.is_ipv6() {
         flags |= AddressFlags::Nodad;
     }
-    message.attributes =
-        vec![AddressAttribute::Local(address.ip), AddressAttribute::Address(address.ip), AddressAttribute::Flags(flags)];
+    message.attributes = vec![
+        AddressAttribute::Local(address.ip),
+        AddressAttribute::Address(address.ip),
+        AddressAttribute::Flags(flags),
+    ];
     message
 }
 
 fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<Network> {
-    let RouteNetlinkMessage::NewAddress(message) = message else { return None };
+    let RouteNetlinkMessage::NewAddress(message) = message else {
+        return None;
+    };
     if message.header.index != index || message.header.scope == AddressScope::Link {
         return None;
     }
@@ -105,23 +129,33 @@ fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<Network> {
         AddressAttribute::Address(ip) => Some(*ip),
         _ => None,
     });
-    Some(Network { ip: local.or(address)?, prefix: message.header.prefix_len })
+    Some(Network {
+        ip: local.or(address)?,
+        prefix: message.header.prefix_len,
+    })
 }
 
 fn rule_message(rule: &Rule) -> RuleMessage {
     let mut message = RuleMessage::default();
     message.header.family = af(rule.family);
-    message.attributes = vec![RuleAttribute::Priority(rule.priority), RuleAttribute::Protocol(protocol())];
+    message.attributes = vec![
+        RuleAttribute::Priority(rule.priority),
+        RuleAttribute::Protocol(protocol()),
+    ];
     match &rule.selector {
         Selector::To(network) => {
             message.header.dst_len = network.prefix;
-            message.attributes.push(RuleAttribute::Destination(network.ip));
+            message
+                .attributes
+                .push(RuleAttribute::Destination(network.ip));
         }
         Selector::From(network) => {
             message.header.src_len = network.prefix;
             message.attributes.push(RuleAttribute::Source(network.ip));
         }
-        Selector::Out(name) => message.attributes.push(RuleAttribute::Oifname(name.clone())),
+        Selector::Out(name) => message
+            .attributes
+            .push(RuleAttribute::Oifname(name.clone())),
     }
     match rule.action {
         Action::Blackhole => message.header.action = RuleAction::Blackhole,
@@ -134,8 +168,13 @@ fn rule_message(rule: &Rule) -> RuleMessage {
 }
 
 fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
-    let RouteNetlinkMessage::NewRule(message) = message else { return None };
-    if !message.attributes.contains(&RuleAttribute::Protocol(protocol())) {
+    let RouteNetlinkMessage::NewRule(message) = message else {
+        return None;
+    };
+    if !message
+        .attributes
+        .contains(&RuleAttribute::Protocol(protocol()))
+    {
         return None;
     }
     let family = match message.header.family {
@@ -148,8 +187,18 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
         match attribute {
             RuleAttribute::Priority(value) => priority = *value,
             RuleAttribute::Table(value) => table = Some(*value),
-            RuleAttribute::Destination(ip) => selector = Some(Selector::To(Network { ip: *ip, prefix: message.header.dst_len })),
-            RuleAttribute::Source(ip) => selector = Some(Selector::From(Network { ip: *ip, prefix: message.header.src_len })),
+            RuleAttribute::Destination(ip) => {
+                selector = Some(Selector::To(Network {
+                    ip: *ip,
+                    prefix: message.header.dst_len,
+                }))
+            }
+            RuleAttribute::Source(ip) => {
+                selector = Some(Selector::From(Network {
+                    ip: *ip,
+                    prefix: message.header.src_len,
+                }))
+            }
             RuleAttribute::Oifname(name) => selector = Some(Selector::Out(name.clone())),
             _ => {}
         }
@@ -159,7 +208,12 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
         RuleAction::ToTable => Action::Table(table?),
         _ => return None,
     };
-    Some(Rule { priority, family, selector: selector?, action })
+    Some(Rule {
+        priority,
+        family,
+        selector: selector?,
+        action,
+    })
 }
 
 fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
@@ -170,11 +224,20 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
     message.header.table = RouteHeader::RT_TABLE_UNSPEC;
     message.header.kind = RouteType::Unicast;
     message.header.scope = RouteScope::Universe;
-    message.attributes = vec![RouteAttribute::Table(route.table), RouteAttribute::Priority(route.metric)];
+    message.attributes = vec![
+        RouteAttribute::Table(route.table),
+        RouteAttribute::Priority(route.metric),
+    ];
     if route.to.prefix > 0 {
-        message.attributes.push(RouteAttribute::Destination(route.to.ip.into()));
+        message
+            .attributes
+            .push(RouteAttribute::Destination(route.to.ip.into()));
     }
-    let from = |source: IpAddr| [RouteAttribute::PrefSource(source.into())].into_iter().chain(index.map(RouteAttribute::Oif));
+    let from = |source: IpAddr| {
+        [RouteAttribute::PrefSource(source.into())]
+            .into_iter()
+            .chain(index.map(RouteAttribute::Oif))
+    };
     match route.way {
         Way::OnLink { source } => {
             // In IPv6 the kernel knows no scopes of routes.
@@ -194,7 +257,9 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
 }
 
 fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
-    let RouteNetlinkMessage::NewRoute(message) = message else { return None };
+    let RouteNetlinkMessage::NewRoute(message) = message else {
+        return None;
+    };
     if message.header.protocol != protocol() {
         return None;
     }
@@ -203,8 +268,12 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
         AddressFamily::Inet6 => Family::V6,
         _ => return None,
     };
-    let mut to = Network { ip: Network::everything(family).ip, prefix: message.header.destination_prefix_length };
-    let (mut table, mut metric, mut via, mut source) = (u32::from(message.header.table), 0, None, None);
+    let mut to = Network {
+        ip: Network::everything(family).ip,
+        prefix: message.header.destination_prefix_length,
+    };
+    let (mut table, mut metric, mut via, mut source) =
+        (u32::from(message.header.table), 0, None, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Table(value) => table = *value,
@@ -221,7 +290,12 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
         (RouteType::Unicast, None, Some(source)) => Way::OnLink { source },
         _ => return None,
     };
-    Some(Route { table, to, way, metric })
+    Some(Route {
+        table,
+        to,
+        way,
+        metric,
+    })
 }
 
 fn protocol() -> RouteProtocol {

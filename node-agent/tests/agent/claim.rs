@@ -18,8 +18,17 @@ fn attached_claim_has_all_that_a_plug_needs() {
 #[test]
 fn primary_address_comes_first() {
     let address = |ip: &str, primary: bool| json!({ "address": format!("{ip}/24"), "gateway": "10.0.1.1", "primary": primary });
-    let claim = with(a_claim(), "/status/ipam/addresses", json!([address("10.0.1.7", false), address("10.0.1.50", true)]));
-    assert_eq!(convert(&claim).unwrap().interface.addresses[0].ip.to_string(), "10.0.1.50");
+    let claim = with(
+        a_claim(),
+        "/status/ipam/addresses",
+        json!([address("10.0.1.7", false), address("10.0.1.50", true)]),
+    );
+    assert_eq!(
+        convert(&claim).unwrap().interface.addresses[0]
+            .ip
+            .to_string(),
+        "10.0.1.50"
+    );
 }
 
 #[test]
@@ -31,22 +40,34 @@ fn attachment_without_an_id_is_none() {
 #[test]
 fn reason_to_wait_is_the_last_error_then_the_condition_then_the_phase() {
     let mut document = claim_document();
-    let reason = |document: &serde_json::Value| convert(&serde_json::from_value(document.clone()).unwrap()).unwrap().waits_for;
+    let reason = |document: &serde_json::Value| {
+        convert(&serde_json::from_value(document.clone()).unwrap())
+            .unwrap()
+            .waits_for
+    };
     assert!(reason(&document).contains("Attaching"));
     document["status"]["conditions"] = json!([{
         "type": "Ready", "status": "False", "reason": "Attaching", "message": "the ENI is being attached",
         "lastTransitionTime": "2026-01-01T00:00:00Z"
     }]);
     assert_eq!(reason(&document), "the ENI is being attached");
-    document["status"]["lastError"] = json!({ "code": "AttachmentLimitExceeded", "message": "full", "attempts": 2 });
+    document["status"]["lastError"] =
+        json!({ "code": "AttachmentLimitExceeded", "message": "full", "attempts": 2 });
     assert_eq!(reason(&document), "AttachmentLimitExceeded: full");
 }
 
 #[test]
 fn malformed_address_is_refused_by_name() {
     for address in ["10.0.1.50", "10.0.1.50/33", "x/24", "2001:db8::1/64"] {
-        let claim = with(a_claim(), "/status/ipam/addresses/0/address", json!(address));
+        let claim = with(
+            a_claim(),
+            "/status/ipam/addresses/0/address",
+            json!(address),
+        );
         let error = convert(&claim).unwrap_err().to_string();
-        assert!(error.contains("shop/web-0-abcde") && error.contains(address), "{error}");
+        assert!(
+            error.contains("shop/web-0-abcde") && error.contains(address),
+            "{error}"
+        );
     }
 }

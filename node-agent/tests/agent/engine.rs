@@ -45,13 +45,28 @@ fn add_answers_with_the_interface_and_then_reports_it() {
     let mut agent = Agent::start(&world);
     agent.list(vec![a_claim()]);
     let added = added(agent.add(&world, "c1", "pod"));
-    assert_eq!((added.name.as_str(), added.mac.as_str(), added.mtu), ("eni0", MAC, 1500));
-    assert_eq!((added.addresses[0].address.as_str(), added.addresses[0].gateway.as_str()), ("10.0.1.50/24", "10.0.1.1"));
+    assert_eq!(
+        (added.name.as_str(), added.mac.as_str(), added.mtu),
+        ("eni0", MAC, 1500)
+    );
+    assert_eq!(
+        (
+            added.addresses[0].address.as_str(),
+            added.addresses[0].gateway.as_str()
+        ),
+        ("10.0.1.50/24", "10.0.1.1")
+    );
     let mut place = agent.place();
     if place == Place::Seen {
         place = agent.place();
     }
-    assert_eq!(place, Place::Plugged { pod_uid: "u-1".into(), container_id: "c1".into() });
+    assert_eq!(
+        place,
+        Place::Plugged {
+            pod_uid: "u-1".into(),
+            container_id: "c1".into()
+        }
+    );
     assert_eq!(agent.journal(), 1);
 }
 
@@ -132,7 +147,10 @@ fn restart_disturbs_nothing() {
     let claim = with(a_claim(), "/status/phase", json!("Ready"));
     agent.list(vec![claim.clone()]);
     let notice = agent.notice();
-    assert!(matches!(notice.report.place, Place::Plugged { .. }), "a lost report is made again");
+    assert!(
+        matches!(notice.report.place, Place::Plugged { .. }),
+        "a lost report is made again"
+    );
     agent.claim(after(&claim, &notice));
     // A second claim's report shows that the first one has nothing more to say.
     assert_eq!(agent.del(None, "never-seen"), Reply::Deleted);
@@ -147,7 +165,9 @@ fn released_attachment_goes_home_and_is_given_back() {
     agent.claim(released(a_claim()));
     assert_eq!(agent.place(), Place::Released);
     assert!(world.has_link("host", HOME));
-    let Reply::Failed(error) = agent.add(&world, "c2", "pod") else { panic!() };
+    let Reply::Failed(error) = agent.add(&world, "c2", "pod") else {
+        panic!()
+    };
     assert_eq!(error.code, 11);
     assert!(error.msg.contains("released"), "{}", error.msg);
 }
@@ -156,7 +176,13 @@ fn released_attachment_goes_home_and_is_given_back() {
 fn device_of_a_dead_namespace_is_found_and_told() {
     let (mut world, mut agent) = plugged();
     world.kill("pod");
-    world.wait_until(|world| world.exec("vpc", &["ip", "link", "show", "eni0a"]).status.code() != Some(0));
+    world.wait_until(|world| {
+        world
+            .exec("vpc", &["ip", "link", "show", "eni0a"])
+            .status
+            .code()
+            != Some(0)
+    });
     // What a real NIC does by itself.
     world.wire();
     assert_eq!(agent.place(), Place::Home);
@@ -169,7 +195,13 @@ fn agent_holds_nothing_of_a_pod_between_requests() {
     let (mut world, _agent) = plugged();
     world.kill("pod");
     // The veth, and so its other end, goes with the namespace: at once, if nobody holds it.
-    world.wait_until(|world| world.exec("vpc", &["ip", "link", "show", "eni0a"]).status.code() != Some(0));
+    world.wait_until(|world| {
+        world
+            .exec("vpc", &["ip", "link", "show", "eni0a"])
+            .status
+            .code()
+            != Some(0)
+    });
 }
 
 #[test]
@@ -180,7 +212,13 @@ fn caller_that_hangs_up_is_forgotten() {
     agent.list(vec![a_claim()]);
     let file = File::open(world.path("pod")).unwrap();
     let request = Request::Add(an_add(&world.path("pod"), "c1"));
-    let given_up = ask(&agent.socket(), request, Some(file.as_fd()), Duration::ZERO, Duration::from_millis(200));
+    let given_up = ask(
+        &agent.socket(),
+        request,
+        Some(file.as_fd()),
+        Duration::ZERO,
+        Duration::from_millis(200),
+    );
     assert!(matches!(given_up, Err(NoReply::TooSlow)));
     // The request after it is answered behind the hang-up of the one before.
     assert_eq!(agent.del(None, "c2"), Reply::Deleted);
@@ -195,9 +233,15 @@ fn refused_plug_says_why_and_works_once_the_cause_is_gone() {
     let agent = Agent::start(&world);
     agent.list(vec![a_claim()]);
     world.ip("pod", "link add eni0 type bridge");
-    let Reply::Failed(error) = agent.add(&world, "c1", "pod") else { panic!() };
+    let Reply::Failed(error) = agent.add(&world, "c1", "pod") else {
+        panic!()
+    };
     assert_eq!(error.code, 100);
-    assert!(error.msg.contains("shop/web-0-abcde") && error.msg.contains("named eni0 already"), "{}", error.msg);
+    assert!(
+        error.msg.contains("shop/web-0-abcde") && error.msg.contains("named eni0 already"),
+        "{}",
+        error.msg
+    );
     assert!(world.has_link("host", HOME));
     assert_eq!(agent.journal(), 0);
     world.ip("pod", "link del eni0");
@@ -209,7 +253,9 @@ fn note_of_the_plugin_is_done_at_the_next_start() {
     let (world, agent) = plugged();
     let socket = agent.socket();
     let folder = agent.stop();
-    let del = Del { sandbox: sandbox("c1") };
+    let del = Del {
+        sandbox: sandbox("c1"),
+    };
     tombstone::lay(&tombstone::folder(&socket), &del).unwrap();
     let agent = Agent::start_in(&world, folder);
     wait_until(|| world.has_link("host", HOME));
@@ -231,7 +277,14 @@ fn claim_that_the_api_server_lost_keeps_its_device() {
 fn only_well_formed_requests_of_our_version_are_heard() {
     let world = World::new();
     let agent = Agent::start(&world);
-    assert_eq!(std::fs::metadata(agent.socket()).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        std::fs::metadata(agent.socket())
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777,
+        0o600
+    );
     let say = |line: &str| -> Reply {
         let mut stream = UnixStream::connect(agent.socket()).unwrap();
         stream.write_all(line.as_bytes()).unwrap();
@@ -242,10 +295,16 @@ fn only_well_formed_requests_of_our_version_are_heard() {
     };
     let long = format!("\"{}", "x".repeat(70_000));
     let other = json!({ "version": VERSION + 1, "request": "future" }).to_string() + "\n";
-    for (line, part) in
-        [("", "no end"), ("{}\n", "version"), ("nonsense\n", "expected"), (long.as_str(), "too long"), (other.as_str(), "init container")]
-    {
-        let Reply::Failed(error) = say(line) else { panic!("{line:?}") };
+    for (line, part) in [
+        ("", "no end"),
+        ("{}\n", "version"),
+        ("nonsense\n", "expected"),
+        (long.as_str(), "too long"),
+        (other.as_str(), "init container"),
+    ] {
+        let Reply::Failed(error) = say(line) else {
+            panic!("{line:?}")
+        };
         assert_eq!(error.code, 101);
         assert!(error.msg.contains(part), "{part}: {}", error.msg);
     }
@@ -258,14 +317,27 @@ fn add_without_the_pods_namespace_is_refused() {
     let plain = File::open("/etc/hostname").unwrap();
     for netns in [None, Some(plain.as_fd())] {
         let request = Request::Add(an_add("/run/netns/x", "c1"));
-        let reply = ask(&agent.socket(), request, netns, Duration::ZERO, Duration::from_secs(5)).unwrap();
-        assert!(matches!(&reply, Reply::Failed(error) if error.code == 101), "{reply:?}");
+        let reply = ask(
+            &agent.socket(),
+            request,
+            netns,
+            Duration::ZERO,
+            Duration::from_secs(5),
+        )
+        .unwrap();
+        assert!(
+            matches!(&reply, Reply::Failed(error) if error.code == 101),
+            "{reply:?}"
+        );
     }
 }
 
 #[test]
 fn envelope_is_one_line_of_json() {
-    let envelope = Envelope { version: VERSION, request: Request::Add(an_add("/run/netns/x", "c1")) };
+    let envelope = Envelope {
+        version: VERSION,
+        request: Request::Add(an_add("/run/netns/x", "c1")),
+    };
     assert_eq!(
         serde_json::to_value(envelope).unwrap(),
         json!({ "version": 1, "request": { "add": {

@@ -7,7 +7,13 @@ use crate::world::{ENI, HOME, World, an_eni, an_interface};
 
 fn plugged() -> World {
     let world = World::new();
-    plug(&world.node(), &world.netns("pod"), &an_eni(), &an_interface()).unwrap();
+    plug(
+        &world.node(),
+        &world.netns("pod"),
+        &an_eni(),
+        &an_interface(),
+    )
+    .unwrap();
     world
 }
 
@@ -24,7 +30,13 @@ fn is_home(world: &World) {
 fn living_pod_keeps_no_trace() {
     let world = World::new();
     let before = world.portrait("pod");
-    plug(&world.node(), &world.netns("pod"), &an_eni(), &an_interface()).unwrap();
+    plug(
+        &world.node(),
+        &world.netns("pod"),
+        &an_eni(),
+        &an_interface(),
+    )
+    .unwrap();
     assert_ne!(world.portrait("pod"), before);
     assert!(home(&world.node(), Some(&world.netns("pod")), &an_eni()).unwrap());
     assert_eq!(world.portrait("pod"), before);
@@ -46,7 +58,13 @@ fn device_can_be_plugged_again_after_it_was_home() {
     let mut world = plugged();
     home(&world.node(), Some(&world.netns("pod")), &an_eni()).unwrap();
     world.pod("next");
-    plug(&world.node(), &world.netns("next"), &an_eni(), &an_interface()).unwrap();
+    plug(
+        &world.node(),
+        &world.netns("next"),
+        &an_eni(),
+        &an_interface(),
+    )
+    .unwrap();
     assert_eq!(world.device("next").unwrap()["ifname"], "eni0");
 }
 
@@ -61,7 +79,10 @@ fn whatever_the_pod_did_to_the_device_it_comes_home_clean() {
     world.ip("pod", "addr add 192.0.2.1/24 dev taken");
     world.ip("pod", "link add br0 type bridge");
     world.ip("pod", "link set taken master br0");
-    assert!(world.has_link("host", "veth3"), "the pod's first interface ends there");
+    assert!(
+        world.has_link("host", "veth3"),
+        "the pod's first interface ends there"
+    );
     assert!(home(&world.node(), Some(&world.netns("pod")), &an_eni()).unwrap());
     is_home(&world);
 }
@@ -71,8 +92,17 @@ fn dead_namespace_gives_the_device_back_and_it_is_tidied() {
     let mut world = plugged();
     world.kill("pod");
     // A NIC returns to the host under its name, if that is free; a veth dies with its namespace and is made anew here.
-    world.wait_until(|world| world.exec("vpc", &["ip", "link", "show", "eni0a"]).status.code() != Some(0));
-    assert!(!home(&world.node(), None, &an_eni()).unwrap(), "not back yet, and no failure");
+    world.wait_until(|world| {
+        world
+            .exec("vpc", &["ip", "link", "show", "eni0a"])
+            .status
+            .code()
+            != Some(0)
+    });
+    assert!(
+        !home(&world.node(), None, &an_eni()).unwrap(),
+        "not back yet, and no failure"
+    );
     world.wire();
     world.ip("host", "link set eth1 up");
     world.ip("host", "link set eth1 alias left-by-the-pod");
@@ -83,7 +113,10 @@ fn dead_namespace_gives_the_device_back_and_it_is_tidied() {
 #[test]
 fn device_that_is_in_the_pod_under_its_host_name_comes_home() {
     let world = World::new();
-    world.ip("host", &format!("link set eth1 netns {}", world.name("pod")));
+    world.ip(
+        "host",
+        &format!("link set eth1 netns {}", world.name("pod")),
+    );
     assert!(home(&world.node(), Some(&world.netns("pod")), &an_eni()).unwrap());
     is_home(&world);
 }

@@ -15,13 +15,26 @@ struct Machine {
 /// A machine whose first network is `pods`.
 fn a_machine() -> Machine {
     let folder = tempfile::tempdir().unwrap();
-    let places = Places { bin: folder.path().join("bin"), conf: folder.path().join("net.d") };
+    let places = Places {
+        bin: folder.path().join("bin"),
+        conf: folder.path().join("net.d"),
+    };
     fs::create_dir_all(&places.conf).unwrap();
     let binary = folder.path().join("eniclaim");
     fs::write(&binary, "plugin").unwrap();
-    let machine = Machine { folder, places, binary };
-    machine.configure("10-pods.conflist", &json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": [{ "type": "ptp" }] }));
-    machine.configure("20-other.conflist", &json!({ "cniVersion": "1.0.0", "name": "other", "plugins": [{ "type": "ptp" }] }));
+    let machine = Machine {
+        folder,
+        places,
+        binary,
+    };
+    machine.configure(
+        "10-pods.conflist",
+        &json!({ "cniVersion": "1.0.0", "name": "pods", "plugins": [{ "type": "ptp" }] }),
+    );
+    machine.configure(
+        "20-other.conflist",
+        &json!({ "cniVersion": "1.0.0", "name": "other", "plugins": [{ "type": "ptp" }] }),
+    );
     machine
 }
 
@@ -41,7 +54,11 @@ impl Machine {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { files.push((path.clone(), fs::read_to_string(path).unwrap())) }
+                if path.is_dir() {
+                    folders.push(path)
+                } else {
+                    files.push((path.clone(), fs::read_to_string(path).unwrap()))
+                }
             }
         }
         files.sort();
@@ -61,10 +78,20 @@ fn plugin_and_drop_in_of_the_first_network_are_there() {
     assert_eq!(install(&machine.binary, &machine.places).unwrap(), "pods");
     let plugin = machine.places.bin.join("eniclaim");
     assert_eq!(fs::read_to_string(&plugin).unwrap(), "plugin");
-    assert_eq!(fs::metadata(&plugin).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(
+        fs::metadata(&plugin).unwrap().permissions().mode() & 0o777,
+        0o755
+    );
     let drop_in: Value = serde_json::from_slice(&fs::read(machine.drop_in()).unwrap()).unwrap();
-    assert_eq!(drop_in, json!({ "type": "eniclaim", "capabilities": { "io.kubernetes.cri.pod-annotations": true } }));
-    assert_eq!(fs::read_dir(&machine.places.conf).unwrap().count(), 3, "the nudge leaves nothing");
+    assert_eq!(
+        drop_in,
+        json!({ "type": "eniclaim", "capabilities": { "io.kubernetes.cri.pod-annotations": true } })
+    );
+    assert_eq!(
+        fs::read_dir(&machine.places.conf).unwrap().count(),
+        3,
+        "the nudge leaves nothing"
+    );
 }
 
 #[test]
@@ -76,7 +103,10 @@ fn second_install_changes_nothing_and_a_newer_plugin_replaces_the_older() {
     assert_eq!(machine.files(), before);
     fs::write(&machine.binary, "newer").unwrap();
     install(&machine.binary, &machine.places).unwrap();
-    assert_eq!(fs::read_to_string(machine.places.bin.join("eniclaim")).unwrap(), "newer");
+    assert_eq!(
+        fs::read_to_string(machine.places.bin.join("eniclaim")).unwrap(),
+        "newer"
+    );
 }
 
 #[test]
@@ -105,11 +135,20 @@ fn drop_ins_of_others_stay() {
 #[test]
 fn networks_that_take_no_drop_in_are_told_with_the_way_out() {
     let machine = a_machine();
-    machine.configure("05-first.conflist", &json!({ "name": "pods", "loadOnlyInlinedPlugins": true, "plugins": [{ "type": "ptp" }] }));
+    machine.configure(
+        "05-first.conflist",
+        &json!({ "name": "pods", "loadOnlyInlinedPlugins": true, "plugins": [{ "type": "ptp" }] }),
+    );
     machine.refuses("loadOnlyInlinedPlugins");
-    machine.configure("05-first.conflist", &json!({ "name": "../pods", "plugins": [{ "type": "ptp" }] }));
+    machine.configure(
+        "05-first.conflist",
+        &json!({ "name": "../pods", "plugins": [{ "type": "ptp" }] }),
+    );
     machine.refuses("cannot be the name of a folder");
-    machine.configure("05-first.conflist", &json!({ "plugins": [{ "type": "ptp" }] }));
+    machine.configure(
+        "05-first.conflist",
+        &json!({ "plugins": [{ "type": "ptp" }] }),
+    );
     machine.refuses("has no name");
     machine.configure("04-single.conf", &json!({ "name": "pods", "type": "ptp" }));
     machine.refuses("turn it into a .conflist");

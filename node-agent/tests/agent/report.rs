@@ -13,16 +13,25 @@ use crate::running::{a_claim, after};
 fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
     Notice {
         claim,
-        report: Report { attachment: "eni-attach-0123456789abcdef0".into(), place },
+        report: Report {
+            attachment: "eni-attach-0123456789abcdef0".into(),
+            place,
+        },
         now: now.parse().unwrap(),
         seen: "2026-01-01T00:00:01Z".parse().unwrap(),
         metadata: Metadata::Blocked,
-        features: Features { egress_hook: true, ipv6: true },
+        features: Features {
+            egress_hook: true,
+            ipv6: true,
+        },
     }
 }
 
 fn plugged() -> Place {
-    Place::Plugged { pod_uid: "u-1".into(), container_id: "c1".into() }
+    Place::Plugged {
+        pod_uid: "u-1".into(),
+        container_id: "c1".into(),
+    }
 }
 
 #[test]
@@ -32,16 +41,34 @@ fn plugged_device_is_described_whole() {
     let status = after(&a_claim(), &notice).status.unwrap();
     let device = status.device.unwrap();
     assert_eq!(device.state, DeviceState::Plugged);
-    assert_eq!((device.pod_uid.as_deref(), device.container_id.as_deref(), device.if_name.as_deref()), (Some("u-1"), Some("c1"), Some("eni0")));
+    assert_eq!(
+        (
+            device.pod_uid.as_deref(),
+            device.container_id.as_deref(),
+            device.if_name.as_deref()
+        ),
+        (Some("u-1"), Some("c1"), Some("eni0"))
+    );
     assert!(status.timeline.seen.is_some() && status.timeline.plugged.is_some());
-    let held: Vec<_> = status.conditions.iter().filter(|c| c.status == ConditionStatus::True).map(|c| c.kind.as_str()).collect();
+    let held: Vec<_> = status
+        .conditions
+        .iter()
+        .filter(|c| c.status == ConditionStatus::True)
+        .map(|c| c.kind.as_str())
+        .collect();
     assert_eq!(held, ["Plugged", "MetadataBlocked"]);
 }
 
 #[test]
 fn times_of_first_stages_stay_and_others_move() {
-    let claim = after(&a_claim(), &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"));
-    let again = after(&claim, &a_notice(claim.clone(), plugged(), "2026-01-01T00:00:09Z"));
+    let claim = after(
+        &a_claim(),
+        &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"),
+    );
+    let again = after(
+        &claim,
+        &a_notice(claim.clone(), plugged(), "2026-01-01T00:00:09Z"),
+    );
     let (first, second) = (claim.status.unwrap(), again.status.unwrap());
     assert_eq!(first.timeline, second.timeline);
     assert_eq!(first.conditions, second.conditions);
@@ -50,10 +77,21 @@ fn times_of_first_stages_stay_and_others_move() {
 
 #[test]
 fn device_at_home_has_no_pod_and_says_nothing_of_metadata() {
-    let claim = after(&a_claim(), &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"));
-    let status = after(&claim, &a_notice(claim.clone(), Place::Home, "2026-01-01T00:01:00Z")).status.unwrap();
+    let claim = after(
+        &a_claim(),
+        &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"),
+    );
+    let status = after(
+        &claim,
+        &a_notice(claim.clone(), Place::Home, "2026-01-01T00:01:00Z"),
+    )
+    .status
+    .unwrap();
     let device = status.device.unwrap();
-    assert_eq!((device.state, device.pod_uid, device.if_name), (DeviceState::Home, None, None));
+    assert_eq!(
+        (device.state, device.pod_uid, device.if_name),
+        (DeviceState::Home, None, None)
+    );
     assert!(status.timeline.plugged.is_some(), "it was plugged once");
     assert_eq!(status.conditions.len(), 1);
     assert_eq!(status.conditions[0].status, ConditionStatus::False);
@@ -64,7 +102,10 @@ fn kernel_without_the_hook_and_class_that_allows_are_told_apart() {
     let condition = |metadata, egress_hook| {
         let mut notice = a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z");
         (notice.metadata, notice.features.egress_hook) = (metadata, egress_hook);
-        notice.patch()["status"]["conditions"][1]["reason"].as_str().unwrap().to_owned()
+        notice.patch()["status"]["conditions"][1]["reason"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     assert_eq!(condition(Metadata::Blocked, true), "Blocked");
     assert_eq!(condition(Metadata::Blocked, false), "NoEgressHook");

@@ -45,7 +45,11 @@ impl Agent {
 
     /// Starts an agent where another one left its journal.
     pub fn start_in(world: &World, folder: Arc<TempDir>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         let node = world.node();
         let (inputs, from_all) = mpsc::channel(64);
         let (sender, notices) = mpsc::unbounded_channel();
@@ -61,10 +65,19 @@ impl Agent {
                 metrics: Metrics::default(),
                 ready: Arc::new(AtomicBool::new(false)),
             });
-            (socket, tokio::spawn(async move { engine.unwrap().run(from_all, events).await.unwrap() }))
+            (
+                socket,
+                tokio::spawn(async move { engine.unwrap().run(from_all, events).await.unwrap() }),
+            )
         });
         runtime.spawn(socket.serve(inputs.clone()));
-        Self { runtime: Some(runtime), folder, inputs, notices, engine }
+        Self {
+            runtime: Some(runtime),
+            folder,
+            inputs,
+            notices,
+            engine,
+        }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -72,14 +85,21 @@ impl Agent {
     }
 
     pub fn journal(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("journal")).unwrap().count()
+        std::fs::read_dir(self.folder.path().join("journal"))
+            .unwrap()
+            .count()
     }
 
     /// Ends the agent, and says where its journal is.
     pub fn stop(mut self) -> Arc<TempDir> {
         self.inputs.blocking_send(Input::End).unwrap();
         let runtime = self.runtime.take().unwrap();
-        runtime.block_on(async { tokio::time::timeout(DEADLINE, &mut self.engine).await.unwrap().unwrap() });
+        runtime.block_on(async {
+            tokio::time::timeout(DEADLINE, &mut self.engine)
+                .await
+                .unwrap()
+                .unwrap()
+        });
         runtime.shutdown_background();
         self.folder.clone()
     }
@@ -89,12 +109,19 @@ impl Agent {
     }
 
     pub fn claim(&self, claim: EniClaim) {
-        self.inputs.blocking_send(Input::Claim(Box::new(claim))).unwrap();
+        self.inputs
+            .blocking_send(Input::Claim(Box::new(claim)))
+            .unwrap();
     }
 
     pub fn gone(&self, claim: &EniClaim) {
-        let (namespace, name) = (claim.metadata.namespace.clone().unwrap(), claim.metadata.name.clone().unwrap());
-        self.inputs.blocking_send(Input::ClaimGone(ClaimKey { namespace, name })).unwrap();
+        let (namespace, name) = (
+            claim.metadata.namespace.clone().unwrap(),
+            claim.metadata.name.clone().unwrap(),
+        );
+        self.inputs
+            .blocking_send(Input::ClaimGone(ClaimKey { namespace, name }))
+            .unwrap();
     }
 
     pub fn add(&self, world: &World, container: &str, pod: &str) -> Reply {
@@ -102,22 +129,43 @@ impl Agent {
     }
 
     /// An ADD that waits in the background.
-    pub fn adding(&self, world: &World, container: &str, pod: &str) -> std::thread::JoinHandle<Reply> {
+    pub fn adding(
+        &self,
+        world: &World,
+        container: &str,
+        pod: &str,
+    ) -> std::thread::JoinHandle<Reply> {
         let (socket, path, container) = (self.socket(), world.path(pod), container.to_owned());
         std::thread::spawn(move || add(&socket, &path, &container).unwrap())
     }
 
     pub fn del(&self, netns: Option<String>, container: &str) -> Reply {
         let file = netns.map(|path| File::open(path).unwrap());
-        let request = Request::Del(Del { sandbox: sandbox(container) });
-        ask(&self.socket(), request, file.as_ref().map(AsFd::as_fd), DEADLINE, DEADLINE).unwrap()
+        let request = Request::Del(Del {
+            sandbox: sandbox(container),
+        });
+        ask(
+            &self.socket(),
+            request,
+            file.as_ref().map(AsFd::as_fd),
+            DEADLINE,
+            DEADLINE,
+        )
+        .unwrap()
     }
 
     /// The next report.
     pub fn notice(&mut self) -> Notice {
-        let Self { runtime, notices, .. } = self;
+        let Self {
+            runtime, notices, ..
+        } = self;
         let next = async { tokio::time::timeout(DEADLINE, notices.recv()).await };
-        runtime.as_ref().unwrap().block_on(next).expect("no report came").unwrap()
+        runtime
+            .as_ref()
+            .unwrap()
+            .block_on(next)
+            .expect("no report came")
+            .unwrap()
     }
 
     pub fn place(&mut self) -> Place {
@@ -132,16 +180,35 @@ impl Agent {
 
 fn add(socket: &Path, path: &str, container: &str) -> Result<Reply, NoReply> {
     let file = File::open(path).unwrap();
-    ask(socket, Request::Add(an_add(path, container)), Some(file.as_fd()), DEADLINE, DEADLINE)
+    ask(
+        socket,
+        Request::Add(an_add(path, container)),
+        Some(file.as_fd()),
+        DEADLINE,
+        DEADLINE,
+    )
 }
 
 pub fn an_add(path: &str, container: &str) -> Add {
-    let pod = Pod { namespace: "shop".into(), name: "web-0".into(), uid: "u-1".into() };
-    Add { sandbox: sandbox(container), netns: path.into(), pod, class: "app".into() }
+    let pod = Pod {
+        namespace: "shop".into(),
+        name: "web-0".into(),
+        uid: "u-1".into(),
+    };
+    Add {
+        sandbox: sandbox(container),
+        netns: path.into(),
+        pod,
+        class: "app".into(),
+    }
 }
 
 pub fn sandbox(container: &str) -> Sandbox {
-    Sandbox { network: "pods".into(), container_id: container.into(), if_name: "eth0".into() }
+    Sandbox {
+        network: "pods".into(),
+        container_id: container.into(),
+        if_name: "eth0".into(),
+    }
 }
 
 /// A claim whose ENI is attached, as the operator writes it.
@@ -168,7 +235,9 @@ pub fn claim_document() -> Value {
 /// The claim with one field of its status set.
 pub fn with(claim: EniClaim, pointer: &str, value: Value) -> EniClaim {
     let mut document = serde_json::to_value(claim).unwrap();
-    *document.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value;
+    *document
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("no {pointer}")) = value;
     serde_json::from_value(document).unwrap()
 }
 

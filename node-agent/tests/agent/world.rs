@@ -14,7 +14,10 @@ use node_agent::{
     plug::{Eni, Node},
 };
 use node_agent_core::claim::{Address, Interface, Metadata};
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt::{Timeout, set_socket_timeout}};
+use rustix::net::{
+    AddressFamily, SocketType, bind, connect, socket,
+    sockopt::{Timeout, set_socket_timeout},
+};
 use serde_json::Value;
 
 pub const MAC: &str = "02:ec:00:00:00:0a";
@@ -24,12 +27,19 @@ pub const HOME: &str = "ec02ec0000000a";
 /// Runs a program that must succeed.
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = attempt(program, arguments);
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap()
 }
 
 pub fn attempt(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program} is needed: {e}"))
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|e| panic!("{program} is needed: {e}"))
 }
 
 /// Runs a line of `ip` arguments.
@@ -47,8 +57,15 @@ impl World {
     /// A host with a device, a VPC router on the other end of the wire, and a pod with its own first interface.
     pub fn new() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let prefix = format!("eat{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut world = Self { prefix, made: Vec::new() };
+        let prefix = format!(
+            "eat{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut world = Self {
+            prefix,
+            made: Vec::new(),
+        };
         for name in ["host", "vpc"] {
             world.namespace(name);
         }
@@ -82,7 +99,9 @@ impl World {
     /// Makes the device appear on the host, with the VPC at its other end.
     pub fn wire(&self) {
         let (host, vpc) = (self.name("host"), self.name("vpc"));
-        ip(&format!("-n {host} link add eth1 address {MAC} type veth peer name eni0a netns {vpc}"));
+        ip(&format!(
+            "-n {host} link add eth1 address {MAC} type veth peer name eni0a netns {vpc}"
+        ));
         self.ip("vpc", "addr add 10.0.1.1/24 dev eni0a");
         self.ip("vpc", "link set eni0a up");
         // What a router would answer for: other subnets, and the metadata service.
@@ -94,7 +113,9 @@ impl World {
     pub fn pod(&mut self, short: &str) {
         self.namespace(short);
         let (host, pod, index) = (self.name("host"), self.name(short), self.made.len());
-        ip(&format!("-n {host} link add veth{index} type veth peer name eth0 netns {pod}"));
+        ip(&format!(
+            "-n {host} link add veth{index} type veth peer name eth0 netns {pod}"
+        ));
         self.ip("host", &format!("link set veth{index} up"));
         self.ip(short, "addr add 10.244.1.2/24 dev eth0");
         self.ip(short, "link set eth0 up");
@@ -107,7 +128,11 @@ impl World {
 
     pub fn json(&self, short: &str, line: &str) -> Value {
         let text = self.ip(short, &format!("-j {line}"));
-        if text.trim().is_empty() { Value::Array(Vec::new()) } else { serde_json::from_str(&text).unwrap() }
+        if text.trim().is_empty() {
+            Value::Array(Vec::new())
+        } else {
+            serde_json::from_str(&text).unwrap()
+        }
     }
 
     /// Runs a program inside a namespace.
@@ -124,9 +149,16 @@ impl World {
 
     /// All that ip and nft say about a namespace, without what counts by itself.
     pub fn portrait(&self, short: &str) -> Value {
-        let mut parts: Vec<_> = ["link", "addr", "route show table all", "-6 route show table all", "rule", "-6 rule"]
-            .map(|line| self.json(short, line))
-            .into();
+        let mut parts: Vec<_> = [
+            "link",
+            "addr",
+            "route show table all",
+            "-6 route show table all",
+            "rule",
+            "-6 rule",
+        ]
+        .map(|line| self.json(short, line))
+        .into();
         parts.push(self.nft(short));
         Value::Array(parts)
     }
@@ -137,21 +169,42 @@ impl World {
 
     pub fn eyes(&self) -> Eyes {
         let proc_sys_net = PathBuf::from("/proc/sys/net");
-        let features = self.netns("host").inside(|| Eyes::features(Path::new("/proc/sys/net"))).unwrap().unwrap();
-        Eyes { drivers: Drivers { for_tests: vec!["veth".into()] }, proc_sys_net, features }
+        let features = self
+            .netns("host")
+            .inside(|| Eyes::features(Path::new("/proc/sys/net")))
+            .unwrap()
+            .unwrap();
+        Eyes {
+            drivers: Drivers {
+                for_tests: vec!["veth".into()],
+            },
+            proc_sys_net,
+            features,
+        }
     }
 
     pub fn node(&self) -> Node {
-        Node { host: self.netns("host"), eyes: self.eyes() }
+        Node {
+            host: self.netns("host"),
+            eyes: self.eyes(),
+        }
     }
 
     pub fn has_link(&self, short: &str, name: &str) -> bool {
-        self.json(short, "link").as_array().unwrap().iter().any(|link| link["ifname"] == name)
+        self.json(short, "link")
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|link| link["ifname"] == name)
     }
 
     /// Accepts connections in a namespace, on every address, until the test ends.
     pub fn serve(&self, short: &str, port: u16) {
-        let listener = self.netns(short).inside(|| TcpListener::bind(("0.0.0.0", port))).unwrap().unwrap();
+        let listener = self
+            .netns(short)
+            .inside(|| TcpListener::bind(("0.0.0.0", port)))
+            .unwrap()
+            .unwrap();
         std::thread::spawn(move || listener.incoming().for_each(drop));
     }
 
@@ -179,7 +232,12 @@ impl World {
 
     /// The link with the ENI's address, wherever it is.
     pub fn device(&self, short: &str) -> Option<Value> {
-        self.json(short, "addr").as_array().unwrap().iter().find(|link| link["address"] == MAC).cloned()
+        self.json(short, "addr")
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|link| link["address"] == MAC)
+            .cloned()
     }
 }
 
@@ -192,13 +250,20 @@ impl Drop for World {
 }
 
 pub fn an_eni() -> Eni {
-    Eni { mac: MAC.parse().unwrap(), id: ENI.into() }
+    Eni {
+        mac: MAC.parse().unwrap(),
+        id: ENI.into(),
+    }
 }
 
 pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
         metadata: Metadata::Blocked,
-        addresses: vec![Address { ip: "10.0.1.50".parse().unwrap(), prefix: 24, gateway: "10.0.1.1".parse().unwrap() }],
+        addresses: vec![Address {
+            ip: "10.0.1.50".parse().unwrap(),
+            prefix: 24,
+            gateway: "10.0.1.1".parse().unwrap(),
+        }],
     }
 }

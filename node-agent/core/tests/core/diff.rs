@@ -12,7 +12,10 @@ use proptest::{prelude::*, sample::subsequence};
 
 use crate::{kernel::apply, makers::an_interface};
 
-const FULL: Features = Features { egress_hook: true, ipv6: true };
+const FULL: Features = Features {
+    egress_hook: true,
+    ipv6: true,
+};
 
 prop_compose! {
     fn an_address()(last in 2_u8..20, wide in any::<bool>(), v6 in any::<bool>()) -> Address {
@@ -43,24 +46,38 @@ fn features() -> impl Strategy<Value = Features> {
 
 /// A namespace as it may be found: some parts of another layout, at some stage, damaged by the pod.
 fn a_namespace() -> impl Strategy<Value = Picture> {
-    (interface(), features(), any::<bool>(), any::<bool>()).prop_flat_map(|(interface, features, here, up)| {
-        let whole = layout(&interface, features);
-        let (rules, routes) = (Vec::from_iter(whole.rules.clone()), Vec::from_iter(whole.routes.clone()));
-        (subsequence(rules.clone(), 0..=rules.len()), subsequence(routes.clone(), 0..=routes.len()), any::<bool>()).prop_map(
-            move |(rules, routes, drop)| {
-                let mut picture = whole.clone();
-                picture.rules = rules.into_iter().collect();
-                picture.egress_drop = drop;
-                picture.routes = routes.into_iter().filter(|r| !r.needs_link() || (here && up)).collect();
-                picture.link = picture.link.filter(|_| here).map(|link| Link { up, ..link });
-                if !here {
-                    picture.addresses.clear();
-                    picture.sysctls.clear();
-                }
-                picture
-            },
-        )
-    })
+    (interface(), features(), any::<bool>(), any::<bool>()).prop_flat_map(
+        |(interface, features, here, up)| {
+            let whole = layout(&interface, features);
+            let (rules, routes) = (
+                Vec::from_iter(whole.rules.clone()),
+                Vec::from_iter(whole.routes.clone()),
+            );
+            (
+                subsequence(rules.clone(), 0..=rules.len()),
+                subsequence(routes.clone(), 0..=routes.len()),
+                any::<bool>(),
+            )
+                .prop_map(move |(rules, routes, drop)| {
+                    let mut picture = whole.clone();
+                    picture.rules = rules.into_iter().collect();
+                    picture.egress_drop = drop;
+                    picture.routes = routes
+                        .into_iter()
+                        .filter(|r| !r.needs_link() || (here && up))
+                        .collect();
+                    picture.link = picture
+                        .link
+                        .filter(|_| here)
+                        .map(|link| Link { up, ..link });
+                    if !here {
+                        picture.addresses.clear();
+                        picture.sysctls.clear();
+                    }
+                    picture
+                })
+        },
+    )
 }
 
 fn a_wish() -> impl Strategy<Value = Picture> {
@@ -107,18 +124,33 @@ proptest! {
 /// What must hold between any two steps of a plug and of a way home.
 fn closed(picture: &Picture, interface: &Interface, features: Features, after: &Step) {
     for address in &picture.addresses {
-        let table = picture.rules.iter().find_map(|rule| match (&rule.selector, rule.action) {
-            (Selector::From(source), Action::Table(table)) if source == address => Some(table),
-            _ => None,
-        });
+        let table = picture
+            .rules
+            .iter()
+            .find_map(|rule| match (&rule.selector, rule.action) {
+                (Selector::From(source), Action::Table(table)) if source == address => Some(table),
+                _ => None,
+            });
         let table = table.unwrap_or_else(|| panic!("{address} has no rule after {after:?}"));
         let everything = Network::everything(address.family());
-        let ends = picture.routes.iter().any(|r| r.table == table && r.to == everything && r.way == Way::Unreachable);
+        let ends = picture
+            .routes
+            .iter()
+            .any(|r| r.table == table && r.to == everything && r.way == Way::Unreachable);
         assert!(ends, "the table of {address} is open after {after:?}");
     }
     if picture.link.as_ref().is_some_and(|l| l.up) && interface.metadata == Metadata::Blocked {
-        assert!(picture.rules.iter().any(|r| r.priority == METADATA_PRIORITY), "metadata is routed after {after:?}");
-        assert!(picture.egress_drop || !features.egress_hook, "metadata is not dropped after {after:?}");
+        assert!(
+            picture
+                .rules
+                .iter()
+                .any(|r| r.priority == METADATA_PRIORITY),
+            "metadata is routed after {after:?}"
+        );
+        assert!(
+            picture.egress_drop || !features.egress_hook,
+            "metadata is not dropped after {after:?}"
+        );
     }
 }
 
@@ -144,8 +176,20 @@ fn plug_into_an_empty_namespace_is_these_steps() {
     assert_eq!(
         words,
         [
-            "end of table", "refuse metadata", "refuse metadata", "rule", "rule", "move", "sysctl", "sysctl", "sysctl",
-            "drop egress", "address", "up", "route", "route"
+            "end of table",
+            "refuse metadata",
+            "refuse metadata",
+            "rule",
+            "rule",
+            "move",
+            "sysctl",
+            "sysctl",
+            "sysctl",
+            "drop egress",
+            "address",
+            "up",
+            "route",
+            "route"
         ]
     );
 }

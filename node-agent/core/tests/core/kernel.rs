@@ -10,7 +10,10 @@ pub fn apply(picture: &mut Picture, step: &Step) {
     match step {
         Step::MoveIn { name } => {
             assert!(picture.link.is_none(), "the link is here already");
-            picture.link = Some(Link { name: name.clone(), up: false });
+            picture.link = Some(Link {
+                name: name.clone(),
+                up: false,
+            });
             picture.sysctls = defaults();
             picture.egress_drop = false;
         }
@@ -25,10 +28,19 @@ pub fn apply(picture: &mut Picture, step: &Step) {
         Step::AddRule(rule) => assert!(picture.rules.insert(rule.clone()), "EEXIST {rule:?}"),
         Step::DelRule(rule) => assert!(picture.rules.remove(rule), "ENOENT {rule:?}"),
         Step::AddRoute(route) => {
-            assert!(!picture.routes.iter().any(|r| (r.table, r.to, r.metric) == (route.table, route.to, route.metric)), "EEXIST {route:?}");
+            assert!(
+                !picture
+                    .routes
+                    .iter()
+                    .any(|r| (r.table, r.to, r.metric) == (route.table, route.to, route.metric)),
+                "EEXIST {route:?}"
+            );
             if let Way::OnLink { source } | Way::Gateway { source, .. } = route.way {
                 assert!(link(picture).up, "ENETDOWN {route:?}");
-                assert!(picture.addresses.iter().any(|a| a.ip == source), "EINVAL {route:?}");
+                assert!(
+                    picture.addresses.iter().any(|a| a.ip == source),
+                    "EINVAL {route:?}"
+                );
             }
             picture.routes.insert(*route);
         }
@@ -58,5 +70,10 @@ fn link(picture: &mut Picture) -> &mut Link {
 }
 
 fn defaults() -> std::collections::BTreeMap<Sysctl, String> {
-    [(Sysctl::RpFilter, "0".into()), (Sysctl::AcceptRa, "1".into()), (Sysctl::AcceptDad, "1".into())].into()
+    [
+        (Sysctl::RpFilter, "0".into()),
+        (Sysctl::AcceptRa, "1".into()),
+        (Sysctl::AcceptDad, "1".into()),
+    ]
+    .into()
 }

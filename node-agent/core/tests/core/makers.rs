@@ -10,7 +10,11 @@ pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
         metadata: Metadata::Blocked,
-        addresses: vec![Address { ip: "10.0.1.50".parse().unwrap(), prefix: 24, gateway: "10.0.1.1".parse().unwrap() }],
+        addresses: vec![Address {
+            ip: "10.0.1.50".parse().unwrap(),
+            prefix: 24,
+            gateway: "10.0.1.1".parse().unwrap(),
+        }],
     }
 }
 
@@ -19,11 +23,18 @@ pub fn mac() -> Mac {
 }
 
 pub fn key() -> ClaimKey {
-    ClaimKey { namespace: "shop".into(), name: "web-0-abcde".into() }
+    ClaimKey {
+        namespace: "shop".into(),
+        name: "web-0-abcde".into(),
+    }
 }
 
 pub fn a_sandbox(container: &str) -> Sandbox {
-    Sandbox { network: "pods".into(), container_id: container.into(), if_name: "eth0".into() }
+    Sandbox {
+        network: "pods".into(),
+        container_id: container.into(),
+        if_name: "eth0".into(),
+    }
 }
 
 /// A claim of pod u-1 whose ENI is attached.
@@ -31,8 +42,14 @@ pub fn a_claim() -> Claim {
     Claim {
         key: key(),
         pod_uid: Some("u-1".into()),
-        eni: Some(Eni { id: "eni-0123abcd".into(), mac: mac() }),
-        attachment: Some(Attachment { id: "eni-attach-1".into(), release: false }),
+        eni: Some(Eni {
+            id: "eni-0123abcd".into(),
+            mac: mac(),
+        }),
+        attachment: Some(Attachment {
+            id: "eni-attach-1".into(),
+            release: false,
+        }),
         interface: an_interface(),
         reported: None,
         waits_for: "the ENI is being attached".into(),
@@ -55,11 +72,17 @@ pub fn saying(mut claim: Claim, place: Place) -> Claim {
 }
 
 pub fn report(place: Place) -> Report {
-    Report { attachment: "eni-attach-1".into(), place }
+    Report {
+        attachment: "eni-attach-1".into(),
+        place,
+    }
 }
 
 pub fn plugged_place() -> Place {
-    Place::Plugged { pod_uid: "u-1".into(), container_id: "c1".into() }
+    Place::Plugged {
+        pod_uid: "u-1".into(),
+        container_id: "c1".into(),
+    }
 }
 
 pub fn a_plug(state: PlugState) -> Plug {
@@ -79,7 +102,10 @@ pub fn a_plug(state: PlugState) -> Plug {
 
 /// What an agent knows; listed, and nothing else.
 pub fn an_agent() -> Facts {
-    Facts { listed: true, ..Facts::default() }
+    Facts {
+        listed: true,
+        ..Facts::default()
+    }
 }
 
 pub trait Knowing {
@@ -107,13 +133,33 @@ impl Knowing for Facts {
     }
 
     fn asked_to_add(mut self, id: u64, container: &str) -> Self {
-        let wish = Wish::Add { namespace: "shop".into(), pod: "web-0".into(), pod_uid: "u-1".into() };
-        self.asks.insert(id, Ask { sandbox: a_sandbox(container), wish, since: 0, progress: 0 });
+        let wish = Wish::Add {
+            namespace: "shop".into(),
+            pod: "web-0".into(),
+            pod_uid: "u-1".into(),
+        };
+        self.asks.insert(
+            id,
+            Ask {
+                sandbox: a_sandbox(container),
+                wish,
+                since: 0,
+                progress: 0,
+            },
+        );
         self
     }
 
     fn asked_to_del(mut self, id: u64, container: &str) -> Self {
-        self.asks.insert(id, Ask { sandbox: a_sandbox(container), wish: Wish::Del, since: 0, progress: 0 });
+        self.asks.insert(
+            id,
+            Ask {
+                sandbox: a_sandbox(container),
+                wish: Wish::Del,
+                since: 0,
+                progress: 0,
+            },
+        );
         self
     }
 }

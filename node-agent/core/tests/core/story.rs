@@ -55,7 +55,12 @@ struct World {
 
 impl World {
     fn claim(&mut self, change: impl FnOnce(&mut Claim)) {
-        let mut claim = self.facts.claims.get(&key()).cloned().unwrap_or_else(a_claim);
+        let mut claim = self
+            .facts
+            .claims
+            .get(&key())
+            .cloned()
+            .unwrap_or_else(a_claim);
         change(&mut claim);
         self.facts.learn(claim, self.now);
     }
@@ -85,9 +90,18 @@ impl World {
             }
             Event::Release => self.claim(|c| c.attachment.as_mut().unwrap().release = true),
             Event::Attach => self.claim(|c| {
-                let number = c.attachment.as_ref().map_or(0, |a| a.id.trim_start_matches("eni-attach-").parse().unwrap_or(0));
-                if c.attachment.as_ref().is_some_and(|a| a.release) && c.reported.as_ref().is_some_and(|r| r.place == Place::Released) {
-                    c.attachment = Some(Attachment { id: format!("eni-attach-{}", number + 1), release: false });
+                let number = c.attachment.as_ref().map_or(0, |a| {
+                    a.id.trim_start_matches("eni-attach-").parse().unwrap_or(0)
+                });
+                if c.attachment.as_ref().is_some_and(|a| a.release)
+                    && c.reported
+                        .as_ref()
+                        .is_some_and(|r| r.place == Place::Released)
+                {
+                    c.attachment = Some(Attachment {
+                        id: format!("eni-attach-{}", number + 1),
+                        release: false,
+                    });
                 }
             }),
             Event::Restart => {
@@ -108,7 +122,11 @@ impl World {
     fn settle(&mut self) {
         for _ in 0..50 {
             let orders = plan(&self.facts, self.now);
-            assert_eq!(orders, plan(&self.facts, self.now), "the same facts give the same orders");
+            assert_eq!(
+                orders,
+                plan(&self.facts, self.now),
+                "the same facts give the same orders"
+            );
             if orders.is_empty() {
                 return;
             }
@@ -125,7 +143,10 @@ impl World {
                 let ask = self.facts.asks.remove(&id).expect("an answer to nobody");
                 if answer == Answer::Deleted {
                     let left = self.facts.plugs.get(&ask.sandbox);
-                    assert!(left.is_none_or(|plug| plug.failures >= 2), "a DEL left {left:?}");
+                    assert!(
+                        left.is_none_or(|plug| plug.failures >= 2),
+                        "a DEL left {left:?}"
+                    );
                 }
             }
             Order::Plug(id, claim) => {
@@ -151,9 +172,14 @@ impl World {
             }
             Order::Home(sandbox) => {
                 let now = self.now;
-                let plug = self.facts.plugs.get_mut(&sandbox).expect("home without a journal");
+                let plug = self
+                    .facts
+                    .plugs
+                    .get_mut(&sandbox)
+                    .expect("home without a journal");
                 if std::mem::take(&mut self.fails) {
-                    (plug.state, plug.failures, plug.retry_at) = (PlugState::Leaving, plug.failures + 1, now + 1000);
+                    (plug.state, plug.failures, plug.retry_at) =
+                        (PlugState::Leaving, plug.failures + 1, now + 1000);
                     return;
                 }
                 self.facts.plugs.remove(&sandbox);
