@@ -89,7 +89,7 @@ impl Journal {
             match line.and_then(|line| line.plug().map_err(io::Error::other)) {
                 Ok(plug) => plugs.push(plug),
                 Err(error) => {
-                    tracing::error!(path = %path.display(), %error, "a file of the journal cannot be read")
+                    tracing::error!(path = %path.display(), %error, "a file of the journal cannot be read");
                 }
             }
         }

@@ -162,7 +162,8 @@ impl Agent {
                     let request = receive(&stream);
                     match step {
                         Script::Answer(reply) => {
-                            writeln!(&stream, "{}", serde_json::to_string(&reply).unwrap()).unwrap()
+                            writeln!(&stream, "{}", serde_json::to_string(&reply).unwrap())
+                                .unwrap();
                         }
                         Script::Line(line) => writeln!(&stream, "{line}").unwrap(),
                         Script::HangUp => {}

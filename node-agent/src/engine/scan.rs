@@ -139,7 +139,7 @@ impl Engine {
             // The plugin gave up on us; what it asked for is done now.
             match self.facts.plugs.get_mut(&del) {
                 Some(plug) if !self.facts.busy.contains(&plug.mac) => {
-                    plug.state = PlugState::Leaving
+                    plug.state = PlugState::Leaving;
                 }
                 Some(_) | None => {}
             }
@@ -207,7 +207,7 @@ fn exhume(folder: &Path, plugs: &[(Sandbox, String)]) -> Result<Vec<Sandbox>, Er
                 }
             }
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a note of the plugin cannot be read")
+                tracing::warn!(path = %path.display(), %error, "a note of the plugin cannot be read");
             }
         }
         fs::remove_file(&path).map_err(Error::file(path))?;

@@ -202,7 +202,7 @@ fn device(message: RouteNetlinkMessage, drivers: &Drivers) -> Option<Device> {
                 alternative_names.extend(props.into_iter().filter_map(|prop| match prop {
                     Prop::AltIfName(name) => Some(name),
                     _ => None,
-                }))
+                }));
             }
             _ => {}
         }

@@ -191,13 +191,13 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
                 selector = Some(Selector::To(Network {
                     ip: *ip,
                     prefix: message.header.dst_len,
-                }))
+                }));
             }
             RuleAttribute::Source(ip) => {
                 selector = Some(Selector::From(Network {
                     ip: *ip,
                     prefix: message.header.src_len,
-                }))
+                }));
             }
             RuleAttribute::Oifname(name) => selector = Some(Selector::Out(name.clone())),
             _ => {}

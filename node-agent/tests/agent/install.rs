@@ -55,9 +55,9 @@ impl Machine {
             for entry in fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path)
+                    folders.push(path);
                 } else {
-                    files.push((path.clone(), fs::read_to_string(path).unwrap()))
+                    files.push((path.clone(), fs::read_to_string(path).unwrap()));
                 }
             }
         }

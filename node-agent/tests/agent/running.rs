@@ -98,7 +98,7 @@ impl Agent {
             tokio::time::timeout(DEADLINE, &mut self.engine)
                 .await
                 .unwrap()
-                .unwrap()
+                .unwrap();
         });
         runtime.shutdown_background();
         self.folder.clone()
