@@ -6,4 +6,4 @@ mod refusal;
 
 pub use client::{client, configure};
 
-pub(crate) use calls::Ec2;
+pub use calls::Ec2;

@@ -6,6 +6,7 @@ use operator_core::{Effect, Fact, Order, Outcome, Time, cloud::Refusal};
 use tokio::sync::Semaphore;
 
 use crate::{
+    Monitor,
     ec2::Ec2,
     events::Events,
     execute::kubernetes::Kubernetes,
@@ -26,10 +27,11 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    pub(crate) fn new(client: kube::Client, ec2: aws_sdk_ec2::Client, metrics: Metrics) -> Self {
+    pub(crate) fn new(client: kube::Client, ec2: aws_sdk_ec2::Client, monitor: &Monitor) -> Self {
+        let metrics = monitor.metrics.clone();
         Self {
             kubernetes: Kubernetes::new(client.clone(), metrics.clone()),
-            ec2: Ec2::new(ec2, metrics.clone()),
+            ec2: Ec2::new(ec2, monitor),
             events: Events::new(client, metrics.clone()),
             metrics,
             turns: Semaphore::new(AT_ONCE),

@@ -30,7 +30,7 @@ pub async fn run(
     let (facts, mut incoming) = mpsc::channel(QUEUE);
     let mut watches = watch::start(&client, &facts);
     drop(facts);
-    let executor = Arc::new(Executor::new(client, ec2, monitor.metrics.clone()));
+    let executor = Arc::new(Executor::new(client, ec2, &monitor));
     let mut at_work = JoinSet::new();
     let mut fleet = Fleet::new(cluster_id.map(Into::into));
 

@@ -9,9 +9,8 @@ use crate::{
 /// ceiling, stretched by up to a quarter by `salt` so that claims refused together do not come back together.
 pub fn delay(kind: Kind, attempts: u32, salt: &str) -> i64 {
     let (first, most) = match kind {
-        Kind::NotYet => (SECOND, 15 * SECOND),
         Kind::State | Kind::Transient => (SECOND, 30 * SECOND),
-        Kind::Throttled => (SECOND, MINUTE),
+        Kind::Throttled | Kind::NotYet => (SECOND, MINUTE),
         Kind::Credentials => (5 * SECOND, MINUTE),
         Kind::SubnetFull => (5 * SECOND, 5 * MINUTE),
         Kind::NodeFull => (10 * SECOND, 2 * MINUTE),

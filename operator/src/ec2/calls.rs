@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::refusal::refusal;
 use crate::{
-    border,
+    Monitor, border,
     metrics::{Ec2Action, Metrics},
 };
 
@@ -31,20 +31,22 @@ const NAMES: usize = 100;
 
 /// EC2, as the orders of the fleet need it.
 #[derive(Debug, Clone)]
-pub(crate) struct Ec2 {
+pub struct Ec2 {
     client: Client,
     metrics: Metrics,
 }
 
-type Answer<T> = Result<T, Box<Refusal>>;
+/// An answer, or what EC2 refused.
+pub type Answer<T> = Result<T, Box<Refusal>>;
 
 impl Ec2 {
-    pub(crate) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+    /// Calls by this client, counted in the monitor's metrics.
+    pub fn new(client: Client, monitor: &Monitor) -> Self {
+        Self { client, metrics: monitor.metrics.clone() }
     }
 
     /// Idempotent by its `ClientToken`, which is frozen together with all parameters.
-    pub(crate) async fn create(&self, creation: &Creation) -> Answer<Outcome> {
+    pub async fn create(&self, creation: &Creation) -> Answer<Outcome> {
         let request = &creation.request;
         let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
         let tags = TagSpecification::builder().resource_type(ResourceType::NetworkInterface).set_tags(Some(tags)).build();
@@ -61,7 +63,7 @@ impl Ec2 {
     }
 
     /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
-    pub(crate) async fn attach(&self, eni: &EniId, instance: &InstanceId, slot: Slot) -> Answer<Outcome> {
+    pub async fn attach(&self, eni: &EniId, instance: &InstanceId, slot: Slot) -> Answer<Outcome> {
         let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
         let call = self
             .client
@@ -75,7 +77,7 @@ impl Ec2 {
     }
 
     /// Sets a value: repeated it changes nothing.
-    pub(crate) async fn delete_on_termination(&self, eni: &EniId, attachment: &AttachmentId) -> Answer<Outcome> {
+    pub async fn delete_on_termination(&self, eni: &EniId, attachment: &AttachmentId) -> Answer<Outcome> {
         let change = NetworkInterfaceAttachmentChanges::builder().attachment_id(attachment.as_str()).delete_on_termination(true).build();
         let call = self.client.modify_network_interface_attribute().network_interface_id(eni.as_str()).attachment(change);
         self.count(Ec2Action::ModifyNetworkInterfaceAttribute, call.send()).await?;
@@ -83,21 +85,21 @@ impl Ec2 {
     }
 
     /// Names an attachment that is never used again: repeated or late it harms nobody.
-    pub(crate) async fn detach(&self, attachment: &AttachmentId) -> Answer<Outcome> {
+    pub async fn detach(&self, attachment: &AttachmentId) -> Answer<Outcome> {
         let call = self.client.detach_network_interface().attachment_id(attachment.as_str());
         self.count(Ec2Action::DetachNetworkInterface, call.send()).await?;
         Ok(Outcome::Detached)
     }
 
     /// EC2 refuses it while the ENI is in use; repeated it says `NotFound`.
-    pub(crate) async fn delete(&self, eni: &EniId) -> Answer<Outcome> {
+    pub async fn delete(&self, eni: &EniId) -> Answer<Outcome> {
         let call = self.client.delete_network_interface().network_interface_id(eni.as_str());
         self.count(Ec2Action::DeleteNetworkInterface, call.send()).await?;
         Ok(Outcome::Deleted)
     }
 
     /// Reads change nothing.
-    pub(crate) async fn ask(&self, question: Question) -> Answer<Outcome> {
+    pub async fn ask(&self, question: Question) -> Answer<Outcome> {
         match &question {
             Question::OurEnis { cluster, .. } => {
                 let found = self.enis(vec![by_cluster(cluster)]).await?;

@@ -1,0 +1,21 @@
+//! The whole operator in one process: real kube client and AWS SDK against a small API server and EC2's rules.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "operator/actors.rs"]
+mod actors;
+#[path = "operator/api.rs"]
+mod api;
+#[path = "operator/apply.rs"]
+mod apply;
+#[path = "operator/cloud.rs"]
+mod cloud;
+#[path = "operator/process.rs"]
+mod process;
+#[path = "operator/story.rs"]
+mod story;
+#[path = "operator/tags.rs"]
+mod tags;
+#[path = "operator/wire.rs"]
+mod wire;
+#[path = "operator/world.rs"]
+mod world;

@@ -1,0 +1,110 @@
+//! The real program: it starts with one TLS provider, says what it lacks, and ends when asked.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The program, with an API server that takes connections and never answers.
+struct Operator {
+    child: Child,
+    port: u16,
+    _api: TcpListener,
+    _home: tempfile::TempDir,
+}
+
+impl Operator {
+    fn start(environment: &[(&str, &str)]) -> Self {
+        let api = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let home = tempfile::tempdir().unwrap();
+        let kubeconfig = home.path().join("config");
+        let server = format!("https://{}", api.local_addr().unwrap());
+        std::fs::write(
+            &kubeconfig,
+            format!(
+                "{{apiVersion: v1, kind: Config, current-context: c, users: [{{name: u, user: {{token: t}}}}], \
+                 clusters: [{{name: c, cluster: {{server: '{server}', insecure-skip-tls-verify: true}}}}], \
+                 contexts: [{{name: c, context: {{cluster: c, user: u}}}}]}}"
+            ),
+        )
+        .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
+            .env_clear()
+            .env("KUBECONFIG", &kubeconfig)
+            .env("HOME", home.path())
+            .env("ENICLAIM_HTTP_PORT", port.to_string())
+            .env("ENICLAIM_LOG_FORMAT", "json")
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, port, _api: api, _home: home }
+    }
+
+    /// Status and body, or nothing while the port is closed.
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: o\r\nconnection: close\r\n\r\n").ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(found) = look(self) {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{what} did not come; /readyz says {:?}", self.get("/readyz"));
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Asks it to end, and says how it did.
+    fn terminate(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(Instant::now() < deadline, "still there 20 s after SIGTERM");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_lives_without_an_api_server_and_ends_when_asked() {
+    let operator = Operator::start(&[("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]);
+    let says = operator.until("the reason", |o| o.get("/readyz").filter(|(_, body)| body.contains("pods")));
+    assert_eq!(says.0, 503);
+    assert_eq!(operator.get("/livez").unwrap().0, 200);
+    let metrics = operator.get("/metrics").unwrap().1;
+    assert!(metrics.contains("eniclaim_operator_ready 0.0"), "{metrics}");
+    assert_eq!(operator.get("/other").unwrap().0, 404);
+    assert!(operator.terminate());
+}
+
+#[test]
+fn without_a_region_it_waits_and_says_where_it_looked() {
+    let operator = Operator::start(&[]);
+    let (status, body) = operator.until("the reason", |o| o.get("/readyz").filter(|(_, body)| body.contains("region")));
+    assert_eq!(status, 503);
+    assert!(["AWS_REGION", "profile", "metadata"].iter().all(|source| body.contains(source)), "{body}");
+    assert!(operator.terminate());
+}
