@@ -51,8 +51,12 @@ impl Events {
     /// On the claim and on the pod; an Event that cannot be published is only logged.
     pub(crate) async fn publish(&self, tell: &Tell, now: Time) {
         let Tell { claim, pod, note } = tell;
-        let claim = claim.as_ref().map(|(key, uid)| reference("eniclaim.io/v1alpha1", "EniClaim", key, uid.as_str()));
-        let pod = pod.as_ref().map(|(key, uid)| reference("v1", "Pod", key, uid.as_str()));
+        let claim = claim
+            .as_ref()
+            .map(|(key, uid)| reference("eniclaim.io/v1alpha1", "EniClaim", key, uid.as_str()));
+        let pod = pod
+            .as_ref()
+            .map(|(key, uid)| reference("v1", "Pod", key, uid.as_str()));
         self.metrics.told(note.reason);
         for (about, related) in [(&claim, &pod), (&pod, &claim)] {
             let Some(about) = about else { continue };
@@ -78,12 +82,20 @@ impl Events {
         }
         let held = api.get(&name).await?;
         let count = held.series.map_or(1, |s| s.count).saturating_add(1);
-        let patch = serde_json::json!({ "series": EventSeries { count, last_observed_time: micro(now) } });
-        api.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await.map(|_| ())
+        let patch =
+            serde_json::json!({ "series": EventSeries { count, last_observed_time: micro(now) } });
+        api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .map(|_| ())
     }
 }
 
-fn reference(version: &str, kind: &str, key: &operator_core::id::Key, uid: &str) -> ObjectReference {
+fn reference(
+    version: &str,
+    kind: &str,
+    key: &operator_core::id::Key,
+    uid: &str,
+) -> ObjectReference {
     ObjectReference {
         api_version: Some(version.to_owned()),
         kind: Some(kind.to_owned()),
@@ -94,14 +106,22 @@ fn reference(version: &str, kind: &str, key: &operator_core::id::Key, uid: &str)
     }
 }
 
-fn event(about: &ObjectReference, related: Option<ObjectReference>, note: &Note, now: Time) -> Event {
+fn event(
+    about: &ObjectReference,
+    related: Option<ObjectReference>,
+    note: &Note,
+    now: Time,
+) -> Event {
     let message: String = note.message.chars().take(NOTE).collect();
     let name = about.name.clone().unwrap_or_default();
     let tag = operator_core::token::event_tag(about.uid.as_deref().unwrap_or_default(), note);
     Event {
         metadata: ObjectMeta {
             // At most 253 characters with the tag of 16.
-            name: Some(format!("{}.{tag}", name.chars().take(236).collect::<String>())),
+            name: Some(format!(
+                "{}.{tag}",
+                name.chars().take(236).collect::<String>()
+            )),
             namespace: about.namespace.clone(),
             ..ObjectMeta::default()
         },

@@ -90,7 +90,9 @@ impl Executor {
 
     /// Each stage is reached by the very write that happens now.
     fn measure(&self, status: &operator_core::claim::Status, now: Time) {
-        let Some(requested) = status.timeline.requested else { return };
+        let Some(requested) = status.timeline.requested else {
+            return;
+        };
         if status.timeline.created == Some(now) {
             self.metrics.reached(Stage::Created, now.since(requested));
         }

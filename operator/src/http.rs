@@ -14,7 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves for ever; ends only if the port cannot be had.
 pub async fn serve(port: u16, monitor: Monitor) -> Result<(), Error> {
-    let listener = listen(port).await.map_err(|source| Error::Port { port, source })?;
+    let listener = listen(port)
+        .await
+        .map_err(|source| Error::Port { port, source })?;
     loop {
         // Accept fails for one connection, or while file descriptors are short: neither ends the service.
         let Ok((stream, _)) = listener.accept().await else {
@@ -27,8 +29,10 @@ pub async fn serve(port: u16, monitor: Monitor) -> Result<(), Error> {
                 let answer = answer(request.uri().path(), &monitor);
                 async move { Ok::<_, Infallible>(answer) }
             });
-            let connection =
-                http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(PATIENCE).serve_connection(TokioIo::new(stream), service);
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "probe connection ended");
             }
@@ -47,13 +51,19 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
 fn answer(path: &str, monitor: &Monitor) -> Response<Full<Bytes>> {
     let (status, body) = match path {
         "/livez" if monitor.live() => (StatusCode::OK, "ok\n".to_owned()),
-        "/livez" => (StatusCode::SERVICE_UNAVAILABLE, "the owner task does not move\n".to_owned()),
+        "/livez" => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the owner task does not move\n".to_owned(),
+        ),
         "/readyz" => match monitor.ready() {
             Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
             Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
         },
         "/metrics" => (StatusCode::OK, monitor.metrics()),
-        _ => (StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+        _ => (
+            StatusCode::NOT_FOUND,
+            "there are /livez, /readyz and /metrics\n".to_owned(),
+        ),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;

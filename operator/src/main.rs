@@ -19,10 +19,16 @@ fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
     log_to_stderr(flags.log_format);
     // The AWS client and the Kubernetes client share one TLS provider; without this line rustls refuses to guess.
-    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+    if rustls::crypto::aws_lc_rs::default_provider()
+        .install_default()
+        .is_err()
+    {
         anyhow::bail!("another TLS provider is installed already");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
     let result = runtime.block_on(operate(flags));
     // A call that never returns must not keep the process.
     runtime.shutdown_background();
@@ -48,15 +54,34 @@ async fn operate(flags: Flags) -> anyhow::Result<()> {
     if let Ok(ended) = tokio::time::timeout(FAREWELL, operator).await {
         ended
     } else {
-        tracing::warn!("effects in flight did not end in time; they are looked at again at the next start");
+        tracing::warn!(
+            "effects in flight did not end in time; they are looked at again at the next start"
+        );
         Ok(())
     }
 }
 
-async fn work(cluster_id: Option<String>, monitor: Monitor, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let client = kube::Client::try_default().await.context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
-    let Some(ec2) = ec2::client(&monitor, &shutdown).await else { return Ok(()) };
-    operator::run(client, ec2, Options { cluster_id, monitor }, shutdown).await?;
+async fn work(
+    cluster_id: Option<String>,
+    monitor: Monitor,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let client = kube::Client::try_default()
+        .await
+        .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
+    let Some(ec2) = ec2::client(&monitor, &shutdown).await else {
+        return Ok(());
+    };
+    operator::run(
+        client,
+        ec2,
+        Options {
+            cluster_id,
+            monitor,
+        },
+        shutdown,
+    )
+    .await?;
     Ok(())
 }
 

@@ -152,20 +152,45 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("eniclaim_operator");
         let calls = Family::default();
-        registry.register("ec2_calls", "EC2 calls by action, and ok or the kind of their error", calls.clone());
+        registry.register(
+            "ec2_calls",
+            "EC2 calls by action, and ok or the kind of their error",
+            calls.clone(),
+        );
         let latency = Family::new_with_constructor(Buckets);
-        registry.register("ec2_call_seconds", "Time until EC2 answered, retries of the client included", latency.clone());
+        registry.register(
+            "ec2_call_seconds",
+            "Time until EC2 answered, retries of the client included",
+            latency.clone(),
+        );
         let writes = Family::default();
-        registry.register("kubernetes_writes", "Writes of Kubernetes objects", writes.clone());
+        registry.register(
+            "kubernetes_writes",
+            "Writes of Kubernetes objects",
+            writes.clone(),
+        );
         let claims = Family::default();
         registry.register("claims", "Claims by phase", claims.clone());
         let stages = Family::new_with_constructor(Buckets);
-        registry.register("claim_stage_seconds", "Time from the binding of a claim until it reached the stage", stages.clone());
+        registry.register(
+            "claim_stage_seconds",
+            "Time from the binding of a claim until it reached the stage",
+            stages.clone(),
+        );
         let events = Family::default();
         registry.register("events", "Events published, by reason", events.clone());
         let ready = Gauge::default();
         registry.register("ready", "1 while the operator does its work", ready.clone());
-        Self { registry: Arc::new(registry), calls, latency, writes, claims, stages, events, ready }
+        Self {
+            registry: Arc::new(registry),
+            calls,
+            latency,
+            writes,
+            claims,
+            stages,
+            events,
+            ready,
+        }
     }
 }
 
@@ -178,28 +203,47 @@ impl Metrics {
     }
 
     pub(crate) fn called(&self, action: Ec2Action, error: Option<Kind>, took: Duration) {
-        self.calls.get_or_create(&CallLabels { action, outcome: Outcome(error) }).inc();
-        self.latency.get_or_create(&ActionLabels { action }).observe(took.as_secs_f64());
+        self.calls
+            .get_or_create(&CallLabels {
+                action,
+                outcome: Outcome(error),
+            })
+            .inc();
+        self.latency
+            .get_or_create(&ActionLabels { action })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn wrote(&self, object: Written, done: bool) {
         let done = if done { Done::Yes } else { Done::No };
-        self.writes.get_or_create(&WriteLabels { object, done }).inc();
+        self.writes
+            .get_or_create(&WriteLabels { object, done })
+            .inc();
     }
 
     pub(crate) fn reached(&self, stage: Stage, millis: i64) {
         let took = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-        self.stages.get_or_create(&StageLabels { stage }).observe(took.as_secs_f64());
+        self.stages
+            .get_or_create(&StageLabels { stage })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn told(&self, reason: Reason) {
-        self.events.get_or_create(&ReasonLabels { reason: ReasonLabel(reason) }).inc();
+        self.events
+            .get_or_create(&ReasonLabels {
+                reason: ReasonLabel(reason),
+            })
+            .inc();
     }
 
     pub(crate) fn set_claims(&self, census: &BTreeMap<Phase, u32>) {
         for phase in PHASES {
             let count = census.get(&phase).copied().unwrap_or(0);
-            self.claims.get_or_create(&PhaseLabels { phase: PhaseLabel(phase) }).set(i64::from(count));
+            self.claims
+                .get_or_create(&PhaseLabels {
+                    phase: PhaseLabel(phase),
+                })
+                .set(i64::from(count));
         }
     }
 

@@ -24,7 +24,10 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self { ready: Err("starting".to_owned()), beat: None }
+        Self {
+            ready: Err("starting".to_owned()),
+            beat: None,
+        }
     }
 }
 
@@ -36,7 +39,9 @@ impl Monitor {
 
     /// Whether the owner task moves.
     pub fn live(&self) -> bool {
-        self.lock().beat.is_none_or(|beat| beat.elapsed() < HEARTBEAT * 3)
+        self.lock()
+            .beat
+            .is_none_or(|beat| beat.elapsed() < HEARTBEAT * 3)
     }
 
     /// All metrics in the text format of OpenMetrics.

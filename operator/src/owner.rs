@@ -25,7 +25,10 @@ pub async fn run(
     options: Options,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let Options { cluster_id, monitor } = options;
+    let Options {
+        cluster_id,
+        monitor,
+    } = options;
     let clock = Clock::start();
     let (facts, mut incoming) = mpsc::channel(QUEUE);
     let mut watches = watch::start(&client, &facts);
@@ -42,7 +45,9 @@ pub async fn run(
         monitor.set_ready(fleet.readiness());
         monitor.metrics.set_claims(&fleet.census());
         monitor.beat();
-        let wake = fleet.wake().map_or(HEARTBEAT, |at| clock.until(at).min(HEARTBEAT));
+        let wake = fleet
+            .wake()
+            .map_or(HEARTBEAT, |at| clock.until(at).min(HEARTBEAT));
         tokio::select! {
             () = shutdown.cancelled() => break,
             fact = incoming.recv() => fleet.learn(fact.ok_or(Error::Watches)?, clock.now()),
@@ -58,7 +63,10 @@ pub async fn run(
         }
     }
     watches.abort_all();
-    let _ = tokio::time::timeout(FAREWELL, async { while at_work.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(FAREWELL, async {
+        while at_work.join_next().await.is_some() {}
+    })
+    .await;
     Ok(())
 }
 
@@ -82,11 +90,15 @@ struct Clock {
 
 impl Clock {
     fn start() -> Self {
-        Self { started: Time(Timestamp::now().as_millisecond()), at: Instant::now() }
+        Self {
+            started: Time(Timestamp::now().as_millisecond()),
+            at: Instant::now(),
+        }
     }
 
     fn now(self) -> Time {
-        self.started.after(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX))
+        self.started
+            .after(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX))
     }
 
     /// From now until then; at least a millisecond, so that a clock of coarser grain moves on.
@@ -94,4 +106,3 @@ impl Clock {
         Duration::from_millis(u64::try_from(then.since(self.now())).unwrap_or(0).max(1))
     }
 }
-

@@ -23,12 +23,54 @@ pub(crate) fn start(client: &Client, facts: &Sender<Fact>) -> JoinSet<()> {
     let all = watcher::Config::default();
     let asking = all.clone().labels(crds::CLASS);
     let mut watches = JoinSet::new();
-    watches.spawn(stream::<Pod, _, _>(client, asking, border::pod, border::key_of, Fact::Pods, facts));
-    watches.spawn(stream::<EniClaim, _, _>(client, all.clone(), border::claim, border::key_of, Fact::Claims, facts));
-    watches.spawn(stream::<Node, _, _>(client, all.clone(), border::node, border::name_of, Fact::Nodes, facts));
-    watches.spawn(stream::<Namespace, _, _>(client, all.clone(), border::namespace, border::name_of, Fact::Namespaces, facts));
-    watches.spawn(stream::<EniClass, _, _>(client, all.clone(), border::class, border::name_of, Fact::Classes, facts));
-    watches.spawn(stream::<EniNode, _, _>(client, all, border::report, border::name_of, Fact::Reports, facts));
+    watches.spawn(stream::<Pod, _, _>(
+        client,
+        asking,
+        border::pod,
+        border::key_of,
+        Fact::Pods,
+        facts,
+    ));
+    watches.spawn(stream::<EniClaim, _, _>(
+        client,
+        all.clone(),
+        border::claim,
+        border::claim_id,
+        Fact::Claims,
+        facts,
+    ));
+    watches.spawn(stream::<Node, _, _>(
+        client,
+        all.clone(),
+        border::node,
+        border::name_of,
+        Fact::Nodes,
+        facts,
+    ));
+    watches.spawn(stream::<Namespace, _, _>(
+        client,
+        all.clone(),
+        border::namespace,
+        border::name_of,
+        Fact::Namespaces,
+        facts,
+    ));
+    watches.spawn(stream::<EniClass, _, _>(
+        client,
+        all.clone(),
+        border::class,
+        border::name_of,
+        Fact::Classes,
+        facts,
+    ));
+    watches.spawn(stream::<EniNode, _, _>(
+        client,
+        all,
+        border::report,
+        border::name_of,
+        Fact::Reports,
+        facts,
+    ));
     watches
 }
 
@@ -42,7 +84,12 @@ fn stream<O, K, T>(
     facts: &Sender<Fact>,
 ) -> impl Future<Output = ()> + Send + 'static
 where
-    O: Resource<DynamicType: Default + Eq + Hash> + Clone + DeserializeOwned + Debug + Send + 'static,
+    O: Resource<DynamicType: Default + Eq + Hash>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
     K: Send + 'static,
     T: Send + 'static,
 {
@@ -58,7 +105,12 @@ async fn follow<O, K, T>(
     fact: fn(Change<K, T>) -> Fact,
     facts: Sender<Fact>,
 ) where
-    O: Resource<DynamicType: Default + Eq + Hash> + Clone + DeserializeOwned + Debug + Send + 'static,
+    O: Resource<DynamicType: Default + Eq + Hash>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
 {
     let events = watcher::watcher(api, config).default_backoff();
     let mut events = pin!(events.inspect_err(|error| {

@@ -1,5 +1,10 @@
 //! The whole operator in one process: real kube client and AWS SDK against a small API server and EC2's rules.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
 
 #[path = "operator/actors.rs"]
 mod actors;

@@ -36,10 +36,10 @@ pub struct Timespec {
 
 #[allow(unsafe_code, reason = "declares a symbol of libc")]
 unsafe extern "C" {
-    fn syscall(number: c_long, ...) -> c_long;
+    fn syscall(number: c_long, ...) -> isize;
 }
 
-/// getrandom(2).
+/// The system call of that name, number 318.
 ///
 /// # Safety
 /// As for libc's: `buffer` points to `length` writable bytes.
@@ -48,7 +48,7 @@ unsafe extern "C" {
 pub unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: c_uint) -> isize {
     let Some(mut state) = RANDOM.get() else {
         // SAFETY: the caller's promise about the buffer is the kernel's too.
-        return unsafe { syscall(GETRANDOM, buffer, length, flags) as isize };
+        return unsafe { syscall(GETRANDOM, buffer, length, flags) };
     };
     for at in 0..length {
         state ^= state << 13;
@@ -61,7 +61,7 @@ pub unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: c_uint
     length.cast_signed()
 }
 
-/// clock_gettime(2), the same for every clock.
+/// The system call of that name, number 228; a thread that began sees all clocks alike.
 ///
 /// # Safety
 /// As for libc's: `time` points to a writable timespec.
@@ -69,12 +69,18 @@ pub unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: c_uint
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_int {
     if RANDOM.get().is_none() {
-        // SAFETY: the caller's promise about the pointer is the kernel's too; the answer is 0 or -1.
-        return unsafe { syscall(CLOCK_GETTIME, clock, time) as c_int };
+        // SAFETY: the caller's promise about the pointer is the kernel's too.
+        let answer = unsafe { syscall(CLOCK_GETTIME, clock, time) };
+        return if answer == 0 { 0 } else { -1 };
     }
     LOOKS.set(LOOKS.get() + 1);
     // SAFETY: the caller promises a writable timespec.
-    unsafe { time.write(Timespec { seconds: START, nanoseconds: LOOKS.get() }) };
+    unsafe {
+        time.write(Timespec {
+            seconds: START,
+            nanoseconds: LOOKS.get(),
+        })
+    };
     0
 }
 
@@ -99,8 +105,14 @@ mod tests {
 
     #[test]
     fn hash_maps_follow_the_seed() {
-        assert_eq!(hash_on_a_fresh_thread(Some(7)), hash_on_a_fresh_thread(Some(7)));
-        assert_ne!(hash_on_a_fresh_thread(Some(7)), hash_on_a_fresh_thread(Some(8)));
+        assert_eq!(
+            hash_on_a_fresh_thread(Some(7)),
+            hash_on_a_fresh_thread(Some(7))
+        );
+        assert_ne!(
+            hash_on_a_fresh_thread(Some(7)),
+            hash_on_a_fresh_thread(Some(8))
+        );
     }
 
     #[test]
@@ -119,6 +131,9 @@ mod tests {
             let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
             ((second - first).as_nanos(), wall.as_secs())
         };
-        assert_eq!(thread::spawn(body).join().unwrap(), (1, START.unsigned_abs()));
+        assert_eq!(
+            thread::spawn(body).join().unwrap(),
+            (1, START.unsigned_abs())
+        );
     }
 }

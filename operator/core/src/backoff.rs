@@ -16,13 +16,17 @@ pub fn delay(kind: Kind, attempts: u32, salt: &str) -> i64 {
         Kind::NodeFull => (10 * SECOND, 2 * MINUTE),
         Kind::Terminal | Kind::Config | Kind::QuotaFull => (10 * SECOND, 10 * MINUTE),
     };
-    let doubled = first.saturating_mul(1_i64 << attempts.saturating_sub(1).min(20)).min(most);
+    let doubled = first
+        .saturating_mul(1_i64 << attempts.saturating_sub(1).min(20))
+        .min(most);
     doubled.saturating_add(doubled / 4 * spread(salt) / 256)
 }
 
 /// 0..=255, the same for the same text (FNV-1a).
 fn spread(salt: &str) -> i64 {
-    let hash = salt.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    let hash = salt.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {
+        (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
     i64::from(hash.to_le_bytes()[1])
 }
 
@@ -36,13 +40,18 @@ mod tests {
         for kind in KINDS {
             let delays: Vec<i64> = (1..40).map(|n| delay(kind, n, "a")).collect();
             assert!(delays.windows(2).all(|pair| pair[0] <= pair[1]), "{kind:?}");
-            assert!(delays[0] >= SECOND && delays[38] <= 12 * MINUTE + 30 * SECOND + 1, "{kind:?} {delays:?}");
+            assert!(
+                delays[0] >= SECOND && delays[38] <= 12 * MINUTE + 30 * SECOND + 1,
+                "{kind:?} {delays:?}"
+            );
         }
     }
 
     #[test]
     fn claims_refused_together_come_back_apart() {
-        let spreads: std::collections::BTreeSet<i64> = (0..50).map(|n| delay(Kind::Throttled, 6, &format!("claim-{n}"))).collect();
+        let spreads: std::collections::BTreeSet<i64> = (0..50)
+            .map(|n| delay(Kind::Throttled, 6, &format!("claim-{n}")))
+            .collect();
         assert!(spreads.len() > 30);
     }
 }

@@ -62,7 +62,13 @@ const DESCRIPTION: usize = 255;
 
 impl Shape {
     /// The claim's n-th request, complete enough to be repeated word for word.
-    pub fn freeze(&self, claim: &Claim, cluster: &ClusterId, incarnation: u32, now: Time) -> Creation {
+    pub fn freeze(
+        &self,
+        claim: &Claim,
+        cluster: &ClusterId,
+        incarnation: u32,
+        now: Time,
+    ) -> Creation {
         let started_at = now.whole_second();
         let mut tags = self.tags.clone();
         tags.extend(
@@ -84,7 +90,10 @@ impl Shape {
             request: CreateRequest {
                 subnet: self.subnet.clone(),
                 groups: self.groups.clone(),
-                description: format!("eniclaim {} in cluster {cluster}", claim.key).chars().take(DESCRIPTION).collect(),
+                description: format!("eniclaim {} in cluster {cluster}", claim.key)
+                    .chars()
+                    .take(DESCRIPTION)
+                    .collect(),
                 tags,
             },
             started_at,
@@ -93,12 +102,18 @@ impl Shape {
 
     /// Whether that request asked for the same.
     pub fn is_asked_by(&self, creation: &Creation, claim: &Claim, cluster: &ClusterId) -> bool {
-        self.freeze(claim, cluster, creation.incarnation, creation.started_at).request == creation.request
+        self.freeze(claim, cluster, creation.incarnation, creation.started_at)
+            .request
+            == creation.request
     }
 }
 
 /// Whether this pod may have a claim; if not, the sentence that its Event says.
-pub fn admit(pod: &Pod, class: Option<&Class>, namespace: Option<&NamespaceFacts>) -> Result<(), Note> {
+pub fn admit(
+    pod: &Pod,
+    class: Option<&Class>,
+    namespace: Option<&NamespaceFacts>,
+) -> Result<(), Note> {
     let name = &pod.class;
     if !pod.annotated {
         return Err(Note::new(
@@ -117,7 +132,9 @@ pub fn admit(pod: &Pod, class: Option<&Class>, namespace: Option<&NamespaceFacts
     let Some(class) = class else {
         return Err(Note::new(
             Reason::ClassNotFound,
-            format!("there is no EniClass {name}; make it, or correct the label and annotation eniclaim.io/class of the pod"),
+            format!(
+                "there is no EniClass {name}; make it, or correct the label and annotation eniclaim.io/class of the pod"
+            ),
         ));
     };
     let selected = match (&class.namespaces, namespace) {
@@ -165,17 +182,27 @@ mod tests {
             namespaces,
             subnets: vec![],
             groups: vec![],
-            interface: Interface { name: "eni0".into(), default_route: DefaultRoute::Never, instance_metadata: InstanceMetadata::Blocked },
+            interface: Interface {
+                name: "eni0".into(),
+                default_route: DefaultRoute::Never,
+                instance_metadata: InstanceMetadata::Blocked,
+            },
             tags: BTreeMap::new(),
         }
     }
 
     fn shop() -> NamespaceFacts {
-        NamespaceFacts { name: "shop".into(), uid: "n".into(), labels: BTreeMap::from([("team".into(), "shop".into())]) }
+        NamespaceFacts {
+            name: "shop".into(),
+            uid: "n".into(),
+            labels: BTreeMap::from([("team".into(), "shop".into())]),
+        }
     }
 
     fn selecting(requirement: Requirement) -> Selector {
-        Selector { requirements: vec![requirement] }
+        Selector {
+            requirements: vec![requirement],
+        }
     }
 
     fn said(result: Result<(), Note>) -> Reason {
@@ -184,8 +211,18 @@ mod tests {
 
     #[test]
     fn absent_selector_selects_nothing_and_an_empty_one_everything() {
-        assert_eq!(said(admit(&pod(), Some(&class(None)), Some(&shop()))), Reason::NamespaceNotSelected);
-        assert_eq!(admit(&pod(), Some(&class(Some(Selector::default()))), Some(&shop())), Ok(()));
+        assert_eq!(
+            said(admit(&pod(), Some(&class(None)), Some(&shop()))),
+            Reason::NamespaceNotSelected
+        );
+        assert_eq!(
+            admit(
+                &pod(),
+                Some(&class(Some(Selector::default()))),
+                Some(&shop())
+            ),
+            Ok(())
+        );
     }
 
     #[test]
@@ -199,15 +236,43 @@ mod tests {
             (Requirement::Exists("team".into()), true),
             (Requirement::DoesNotExist("team".into()), false),
         ] {
-            let admitted = admit(&pod(), Some(&class(Some(selecting(requirement.clone())))), Some(&shop())).is_ok();
+            let admitted = admit(
+                &pod(),
+                Some(&class(Some(selecting(requirement.clone())))),
+                Some(&shop()),
+            )
+            .is_ok();
             assert_eq!(admitted, selects, "{requirement:?}");
         }
     }
 
     #[test]
     fn each_refusal_names_its_cause() {
-        assert_eq!(said(admit(&pod(), None, Some(&shop()))), Reason::ClassNotFound);
-        assert_eq!(said(admit(&Pod { annotated: false, ..pod() }, None, None)), Reason::NotAnnotated);
-        assert_eq!(said(admit(&Pod { host_network: true, ..pod() }, None, None)), Reason::HostNetwork);
+        assert_eq!(
+            said(admit(&pod(), None, Some(&shop()))),
+            Reason::ClassNotFound
+        );
+        assert_eq!(
+            said(admit(
+                &Pod {
+                    annotated: false,
+                    ..pod()
+                },
+                None,
+                None
+            )),
+            Reason::NotAnnotated
+        );
+        assert_eq!(
+            said(admit(
+                &Pod {
+                    host_network: true,
+                    ..pod()
+                },
+                None,
+                None
+            )),
+            Reason::HostNetwork
+        );
     }
 }

@@ -22,13 +22,22 @@ pub struct Card {
 impl Card {
     /// What pods of ours may use on this card: in use by them or free.
     pub fn capacity(self) -> u32 {
-        self.limit.saturating_sub(self.foreign).saturating_sub(self.leaving)
+        self.limit
+            .saturating_sub(self.foreign)
+            .saturating_sub(self.leaving)
     }
 }
 
 /// The cards of an instance, given the slots of others, of ours, and of ours on their way out.
-pub fn cards(facts: &TypeFacts, foreign: &BTreeSet<Slot>, ours: &BTreeSet<Slot>, leaving: &BTreeSet<Slot>) -> Vec<Card> {
-    let on = |set: &BTreeSet<Slot>, card: u32| u32::try_from(set.iter().filter(|s| s.card == card).count()).unwrap_or(u32::MAX);
+pub fn cards(
+    facts: &TypeFacts,
+    foreign: &BTreeSet<Slot>,
+    ours: &BTreeSet<Slot>,
+    leaving: &BTreeSet<Slot>,
+) -> Vec<Card> {
+    let on = |set: &BTreeSet<Slot>, card: u32| {
+        u32::try_from(set.iter().filter(|s| s.card == card).count()).unwrap_or(u32::MAX)
+    };
     facts
         .cards
         .iter()
@@ -44,7 +53,11 @@ pub fn cards(facts: &TypeFacts, foreign: &BTreeSet<Slot>, ours: &BTreeSet<Slot>,
 
 /// What is published as the node's resource: never below what its pods use, since kubelet admits them again at its restart.
 pub fn published(cards: &[Card], used_by_pods: u32) -> u32 {
-    cards.iter().map(|card| card.capacity()).sum::<u32>().max(used_by_pods)
+    cards
+        .iter()
+        .map(|card| card.capacity())
+        .sum::<u32>()
+        .max(used_by_pods)
 }
 
 #[cfg(test)]
@@ -52,20 +65,43 @@ mod tests {
     use super::*;
 
     fn slots(pairs: &[(u32, u32)]) -> BTreeSet<Slot> {
-        pairs.iter().map(|(card, index)| Slot { card: *card, index: *index }).collect()
+        pairs
+            .iter()
+            .map(|(card, index)| Slot {
+                card: *card,
+                index: *index,
+            })
+            .collect()
     }
 
     #[test]
     fn capacity_is_limit_less_foreign_less_leaving_on_each_card() {
-        let facts = TypeFacts { cards: vec![(0, 8), (1, 8)] };
-        let cards = cards(&facts, &slots(&[(0, 0), (0, 1)]), &slots(&[(0, 7), (1, 7), (1, 6)]), &slots(&[(1, 6)]));
-        assert_eq!(cards.iter().map(|c| c.capacity()).collect::<Vec<_>>(), [6, 7]);
+        let facts = TypeFacts {
+            cards: vec![(0, 8), (1, 8)],
+        };
+        let cards = cards(
+            &facts,
+            &slots(&[(0, 0), (0, 1)]),
+            &slots(&[(0, 7), (1, 7), (1, 6)]),
+            &slots(&[(1, 6)]),
+        );
+        assert_eq!(
+            cards.iter().map(|c| c.capacity()).collect::<Vec<_>>(),
+            [6, 7]
+        );
         assert_eq!(published(&cards, 0), 13);
     }
 
     #[test]
     fn what_pods_use_is_never_taken_back() {
-        let full = cards(&TypeFacts { cards: vec![(0, 3)] }, &slots(&[(0, 0), (0, 1), (0, 2)]), &slots(&[]), &slots(&[]));
+        let full = cards(
+            &TypeFacts {
+                cards: vec![(0, 3)],
+            },
+            &slots(&[(0, 0), (0, 1), (0, 2)]),
+            &slots(&[]),
+            &slots(&[]),
+        );
         assert_eq!(published(&full, 2), 2);
     }
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    id::{AttachmentId, ClaimUid, ClassName, EniId, GroupId, InstanceId, Key, Mac, NodeName, NodeUid, PodUid, SubnetId, Version, VpcId, Zone},
+    id::{
+        AttachmentId, ClaimUid, ClassName, EniId, GroupId, InstanceId, Key, Mac, NodeName, NodeUid,
+        PodUid, SubnetId, Version, VpcId, Zone,
+    },
     reason::Reason,
     time::Time,
 };
@@ -306,6 +309,7 @@ impl Claim {
     /// Whether the device of this attachment is in the pod that the claim is bound to.
     pub fn plugged(&self) -> bool {
         let pod = self.device.as_ref().and_then(|d| d.pod.as_ref());
-        self.device_state() == Some(DeviceState::Plugged) && pod == self.status.binding.as_ref().map(|b| &b.pod_uid)
+        self.device_state() == Some(DeviceState::Plugged)
+            && pod == self.status.binding.as_ref().map(|b| &b.pod_uid)
     }
 }

@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use crate::{
     claim::Slot,
-    id::{AttachmentId, ClaimUid, EniId, GroupId, InstanceId, InstanceType, Mac, SubnetId, VpcId, Zone},
+    id::{
+        AttachmentId, ClaimUid, EniId, GroupId, InstanceId, InstanceType, Mac, SubnetId, VpcId,
+        Zone,
+    },
     kind::Kind,
 };
 

@@ -15,7 +15,10 @@ use crate::{
     cloud::{EniSeen, Instance, Refusal, TypeFacts},
     cluster::{Class, NamespaceFacts, Node, NodeReport, Pod},
     fleet::agenda::Agenda,
-    id::{ClaimUid, ClassName, ClusterId, EniId, InstanceId, InstanceType, Key, Namespace, NodeName, PodUid, SubnetId},
+    id::{
+        ClaimUid, ClassName, ClusterId, EniId, InstanceId, InstanceType, Key, Namespace, NodeName,
+        PodUid, SubnetId,
+    },
     order::{Effect, Order, Target, Topic},
     plan::{Poll, Setback},
     reason::Note,
@@ -147,24 +150,46 @@ impl Fleet {
 
     /// Whether everything needed has been read, or the sentence that says what is missing.
     pub fn readiness(&self) -> Result<(), String> {
-        let missing: Vec<&str> = LISTS.iter().filter(|(list, _)| !self.lists.contains(list)).map(|(_, name)| *name).collect();
+        let missing: Vec<&str> = LISTS
+            .iter()
+            .filter(|(list, _)| !self.lists.contains(list))
+            .map(|(_, name)| *name)
+            .collect();
         if !missing.is_empty() {
-            return Err(format!("Kubernetes has not listed {} yet; the API server is down, or the operator's RBAC lacks a right", missing.join(", ")));
+            return Err(format!(
+                "Kubernetes has not listed {} yet; the API server is down, or the operator's RBAC lacks a right",
+                missing.join(", ")
+            ));
         }
         if self.cluster().is_none() {
-            return Err("there is no namespace kube-system to name the cluster by; set --cluster-id".to_owned());
+            return Err(
+                "there is no namespace kube-system to name the cluster by; set --cluster-id"
+                    .to_owned(),
+            );
         }
-        if let Some(Refusal { kind: _, code, message, request_id: _ }) = self.trouble.values().next() {
+        if let Some(Refusal {
+            kind: _,
+            code,
+            message,
+            request_id: _,
+        }) = self.trouble.values().next()
+        {
             return Err(format!("EC2 answered {code}: {message}"));
         }
-        if self.enis_read { Ok(()) } else { Err("the cluster's ENIs have not been read from EC2 yet".to_owned()) }
+        if self.enis_read {
+            Ok(())
+        } else {
+            Err("the cluster's ENIs have not been read from EC2 yet".to_owned())
+        }
     }
 
     /// How many claims are in each phase.
     pub fn census(&self) -> BTreeMap<Phase, u32> {
         let mut census = BTreeMap::new();
         for claim in self.claims.values() {
-            *census.entry(claim.status.phase.unwrap_or(Phase::Pending)).or_default() += 1;
+            *census
+                .entry(claim.status.phase.unwrap_or(Phase::Pending))
+                .or_default() += 1;
         }
         census
     }
@@ -175,7 +200,11 @@ impl Fleet {
     }
 
     fn cluster(&self) -> Option<ClusterId> {
-        self.configured.clone().or_else(|| self.namespaces.get(&Namespace::from("kube-system")).map(|n| n.uid.as_str().into()))
+        self.configured.clone().or_else(|| {
+            self.namespaces
+                .get(&Namespace::from("kube-system"))
+                .map(|n| n.uid.as_str().into())
+        })
     }
 
     fn consider(&mut self, target: &Target, now: Time, orders: &mut Vec<Order>) {
@@ -208,12 +237,22 @@ impl Fleet {
             | Order::Tell(_)
             | Order::Ask(_) => (None, None),
         };
-        self.busy.insert(order.target(), Busy { status, effect, since: now });
+        self.busy.insert(
+            order.target(),
+            Busy {
+                status,
+                effect,
+                since: now,
+            },
+        );
         orders.push(order);
     }
 
     /// The claim's status as it is, or as it is being written.
     fn intended<'a>(&'a self, claim: &'a Claim) -> &'a Status {
-        self.busy.get(&Target::Claim(claim.key.clone())).and_then(|b| b.status.as_deref()).unwrap_or(&claim.status)
+        self.busy
+            .get(&Target::Claim(claim.key.clone()))
+            .and_then(|b| b.status.as_deref())
+            .unwrap_or(&claim.status)
     }
 }

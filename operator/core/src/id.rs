@@ -86,7 +86,10 @@ pub struct Key {
 impl Key {
     /// `namespace/name`.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.to_owned() }
+        Self {
+            namespace: namespace.into(),
+            name: name.to_owned(),
+        }
     }
 }
 

@@ -44,7 +44,12 @@ impl Kind {
     pub fn definite(self) -> bool {
         match self {
             Self::SubnetFull | Self::QuotaFull | Self::Terminal | Self::Config => true,
-            Self::Throttled | Self::Transient | Self::NotYet | Self::State | Self::NodeFull | Self::Credentials => false,
+            Self::Throttled
+            | Self::Transient
+            | Self::NotYet
+            | Self::State
+            | Self::NodeFull
+            | Self::Credentials => false,
         }
     }
 
@@ -70,10 +75,18 @@ impl Kind {
 /// An unknown code is [`Kind::State`]: read and try again, and nothing is concluded from it.
 pub fn classify(code: &str, message: &str) -> Kind {
     match code {
-        "RequestLimitExceeded" | "EC2ThrottledException" | "Throttling" | "ThrottlingException" | "ThrottledException" => Kind::Throttled,
-        "InternalError" | "InternalFailure" | "Unavailable" | "ServiceUnavailable" | "ConcurrentTagAccess" | code::TIMEOUT | code::NO_ANSWER => {
-            Kind::Transient
-        }
+        "RequestLimitExceeded"
+        | "EC2ThrottledException"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException" => Kind::Throttled,
+        "InternalError"
+        | "InternalFailure"
+        | "Unavailable"
+        | "ServiceUnavailable"
+        | "ConcurrentTagAccess"
+        | code::TIMEOUT
+        | code::NO_ANSWER => Kind::Transient,
         "InvalidNetworkInterfaceID.NotFound" => Kind::NotYet,
         "AttachmentLimitExceeded" => Kind::NodeFull,
         "InsufficientFreeAddressesInSubnet" | "InsufficientCidrBlocks" => Kind::SubnetFull,
@@ -94,8 +107,14 @@ pub fn classify(code: &str, message: &str) -> Kind {
         | "FilterLimitExceeded"
         | "InvalidMaxResults"
         | "UnsupportedOperation" => Kind::Terminal,
-        "UnauthorizedOperation" | "AuthFailure" | "OptInRequired" | "PendingVerification" => Kind::Config,
-        "ExpiredToken" | "RequestExpired" | "InvalidClientTokenId" | "SignatureDoesNotMatch" | code::NOT_SIGNED => Kind::Credentials,
+        "UnauthorizedOperation" | "AuthFailure" | "OptInRequired" | "PendingVerification" => {
+            Kind::Config
+        }
+        "ExpiredToken"
+        | "RequestExpired"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | code::NOT_SIGNED => Kind::Credentials,
         _ => Kind::State,
     }
 }
@@ -123,10 +142,26 @@ mod tests {
     #[test]
     fn every_documented_code_has_its_kind() {
         let table: [(Kind, &[&str]); 10] = [
-            (Kind::Throttled, &["RequestLimitExceeded", "EC2ThrottledException", "Throttling", "ThrottlingException"]),
+            (
+                Kind::Throttled,
+                &[
+                    "RequestLimitExceeded",
+                    "EC2ThrottledException",
+                    "Throttling",
+                    "ThrottlingException",
+                ],
+            ),
             (
                 Kind::Transient,
-                &["InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable", "ConcurrentTagAccess", "Timeout", "NoAnswer"],
+                &[
+                    "InternalError",
+                    "InternalFailure",
+                    "Unavailable",
+                    "ServiceUnavailable",
+                    "ConcurrentTagAccess",
+                    "Timeout",
+                    "NoAnswer",
+                ],
             ),
             (Kind::NotYet, &["InvalidNetworkInterfaceID.NotFound"]),
             (
@@ -146,8 +181,17 @@ mod tests {
                 ],
             ),
             (Kind::NodeFull, &["AttachmentLimitExceeded"]),
-            (Kind::SubnetFull, &["InsufficientFreeAddressesInSubnet", "InsufficientCidrBlocks"]),
-            (Kind::QuotaFull, &["NetworkInterfaceLimitExceeded", "AddressLimitExceeded"]),
+            (
+                Kind::SubnetFull,
+                &[
+                    "InsufficientFreeAddressesInSubnet",
+                    "InsufficientCidrBlocks",
+                ],
+            ),
+            (
+                Kind::QuotaFull,
+                &["NetworkInterfaceLimitExceeded", "AddressLimitExceeded"],
+            ),
             (
                 Kind::Terminal,
                 &[
@@ -167,8 +211,24 @@ mod tests {
                     "UnsupportedOperation",
                 ],
             ),
-            (Kind::Config, &["UnauthorizedOperation", "AuthFailure", "OptInRequired", "PendingVerification"]),
-            (Kind::Credentials, &["ExpiredToken", "RequestExpired", "InvalidClientTokenId", "NoCredentials"]),
+            (
+                Kind::Config,
+                &[
+                    "UnauthorizedOperation",
+                    "AuthFailure",
+                    "OptInRequired",
+                    "PendingVerification",
+                ],
+            ),
+            (
+                Kind::Credentials,
+                &[
+                    "ExpiredToken",
+                    "RequestExpired",
+                    "InvalidClientTokenId",
+                    "NoCredentials",
+                ],
+            ),
         ];
         for (kind, codes) in table {
             for code in codes {
@@ -181,14 +241,33 @@ mod tests {
     fn two_invalid_parameters_are_states_in_disguise() {
         let index = "Instance 'i-0' already has an interface attached at device index '3'.";
         assert_eq!(classify("InvalidParameterValue", index), Kind::State);
-        assert_eq!(classify("InvalidParameterValue", "Network interface 'eni-0' is currently in use."), Kind::State);
-        assert_eq!(classify("InvalidParameterValue", "Address 10.0.1.5 does not fall within the subnet's address range"), Kind::Terminal);
+        assert_eq!(
+            classify(
+                "InvalidParameterValue",
+                "Network interface 'eni-0' is currently in use."
+            ),
+            Kind::State
+        );
+        assert_eq!(
+            classify(
+                "InvalidParameterValue",
+                "Address 10.0.1.5 does not fall within the subnet's address range"
+            ),
+            Kind::Terminal
+        );
     }
 
     #[test]
     fn nothing_unclear_counts_as_a_definite_refusal() {
         for kind in KINDS {
-            assert_eq!(kind.definite(), matches!(kind, Kind::SubnetFull | Kind::QuotaFull | Kind::Terminal | Kind::Config), "{kind:?}");
+            assert_eq!(
+                kind.definite(),
+                matches!(
+                    kind,
+                    Kind::SubnetFull | Kind::QuotaFull | Kind::Terminal | Kind::Config
+                ),
+                "{kind:?}"
+            );
         }
     }
 }

@@ -6,7 +6,10 @@ use crate::{
     claim::{Claim, Creation, Slot, Status},
     cloud::{EniView, Instance, Refusal, Subnet, TypeFacts},
     cluster::{Class, NamespaceFacts, Node, NodeReport, Pod},
-    id::{AttachmentId, ClaimUid, ClassName, ClusterId, EniId, InstanceId, InstanceType, Key, Namespace, NodeName, NodeUid, PodUid, SubnetId, Version},
+    id::{
+        AttachmentId, ClaimUid, ClassName, ClusterId, EniId, InstanceId, InstanceType, Key,
+        Namespace, NodeName, NodeUid, PodUid, SubnetId, Version,
+    },
     reason::Note,
     report::{NodePatch, Report},
     time::Time,
@@ -34,8 +37,8 @@ pub enum Fact {
     Namespaces(Change<Namespace, NamespaceFacts>),
     /// Classes.
     Classes(Change<ClassName, Class>),
-    /// Claims.
-    Claims(Change<Key, Claim>),
+    /// Claims; one made again under a name that was used before is another one.
+    Claims(Change<(Key, ClaimUid), Claim>),
     /// Our node reports.
     Reports(Change<NodeName, NodeReport>),
     /// An order was carried out, or not.
@@ -291,10 +294,15 @@ impl Order {
     /// What it is about.
     pub fn target(&self) -> Target {
         match self {
-            Self::CreateClaim(new) => Target::Pod(Key { namespace: new.claim.namespace.clone(), name: new.pod.clone() }),
+            Self::CreateClaim(new) => Target::Pod(Key {
+                namespace: new.claim.namespace.clone(),
+                name: new.pod.clone(),
+            }),
             Self::WriteClaim(write) => Target::Claim(write.claim.clone()),
             Self::Effect { claim, .. } => Target::Claim(claim.clone()),
-            Self::CreateReport { node, .. } | Self::WriteReport { node, .. } => Target::Report(node.clone()),
+            Self::CreateReport { node, .. } | Self::WriteReport { node, .. } => {
+                Target::Report(node.clone())
+            }
             Self::PatchNode { node, .. } => Target::Node(node.clone()),
             Self::Tell(_) => Target::Voice,
             Self::Ask(question) => Target::Question(question.topic()),

@@ -12,16 +12,27 @@ pub fn place(facts: &TypeFacts, taken: &BTreeSet<Slot>) -> Option<Slot> {
         usize::try_from(limit).unwrap_or(0).saturating_sub(used)
     };
     // `rev`, since max_by_key takes the last of equals: the lowest card wins.
-    let (card, limit) = facts.cards.iter().copied().rev().max_by_key(|(card, limit)| room(*card, *limit))?;
+    let (card, limit) = facts
+        .cards
+        .iter()
+        .copied()
+        .rev()
+        .max_by_key(|(card, limit)| room(*card, *limit))?;
     if room(card, limit) == 0 {
         return None;
     }
-    (0..limit).rev().map(|index| Slot { card, index }).find(|slot| !taken.contains(slot) && *slot != PRIMARY)
+    (0..limit)
+        .rev()
+        .map(|index| Slot { card, index })
+        .find(|slot| !taken.contains(slot) && *slot != PRIMARY)
 }
 
 /// Whether an instance of this type has that slot at all.
 pub fn exists(facts: &TypeFacts, slot: Slot) -> bool {
-    facts.cards.iter().any(|(card, limit)| *card == slot.card && slot.index < *limit)
+    facts
+        .cards
+        .iter()
+        .any(|(card, limit)| *card == slot.card && slot.index < *limit)
 }
 
 /// The instance's own ENI is always here, listed or not.
@@ -34,24 +45,54 @@ mod tests {
     use super::*;
 
     fn slots(pairs: &[(u32, u32)]) -> BTreeSet<Slot> {
-        pairs.iter().map(|(card, index)| Slot { card: *card, index: *index }).collect()
+        pairs
+            .iter()
+            .map(|(card, index)| Slot {
+                card: *card,
+                index: *index,
+            })
+            .collect()
     }
 
     #[test]
     fn slots_are_taken_from_the_top() {
-        let m5 = TypeFacts { cards: vec![(0, 3)] };
-        assert_eq!(place(&m5, &slots(&[(0, 0)])), Some(Slot { card: 0, index: 2 }));
-        assert_eq!(place(&m5, &slots(&[(0, 0), (0, 2)])), Some(Slot { card: 0, index: 1 }));
+        let m5 = TypeFacts {
+            cards: vec![(0, 3)],
+        };
+        assert_eq!(
+            place(&m5, &slots(&[(0, 0)])),
+            Some(Slot { card: 0, index: 2 })
+        );
+        assert_eq!(
+            place(&m5, &slots(&[(0, 0), (0, 2)])),
+            Some(Slot { card: 0, index: 1 })
+        );
         assert_eq!(place(&m5, &slots(&[(0, 0), (0, 1), (0, 2)])), None);
     }
 
     #[test]
     fn the_emptier_card_goes_first_and_a_full_one_never() {
-        let two = TypeFacts { cards: vec![(0, 2), (1, 2)] };
-        assert_eq!(place(&two, &slots(&[(0, 0)])), Some(Slot { card: 1, index: 1 }));
-        assert_eq!(place(&two, &slots(&[(0, 0), (1, 1), (1, 0)])), Some(Slot { card: 0, index: 1 }));
+        let two = TypeFacts {
+            cards: vec![(0, 2), (1, 2)],
+        };
+        assert_eq!(
+            place(&two, &slots(&[(0, 0)])),
+            Some(Slot { card: 1, index: 1 })
+        );
+        assert_eq!(
+            place(&two, &slots(&[(0, 0), (1, 1), (1, 0)])),
+            Some(Slot { card: 0, index: 1 })
+        );
         // A card may be full by count although indexes within its limit are free: others may use higher ones.
-        assert_eq!(place(&TypeFacts { cards: vec![(0, 2)] }, &slots(&[(0, 0), (0, 9)])), None);
+        assert_eq!(
+            place(
+                &TypeFacts {
+                    cards: vec![(0, 2)]
+                },
+                &slots(&[(0, 0), (0, 9)])
+            ),
+            None
+        );
     }
 
     proptest! {

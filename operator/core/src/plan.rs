@@ -85,7 +85,15 @@ pub struct Decision {
 
 /// What shall happen to this claim. Total and without memory; what it decided once it decides again.
 pub fn plan(claim: &Claim, seen: &Seen, now: Time) -> Decision {
-    let mut draft = Draft { claim, seen, now, status: claim.status.clone(), effect: None, poll: None, wake: None };
+    let mut draft = Draft {
+        claim,
+        seen,
+        now,
+        status: claim.status.clone(),
+        effect: None,
+        poll: None,
+        wake: None,
+    };
     if claim.deleting {
         if claim.finalizer {
             down::tear_down(&mut draft);
@@ -112,17 +120,36 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn decide(self) -> Decision {
-        let Self { claim, seen: _, now: _, status, effect, poll, wake } = self;
+        let Self {
+            claim,
+            seen: _,
+            now: _,
+            status,
+            effect,
+            poll,
+            wake,
+        } = self;
         // The intent stands before the effect: a status that differs is all that happens in this round.
         let effect = effect.filter(|_| status == claim.status);
-        Decision { status, effect, poll, wake }
+        Decision {
+            status,
+            effect,
+            poll,
+            wake,
+        }
     }
 
     /// The phase, and the condition Ready with its reason; with it, the conditions that follow from the status.
     fn say(&mut self, phase: Phase, note: Note) {
         self.status.phase = Some(phase);
         status::state_stages(&mut self.status, self.now);
-        status::state(&mut self.status, ConditionKind::Ready, phase == Phase::Ready, note, self.now);
+        status::state(
+            &mut self.status,
+            ConditionKind::Ready,
+            phase == Phase::Ready,
+            note,
+            self.now,
+        );
     }
 
     fn look_again(&mut self, at: Time) {
@@ -134,7 +161,10 @@ impl Draft<'_> {
     /// The refusal of this very action, if that was the last thing that happened.
     fn setback(&self, action: Action) -> Option<&Setback> {
         let incarnation = self.status.creation.as_ref().map_or(0, |c| c.incarnation);
-        self.seen.setback.as_ref().filter(|s| s.action == action && s.incarnation == incarnation)
+        self.seen
+            .setback
+            .as_ref()
+            .filter(|s| s.action == action && s.incarnation == incarnation)
     }
 
     /// Takes the effect now, or waits out the setback that it met and says so.
@@ -178,22 +208,60 @@ impl Draft<'_> {
 
     /// Whether at that time EC2 might still not have known the ENI everywhere.
     fn young(&self, at: Time) -> bool {
-        self.status.timeline.created.is_some_and(|created| at.since(created) < NOT_YET)
+        self.status
+            .timeline
+            .created
+            .is_some_and(|created| at.since(created) < NOT_YET)
     }
 
     /// Takes over what EC2 says of the ENI that carries this claim's tag.
     fn adopt(&mut self, view: &EniView) {
-        let EniView { id, mac, subnet, vpc, zone, groups, address, available: _, attachment: _, claim: _ } = view.clone();
-        self.status.eni = Some(Eni { id, mac, subnet, vpc, zone, groups });
+        let EniView {
+            id,
+            mac,
+            subnet,
+            vpc,
+            zone,
+            groups,
+            address,
+            available: _,
+            attachment: _,
+            claim: _,
+        } = view.clone();
+        self.status.eni = Some(Eni {
+            id,
+            mac,
+            subnet,
+            vpc,
+            zone,
+            groups,
+        });
         self.status.timeline.created = Some(self.now);
         self.status.last_error = None;
-        self.status.addresses = self.seen.subnet.iter().map(|s| primary_address(address, s)).collect();
+        self.status.addresses = self
+            .seen
+            .subnet
+            .iter()
+            .map(|s| primary_address(address, s))
+            .collect();
     }
 
     /// Takes over what EC2 says of the attachment.
     fn adopt_attachment(&mut self, view: &AttachmentView, release: bool) {
-        let AttachmentView { id, instance, slot, state: _, delete_on_termination: _ } = view.clone();
-        self.status.attachment = Some(Attachment { instance, slot, id: Some(id), attached_at: None, release });
+        let AttachmentView {
+            id,
+            instance,
+            slot,
+            state: _,
+            delete_on_termination: _,
+        } = view.clone();
+        self.status.attachment = Some(Attachment {
+            instance,
+            slot,
+            id: Some(id),
+            attached_at: None,
+            release,
+        });
         self.status.last_error = None;
     }
 
@@ -203,34 +271,90 @@ impl Draft<'_> {
             return setback.refusal.kind.definite();
         }
         // After a restart the status is all there is: an error that waits for its retry was an answer to this request.
-        self.claim.status.last_error.as_ref().is_some_and(|e| e.next_retry.is_some() && classify(&e.code, &e.message).definite())
+        self.claim
+            .status
+            .last_error
+            .as_ref()
+            .is_some_and(|e| e.next_retry.is_some() && classify(&e.code, &e.message).definite())
     }
 }
 
 impl Setback {
     /// As the status tells it.
     fn told(&self) -> LastError {
-        let Refusal { kind: _, code, message, request_id } = self.refusal.clone();
-        LastError { code, message, request_id, attempts: self.attempts, next_retry: Some(self.until.whole_second()) }
+        let Refusal {
+            kind: _,
+            code,
+            message,
+            request_id,
+        } = self.refusal.clone();
+        LastError {
+            code,
+            message,
+            request_id,
+            attempts: self.attempts,
+            next_retry: Some(self.until.whole_second()),
+        }
     }
 
     /// As the condition Ready and the Events tell it.
     fn note(&self, claim: &Claim) -> Note {
         let class = &claim.class;
         let (reason, way_out) = match self.refusal.kind {
-            Kind::Throttled => (Reason::Throttled, "AWS wants fewer calls; it is tried again by itself".to_owned()),
-            Kind::Transient => (Reason::AwsUnavailable, "it is tried again by itself".to_owned()),
-            Kind::NotYet => (Reason::EniLost, "EC2 does not know the ENI any more; delete the pod to get a new one".to_owned()),
-            Kind::State => (Reason::Unexpected, "EC2 is read and it is tried again by itself".to_owned()),
-            Kind::NodeFull => (Reason::NodeFull, "detach an ENI that is not eniclaim's from the instance, or move the pod".to_owned()),
-            Kind::SubnetFull => (Reason::SubnetFull, format!("free addresses, or add a subnet of the zone to class {class}")),
-            Kind::QuotaFull => (Reason::QuotaFull, "delete ENIs, or ask AWS for a higher quota of network interfaces per Region".to_owned()),
+            Kind::Throttled => (
+                Reason::Throttled,
+                "AWS wants fewer calls; it is tried again by itself".to_owned(),
+            ),
+            Kind::Transient => (
+                Reason::AwsUnavailable,
+                "it is tried again by itself".to_owned(),
+            ),
+            Kind::NotYet => (
+                Reason::EniLost,
+                "EC2 does not know the ENI any more; delete the pod to get a new one".to_owned(),
+            ),
+            Kind::State => (
+                Reason::Unexpected,
+                "EC2 is read and it is tried again by itself".to_owned(),
+            ),
+            Kind::NodeFull => (
+                Reason::NodeFull,
+                "detach an ENI that is not eniclaim's from the instance, or move the pod"
+                    .to_owned(),
+            ),
+            Kind::SubnetFull => (
+                Reason::SubnetFull,
+                format!("free addresses, or add a subnet of the zone to class {class}"),
+            ),
+            Kind::QuotaFull => (
+                Reason::QuotaFull,
+                "delete ENIs, or ask AWS for a higher quota of network interfaces per Region"
+                    .to_owned(),
+            ),
             Kind::Terminal => (Reason::Refused, format!("correct class {class}")),
-            Kind::Config => (Reason::Denied, format!("allow {} in the operator's IAM policy", self.action)),
-            Kind::Credentials => (Reason::NoCredentials, "give the operator a region and credentials that AWS takes".to_owned()),
+            Kind::Config => (
+                Reason::Denied,
+                format!("allow {} in the operator's IAM policy", self.action),
+            ),
+            Kind::Credentials => (
+                Reason::NoCredentials,
+                "give the operator a region and credentials that AWS takes".to_owned(),
+            ),
         };
-        let Refusal { kind: _, code, message, request_id: _ } = &self.refusal;
-        Note::new(reason, format!("{} answered {code}: {}; {way_out}", self.action, message.trim_end_matches('.')))
+        let Refusal {
+            kind: _,
+            code,
+            message,
+            request_id: _,
+        } = &self.refusal;
+        Note::new(
+            reason,
+            format!(
+                "{} answered {code}: {}; {way_out}",
+                self.action,
+                message.trim_end_matches('.')
+            ),
+        )
     }
 }
 

@@ -106,7 +106,10 @@ impl fmt::Display for Reason {
 impl Reason {
     /// The reason of that name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|reason| reason.as_str() == text)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|reason| reason.as_str() == text)
     }
 }
 
@@ -122,6 +125,9 @@ pub struct Note {
 impl Note {
     /// A reason with its sentence.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }

@@ -122,39 +122,93 @@ pub fn report(
         }
     };
     let supported = match support {
-        Ok(instance) => (true, "Supported", format!("{} is a {} in {}", instance.id, instance.kind, instance.zone)),
+        Ok(instance) => (
+            true,
+            "Supported",
+            format!(
+                "{} is a {} in {}",
+                instance.id, instance.kind, instance.zone
+            ),
+        ),
         Err(why) => (false, "NodeUnsupported", why.to_owned()),
     };
     let condition = |kind: NodeConditionKind, (holds, reason, message): (bool, &str, String)| {
-        let since = before.conditions.iter().find(|c| c.kind == kind && c.holds == holds).map_or_else(|| now.whole_second(), |c| c.since);
-        NodeCondition { kind, holds, reason: reason.to_owned(), message, since }
+        let since = before
+            .conditions
+            .iter()
+            .find(|c| c.kind == kind && c.holds == holds)
+            .map_or_else(|| now.whole_second(), |c| c.since);
+        NodeCondition {
+            kind,
+            holds,
+            reason: reason.to_owned(),
+            message,
+            since,
+        }
     };
-    let Inventory { cards, capacity, slots } = inventory;
+    let Inventory {
+        cards,
+        capacity,
+        slots,
+    } = inventory;
     Report {
-        instance: support.ok().map(|i| (i.id.clone(), i.kind.clone(), i.zone.clone())),
+        instance: support
+            .ok()
+            .map(|i| (i.id.clone(), i.kind.clone(), i.zone.clone())),
         capacity,
         cards: cards
             .iter()
-            .map(|Card { index, limit, foreign, ours, leaving: _ }| CardReport { index: *index, limit: *limit, foreign: *foreign, ours: *ours })
+            .map(
+                |Card {
+                     index,
+                     limit,
+                     foreign,
+                     ours,
+                     leaving: _,
+                 }| CardReport {
+                    index: *index,
+                    limit: *limit,
+                    foreign: *foreign,
+                    ours: *ours,
+                },
+            )
             .collect(),
         slots,
-        conditions: vec![condition(NodeConditionKind::AgentReady, agent_says), condition(NodeConditionKind::NodeSupported, supported)],
+        conditions: vec![
+            condition(NodeConditionKind::AgentReady, agent_says),
+            condition(NodeConditionKind::NodeSupported, supported),
+        ],
     }
 }
 
 /// Slots for the report: those of ours, then what else the instance holds.
-pub fn slots(ours: Vec<SlotReport>, foreign: impl IntoIterator<Item = AttachedEni>) -> Vec<SlotReport> {
-    let others = foreign.into_iter().map(|a| SlotReport { slot: a.slot, eni: Some(a.eni), mac: Some(a.mac), claim: None });
+pub fn slots(
+    ours: Vec<SlotReport>,
+    foreign: impl IntoIterator<Item = AttachedEni>,
+) -> Vec<SlotReport> {
+    let others = foreign.into_iter().map(|a| SlotReport {
+        slot: a.slot,
+        eni: Some(a.eni),
+        mac: Some(a.mac),
+        claim: None,
+    });
     let mut slots: Vec<SlotReport> = ours.into_iter().chain(others).collect();
     slots.sort();
     slots
 }
 
 /// The classes that can work on this instance: one of their subnets lies in its zone.
-pub fn served<'a>(classes: impl Iterator<Item = &'a Class>, instance: &Instance, subnets: &Subnets) -> BTreeSet<ClassName> {
+pub fn served<'a>(
+    classes: impl Iterator<Item = &'a Class>,
+    instance: &Instance,
+    subnets: &Subnets,
+) -> BTreeSet<ClassName> {
     classes
         .filter(|class| {
-            let mut known = class.subnets.iter().filter_map(|id| subnets.get(id)?.as_ref());
+            let mut known = class
+                .subnets
+                .iter()
+                .filter_map(|id| subnets.get(id)?.as_ref());
             known.any(|subnet| subnet.zone == instance.zone && subnet.vpc == instance.vpc)
         })
         .map(|class| class.name.clone())
@@ -162,9 +216,18 @@ pub fn served<'a>(classes: impl Iterator<Item = &'a Class>, instance: &Instance,
 }
 
 /// What has to change on the node so that it carries these labels and this resource.
-pub fn patch(node: &Node, classes: &BTreeSet<ClassName>, capacity: Option<u32>) -> Option<NodePatch> {
-    let missing = classes.difference(&node.classes).map(|class| (class.clone(), true));
-    let stale = node.classes.difference(classes).map(|class| (class.clone(), false));
+pub fn patch(
+    node: &Node,
+    classes: &BTreeSet<ClassName>,
+    capacity: Option<u32>,
+) -> Option<NodePatch> {
+    let missing = classes
+        .difference(&node.classes)
+        .map(|class| (class.clone(), true));
+    let stale = node
+        .classes
+        .difference(classes)
+        .map(|class| (class.clone(), false));
     let patch = NodePatch {
         publish: capacity.filter(|n| node.published != (Some(*n), Some(*n))),
         labels: missing.chain(stale).collect(),

@@ -15,7 +15,13 @@ const NAME: usize = 63;
 
 /// `ClientToken` of a claim's n-th request: 52 characters of the 64 that EC2 takes.
 pub fn client_token(claim: &ClaimUid, incarnation: u32) -> String {
-    base32(&Sha256::new().chain_update(claim.as_str()).chain_update([0]).chain_update(incarnation.to_be_bytes()).finalize())
+    base32(
+        &Sha256::new()
+            .chain_update(claim.as_str())
+            .chain_update([0])
+            .chain_update(incarnation.to_be_bytes())
+            .finalize(),
+    )
 }
 
 /// Name of the claim of a pod: the pod's name, cut where it is long, and five characters of its UID's hash.
@@ -29,7 +35,13 @@ pub fn claim_name(pod: &str, uid: &PodUid) -> String {
 /// Sixteen characters that stand for what is said of whom: the same Event said again has the same.
 pub fn event_tag(uid: &str, note: &Note) -> String {
     let Note { reason, message } = note;
-    let digest = Sha256::new().chain_update(uid).chain_update([0]).chain_update(reason.as_str()).chain_update([0]).chain_update(message).finalize();
+    let digest = Sha256::new()
+        .chain_update(uid)
+        .chain_update([0])
+        .chain_update(reason.as_str())
+        .chain_update([0])
+        .chain_update(message)
+        .finalize();
     base32(&digest).chars().take(16).collect()
 }
 
@@ -52,7 +64,9 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 fn letter(value: u32) -> char {
-    ALPHABET.get((value & 31) as usize).map_or('a', |b| char::from(*b))
+    ALPHABET
+        .get((value & 31) as usize)
+        .map_or('a', |b| char::from(*b))
 }
 
 #[cfg(test)]
@@ -78,7 +92,10 @@ mod tests {
     fn claim_names_fit_a_label_value_whatever_the_pod_is_called() {
         let name = claim_name("web-0", &"1b4e28ba-2fa1-11d2-883f-0016d3cca427".into());
         assert!(name.starts_with("web-0-") && name.len() == 11, "{name}");
-        let long = claim_name(&format!("{}.{}", "a".repeat(57), "b".repeat(100)), &"uid".into());
+        let long = claim_name(
+            &format!("{}.{}", "a".repeat(57), "b".repeat(100)),
+            &"uid".into(),
+        );
         assert!(long.len() <= 63 && !long.contains('.'), "{long}");
     }
 }

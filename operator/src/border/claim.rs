@@ -10,35 +10,64 @@ use kube::ResourceExt;
 use operator_core::{
     Reason,
     claim::{
-        Address, Attachment, Binding, Claim, Condition, ConditionKind, CreateRequest, Creation, DefaultRoute, Device, DeviceState, Eni,
-        InstanceMetadata, Interface, LastError, Owner, Phase, Slot, Status, Timeline,
+        Address, Attachment, Binding, Claim, Condition, ConditionKind, CreateRequest, Creation,
+        DefaultRoute, Device, DeviceState, Eni, InstanceMetadata, Interface, LastError, Owner,
+        Phase, Slot, Status, Timeline,
     },
-    id::Key,
+    id::{ClaimUid, Key},
     order::NewClaim,
 };
 
+use super::cluster::key_of;
 use super::time::{from_micro, from_second, micro, second};
 
 /// A claim as the core sees it; none for an object that the API server cannot have sent.
 pub(crate) fn claim(claim: &EniClaim) -> Option<Claim> {
     let EniClaimSpec { class_name, owner } = &claim.spec;
-    let api::Owner { kind: api::OwnerKind::Pod, name, uid } = owner;
+    let api::Owner {
+        kind: api::OwnerKind::Pod,
+        name,
+        uid,
+    } = owner;
     Some(Claim {
-        key: Key::new(claim.metadata.namespace.as_deref()?, claim.metadata.name.as_deref()?),
+        key: Key::new(
+            claim.metadata.namespace.as_deref()?,
+            claim.metadata.name.as_deref()?,
+        ),
         uid: claim.metadata.uid.clone()?.into(),
         version: claim.metadata.resource_version.clone()?.into(),
         deleting: claim.metadata.deletion_timestamp.is_some(),
         finalizer: claim.finalizers().iter().any(|f| f == crds::FINALIZER),
         class: class_name.as_str().into(),
-        owner: Owner { name: name.clone(), uid: uid.as_str().into() },
+        owner: Owner {
+            name: name.clone(),
+            uid: uid.as_str().into(),
+        },
         status: claim.status.as_ref().map(read).unwrap_or_default(),
-        device: claim.status.as_ref().and_then(|s| s.device.as_ref()).map(device),
+        device: claim
+            .status
+            .as_ref()
+            .and_then(|s| s.device.as_ref())
+            .map(device),
     })
+}
+
+/// What tells a claim from every other, also from one that had its name before.
+pub(crate) fn claim_id(claim: &EniClaim) -> (Key, ClaimUid) {
+    (
+        key_of(claim),
+        claim.metadata.uid.clone().unwrap_or_default().into(),
+    )
 }
 
 /// The object that asks for one ENI for one pod.
 pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
-    let NewClaim { claim, pod, uid, class } = new;
+    let NewClaim {
+        claim,
+        pod,
+        uid,
+        class,
+    } = new;
     EniClaim {
         metadata: ObjectMeta {
             name: Some(claim.name.clone()),
@@ -58,7 +87,11 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
         },
         spec: EniClaimSpec {
             class_name: class.to_string(),
-            owner: api::Owner { kind: api::OwnerKind::Pod, name: pod.clone(), uid: uid.to_string() },
+            owner: api::Owner {
+                kind: api::OwnerKind::Pod,
+                name: pod.clone(),
+                uid: uid.to_string(),
+            },
         },
         status: None,
     }
@@ -98,7 +131,12 @@ fn read(status: &EniClaimStatus) -> Status {
             token: c.token.clone(),
             request: CreateRequest {
                 subnet: c.request.subnet_id.as_str().into(),
-                groups: c.request.security_group_ids.iter().map(|g| g.as_str().into()).collect(),
+                groups: c
+                    .request
+                    .security_group_ids
+                    .iter()
+                    .map(|g| g.as_str().into())
+                    .collect(),
                 description: c.request.description.clone(),
                 tags: c.request.tags.clone(),
             },
@@ -117,16 +155,27 @@ fn read(status: &EniClaimStatus) -> Status {
             subnet: e.subnet_id.as_str().into(),
             vpc: e.vpc_id.as_str().into(),
             zone: e.zone.as_str().into(),
-            groups: e.security_group_ids.iter().map(|g| g.as_str().into()).collect(),
+            groups: e
+                .security_group_ids
+                .iter()
+                .map(|g| g.as_str().into())
+                .collect(),
         }),
         attachment: attachment.as_ref().map(|a| Attachment {
             instance: a.instance_id.as_str().into(),
-            slot: Slot { card: a.network_card, index: a.device_index },
+            slot: Slot {
+                card: a.network_card,
+                index: a.device_index,
+            },
             id: a.id.as_ref().map(|id| id.as_str().into()),
             attached_at: a.attached_at.as_ref().map(from_second),
             release: a.release,
         }),
-        addresses: ipam.iter().flat_map(|i| &i.addresses).map(read_address).collect(),
+        addresses: ipam
+            .iter()
+            .flat_map(|i| &i.addresses)
+            .map(read_address)
+            .collect(),
         timeline: Timeline {
             requested: timeline.requested.as_ref().map(from_micro),
             created: timeline.created.as_ref().map(from_micro),
@@ -137,12 +186,24 @@ fn read(status: &EniClaimStatus) -> Status {
 }
 
 fn read_address(address: &api::IpamAddress) -> Address {
-    let api::IpamAddress { address, gateway, primary } = address.clone();
-    Address { address, gateway, primary }
+    let api::IpamAddress {
+        address,
+        gateway,
+        primary,
+    } = address.clone();
+    Address {
+        address,
+        gateway,
+        primary,
+    }
 }
 
 fn read_interface(interface: &api::ClaimInterface) -> Interface {
-    let api::ClaimInterface { name, default_route, instance_metadata } = interface;
+    let api::ClaimInterface {
+        name,
+        default_route,
+        instance_metadata,
+    } = interface;
     Interface {
         name: name.to_string(),
         default_route: match default_route {
@@ -187,7 +248,19 @@ fn condition(condition: &crds::Condition) -> Option<Condition> {
 
 /// The status to apply. It fails only where EC2 gave an id of a form that the schema does not know.
 pub(crate) fn status(status: &Status) -> Result<EniClaimStatus, NotAnId> {
-    let Status { phase, node, binding, interface, creation, last_error, eni, attachment, addresses, timeline, conditions } = status;
+    let Status {
+        phase,
+        node,
+        binding,
+        interface,
+        creation,
+        last_error,
+        eni,
+        attachment,
+        addresses,
+        timeline,
+        conditions,
+    } = status;
     Ok(EniClaimStatus {
         phase: phase.map(write_phase),
         node_name: node.as_ref().map(ToString::to_string),
@@ -197,7 +270,9 @@ pub(crate) fn status(status: &Status) -> Result<EniClaimStatus, NotAnId> {
         last_error: last_error.as_ref().map(write_error),
         eni: eni.as_ref().map(write_eni).transpose()?,
         attachment: attachment.as_ref().map(write_attachment).transpose()?,
-        ipam: (!addresses.is_empty()).then(|| api::Ipam { addresses: addresses.iter().map(write_address).collect() }),
+        ipam: (!addresses.is_empty()).then(|| api::Ipam {
+            addresses: addresses.iter().map(write_address).collect(),
+        }),
         device: None,
         timeline: api::Timeline {
             requested: timeline.requested.map(micro),
@@ -211,7 +286,13 @@ pub(crate) fn status(status: &Status) -> Result<EniClaimStatus, NotAnId> {
 }
 
 fn write_binding(binding: &Binding) -> Result<api::Binding, NotAnId> {
-    let Binding { pod_name, pod_uid, node_uid, instance, since } = binding;
+    let Binding {
+        pod_name,
+        pod_uid,
+        node_uid,
+        instance,
+        since,
+    } = binding;
     Ok(api::Binding {
         pod_name: pod_name.clone(),
         pod_uid: pod_uid.to_string(),
@@ -222,7 +303,11 @@ fn write_binding(binding: &Binding) -> Result<api::Binding, NotAnId> {
 }
 
 fn write_interface(interface: &Interface) -> Result<api::ClaimInterface, NotAnId> {
-    let Interface { name, default_route, instance_metadata } = interface;
+    let Interface {
+        name,
+        default_route,
+        instance_metadata,
+    } = interface;
     Ok(api::ClaimInterface {
         name: name.parse()?,
         default_route: match default_route {
@@ -236,14 +321,27 @@ fn write_interface(interface: &Interface) -> Result<api::ClaimInterface, NotAnId
 }
 
 fn write_creation(creation: &Creation) -> Result<api::Creation, NotAnId> {
-    let Creation { incarnation, token, request, started_at } = creation;
-    let CreateRequest { subnet, groups, description, tags } = request;
+    let Creation {
+        incarnation,
+        token,
+        request,
+        started_at,
+    } = creation;
+    let CreateRequest {
+        subnet,
+        groups,
+        description,
+        tags,
+    } = request;
     Ok(api::Creation {
         incarnation: *incarnation,
         token: token.clone(),
         request: api::CreateRequest {
             subnet_id: subnet.as_str().parse()?,
-            security_group_ids: groups.iter().map(|g| g.as_str().parse()).collect::<Result<_, _>>()?,
+            security_group_ids: groups
+                .iter()
+                .map(|g| g.as_str().parse())
+                .collect::<Result<_, _>>()?,
             description: description.clone(),
             tags: tags.clone(),
         },
@@ -252,24 +350,52 @@ fn write_creation(creation: &Creation) -> Result<api::Creation, NotAnId> {
 }
 
 fn write_error(error: &LastError) -> api::LastError {
-    let LastError { code, message, request_id, attempts, next_retry } = error.clone();
-    api::LastError { code, message, request_id, attempts, next_retry: next_retry.map(second) }
+    let LastError {
+        code,
+        message,
+        request_id,
+        attempts,
+        next_retry,
+    } = error.clone();
+    api::LastError {
+        code,
+        message,
+        request_id,
+        attempts,
+        next_retry: next_retry.map(second),
+    }
 }
 
 fn write_eni(eni: &Eni) -> Result<api::Eni, NotAnId> {
-    let Eni { id, mac, subnet, vpc, zone, groups } = eni;
+    let Eni {
+        id,
+        mac,
+        subnet,
+        vpc,
+        zone,
+        groups,
+    } = eni;
     Ok(api::Eni {
         id: id.as_str().parse()?,
         mac: mac.as_str().parse()?,
         subnet_id: subnet.as_str().parse()?,
         vpc_id: vpc.as_str().parse()?,
         zone: zone.to_string(),
-        security_group_ids: groups.iter().map(|g| g.as_str().parse()).collect::<Result<_, _>>()?,
+        security_group_ids: groups
+            .iter()
+            .map(|g| g.as_str().parse())
+            .collect::<Result<_, _>>()?,
     })
 }
 
 fn write_attachment(attachment: &Attachment) -> Result<api::Attachment, NotAnId> {
-    let Attachment { instance, slot: Slot { card, index }, id, attached_at, release } = attachment;
+    let Attachment {
+        instance,
+        slot: Slot { card, index },
+        id,
+        attached_at,
+        release,
+    } = attachment;
     Ok(api::Attachment {
         instance_id: instance.as_str().parse()?,
         network_card: *card,
@@ -281,12 +407,26 @@ fn write_attachment(attachment: &Attachment) -> Result<api::Attachment, NotAnId>
 }
 
 fn write_address(address: &Address) -> api::IpamAddress {
-    let Address { address, gateway, primary } = address.clone();
-    api::IpamAddress { address, gateway, primary }
+    let Address {
+        address,
+        gateway,
+        primary,
+    } = address.clone();
+    api::IpamAddress {
+        address,
+        gateway,
+        primary,
+    }
 }
 
 fn write_condition(condition: &Condition) -> crds::Condition {
-    let Condition { kind, holds, reason, message, since } = condition;
+    let Condition {
+        kind,
+        holds,
+        reason,
+        message,
+        since,
+    } = condition;
     crds::Condition {
         kind: match kind {
             ConditionKind::Provisioned => kind::PROVISIONED,
@@ -294,7 +434,11 @@ fn write_condition(condition: &Condition) -> crds::Condition {
             ConditionKind::Ready => kind::READY,
         }
         .to_owned(),
-        status: if *holds { ConditionStatus::True } else { ConditionStatus::False },
+        status: if *holds {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        },
         reason: reason.to_string(),
         message: message.clone(),
         last_transition_time: second(*since),

@@ -1,26 +1,38 @@
 //! EC2's answers; what lacks a field that EC2 always sends is passed over.
 
 use aws_sdk_ec2::types::{
-    Instance as ApiInstance, InstanceStateName, InstanceTypeInfo, NetworkInterface, NetworkInterfaceAttachment, NetworkInterfaceStatus,
-    Subnet as ApiSubnet,
+    Instance as ApiInstance, InstanceStateName, InstanceTypeInfo, NetworkInterface,
+    NetworkInterfaceAttachment, NetworkInterfaceStatus, Subnet as ApiSubnet,
 };
 use operator_core::{
     bind::tag,
     claim::Slot,
-    cloud::{AttachedEni, AttachmentState, AttachmentView, EniView, Instance, InstanceState, Subnet, TypeFacts},
+    cloud::{
+        AttachedEni, AttachmentState, AttachmentView, EniView, Instance, InstanceState, Subnet,
+        TypeFacts,
+    },
     id::InstanceType,
 };
 
 /// An ENI.
 pub(crate) fn eni(eni: &NetworkInterface) -> Option<EniView> {
-    let claim = eni.tag_set().iter().find(|t| t.key() == Some(tag::CLAIM_UID)).and_then(|t| t.value());
+    let claim = eni
+        .tag_set()
+        .iter()
+        .find(|t| t.key() == Some(tag::CLAIM_UID))
+        .and_then(|t| t.value());
     Some(EniView {
         id: eni.network_interface_id()?.into(),
         mac: eni.mac_address()?.to_ascii_lowercase().into(),
         subnet: eni.subnet_id()?.into(),
         vpc: eni.vpc_id()?.into(),
         zone: eni.availability_zone()?.into(),
-        groups: eni.groups().iter().filter_map(|g| g.group_id()).map(Into::into).collect(),
+        groups: eni
+            .groups()
+            .iter()
+            .filter_map(|g| g.group_id())
+            .map(Into::into)
+            .collect(),
         address: eni.private_ip_address()?.parse().ok()?,
         available: eni.status() == Some(&NetworkInterfaceStatus::Available),
         attachment: eni.attachment().and_then(attachment),
@@ -46,7 +58,10 @@ fn attachment(attachment: &NetworkInterfaceAttachment) -> Option<AttachmentView>
 
 /// EC2 leaves the card out where there is one only.
 fn slot(card: Option<i32>, index: Option<i32>) -> Option<Slot> {
-    Some(Slot { card: u32::try_from(card.unwrap_or(0)).ok()?, index: u32::try_from(index?).ok()? })
+    Some(Slot {
+        card: u32::try_from(card.unwrap_or(0)).ok()?,
+        index: u32::try_from(index?).ok()?,
+    })
 }
 
 /// An instance.
@@ -67,7 +82,11 @@ pub(crate) fn instance(instance: &ApiInstance) -> Option<Instance> {
     Some(Instance {
         id: instance.instance_id()?.into(),
         kind: instance.instance_type()?.as_str().into(),
-        zone: instance.placement().and_then(|p| p.availability_zone()).unwrap_or_default().into(),
+        zone: instance
+            .placement()
+            .and_then(|p| p.availability_zone())
+            .unwrap_or_default()
+            .into(),
         vpc: instance.vpc_id().unwrap_or_default().into(),
         state,
         attached: attached.collect(),
@@ -81,10 +100,19 @@ pub(crate) fn instance_type(info: &InstanceTypeInfo) -> Option<(InstanceType, Ty
     let cards: Vec<(u32, u32)> = network
         .network_cards()
         .iter()
-        .filter_map(|card| Some((number(card.network_card_index())?, number(card.maximum_network_interfaces())?)))
+        .filter_map(|card| {
+            Some((
+                number(card.network_card_index())?,
+                number(card.maximum_network_interfaces())?,
+            ))
+        })
         .collect();
     // Types of old do not list their only card.
-    let cards = if cards.is_empty() { vec![(0, number(network.maximum_network_interfaces())?)] } else { cards };
+    let cards = if cards.is_empty() {
+        vec![(0, number(network.maximum_network_interfaces())?)]
+    } else {
+        cards
+    };
     Some((info.instance_type()?.as_str().into(), TypeFacts { cards }))
 }
 

@@ -25,7 +25,9 @@ pub(crate) fn report(node: &EniNode) -> Option<NodeReport> {
     let status = node.status.as_ref();
     Some(NodeReport {
         name: name_of(node),
-        agent_boot: status.and_then(|s| s.agent.as_ref()).map(|a| a.boot_id.as_str().into()),
+        agent_boot: status
+            .and_then(|s| s.agent.as_ref())
+            .map(|a| a.boot_id.as_str().into()),
         report: status.map(read).unwrap_or_default(),
     })
 }
@@ -51,23 +53,55 @@ pub(crate) fn new_report(node: &NodeName, uid: &NodeUid) -> EniNode {
 }
 
 fn read(status: &EniNodeStatus) -> Report {
-    let EniNodeStatus { instance, capacity, cards, slots, agent: _, conditions } = status;
+    let EniNodeStatus {
+        instance,
+        capacity,
+        cards,
+        slots,
+        agent: _,
+        conditions,
+    } = status;
     let mut conditions: Vec<NodeCondition> = conditions.iter().filter_map(condition).collect();
     conditions.sort_by_key(|c| c.kind);
     Report {
-        instance: instance.as_ref().map(|i| (i.id.as_str().into(), i.kind.as_str().into(), i.zone.as_str().into())),
+        instance: instance.as_ref().map(|i| {
+            (
+                i.id.as_str().into(),
+                i.kind.as_str().into(),
+                i.zone.as_str().into(),
+            )
+        }),
         capacity: *capacity,
         cards: cards
             .iter()
-            .map(|api::Card { index, limit, foreign, ours }| CardReport { index: *index, limit: *limit, foreign: *foreign, ours: *ours })
+            .map(
+                |api::Card {
+                     index,
+                     limit,
+                     foreign,
+                     ours,
+                 }| CardReport {
+                    index: *index,
+                    limit: *limit,
+                    foreign: *foreign,
+                    ours: *ours,
+                },
+            )
             .collect(),
         slots: slots
             .iter()
             .map(|s| SlotReport {
-                slot: Slot { card: s.network_card, index: s.device_index },
+                slot: Slot {
+                    card: s.network_card,
+                    index: s.device_index,
+                },
                 eni: s.eni_id.as_ref().map(|id| id.as_str().into()),
                 mac: s.mac.as_ref().map(|mac| mac.as_str().into()),
-                claim: s.claim.as_ref().and_then(|claim| claim.split_once('/')).map(|(namespace, name)| Key::new(namespace, name)),
+                claim: s
+                    .claim
+                    .as_ref()
+                    .and_then(|claim| claim.split_once('/'))
+                    .map(|(namespace, name)| Key::new(namespace, name)),
             })
             .collect(),
         conditions,
@@ -91,16 +125,40 @@ fn condition(condition: &crds::Condition) -> Option<NodeCondition> {
 
 /// The status to apply. It fails only where EC2 gave an id of a form that the schema does not know.
 pub(crate) fn report_status(report: &Report) -> Result<EniNodeStatus, NotAnId> {
-    let Report { instance, capacity, cards, slots, conditions } = report;
+    let Report {
+        instance,
+        capacity,
+        cards,
+        slots,
+        conditions,
+    } = report;
     Ok(EniNodeStatus {
         instance: instance
             .as_ref()
-            .map(|(id, kind, zone)| Ok(api::Instance { id: id.as_str().parse()?, kind: kind.to_string(), zone: zone.to_string() }))
+            .map(|(id, kind, zone)| {
+                Ok(api::Instance {
+                    id: id.as_str().parse()?,
+                    kind: kind.to_string(),
+                    zone: zone.to_string(),
+                })
+            })
             .transpose()?,
         capacity: *capacity,
         cards: cards
             .iter()
-            .map(|CardReport { index, limit, foreign, ours }| api::Card { index: *index, limit: *limit, foreign: *foreign, ours: *ours })
+            .map(
+                |CardReport {
+                     index,
+                     limit,
+                     foreign,
+                     ours,
+                 }| api::Card {
+                    index: *index,
+                    limit: *limit,
+                    foreign: *foreign,
+                    ours: *ours,
+                },
+            )
             .collect(),
         slots: slots.iter().map(slot).collect::<Result<_, _>>()?,
         agent: None,
@@ -109,7 +167,12 @@ pub(crate) fn report_status(report: &Report) -> Result<EniNodeStatus, NotAnId> {
 }
 
 fn slot(report: &SlotReport) -> Result<api::Slot, NotAnId> {
-    let SlotReport { slot: Slot { card, index }, eni, mac, claim } = report;
+    let SlotReport {
+        slot: Slot { card, index },
+        eni,
+        mac,
+        claim,
+    } = report;
     Ok(api::Slot {
         network_card: *card,
         device_index: *index,
@@ -120,14 +183,24 @@ fn slot(report: &SlotReport) -> Result<api::Slot, NotAnId> {
 }
 
 fn write_condition(condition: &NodeCondition) -> crds::Condition {
-    let NodeCondition { kind, holds, reason, message, since } = condition.clone();
+    let NodeCondition {
+        kind,
+        holds,
+        reason,
+        message,
+        since,
+    } = condition.clone();
     crds::Condition {
         kind: match kind {
             NodeConditionKind::AgentReady => kind::AGENT_READY,
             NodeConditionKind::NodeSupported => kind::NODE_SUPPORTED,
         }
         .to_owned(),
-        status: if holds { ConditionStatus::True } else { ConditionStatus::False },
+        status: if holds {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        },
         reason,
         message,
         last_transition_time: second(since),

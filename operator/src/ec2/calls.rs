@@ -42,24 +42,42 @@ pub type Answer<T> = Result<T, Box<Refusal>>;
 impl Ec2 {
     /// Calls by this client, counted in the monitor's metrics.
     pub fn new(client: Client, monitor: &Monitor) -> Self {
-        Self { client, metrics: monitor.metrics.clone() }
+        Self {
+            client,
+            metrics: monitor.metrics.clone(),
+        }
     }
 
     /// Idempotent by its `ClientToken`, which is frozen together with all parameters.
     pub async fn create(&self, creation: &Creation) -> Answer<Outcome> {
         let request = &creation.request;
-        let tags = request.tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect();
-        let tags = TagSpecification::builder().resource_type(ResourceType::NetworkInterface).set_tags(Some(tags)).build();
+        let tags = request
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let tags = TagSpecification::builder()
+            .resource_type(ResourceType::NetworkInterface)
+            .set_tags(Some(tags))
+            .build();
         let call = self
             .client
             .create_network_interface()
             .subnet_id(request.subnet.as_str())
-            .set_groups(Some(request.groups.iter().map(ToString::to_string).collect()))
+            .set_groups(Some(
+                request.groups.iter().map(ToString::to_string).collect(),
+            ))
             .description(&request.description)
             .client_token(&creation.token)
             .tag_specifications(tags);
-        let answer = self.count(Ec2Action::CreateNetworkInterface, call.send()).await?;
-        answer.network_interface().and_then(border::eni).map(|view| Outcome::Created(Box::new(view))).ok_or_else(incomplete)
+        let answer = self
+            .count(Ec2Action::CreateNetworkInterface, call.send())
+            .await?;
+        answer
+            .network_interface()
+            .and_then(border::eni)
+            .map(|view| Outcome::Created(Box::new(view)))
+            .ok_or_else(incomplete)
     }
 
     /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
@@ -72,29 +90,54 @@ impl Ec2 {
             .instance_id(instance.as_str())
             .device_index(number(slot.index))
             .network_card_index(number(slot.card));
-        let answer = self.count(Ec2Action::AttachNetworkInterface, call.send()).await?;
-        answer.attachment_id().map(|id| Outcome::Attached(id.into())).ok_or_else(incomplete)
+        let answer = self
+            .count(Ec2Action::AttachNetworkInterface, call.send())
+            .await?;
+        answer
+            .attachment_id()
+            .map(|id| Outcome::Attached(id.into()))
+            .ok_or_else(incomplete)
     }
 
     /// Sets a value: repeated it changes nothing.
-    pub async fn delete_on_termination(&self, eni: &EniId, attachment: &AttachmentId) -> Answer<Outcome> {
-        let change = NetworkInterfaceAttachmentChanges::builder().attachment_id(attachment.as_str()).delete_on_termination(true).build();
-        let call = self.client.modify_network_interface_attribute().network_interface_id(eni.as_str()).attachment(change);
-        self.count(Ec2Action::ModifyNetworkInterfaceAttribute, call.send()).await?;
+    pub async fn delete_on_termination(
+        &self,
+        eni: &EniId,
+        attachment: &AttachmentId,
+    ) -> Answer<Outcome> {
+        let change = NetworkInterfaceAttachmentChanges::builder()
+            .attachment_id(attachment.as_str())
+            .delete_on_termination(true)
+            .build();
+        let call = self
+            .client
+            .modify_network_interface_attribute()
+            .network_interface_id(eni.as_str())
+            .attachment(change);
+        self.count(Ec2Action::ModifyNetworkInterfaceAttribute, call.send())
+            .await?;
         Ok(Outcome::Modified)
     }
 
     /// Names an attachment that is never used again: repeated or late it harms nobody.
     pub async fn detach(&self, attachment: &AttachmentId) -> Answer<Outcome> {
-        let call = self.client.detach_network_interface().attachment_id(attachment.as_str());
-        self.count(Ec2Action::DetachNetworkInterface, call.send()).await?;
+        let call = self
+            .client
+            .detach_network_interface()
+            .attachment_id(attachment.as_str());
+        self.count(Ec2Action::DetachNetworkInterface, call.send())
+            .await?;
         Ok(Outcome::Detached)
     }
 
     /// EC2 refuses it while the ENI is in use; repeated it says `NotFound`.
     pub async fn delete(&self, eni: &EniId) -> Answer<Outcome> {
-        let call = self.client.delete_network_interface().network_interface_id(eni.as_str());
-        self.count(Ec2Action::DeleteNetworkInterface, call.send()).await?;
+        let call = self
+            .client
+            .delete_network_interface()
+            .network_interface_id(eni.as_str());
+        self.count(Ec2Action::DeleteNetworkInterface, call.send())
+            .await?;
         Ok(Outcome::Deleted)
     }
 
@@ -103,7 +146,10 @@ impl Ec2 {
         match &question {
             Question::OurEnis { cluster, .. } => {
                 let found = self.enis(vec![by_cluster(cluster)]).await?;
-                Ok(Outcome::Enis { question: Box::new(question), found })
+                Ok(Outcome::Enis {
+                    question: Box::new(question),
+                    found,
+                })
             }
             Question::Enis { ids, .. } => {
                 // By filter: asked by id, one unknown ENI fails the whole call, and pages are refused.
@@ -112,7 +158,10 @@ impl Ec2 {
                 for ids in ids.chunks(VALUES) {
                     found.extend(self.enis(vec![filter("network-interface-id", ids)]).await?);
                 }
-                Ok(Outcome::Enis { question: Box::new(question), found })
+                Ok(Outcome::Enis {
+                    question: Box::new(question),
+                    found,
+                })
             }
             Question::Instances(asked) => self.instances(asked.clone()).await,
             Question::Types(asked) => self.types(asked.clone()).await,
@@ -121,8 +170,17 @@ impl Ec2 {
     }
 
     async fn enis(&self, filters: Vec<Filter>) -> Answer<Vec<operator_core::cloud::EniView>> {
-        let call = self.client.describe_network_interfaces().set_filters(Some(filters)).into_paginator().page_size(PAGE).items().send();
-        let enis = self.count(Ec2Action::DescribeNetworkInterfaces, call.try_collect()).await?;
+        let call = self
+            .client
+            .describe_network_interfaces()
+            .set_filters(Some(filters))
+            .into_paginator()
+            .page_size(PAGE)
+            .items()
+            .send();
+        let enis = self
+            .count(Ec2Action::DescribeNetworkInterfaces, call.try_collect())
+            .await?;
         Ok(enis.iter().filter_map(border::eni).collect())
     }
 
@@ -130,9 +188,23 @@ impl Ec2 {
         let ids: Vec<String> = asked.iter().map(ToString::to_string).collect();
         let mut found = Vec::new();
         for ids in ids.chunks(VALUES) {
-            let call = self.client.describe_instances().filters(filter("instance-id", ids)).into_paginator().page_size(PAGE).items().send();
-            let reservations = self.count(Ec2Action::DescribeInstances, call.try_collect()).await?;
-            found.extend(reservations.iter().flat_map(|r| r.instances()).filter_map(border::instance));
+            let call = self
+                .client
+                .describe_instances()
+                .filters(filter("instance-id", ids))
+                .into_paginator()
+                .page_size(PAGE)
+                .items()
+                .send();
+            let reservations = self
+                .count(Ec2Action::DescribeInstances, call.try_collect())
+                .await?;
+            found.extend(
+                reservations
+                    .iter()
+                    .flat_map(|r| r.instances())
+                    .filter_map(border::instance),
+            );
         }
         Ok(Outcome::Instances { asked, found })
     }
@@ -141,9 +213,19 @@ impl Ec2 {
         let mut found = BTreeMap::new();
         for names in asked.chunks(NAMES) {
             let names = names.iter().map(|name| name.as_str().into()).collect();
-            let call = self.client.describe_instance_types().set_instance_types(Some(names));
-            let answer = self.count(Ec2Action::DescribeInstanceTypes, call.send()).await?;
-            found.extend(answer.instance_types().iter().filter_map(border::instance_type));
+            let call = self
+                .client
+                .describe_instance_types()
+                .set_instance_types(Some(names));
+            let answer = self
+                .count(Ec2Action::DescribeInstanceTypes, call.send())
+                .await?;
+            found.extend(
+                answer
+                    .instance_types()
+                    .iter()
+                    .filter_map(border::instance_type),
+            );
         }
         Ok(Outcome::Types { asked, found })
     }
@@ -152,20 +234,37 @@ impl Ec2 {
         let ids: Vec<String> = asked.iter().map(ToString::to_string).collect();
         let mut found = Vec::new();
         for ids in ids.chunks(VALUES) {
-            let call = self.client.describe_subnets().filters(filter("subnet-id", ids)).into_paginator().page_size(PAGE).items().send();
-            let subnets = self.count(Ec2Action::DescribeSubnets, call.try_collect()).await?;
+            let call = self
+                .client
+                .describe_subnets()
+                .filters(filter("subnet-id", ids))
+                .into_paginator()
+                .page_size(PAGE)
+                .items()
+                .send();
+            let subnets = self
+                .count(Ec2Action::DescribeSubnets, call.try_collect())
+                .await?;
             found.extend(subnets.iter().filter_map(border::subnet));
         }
         Ok(Outcome::Subnets { asked, found })
     }
 
-    async fn count<T, E>(&self, action: Ec2Action, call: impl Future<Output = Result<T, SdkError<E>>>) -> Answer<T>
+    async fn count<T, E>(
+        &self,
+        action: Ec2Action,
+        call: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> Answer<T>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let begun = Instant::now();
         let answer = call.await.map_err(|error| Box::new(refusal(&error)));
-        self.metrics.called(action, answer.as_ref().err().map(|r| r.kind), begun.elapsed());
+        self.metrics.called(
+            action,
+            answer.as_ref().err().map(|r| r.kind),
+            begun.elapsed(),
+        );
         answer
     }
 }
@@ -175,7 +274,10 @@ fn by_cluster(cluster: &ClusterId) -> Filter {
 }
 
 fn filter(name: &str, values: &[String]) -> Filter {
-    Filter::builder().name(name).set_values(Some(values.to_vec())).build()
+    Filter::builder()
+        .name(name)
+        .set_values(Some(values.to_vec()))
+        .build()
 }
 
 /// An answer without what EC2 always sends: whatever happened has to be read.

@@ -16,7 +16,10 @@ const OPERATION: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// A client, as soon as a region is known; until then the monitor says what was tried. None: asked to end meanwhile.
-pub async fn client(monitor: &Monitor, shutdown: &CancellationToken) -> Option<aws_sdk_ec2::Client> {
+pub async fn client(
+    monitor: &Monitor,
+    shutdown: &CancellationToken,
+) -> Option<aws_sdk_ec2::Client> {
     loop {
         let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).load();
         let config = tokio::select! {
@@ -39,7 +42,16 @@ pub async fn client(monitor: &Monitor, shutdown: &CancellationToken) -> Option<a
 
 /// Puts our limits on a client's configuration.
 pub fn configure(config: aws_sdk_ec2::config::Builder) -> aws_sdk_ec2::Client {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(OPERATION).build();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
     let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
-    aws_sdk_ec2::Client::from_conf(config.timeout_config(timeouts).retry_config(retries).build())
+    aws_sdk_ec2::Client::from_conf(
+        config
+            .timeout_config(timeouts)
+            .retry_config(retries)
+            .build(),
+    )
 }

@@ -23,14 +23,26 @@ where
     let (code, message) = match error {
         SdkError::ServiceError(_) => (
             metadata.code().unwrap_or(code::NO_ANSWER).to_owned(),
-            metadata.message().unwrap_or("EC2 gave no message").to_owned(),
+            metadata
+                .message()
+                .unwrap_or("EC2 gave no message")
+                .to_owned(),
         ),
         // The request never left: the signer found no credentials, or the endpoint no region.
         SdkError::ConstructionFailure(_) => (code::NOT_SIGNED.to_owned(), chain(error)),
-        SdkError::TimeoutError(_) => (code::TIMEOUT.to_owned(), "EC2 did not answer in time".to_owned()),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => (code::TIMEOUT.to_owned(), chain(error)),
-        SdkError::DispatchFailure(failure) if failure.is_other() || failure.is_user() => (code::NOT_SIGNED.to_owned(), chain(error)),
-        SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => (code::NO_ANSWER.to_owned(), chain(error)),
+        SdkError::TimeoutError(_) => (
+            code::TIMEOUT.to_owned(),
+            "EC2 did not answer in time".to_owned(),
+        ),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => {
+            (code::TIMEOUT.to_owned(), chain(error))
+        }
+        SdkError::DispatchFailure(failure) if failure.is_other() || failure.is_user() => {
+            (code::NOT_SIGNED.to_owned(), chain(error))
+        }
+        SdkError::DispatchFailure(_) | SdkError::ResponseError(_) | _ => {
+            (code::NO_ANSWER.to_owned(), chain(error))
+        }
     };
     Refusal {
         kind: classify(&code, &message),

@@ -54,12 +54,21 @@ impl Kubernetes {
         tracing::info!(claim = %new.claim, pod = new.pod, "new claim");
         let (claim, parameters) = (border::new_claim(new), by_us());
         let api = self.claims(&new.claim);
-        claim_of(self.count(Written::EniClaim, api.create(&parameters, &claim)).await)
+        claim_of(
+            self.count(Written::EniClaim, api.create(&parameters, &claim))
+                .await,
+        )
     }
 
     /// At the very version that the status was decided on; any other is a conflict, and decided again.
     pub(super) async fn write_claim(&self, write: &ClaimWrite) -> Outcome {
-        let ClaimWrite { claim, uid, version, status, tell: _ } = write;
+        let ClaimWrite {
+            claim,
+            uid,
+            version,
+            status,
+            tell: _,
+        } = write;
         let status = match border::status(status) {
             Ok(status) => status,
             Err(error) => {
@@ -74,7 +83,13 @@ impl Kubernetes {
             "status": status,
         });
         let (api, parameters, patch) = (self.claims(claim), applied(), Patch::Apply(object));
-        claim_of(self.count(Written::EniClaim, api.patch_status(&claim.name, &parameters, &patch)).await)
+        claim_of(
+            self.count(
+                Written::EniClaim,
+                api.patch_status(&claim.name, &parameters, &patch),
+            )
+            .await,
+        )
     }
 
     pub(super) async fn add_finalizer(&self, claim: &Key, version: &Version) -> Outcome {
@@ -86,20 +101,41 @@ impl Kubernetes {
     }
 
     pub(super) async fn remove_finalizer(&self, claim: &Key, version: &Version) -> Outcome {
-        self.finalizers(claim, version, |held| held.into_iter().filter(|f| f != crds::FINALIZER).collect()).await
+        self.finalizers(claim, version, |held| {
+            held.into_iter().filter(|f| f != crds::FINALIZER).collect()
+        })
+        .await
     }
 
     /// The list is replaced as a whole, at the version that was read: other finalizers stay.
-    async fn finalizers(&self, claim: &Key, version: &Version, change: impl FnOnce(Vec<String>) -> Vec<String>) -> Outcome {
+    async fn finalizers(
+        &self,
+        claim: &Key,
+        version: &Version,
+        change: impl FnOnce(Vec<String>) -> Vec<String>,
+    ) -> Outcome {
         let api = self.claims(claim);
         let held = match timeout(PATIENCE, api.get_metadata(&claim.name)).await {
-            Ok(Ok(object)) if object.resource_version().as_deref() == Some(version.as_str()) => object.finalizers().to_vec(),
+            Ok(Ok(object)) if object.resource_version().as_deref() == Some(version.as_str()) => {
+                object.finalizers().to_vec()
+            }
             Ok(Err(error)) if is_gone(&error) => return Outcome::ClaimGone,
             Ok(_) | Err(_) => return Outcome::Failed,
         };
-        let patch = Patch::Merge(json!({ "metadata": { "resourceVersion": version.as_str(), "finalizers": change(held) } }));
-        let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        claim_of(self.count(Written::EniClaim, api.patch(&claim.name, &parameters, &patch)).await)
+        let patch = Patch::Merge(
+            json!({ "metadata": { "resourceVersion": version.as_str(), "finalizers": change(held) } }),
+        );
+        let parameters = PatchParams {
+            field_manager: Some(OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
+        claim_of(
+            self.count(
+                Written::EniClaim,
+                api.patch(&claim.name, &parameters, &patch),
+            )
+            .await,
+        )
     }
 
     /// Only once a direct read confirms that the pod is gone: a watch may have lost it for other reasons, such as its label.
@@ -112,25 +148,45 @@ impl Kubernetes {
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), claim.namespace.as_str());
         let gone = match timeout(PATIENCE, pods.get(&held.spec.owner.name)).await {
-            Ok(Ok(pod)) => pod.uid().as_deref() != Some(&held.spec.owner.uid) || border::pod(&pod).is_some_and(|p| p.terminal),
+            Ok(Ok(pod)) => {
+                pod.uid().as_deref() != Some(&held.spec.owner.uid)
+                    || border::pod(&pod).is_some_and(|p| p.terminal)
+            }
             Ok(Err(error)) => is_gone(&error),
             Err(_) => false,
         };
         if !gone {
             return Outcome::Failed;
         }
-        let parameters =
-            DeleteParams { preconditions: Some(Preconditions { uid: Some(uid.to_string()), resource_version: None }), ..DeleteParams::default() };
-        match self.count(Written::EniClaim, api.delete(&claim.name, &parameters)).await {
-            Ok(either) => either.left().map_or(Outcome::ClaimGone, |claim| claim_of(Ok(claim))),
+        let parameters = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_string()),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match self
+            .count(Written::EniClaim, api.delete(&claim.name, &parameters))
+            .await
+        {
+            Ok(either) => either
+                .left()
+                .map_or(Outcome::ClaimGone, |claim| claim_of(Ok(claim))),
             Err(Undone::Gone) => Outcome::ClaimGone,
             Err(Undone::Other) => Outcome::Failed,
         }
     }
 
     pub(super) async fn create_report(&self, node: &NodeName, uid: &NodeUid) -> Outcome {
-        let (report, parameters, api) = (border::new_report(node, uid), by_us(), Api::<EniNode>::all(self.client.clone()));
-        report_of(self.count(Written::EniNode, api.create(&parameters, &report)).await)
+        let (report, parameters, api) = (
+            border::new_report(node, uid),
+            by_us(),
+            Api::<EniNode>::all(self.client.clone()),
+        );
+        report_of(
+            self.count(Written::EniNode, api.create(&parameters, &report))
+                .await,
+        )
     }
 
     /// Without a version: the agent's part is another field manager's.
@@ -140,8 +196,18 @@ impl Kubernetes {
             return Outcome::Failed;
         };
         let object = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniNode", "metadata": { "name": node.as_str() }, "status": status });
-        let (api, parameters, patch) = (Api::<EniNode>::all(self.client.clone()), applied(), Patch::Apply(object));
-        report_of(self.count(Written::EniNode, api.patch_status(node.as_str(), &parameters, &patch)).await)
+        let (api, parameters, patch) = (
+            Api::<EniNode>::all(self.client.clone()),
+            applied(),
+            Patch::Apply(object),
+        );
+        report_of(
+            self.count(
+                Written::EniNode,
+                api.patch_status(node.as_str(), &parameters, &patch),
+            )
+            .await,
+        )
     }
 
     /// Labels first: the scheduler needs both, and a label without the resource only waits.
@@ -149,35 +215,60 @@ impl Kubernetes {
         let NodePatch { publish, labels } = patch;
         tracing::info!(%node, ?publish, ?labels, "node");
         let api = Api::<Node>::all(self.client.clone());
-        let parameters = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        let parameters = PatchParams {
+            field_manager: Some(OPERATOR.to_owned()),
+            ..PatchParams::default()
+        };
         let mut patched = None;
         if !labels.is_empty() {
             let labels: serde_json::Map<String, Value> = labels
                 .iter()
-                .map(|(class, set)| (format!("{}{class}", crds::CLASS_LABEL_PREFIX), if *set { json!("true") } else { Value::Null }))
+                .map(|(class, set)| {
+                    (
+                        format!("{}{class}", crds::CLASS_LABEL_PREFIX),
+                        if *set { json!("true") } else { Value::Null },
+                    )
+                })
                 .collect();
             let patch = Patch::Merge(json!({ "metadata": { "labels": labels } }));
-            match self.count(Written::Node, api.patch(node.as_str(), &parameters, &patch)).await {
+            match self
+                .count(Written::Node, api.patch(node.as_str(), &parameters, &patch))
+                .await
+            {
                 Ok(node) => patched = Some(node),
                 Err(Undone::Gone | Undone::Other) => return Outcome::Failed,
             }
         }
         if let Some(count) = publish {
             let count = json!({ crds::RESOURCE: count.to_string() });
-            let patch = Patch::Merge(json!({ "status": { "capacity": count, "allocatable": count } }));
-            match self.count(Written::Node, api.patch_status(node.as_str(), &parameters, &patch)).await {
+            let patch =
+                Patch::Merge(json!({ "status": { "capacity": count, "allocatable": count } }));
+            match self
+                .count(
+                    Written::Node,
+                    api.patch_status(node.as_str(), &parameters, &patch),
+                )
+                .await
+            {
                 Ok(node) => patched = Some(node),
                 Err(Undone::Gone | Undone::Other) => return Outcome::Failed,
             }
         }
-        patched.as_ref().and_then(border::node).map_or(Outcome::Failed, |node| Outcome::Node(Box::new(node)))
+        patched
+            .as_ref()
+            .and_then(border::node)
+            .map_or(Outcome::Failed, |node| Outcome::Node(Box::new(node)))
     }
 
     fn claims(&self, claim: &Key) -> Api<EniClaim> {
         Api::namespaced(self.client.clone(), claim.namespace.as_str())
     }
 
-    async fn count<T>(&self, object: Written, call: impl Future<Output = Result<T, Error>>) -> Result<T, Undone> {
+    async fn count<T>(
+        &self,
+        object: Written,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Undone> {
         let answer = match timeout(PATIENCE, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if is_gone(&error) => Err(Undone::Gone),
@@ -197,7 +288,9 @@ impl Kubernetes {
 
 fn claim_of(answer: Result<EniClaim, Undone>) -> Outcome {
     match answer {
-        Ok(claim) => border::claim(&claim).map_or(Outcome::Failed, |claim| Outcome::Claim(Box::new(claim))),
+        Ok(claim) => {
+            border::claim(&claim).map_or(Outcome::Failed, |claim| Outcome::Claim(Box::new(claim)))
+        }
         Err(Undone::Gone) => Outcome::ClaimGone,
         Err(Undone::Other) => Outcome::Failed,
     }
@@ -205,7 +298,8 @@ fn claim_of(answer: Result<EniClaim, Undone>) -> Outcome {
 
 fn report_of(answer: Result<EniNode, Undone>) -> Outcome {
     match answer {
-        Ok(node) => border::report(&node).map_or(Outcome::Failed, |report| Outcome::Report(Box::new(report))),
+        Ok(node) => border::report(&node)
+            .map_or(Outcome::Failed, |report| Outcome::Report(Box::new(report))),
         Err(Undone::Gone | Undone::Other) => Outcome::Failed,
     }
 }
@@ -215,7 +309,10 @@ fn is_gone(error: &Error) -> bool {
 }
 
 fn by_us() -> PostParams {
-    PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() }
+    PostParams {
+        field_manager: Some(OPERATOR.to_owned()),
+        ..PostParams::default()
+    }
 }
 
 fn applied() -> PatchParams {

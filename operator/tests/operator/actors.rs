@@ -14,7 +14,12 @@ const BOOT: &str = "boot-1";
 /// Nodes, namespaces and a class.
 pub fn furnish(state: &mut State) {
     for name in ["kube-system", "shop"] {
-        make(state, "namespaces", "", json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }));
+        make(
+            state,
+            "namespaces",
+            "",
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
+        );
     }
     for name in ["n1", "n2"] {
         let now = state.now();
@@ -54,7 +59,14 @@ pub fn make_pod(state: &mut State, name: &str, class: &str) {
 
 pub fn delete_pod(state: &mut State, name: &str) {
     let now = state.stamp();
-    state.api.delete(&("pods".into(), "shop".into(), name.into()), &Value::Null, &now).unwrap();
+    state
+        .api
+        .delete(
+            &("pods".into(), "shop".into(), name.into()),
+            &Value::Null,
+            &now,
+        )
+        .unwrap();
 }
 
 /// Scheduler, garbage collector and agents look around for ever.
@@ -76,36 +88,74 @@ pub async fn act(world: World) {
 
 fn make(state: &mut State, plural: &str, namespace: &str, object: Value) {
     let now = state.stamp();
-    state.api.create(&(plural.into(), namespace.into(), String::new()), object, &now).unwrap();
+    state
+        .api
+        .create(
+            &(plural.into(), namespace.into(), String::new()),
+            object,
+            &now,
+        )
+        .unwrap();
 }
 
 /// A pod goes to a node that carries its class's label and has the resource left.
 fn schedule(state: &mut State) {
-    let pods: Vec<Value> = state.all("pods").filter(|pod| pod["spec"]["nodeName"].is_null()).cloned().collect();
+    let pods: Vec<Value> = state
+        .all("pods")
+        .filter(|pod| pod["spec"]["nodeName"].is_null())
+        .cloned()
+        .collect();
     for mut pod in pods {
         let class = pod["metadata"]["labels"][crds::CLASS].as_str().unwrap();
         let label = format!("{}{class}", crds::CLASS_LABEL_PREFIX);
         let fits = |node: &&Value| {
             let name = &node["metadata"]["name"];
-            let used = state.all("pods").filter(|pod| pod["spec"]["nodeName"] == *name).count();
-            let has: usize = node["status"]["allocatable"][crds::RESOURCE].as_str().and_then(|n| n.parse().ok()).unwrap_or(0);
+            let used = state
+                .all("pods")
+                .filter(|pod| pod["spec"]["nodeName"] == *name)
+                .count();
+            let has: usize = node["status"]["allocatable"][crds::RESOURCE]
+                .as_str()
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
             node["metadata"]["labels"][&label] == "true" && has > used
         };
-        let Some(node) = state.all("nodes").find(fits).map(|node| node["metadata"]["name"].clone()) else { continue };
+        let Some(node) = state
+            .all("nodes")
+            .find(fits)
+            .map(|node| node["metadata"]["name"].clone())
+        else {
+            continue;
+        };
         pod["spec"]["nodeName"] = node;
-        let id = ("pods".into(), "shop".into(), pod["metadata"]["name"].as_str().unwrap().to_owned());
+        let id = (
+            "pods".into(),
+            "shop".into(),
+            pod["metadata"]["name"].as_str().unwrap().to_owned(),
+        );
         state.api.replace(id, pod);
     }
 }
 
 /// What is owned by nobody any more is deleted.
 fn collect_garbage(state: &mut State) {
-    let pods: Vec<Value> = state.all("pods").map(|pod| pod["metadata"]["uid"].clone()).collect();
+    let pods: Vec<Value> = state
+        .all("pods")
+        .map(|pod| pod["metadata"]["uid"].clone())
+        .collect();
     let orphan = |claim: &&Value| !pods.contains(&claim["metadata"]["ownerReferences"][0]["uid"]);
-    let alone: Vec<Value> = state.all("eniclaims").filter(orphan).map(|claim| claim["metadata"]["name"].clone()).collect();
+    let alone: Vec<Value> = state
+        .all("eniclaims")
+        .filter(orphan)
+        .map(|claim| claim["metadata"]["name"].clone())
+        .collect();
     let now = state.stamp();
     for name in alone {
-        let id = ("eniclaims".into(), "shop".into(), name.as_str().unwrap().to_owned());
+        let id = (
+            "eniclaims".into(),
+            "shop".into(),
+            name.as_str().unwrap().to_owned(),
+        );
         if state.api.objects[&id]["metadata"]["deletionTimestamp"].is_null() {
             state.api.delete(&id, &Value::Null, &now).unwrap();
         }
@@ -114,7 +164,11 @@ fn collect_garbage(state: &mut State) {
 
 /// Agents report as soon as there is a report of their node to write to.
 fn report(state: &mut State) {
-    let silent: Vec<Value> = state.all("eninodes").filter(|n| n["status"]["agent"].is_null()).map(|n| n["metadata"]["name"].clone()).collect();
+    let silent: Vec<Value> = state
+        .all("eninodes")
+        .filter(|n| n["status"]["agent"].is_null())
+        .map(|n| n["metadata"]["name"].clone())
+        .collect();
     for name in silent {
         let agent = json!({ "agent": { "version": "test", "bootId": BOOT, "podUid": "agent" } });
         say(state, ("eninodes", "", name.as_str().unwrap()), agent);
@@ -125,10 +179,20 @@ fn report(state: &mut State) {
 fn tend(state: &mut State) {
     for claim in state.all("eniclaims").cloned().collect::<Vec<_>>() {
         let (status, attachment) = (&claim["status"], &claim["status"]["attachment"]);
-        let Some(id) = attachment["id"].as_str() else { continue };
-        let eni = status["eni"]["id"].as_str().and_then(|eni| state.vpc.eni(&eni.into()));
-        let there = eni.and_then(vpc::Eni::attachment).is_some_and(|a| a.state == AttachmentState::Attached);
-        let said = if status["device"]["attachmentId"] == id { status["device"]["state"].as_str() } else { None };
+        let Some(id) = attachment["id"].as_str() else {
+            continue;
+        };
+        let eni = status["eni"]["id"]
+            .as_str()
+            .and_then(|eni| state.vpc.eni(&eni.into()));
+        let there = eni
+            .and_then(vpc::Eni::attachment)
+            .is_some_and(|a| a.state == AttachmentState::Attached);
+        let said = if status["device"]["attachmentId"] == id {
+            status["device"]["state"].as_str()
+        } else {
+            None
+        };
         let pod = &status["binding"]["podUid"];
         let runs = state.all("pods").any(|p| p["metadata"]["uid"] == *pod);
         let next = match said {
@@ -138,10 +202,15 @@ fn tend(state: &mut State) {
             _ => continue,
         };
         if said != Some(next) {
-            let device = json!({ "attachmentId": id, "state": next, "podUid": pod, "since": state.stamp() });
+            let device =
+                json!({ "attachmentId": id, "state": next, "podUid": pod, "since": state.stamp() });
             let plugged = json!({ "type": "Plugged", "status": "True", "reason": next, "message": "", "lastTransitionTime": state.stamp() });
             let name = claim["metadata"]["name"].as_str().unwrap();
-            say(state, ("eniclaims", "shop", name), json!({ "device": device, "conditions": [plugged] }));
+            say(
+                state,
+                ("eniclaims", "shop", name),
+                json!({ "device": device, "conditions": [plugged] }),
+            );
         }
     }
 }

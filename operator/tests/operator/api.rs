@@ -40,10 +40,18 @@ impl Call {
         let mut parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         parts.drain(..if parts[0] == "api" { 2 } else { 3 });
         let namespaced = parts[0] == "namespaces" && parts.len() > 2 && parts[2] != "status";
-        let namespace = if namespaced { parts.drain(..2).nth(1).unwrap() } else { "" };
+        let namespace = if namespaced {
+            parts.drain(..2).nth(1).unwrap()
+        } else {
+            ""
+        };
         Self {
             method,
-            id: (parts[0].to_owned(), namespace.to_owned(), parts.get(1).copied().unwrap_or_default().to_owned()),
+            id: (
+                parts[0].to_owned(),
+                namespace.to_owned(),
+                parts.get(1).copied().unwrap_or_default().to_owned(),
+            ),
             status: parts.get(2) == Some(&"status"),
             query: form(query),
             apply,
@@ -56,7 +64,9 @@ impl Call {
     }
 
     pub fn is_watch(&self) -> bool {
-        self.query.get("watch").is_some_and(|v| v == "true" || v == "1")
+        self.query
+            .get("watch")
+            .is_some_and(|v| v == "true" || v == "1")
     }
 }
 
@@ -74,14 +84,30 @@ impl Store {
     }
 
     fn list(&self, call: &Call) -> Value {
-        let items: Vec<&Value> = self.objects.iter().filter(|(id, o)| id.0 == call.id.0 && selected(o, &call.query)).map(|(_, o)| o).collect();
+        let items: Vec<&Value> = self
+            .objects
+            .iter()
+            .filter(|(id, o)| id.0 == call.id.0 && selected(o, &call.query))
+            .map(|(_, o)| o)
+            .collect();
         json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": self.version.to_string() }, "items": items })
     }
 
     /// What a watch that has seen everything up to `version` shows next: each change that concerns its selector.
-    pub fn changes(&self, plural: &str, query: &BTreeMap<String, String>, version: u64) -> Vec<(u64, Value)> {
-        let since = self.log.iter().filter(|(at, of, ..)| *at > version && of == plural);
-        since.filter(|(.., object)| selected(object, query)).map(|(at, _, kind, o)| (*at, json!({ "type": kind, "object": o }))).collect()
+    pub fn changes(
+        &self,
+        plural: &str,
+        query: &BTreeMap<String, String>,
+        version: u64,
+    ) -> Vec<(u64, Value)> {
+        let since = self
+            .log
+            .iter()
+            .filter(|(at, of, ..)| *at > version && of == plural);
+        since
+            .filter(|(.., object)| selected(object, query))
+            .map(|(at, _, kind, o)| (*at, json!({ "type": kind, "object": o })))
+            .collect()
     }
 
     pub fn create(&mut self, id: &Id, mut object: Value, now: &str) -> Answer {
@@ -104,7 +130,9 @@ impl Store {
         let mut object = self.objects.get(&call.id).cloned().ok_or(NOT_FOUND)?;
         let asked = &call.body["metadata"];
         for precondition in ["resourceVersion", "uid"] {
-            if !asked[precondition].is_null() && asked[precondition] != object["metadata"][precondition] {
+            if !asked[precondition].is_null()
+                && asked[precondition] != object["metadata"][precondition]
+            {
                 return Err((StatusCode::CONFLICT, "Conflict"));
             }
         }
@@ -112,14 +140,30 @@ impl Store {
             assert!(call.status, "only status is applied");
             let manager = &call.query["fieldManager"];
             let managers = self.managers.entry(call.id.clone()).or_default();
-            apply::apply(&mut object["status"], managers, manager, &call.body["status"]);
+            apply::apply(
+                &mut object["status"],
+                managers,
+                manager,
+                &call.body["status"],
+            );
         } else {
             let mut patch = call.body.clone();
             // Status and the rest are written through different doors.
-            patch.as_object_mut().unwrap().retain(|field, _| (field == "status") == call.status || field == "metadata");
-            let kept = ["uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"].map(|f| (f, object["metadata"][f].clone()));
+            patch
+                .as_object_mut()
+                .unwrap()
+                .retain(|field, _| (field == "status") == call.status || field == "metadata");
+            let kept = [
+                "uid",
+                "resourceVersion",
+                "creationTimestamp",
+                "deletionTimestamp",
+            ]
+            .map(|f| (f, object["metadata"][f].clone()));
             merge(&mut object, &patch);
-            kept.into_iter().filter(|(_, value)| !value.is_null()).for_each(|(field, value)| object["metadata"][field] = value);
+            kept.into_iter()
+                .filter(|(_, value)| !value.is_null())
+                .for_each(|(field, value)| object["metadata"][field] = value);
         }
         if self.objects.get(&call.id) == Some(&object) {
             return Ok(object);
@@ -142,7 +186,9 @@ impl Store {
     /// Stores a changed object, or removes it where nothing holds it any more.
     pub fn replace(&mut self, id: Id, object: Value) -> Value {
         let metadata = &object["metadata"];
-        let held = metadata["finalizers"].as_array().is_some_and(|f| !f.is_empty());
+        let held = metadata["finalizers"]
+            .as_array()
+            .is_some_and(|f| !f.is_empty());
         if metadata["deletionTimestamp"].is_null() || held {
             return self.store(id, object, "MODIFIED");
         }
@@ -160,7 +206,8 @@ impl Store {
     fn remember(&mut self, plural: &str, change: &'static str, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.log.push((self.version, plural.to_owned(), change, object.clone()));
+        self.log
+            .push((self.version, plural.to_owned(), change, object.clone()));
         object
     }
 }
@@ -169,7 +216,9 @@ const NOT_FOUND: (StatusCode, &str) = (StatusCode::NOT_FOUND, "NotFound");
 
 /// `key` or `key=value`, as far as it is used.
 fn selected(object: &Value, query: &BTreeMap<String, String>) -> bool {
-    let label = query.get("labelSelector").is_none_or(|key| !object["metadata"]["labels"][key].is_null());
+    let label = query
+        .get("labelSelector")
+        .is_none_or(|key| !object["metadata"]["labels"][key].is_null());
     let field = query.get("fieldSelector").is_none_or(|selector| {
         let (path, value) = selector.split_once('=').unwrap();
         path.split('.').fold(object, |at, step| &at[step]) == value
@@ -197,7 +246,10 @@ fn merge(target: &mut Value, patch: &Value) {
 
 fn form(query: &str) -> BTreeMap<String, String> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(key, value)| (key.to_owned(), decode(value))).collect()
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| (key.to_owned(), decode(value)))
+        .collect()
 }
 
 fn decode(text: &str) -> String {
@@ -206,7 +258,15 @@ fn decode(text: &str) -> String {
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
-            b'%' => u8::from_str_radix(&format!("{}{}", char::from(rest.next().unwrap()), char::from(rest.next().unwrap())), 16).unwrap(),
+            b'%' => u8::from_str_radix(
+                &format!(
+                    "{}{}",
+                    char::from(rest.next().unwrap()),
+                    char::from(rest.next().unwrap())
+                ),
+                16,
+            )
+            .unwrap(),
             other => other,
         });
     }

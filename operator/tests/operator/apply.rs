@@ -87,9 +87,13 @@ fn remove(value: &mut Value, path: &[Step]) {
             value.as_object_mut().map(|fields| fields.remove(name));
         }
         [Step::Field(name), rest @ ..] => {
-            let Some(field) = value.get_mut(name) else { return };
+            let Some(field) = value.get_mut(name) else {
+                return;
+            };
             remove(field, rest);
-            if field.as_object().is_some_and(Map::is_empty) || field.as_array().is_some_and(Vec::is_empty) {
+            if field.as_object().is_some_and(Map::is_empty)
+                || field.as_array().is_some_and(Vec::is_empty)
+            {
                 value.as_object_mut().map(|fields| fields.remove(name));
             }
         }
@@ -108,7 +112,12 @@ fn managers_keep_apart_what_each_applied() {
     let agent = serde_json::json!({"device": {"state": "Seen"}, "timeline": {"seen": "b"}, "conditions": [{"type": "Plugged", "status": "True"}]});
     apply(&mut status, &mut managers, "operator", &operator);
     apply(&mut status, &mut managers, "agent", &agent);
-    apply(&mut status, &mut managers, "operator", &serde_json::json!({"phase": "Ready"}));
+    apply(
+        &mut status,
+        &mut managers,
+        "operator",
+        &serde_json::json!({"phase": "Ready"}),
+    );
     let left = serde_json::json!({"phase": "Ready", "device": {"state": "Seen"}, "timeline": {"seen": "b"}, "conditions": [{"type": "Plugged", "status": "True"}]});
     assert_eq!(status, left);
 }

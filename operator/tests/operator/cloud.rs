@@ -5,7 +5,9 @@ use std::fmt;
 use aws_sdk_ec2::config::{Credentials, Region};
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::{
-    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    },
     orchestrator::{HttpRequest, HttpResponse},
     runtime_components::RuntimeComponents,
 };
@@ -30,24 +32,39 @@ impl<E: Endpoint> HttpConnector for Wire<E> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let endpoint = self.0.clone();
         HttpConnectorFuture::new(async move {
-            let form = String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
-            let Answer { status, body, request_id, .. } = endpoint.answer(form).await;
+            let form =
+                String::from_utf8(request.body().bytes().unwrap_or_default().to_vec()).unwrap();
+            let Answer {
+                status,
+                body,
+                request_id,
+                ..
+            } = endpoint.answer(form).await;
             let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
-            response.headers_mut().insert("x-amzn-requestid", request_id);
+            response
+                .headers_mut()
+                .insert("x-amzn-requestid", request_id);
             Ok(response)
         })
     }
 }
 
 impl<E: Endpoint> HttpClient for Wire<E> {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
     }
 }
 
 /// The operator's own client configuration on that endpoint.
 pub fn client(endpoint: impl Endpoint) -> aws_sdk_ec2::Client {
-    operator::ec2::configure(config(endpoint).credentials_provider(Credentials::new("key", "secret", None, None, "test")))
+    operator::ec2::configure(
+        config(endpoint)
+            .credentials_provider(Credentials::new("key", "secret", None, None, "test")),
+    )
 }
 
 pub fn config(endpoint: impl Endpoint) -> aws_sdk_ec2::config::Builder {

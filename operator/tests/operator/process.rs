@@ -18,7 +18,11 @@ struct Operator {
 impl Operator {
     fn start(environment: &[(&str, &str)]) -> Self {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let home = tempfile::tempdir().unwrap();
         let kubeconfig = home.path().join("config");
         let server = format!("https://{}", api.local_addr().unwrap());
@@ -42,13 +46,22 @@ impl Operator {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        Self { child, port, _api: api, _home: home }
+        Self {
+            child,
+            port,
+            _api: api,
+            _home: home,
+        }
     }
 
     /// Status and body, or nothing while the port is closed.
     fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: o\r\nconnection: close\r\n\r\n").ok()?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nhost: o\r\nconnection: close\r\n\r\n"
+        )
+        .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
@@ -61,7 +74,11 @@ impl Operator {
             if let Some(found) = look(self) {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what} did not come; /readyz says {:?}", self.get("/readyz"));
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not come; /readyz says {:?}",
+                self.get("/readyz")
+            );
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -69,7 +86,13 @@ impl Operator {
     /// Asks it to end, and says how it did.
     fn terminate(mut self) -> bool {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -90,8 +113,14 @@ impl Drop for Operator {
 
 #[test]
 fn it_lives_without_an_api_server_and_ends_when_asked() {
-    let operator = Operator::start(&[("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "b")]);
-    let says = operator.until("the reason", |o| o.get("/readyz").filter(|(_, body)| body.contains("pods")));
+    let operator = Operator::start(&[
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "a"),
+        ("AWS_SECRET_ACCESS_KEY", "b"),
+    ]);
+    let says = operator.until("the reason", |o| {
+        o.get("/readyz").filter(|(_, body)| body.contains("pods"))
+    });
     assert_eq!(says.0, 503);
     assert_eq!(operator.get("/livez").unwrap().0, 200);
     let metrics = operator.get("/metrics").unwrap().1;
@@ -103,8 +132,15 @@ fn it_lives_without_an_api_server_and_ends_when_asked() {
 #[test]
 fn without_a_region_it_waits_and_says_where_it_looked() {
     let operator = Operator::start(&[]);
-    let (status, body) = operator.until("the reason", |o| o.get("/readyz").filter(|(_, body)| body.contains("region")));
+    let (status, body) = operator.until("the reason", |o| {
+        o.get("/readyz").filter(|(_, body)| body.contains("region"))
+    });
     assert_eq!(status, 503);
-    assert!(["AWS_REGION", "profile", "metadata"].iter().all(|source| body.contains(source)), "{body}");
+    assert!(
+        ["AWS_REGION", "profile", "metadata"]
+            .iter()
+            .all(|source| body.contains(source)),
+        "{body}"
+    );
     assert!(operator.terminate());
 }

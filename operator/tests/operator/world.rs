@@ -65,7 +65,11 @@ impl World {
             die: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             began: Instant::now(),
         };
-        Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new(), cut: Notify::new() }))
+        Self(Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+            cut: Notify::new(),
+        }))
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
@@ -85,13 +89,21 @@ impl World {
                 state.connected += 1;
                 state.connected
             };
-            let line = Line { world: self.clone(), number };
+            let line = Line {
+                world: self.clone(),
+                number,
+            };
             let service = tower::service_fn({
                 let line = line.clone();
                 move |request| serve(line.clone(), request)
             });
             let client = kube::Client::new(service, "default");
-            let run = operator::run(client, cloud::client(line), operator::Options::default(), CancellationToken::new());
+            let run = operator::run(
+                client,
+                cloud::client(line),
+                operator::Options::default(),
+                CancellationToken::new(),
+            );
             tokio::select! {
                 biased;
                 () = self.0.cut.notified() => {}
@@ -112,8 +124,19 @@ impl World {
         if timeout(Duration::from_secs(900), wait).await.is_err() {
             let state = self.lock();
             let claims: Vec<&Value> = state.all("eniclaims").collect();
-            let tail = state.trace.iter().rev().take(40).rev().cloned().collect::<Vec<_>>().join("\n");
-            panic!("{what} did not come; claims {claims:#?}\n{tail}\nleft in EC2: {:#?}", state.vpc.leaks().collect::<Vec<_>>());
+            let tail = state
+                .trace
+                .iter()
+                .rev()
+                .take(40)
+                .rev()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join("\n");
+            panic!(
+                "{what} did not come; claims {claims:#?}\n{tail}\nleft in EC2: {:#?}",
+                state.vpc.leaks().collect::<Vec<_>>()
+            );
         }
     }
 }
@@ -130,7 +153,11 @@ impl State {
 
     /// All objects of a kind.
     pub fn all<'a>(&'a self, plural: &'a str) -> impl Iterator<Item = &'a Value> {
-        self.api.objects.iter().filter(move |(id, _)| id.0 == plural).map(|(_, object)| object)
+        self.api
+            .objects
+            .iter()
+            .filter(move |(id, _)| id.0 == plural)
+            .map(|(_, object)| object)
     }
 
     pub fn hash(&self) -> u64 {
@@ -201,7 +228,11 @@ impl Line {
 
 impl Endpoint for Line {
     async fn answer(&self, form: String) -> Answer {
-        let action = form.split('&').find_map(|p| p.strip_prefix("Action=")).unwrap_or_default().to_owned();
+        let action = form
+            .split('&')
+            .find_map(|p| p.strip_prefix("Action="))
+            .unwrap_or_default()
+            .to_owned();
         self.travel(&format!("ec2 {action}"), 120).await;
         let answer = {
             let mut state = self.world.lock();
@@ -226,8 +257,17 @@ type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
 async fn serve(line: Line, request: Request<Body>) -> io::Result<Reply> {
     let (parts, body) = request.into_parts();
     let body = body.collect_bytes().await.map_err(io::Error::other)?;
-    let apply = parts.headers.get("content-type").is_some_and(|t| t.as_bytes().starts_with(b"application/apply-patch"));
-    let call = Call::parse(parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default(), apply, &body);
+    let apply = parts
+        .headers
+        .get("content-type")
+        .is_some_and(|t| t.as_bytes().starts_with(b"application/apply-patch"));
+    let call = Call::parse(
+        parts.method,
+        parts.uri.path(),
+        parts.uri.query().unwrap_or_default(),
+        apply,
+        &body,
+    );
     let watch = if call.is_watch() { " watch" } else { "" };
     let what = format!("{} {}{watch}", call.method, parts.uri.path());
     line.travel(&what, 20).await;
@@ -251,25 +291,38 @@ async fn serve(line: Line, request: Request<Body>) -> io::Result<Reply> {
             json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason, "code": code.as_u16() }),
         ),
     };
-    let body = Full::new(Bytes::from(serde_json::to_vec(&body)?)).map_err(|never| match never {}).boxed_unsync();
+    let body = Full::new(Bytes::from(serde_json::to_vec(&body)?))
+        .map_err(|never| match never {})
+        .boxed_unsync();
     Ok(Response::builder().status(status).body(body).unwrap())
 }
 
 /// A watch: everything since the version it was asked for, then everything that comes.
 fn follow(line: Line, call: Call) -> Reply {
-    let since = call.query.get("resourceVersion").and_then(|v| v.parse().ok()).unwrap_or(0_u64);
+    let since = call
+        .query
+        .get("resourceVersion")
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0_u64);
     let frames = stream::unfold((line, call, since), |(line, call, since)| async move {
         loop {
             let shared = line.world.0.clone();
             let change = shared.changed.notified();
             line.hold().await;
-            let changes = line.world.lock().api.changes(&call.id.0, &call.query, since);
+            let changes = line
+                .world
+                .lock()
+                .api
+                .changes(&call.id.0, &call.query, since);
             let Some((last, _)) = changes.last() else {
                 change.await;
                 continue;
             };
             let last = *last;
-            let lines: String = changes.iter().map(|(_, change)| format!("{change}\n")).collect();
+            let lines: String = changes
+                .iter()
+                .map(|(_, change)| format!("{change}\n"))
+                .collect();
             return Some((Ok(Frame::data(Bytes::from(lines))), (line, call, last)));
         }
     });

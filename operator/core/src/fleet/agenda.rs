@@ -19,7 +19,11 @@ impl Agenda {
 
     /// To be looked at then, or earlier if that was said before.
     pub(super) fn at(&mut self, target: Target, time: Time) {
-        if self.times.get(&target).is_some_and(|earlier| *earlier <= time) {
+        if self
+            .times
+            .get(&target)
+            .is_some_and(|earlier| *earlier <= time)
+        {
             return;
         }
         self.silence(&target);

@@ -7,7 +7,7 @@ use crate::{
     claim::Claim,
     cloud::EniSeen,
     cluster::Pod,
-    id::{EniId, Key, NodeName},
+    id::{ClaimUid, EniId, Key, NodeName},
     order::{Change, Fact, Target, Topic},
     time::{MINUTE, Time},
 };
@@ -32,12 +32,11 @@ impl Fleet {
             }
             Fact::Claims(change) => {
                 self.lists_add(&change, List::Claims);
-                let gone = apply(&self.claims, &change, |claim| claim.key.clone());
-                for key in &gone {
-                    self.forget_claim(key, now);
+                for key in self.claims_gone(&change) {
+                    self.forget_claim(&key);
                 }
                 for claim in items(change) {
-                    self.learn_claim(claim, now);
+                    self.learn_claim(claim);
                 }
             }
             Fact::Nodes(change) => {
@@ -56,7 +55,11 @@ impl Fleet {
             }
             Fact::Namespaces(change) => {
                 self.lists_add(&change, List::Namespaces);
-                if !replace(&mut self.namespaces, change, |namespace| namespace.name.clone()).is_empty() {
+                if !replace(&mut self.namespaces, change, |namespace| {
+                    namespace.name.clone()
+                })
+                .is_empty()
+                {
                     self.mark_everything();
                 }
             }
@@ -83,7 +86,10 @@ impl Fleet {
         let key = pod.key.clone();
         self.forget_pod(&key);
         if let Some(node) = &pod.node {
-            self.pods_on.entry(node.clone()).or_default().insert(key.clone());
+            self.pods_on
+                .entry(node.clone())
+                .or_default()
+                .insert(key.clone());
             self.mark_node(node);
         }
         self.mark_claim_of(&pod);
@@ -92,7 +98,9 @@ impl Fleet {
     }
 
     fn forget_pod(&mut self, key: &Key) {
-        let Some(pod) = self.pods.remove(key) else { return };
+        let Some(pod) = self.pods.remove(key) else {
+            return;
+        };
         if let Some(node) = &pod.node {
             remove_from(&mut self.pods_on, node, key);
             self.mark_node(node);
@@ -100,20 +108,23 @@ impl Fleet {
         self.mark_claim_of(&pod);
     }
 
-    pub(super) fn learn_claim(&mut self, claim: Claim, now: Time) {
+    pub(super) fn learn_claim(&mut self, claim: Claim) {
         let key = claim.key.clone();
         if let Some(held) = self.claims.get(&key) {
-            // Our own write's answer may overtake the stream.
-            if held.uid == claim.uid && (*held == claim || held.version.newer_than(&claim.version)) {
+            // Our own write's answer may overtake the stream, which then shows an older state, or an older claim of that name.
+            if *held == claim || held.version.newer_than(&claim.version) {
                 return;
             }
             if held.uid != claim.uid {
-                self.forget_claim(&key, now);
+                self.forget_claim(&key);
             }
         }
         self.unindex(&key);
         if let Some(node) = claim.status.node.clone() {
-            self.claims_on.entry(node.clone()).or_default().insert(key.clone());
+            self.claims_on
+                .entry(node.clone())
+                .or_default()
+                .insert(key.clone());
             self.mark_node(&node);
         }
         if let Some(eni) = &claim.status.eni {
@@ -122,16 +133,21 @@ impl Fleet {
         self.claim_of.insert(claim.owner.uid.clone(), key.clone());
         self.rests.remove(&Target::Claim(key.clone()));
         self.agenda.mark(Target::Claim(key.clone()));
-        self.agenda.mark(Target::Pod(Key { namespace: key.namespace.clone(), name: claim.owner.name.clone() }));
+        self.agenda.mark(Target::Pod(Key {
+            namespace: key.namespace.clone(),
+            name: claim.owner.name.clone(),
+        }));
         if claim.status.creation.is_some() && claim.status.addresses.is_empty() {
             self.agenda.mark(Target::Question(Topic::Subnets));
         }
         self.claims.insert(key, claim);
     }
 
-    pub(super) fn forget_claim(&mut self, key: &Key, now: Time) {
+    pub(super) fn forget_claim(&mut self, key: &Key) {
         self.unindex(key);
-        let Some(claim) = self.claims.remove(key) else { return };
+        let Some(claim) = self.claims.remove(key) else {
+            return;
+        };
         self.waiting.remove(key);
         self.setbacks.remove(key);
         self.told.remove(&Target::Claim(key.clone()));
@@ -139,14 +155,33 @@ impl Fleet {
         self.tagged.remove(&claim.uid);
         if let Some(eni) = &claim.status.eni {
             self.owned.remove(&eni.id);
-            self.bury(&eni.id, now);
         }
         if let Some(node) = claim.status.node {
             // Its slot is free: whoever waits on that node may have it.
             self.mark_node(&node);
             self.mark_pods_on(&node);
         }
-        self.agenda.mark(Target::Pod(Key { namespace: key.namespace.clone(), name: claim.owner.name.clone() }));
+        self.agenda.mark(Target::Pod(Key {
+            namespace: key.namespace.clone(),
+            name: claim.owner.name.clone(),
+        }));
+    }
+
+    /// Claims held that the change takes away; what it says of another claim of that name is not about them.
+    fn claims_gone(&self, change: &Change<(Key, ClaimUid), Claim>) -> Vec<Key> {
+        let held = |key: &Key, uid: &ClaimUid| self.claims.get(key).is_some_and(|c| c.uid == *uid);
+        match change {
+            Change::All(items) => {
+                let stay: BTreeSet<&Key> = items.iter().map(|claim| &claim.key).collect();
+                self.claims
+                    .keys()
+                    .filter(|key| !stay.contains(key))
+                    .cloned()
+                    .collect()
+            }
+            Change::Set(_) => Vec::new(),
+            Change::Gone((key, uid)) => held(key, uid).then(|| key.clone()).into_iter().collect(),
+        }
     }
 
     /// Remembers for a while that an ENI is gone, since reads may go on showing it.
@@ -166,11 +201,17 @@ impl Fleet {
         if self.buried.contains_key(id) {
             return EniSeen::Deleted;
         }
-        self.enis.get(id).map_or(EniSeen::Unknown, |(seen, _)| seen.clone())
+        self.enis
+            .get(id)
+            .map_or(EniSeen::Unknown, |(seen, _)| seen.clone())
     }
 
     fn unindex(&mut self, key: &Key) {
-        if let Some(node) = self.claims.get(key).and_then(|claim| claim.status.node.clone()) {
+        if let Some(node) = self
+            .claims
+            .get(key)
+            .and_then(|claim| claim.status.node.clone())
+        {
             remove_from(&mut self.claims_on, &node, key);
         }
     }
@@ -188,14 +229,30 @@ impl Fleet {
 
     /// Pods on that node, and their claims.
     pub(super) fn mark_pods_on(&mut self, name: &NodeName) {
-        let pods: Vec<Key> = self.pods_on.get(name).into_iter().flatten().cloned().collect();
+        let pods: Vec<Key> = self
+            .pods_on
+            .get(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         for key in pods {
-            if let Some(claim) = self.pods.get(&key).and_then(|pod| self.claim_of.get(&pod.uid)) {
+            if let Some(claim) = self
+                .pods
+                .get(&key)
+                .and_then(|pod| self.claim_of.get(&pod.uid))
+            {
                 self.agenda.mark(Target::Claim(claim.clone()));
             }
             self.agenda.mark(Target::Pod(key));
         }
-        let claims: Vec<Key> = self.claims_on.get(name).into_iter().flatten().cloned().collect();
+        let claims: Vec<Key> = self
+            .claims_on
+            .get(name)
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
         for key in claims {
             self.agenda.mark(Target::Claim(key));
         }
@@ -219,11 +276,18 @@ impl Fleet {
 }
 
 /// Keys that the change takes away.
-fn apply<K: Ord + Clone, T>(held: &BTreeMap<K, T>, change: &Change<K, T>, key: impl Fn(&T) -> K) -> Vec<K> {
+fn apply<K: Ord + Clone, T>(
+    held: &BTreeMap<K, T>,
+    change: &Change<K, T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<K> {
     match change {
         Change::All(items) => {
             let stay: BTreeSet<K> = items.iter().map(key).collect();
-            held.keys().filter(|k| !stay.contains(*k)).cloned().collect()
+            held.keys()
+                .filter(|k| !stay.contains(*k))
+                .cloned()
+                .collect()
         }
         Change::Set(_) => Vec::new(),
         Change::Gone(key) => vec![key.clone()],
@@ -240,7 +304,11 @@ fn items<K, T>(change: Change<K, T>) -> Vec<T> {
 }
 
 /// Applies a change and says which keys it really changed.
-fn replace<K: Ord + Clone, T: PartialEq>(held: &mut BTreeMap<K, T>, change: Change<K, T>, key: impl Fn(&T) -> K) -> Vec<K> {
+fn replace<K: Ord + Clone, T: PartialEq>(
+    held: &mut BTreeMap<K, T>,
+    change: Change<K, T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<K> {
     let mut changed = apply(held, &change, &key);
     changed.retain(|k| held.remove(k).is_some());
     for item in items(change) {

@@ -25,10 +25,10 @@ impl Fleet {
         match outcome {
             Outcome::Failed => return self.rest(target, now),
             Outcome::Refused(refusal) => return self.learn_refusal(target, busy, *refusal, now),
-            Outcome::Claim(claim) => self.learn_written(*claim, now),
+            Outcome::Claim(claim) => self.learn_written(*claim),
             Outcome::ClaimGone => {
                 if let Target::Claim(key) = &target {
-                    self.forget_claim(key, now);
+                    self.forget_claim(key);
                 }
             }
             Outcome::Report(report) => {
@@ -55,13 +55,20 @@ impl Fleet {
             Outcome::Enis { question, found } => self.learn_enis(&question, found, now),
             Outcome::Instances { asked, found } => self.learn_instances(asked, found, now),
             Outcome::Types { asked, mut found } => {
-                self.types.extend(asked.into_iter().map(|kind| (kind.clone(), (found.remove(&kind), now))));
+                self.types.extend(
+                    asked
+                        .into_iter()
+                        .map(|kind| (kind.clone(), (found.remove(&kind), now))),
+                );
                 self.mark_everything();
             }
             Outcome::Subnets { asked, found } => {
-                let mut found: BTreeMap<_, _> = found.into_iter().map(|s| (s.id.clone(), s)).collect();
-                self.subnets_read.extend(asked.iter().map(|id| (id.clone(), now)));
-                self.subnets.extend(asked.into_iter().map(|id| (id.clone(), found.remove(&id))));
+                let mut found: BTreeMap<_, _> =
+                    found.into_iter().map(|s| (s.id.clone(), s)).collect();
+                self.subnets_read
+                    .extend(asked.iter().map(|id| (id.clone(), now)));
+                self.subnets
+                    .extend(asked.into_iter().map(|id| (id.clone(), found.remove(&id))));
                 self.mark_everything();
             }
         }
@@ -77,11 +84,11 @@ impl Fleet {
         self.rests.insert(target, (times.saturating_add(1), until));
     }
 
-    fn learn_written(&mut self, claim: Claim, now: Time) {
+    fn learn_written(&mut self, claim: Claim) {
         if claim.deleting && !claim.finalizer {
-            self.forget_claim(&claim.key.clone(), now);
+            self.forget_claim(&claim.key.clone());
         } else {
-            self.learn_claim(claim, now);
+            self.learn_claim(claim);
         }
     }
 
@@ -89,21 +96,33 @@ impl Fleet {
         let key = match target {
             Target::Claim(key) => key,
             Target::Question(topic) => {
-                let times = self.rests.get(&target).map_or(0, |(times, _)| *times).saturating_add(1);
-                self.rests.insert(target, (times, now.after(backoff::delay(refusal.kind, times, ""))));
+                let times = self
+                    .rests
+                    .get(&target)
+                    .map_or(0, |(times, _)| *times)
+                    .saturating_add(1);
+                self.rests.insert(
+                    target,
+                    (times, now.after(backoff::delay(refusal.kind, times, ""))),
+                );
                 self.trouble.insert(topic, refusal);
                 return;
             }
             Target::Pod(_) | Target::Report(_) | Target::Node(_) | Target::Voice => return,
         };
-        let Some(effect) = busy.as_ref().and_then(|b| b.effect.clone()) else { return };
-        let Some(claim) = self.claims.get(&key) else { return };
+        let Some(effect) = busy.as_ref().and_then(|b| b.effect.clone()) else {
+            return;
+        };
+        let Some(claim) = self.claims.get(&key) else {
+            return;
+        };
         let setback = self.setback(claim, effect.action(), refusal, now);
         let kind = setback.refusal.kind;
         if let Effect::Create(creation) = &effect
             && kind == Kind::SubnetFull
         {
-            self.blocked.insert(creation.request.subnet.clone(), setback.until);
+            self.blocked
+                .insert(creation.request.subnet.clone(), setback.until);
         }
         if let (Effect::Attach { instance, .. }, Kind::NodeFull | Kind::State) = (&effect, kind) {
             // Somebody else uses the instance too: its slots are read again.
@@ -111,19 +130,41 @@ impl Fleet {
         }
         self.setbacks.insert(key, setback);
         match kind {
-            Kind::Throttled | Kind::NodeFull | Kind::SubnetFull | Kind::QuotaFull | Kind::Terminal | Kind::Config | Kind::Credentials => {}
+            Kind::Throttled
+            | Kind::NodeFull
+            | Kind::SubnetFull
+            | Kind::QuotaFull
+            | Kind::Terminal
+            | Kind::Config
+            | Kind::Credentials => {}
             // The call may have been carried out, or rests on something that is not so.
             Kind::Transient | Kind::NotYet | Kind::State => self.unknown(busy, now),
         }
     }
 
     fn setback(&self, claim: &Claim, action: Action, refusal: Refusal, now: Time) -> Setback {
-        let before = self.setbacks.get(&claim.key).filter(|s| s.action == action).map_or(0, |s| s.attempts);
-        let told = claim.status.last_error.as_ref().filter(|e| e.code == refusal.code).map_or(0, |e| e.attempts);
+        let before = self
+            .setbacks
+            .get(&claim.key)
+            .filter(|s| s.action == action)
+            .map_or(0, |s| s.attempts);
+        let told = claim
+            .status
+            .last_error
+            .as_ref()
+            .filter(|e| e.code == refusal.code)
+            .map_or(0, |e| e.attempts);
         let attempts = before.max(told).saturating_add(1);
         let until = now.after(backoff::delay(refusal.kind, attempts, claim.uid.as_str()));
         let incarnation = claim.status.creation.as_ref().map_or(0, |c| c.incarnation);
-        Setback { action, incarnation, refusal, attempts, at: now, until }
+        Setback {
+            action,
+            incarnation,
+            refusal,
+            attempts,
+            at: now,
+            until,
+        }
     }
 
     fn succeeded(&mut self, target: &Target) {
@@ -139,12 +180,20 @@ impl Fleet {
         {
             self.tagged.insert(claim.uid.clone(), view.id.clone());
         }
-        self.enis.insert(view.id.clone(), (EniSeen::Known(Box::new(view)), now));
+        self.enis
+            .insert(view.id.clone(), (EniSeen::Known(Box::new(view)), now));
     }
 
     fn learn_attached(&mut self, target: &Target, busy: Option<Busy>, id: AttachmentId, now: Time) {
         self.succeeded(target);
-        let Some(Effect::Attach { eni, instance, slot }) = busy.and_then(|b| b.effect) else { return };
+        let Some(Effect::Attach {
+            eni,
+            instance,
+            slot,
+        }) = busy.and_then(|b| b.effect)
+        else {
+            return;
+        };
         self.amend(&eni, now, |view| {
             view.available = false;
             view.attachment = Some(attaching(id, instance, slot));
@@ -153,7 +202,9 @@ impl Fleet {
 
     fn learn_modified(&mut self, target: &Target, busy: Option<Busy>, now: Time) {
         self.succeeded(target);
-        let Some(Effect::SetDeleteOnTermination { eni, .. }) = busy.and_then(|b| b.effect) else { return };
+        let Some(Effect::SetDeleteOnTermination { eni, .. }) = busy.and_then(|b| b.effect) else {
+            return;
+        };
         self.amend(&eni, now, |view| {
             if let Some(attachment) = &mut view.attachment {
                 attachment.delete_on_termination = true;
@@ -179,7 +230,13 @@ impl Fleet {
             ) => {
                 self.enis.insert(eni, (EniSeen::Unknown, now));
             }
-            Some(Effect::Create(_) | Effect::AddFinalizer | Effect::DeleteClaim | Effect::RemoveFinalizer) | None => {}
+            Some(
+                Effect::Create(_)
+                | Effect::AddFinalizer
+                | Effect::DeleteClaim
+                | Effect::RemoveFinalizer,
+            )
+            | None => {}
         }
     }
 
@@ -193,9 +250,14 @@ impl Fleet {
             Question::Enis { ids, asked } => (*asked, ids.clone()),
             Question::Instances(_) | Question::Types(_) | Question::Subnets(_) => return,
         };
-        let mut found: BTreeMap<EniId, EniView> = found.into_iter().map(|view| (view.id.clone(), view)).collect();
+        let mut found: BTreeMap<EniId, EniView> = found
+            .into_iter()
+            .map(|view| (view.id.clone(), view))
+            .collect();
         for id in ids {
-            let seen = found.remove(&id).map_or(EniSeen::Absent, |view| EniSeen::Known(Box::new(view)));
+            let seen = found
+                .remove(&id)
+                .map_or(EniSeen::Absent, |view| EniSeen::Known(Box::new(view)));
             self.learn_eni(id, seen, asked, now);
         }
         for (id, view) in found {
@@ -230,12 +292,24 @@ impl Fleet {
                 | Effect::Detach { eni, .. }
                 | Effect::Delete { eni },
             ) => eni == id,
-            Some(Effect::Create(_) | Effect::AddFinalizer | Effect::DeleteClaim | Effect::RemoveFinalizer) | None => false,
+            Some(
+                Effect::Create(_)
+                | Effect::AddFinalizer
+                | Effect::DeleteClaim
+                | Effect::RemoveFinalizer,
+            )
+            | None => false,
         })
     }
 }
 
 /// An attachment as it stands right after EC2 took it: `DeleteOnTermination` is off unless asked for.
 fn attaching(id: AttachmentId, instance: InstanceId, slot: Slot) -> AttachmentView {
-    AttachmentView { id, instance, slot, state: AttachmentState::Attaching, delete_on_termination: false }
+    AttachmentView {
+        id,
+        instance,
+        slot,
+        state: AttachmentState::Attaching,
+        delete_on_termination: false,
+    }
 }

@@ -30,13 +30,22 @@ impl Fleet {
             return self.ask_subnets(now, orders);
         };
         if self.may_ask(Topic::Enis, now) {
-            self.give(Order::Ask(Question::OurEnis { cluster, asked: now }), now, orders);
+            self.give(
+                Order::Ask(Question::OurEnis {
+                    cluster,
+                    asked: now,
+                }),
+                now,
+                orders,
+            );
         }
     }
 
     /// One batch for all claims that wait to see their ENI.
     pub(super) fn poll(&mut self, now: Time, orders: &mut Vec<Order>) {
-        let Some(urgency) = self.waiting.values().map(|(poll, _)| *poll).min() else { return };
+        let Some(urgency) = self.waiting.values().map(|(poll, _)| *poll).min() else {
+            return;
+        };
         let due = self.polled.after(match urgency {
             Poll::Fast => FAST,
             Poll::Slow => SLOW,
@@ -78,13 +87,21 @@ impl Fleet {
             return;
         }
         let anxious = self.anxious();
-        let wanted: BTreeSet<InstanceId> =
-            self.nodes.values().filter_map(|n| n.instance.clone().ok()).chain(anxious.iter().cloned()).collect();
+        let wanted: BTreeSet<InstanceId> = self
+            .nodes
+            .values()
+            .filter_map(|n| n.instance.clone().ok())
+            .chain(anxious.iter().cloned())
+            .collect();
         self.instances.retain(|id, _| wanted.contains(id));
         let due = |id: &InstanceId| match self.instances.get(id) {
             None => now,
             Some((None, read)) => read.after(SOON),
-            Some((Some(_), read)) => read.after(if anxious.contains(id) { SOON } else { INSTANCES }),
+            Some((Some(_), read)) => read.after(if anxious.contains(id) {
+                SOON
+            } else {
+                INSTANCES
+            }),
         };
         let ask: Vec<InstanceId> = wanted.iter().filter(|id| due(id) <= now).cloned().collect();
         if let Some(next) = wanted.iter().map(due).filter(|at| *at > now).min() {
@@ -98,7 +115,10 @@ impl Fleet {
     /// Instances that claims on their way out wait for, and that may have ended meanwhile.
     fn anxious(&self) -> BTreeSet<InstanceId> {
         let leaving = self.claims.values().filter(|claim| claim.deleting);
-        leaving.filter_map(|claim| claim.status.attachment.as_ref()).map(|a| a.instance.clone()).collect()
+        leaving
+            .filter_map(|claim| claim.status.attachment.as_ref())
+            .map(|a| a.instance.clone())
+            .collect()
     }
 
     fn ask_types(&mut self, now: Time, orders: &mut Vec<Order>) {
@@ -106,14 +126,27 @@ impl Fleet {
         if !self.agenda.take(&topic, now) || !self.may_ask(Topic::Types, now) {
             return;
         }
-        let kinds: BTreeSet<&InstanceType> = self.instances.values().filter_map(|(i, _)| i.as_ref()).map(|i| &i.kind).collect();
+        let kinds: BTreeSet<&InstanceType> = self
+            .instances
+            .values()
+            .filter_map(|(i, _)| i.as_ref())
+            .map(|i| &i.kind)
+            .collect();
         let due = |kind: &InstanceType| match self.types.get(kind) {
             None => Some(now),
             Some((None, read)) => Some(read.after(SOON)),
             Some((Some(_), _)) => None,
         };
-        let ask: Vec<InstanceType> = kinds.iter().filter(|k| due(k).is_some_and(|at| at <= now)).map(|k| (*k).clone()).collect();
-        let next = kinds.iter().filter_map(|k| due(k)).filter(|at| *at > now).min();
+        let ask: Vec<InstanceType> = kinds
+            .iter()
+            .filter(|k| due(k).is_some_and(|at| at <= now))
+            .map(|k| (*k).clone())
+            .collect();
+        let next = kinds
+            .iter()
+            .filter_map(|k| due(k))
+            .filter(|at| *at > now)
+            .min();
         if let Some(next) = next {
             self.agenda.at(topic, next);
         }
@@ -127,16 +160,32 @@ impl Fleet {
         if !self.agenda.take(&topic, now) || !self.may_ask(Topic::Subnets, now) {
             return;
         }
-        let unfinished = self.claims.values().filter(|c| c.status.addresses.is_empty()).filter_map(|c| c.status.creation.as_ref());
-        let wanted: BTreeSet<SubnetId> =
-            self.classes.values().flat_map(|c| c.subnets.iter().cloned()).chain(unfinished.map(|c| c.request.subnet.clone())).collect();
+        let unfinished = self
+            .claims
+            .values()
+            .filter(|c| c.status.addresses.is_empty())
+            .filter_map(|c| c.status.creation.as_ref());
+        let wanted: BTreeSet<SubnetId> = self
+            .classes
+            .values()
+            .flat_map(|c| c.subnets.iter().cloned())
+            .chain(unfinished.map(|c| c.request.subnet.clone()))
+            .collect();
         let due = |id: &SubnetId| match self.subnets.get(id) {
             None => Some(now),
-            Some(None) => Some(self.subnets_read.get(id).map_or(now, |read| read.after(SOON))),
+            Some(None) => Some(
+                self.subnets_read
+                    .get(id)
+                    .map_or(now, |read| read.after(SOON)),
+            ),
             // Zone and block of a subnet never change.
             Some(Some(_)) => None,
         };
-        let ask: Vec<SubnetId> = wanted.iter().filter(|id| due(id).is_some_and(|at| at <= now)).cloned().collect();
+        let ask: Vec<SubnetId> = wanted
+            .iter()
+            .filter(|id| due(id).is_some_and(|at| at <= now))
+            .cloned()
+            .collect();
         if let Some(next) = wanted.iter().filter_map(due).filter(|at| *at > now).min() {
             self.agenda.at(topic, next);
         }

@@ -18,13 +18,20 @@ impl Fleet {
     /// Says what the claim waits for, on the claim and its pod.
     pub(super) fn voice_claim(&mut self, claim: &Claim, now: Time, orders: &mut Vec<Order>) {
         let target = Target::Claim(claim.key.clone());
-        let ready = claim.status.condition(ConditionKind::Ready).filter(|c| !c.holds);
-        let note = ready.map(|c| Note::new(c.reason, c.message.clone())).filter(|note| note.reason.tone() != Tone::Step);
+        let ready = claim
+            .status
+            .condition(ConditionKind::Ready)
+            .filter(|c| !c.holds);
+        let note = ready
+            .map(|c| Note::new(c.reason, c.message.clone()))
+            .filter(|note| note.reason.tone() != Tone::Step);
         let Some(note) = note else {
             self.told.remove(&target);
             return;
         };
-        if let (Reason::NotScheduled | Reason::Reading, Some(pod)) = (note.reason, self.pod_of(claim)) {
+        if let (Reason::NotScheduled | Reason::Reading, Some(pod)) =
+            (note.reason, self.pod_of(claim))
+        {
             let patient = pod.created.after(SCHEDULING);
             if patient > now {
                 return self.agenda.at(target, patient);
@@ -36,7 +43,11 @@ impl Fleet {
 
     /// Says why a pod gets no claim.
     pub(super) fn voice_pod(&mut self, pod: &Pod, note: Note, now: Time, orders: &mut Vec<Order>) {
-        let tell = Tell { claim: None, pod: Some((pod.key.clone(), pod.uid.clone())), note };
+        let tell = Tell {
+            claim: None,
+            pod: Some((pod.key.clone(), pod.uid.clone())),
+            note,
+        };
         self.speak(Target::Pod(pod.key.clone()), tell, now, orders);
     }
 

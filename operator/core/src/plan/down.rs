@@ -10,21 +10,35 @@ use crate::{
 };
 
 pub(super) fn tear_down(draft: &mut Draft<'_>) {
-    match (draft.status.creation.clone(), draft.status.eni.clone(), &draft.seen.eni) {
+    match (
+        draft.status.creation.clone(),
+        draft.status.eni.clone(),
+        &draft.seen.eni,
+    ) {
         (_, Some(eni), _) => take_away(draft, &eni),
         (_, None, EniSeen::Known(view)) => {
             draft.adopt(view);
             if let Some(attachment) = &view.attachment {
                 draft.adopt_attachment(attachment, true);
             }
-            let note = Note::new(Reason::Deleting, format!("{} is not needed any more", view.id));
+            let note = Note::new(
+                Reason::Deleting,
+                format!("{} is not needed any more", view.id),
+            );
             draft.say(Phase::Deleting, note);
         }
-        (None, None, _) | (Some(_), None, EniSeen::Deleted) => draft.effect = Some(Effect::RemoveFinalizer),
-        (Some(_), None, EniSeen::Unknown | EniSeen::Absent) if draft.refused() => draft.effect = Some(Effect::RemoveFinalizer),
+        (None, None, _) | (Some(_), None, EniSeen::Deleted) => {
+            draft.effect = Some(Effect::RemoveFinalizer)
+        }
+        (Some(_), None, EniSeen::Unknown | EniSeen::Absent) if draft.refused() => {
+            draft.effect = Some(Effect::RemoveFinalizer)
+        }
         (Some(creation), None, EniSeen::Unknown | EniSeen::Absent) => {
             // The request may have made an ENI whose id nobody wrote down: the same request tells it.
-            let note = Note::new(Reason::Deleting, "EC2 is asked once more which ENI the request made, to delete it");
+            let note = Note::new(
+                Reason::Deleting,
+                "EC2 is asked once more which ENI the request made, to delete it",
+            );
             draft.attempt(Effect::Create(Box::new(creation)), Phase::Deleting, note);
         }
     }
@@ -54,12 +68,20 @@ fn attachment_of(seen: &EniSeen) -> Option<&AttachmentView> {
 
 /// The claim's own Attach was carried out after all, or somebody else attached its ENI.
 fn found(draft: &mut Draft<'_>, eni: &Eni, attachment: &AttachmentView) {
-    if draft.status.binding.as_ref().is_some_and(|b| b.instance == attachment.instance) {
+    if draft
+        .status
+        .binding
+        .as_ref()
+        .is_some_and(|b| b.instance == attachment.instance)
+    {
         draft.adopt_attachment(attachment, true);
         draft.say(Phase::Releasing, releasing(eni, draft));
     } else {
         draft.poll = Some(Poll::Slow);
-        let message = format!("{} is attached to {}, not by us; detach it, then it is deleted", eni.id, attachment.instance);
+        let message = format!(
+            "{} is attached to {}, not by us; detach it, then it is deleted",
+            eni.id, attachment.instance
+        );
         draft.say(Phase::Deleting, Note::new(Reason::Unexpected, message));
     }
 }
@@ -86,17 +108,25 @@ fn leave(draft: &mut Draft<'_>, eni: &Eni, mut attachment: Attachment) {
             Some(other) => found(draft, eni, other),
             None => delete(draft, eni, &EniSeen::Known(view)),
         },
-        unseen @ (EniSeen::Unknown | EniSeen::Absent | EniSeen::Deleted) => delete(draft, eni, &unseen),
+        unseen @ (EniSeen::Unknown | EniSeen::Absent | EniSeen::Deleted) => {
+            delete(draft, eni, &unseen)
+        }
     }
 }
 
 fn releasing(eni: &Eni, draft: &Draft<'_>) -> Note {
     let node = draft.status.node.clone().unwrap_or_default();
-    Note::new(Reason::Releasing, format!("the agent of {node} takes {} home", eni.id))
+    Note::new(
+        Reason::Releasing,
+        format!("the agent of {node} takes {} home", eni.id),
+    )
 }
 
 fn wait_for_release(draft: &mut Draft<'_>, eni: &Eni) {
-    let asked = draft.status.condition(ConditionKind::Attached).map_or(draft.now, |c| c.since);
+    let asked = draft
+        .status
+        .condition(ConditionKind::Attached)
+        .map_or(draft.now, |c| c.since);
     let told = asked.after(PATIENCE);
     if draft.now < told {
         draft.look_again(told);
@@ -104,31 +134,61 @@ fn wait_for_release(draft: &mut Draft<'_>, eni: &Eni) {
         return draft.say(Phase::Releasing, note);
     }
     let node = draft.status.node.clone().unwrap_or_default();
-    let message = format!("the eniclaim agent of {node} has not given {} back; look at the agent's pod there, or terminate the instance", eni.id);
-    draft.say(Phase::Releasing, Note::new(Reason::WaitingForAgent, message));
+    let message = format!(
+        "the eniclaim agent of {node} has not given {} back; look at the agent's pod there, or terminate the instance",
+        eni.id
+    );
+    draft.say(
+        Phase::Releasing,
+        Note::new(Reason::WaitingForAgent, message),
+    );
 }
 
 fn detach(draft: &mut Draft<'_>, eni: &Eni, on: &AttachmentView) {
-    let note = Note::new(Reason::Detaching, format!("{} leaves {}", eni.id, on.instance));
+    let note = Note::new(
+        Reason::Detaching,
+        format!("{} leaves {}", eni.id, on.instance),
+    );
     // Dead: EC2 detaches by itself, and deletes what is marked so; a Detach in between would make it forget the mark.
     if on.state == AttachmentState::Detaching || draft.seen.instance == InstanceState::Dead {
         draft.poll = Some(Poll::Fast);
         draft.status.last_error = None;
         return draft.say(Phase::Detaching, note);
     }
-    draft.attempt(Effect::Detach { eni: eni.id.clone(), attachment: on.id.clone() }, Phase::Detaching, note);
+    draft.attempt(
+        Effect::Detach {
+            eni: eni.id.clone(),
+            attachment: on.id.clone(),
+        },
+        Phase::Detaching,
+        note,
+    );
 }
 
 fn delete(draft: &mut Draft<'_>, eni: &Eni, seen: &EniSeen) {
     let was_attached = draft.status.attachment_id().is_some();
-    let phase = if was_attached { Phase::Detaching } else { Phase::Deleting };
+    let phase = if was_attached {
+        Phase::Detaching
+    } else {
+        Phase::Deleting
+    };
     let note = if was_attached {
-        let instance = draft.status.attachment.as_ref().map(|a| a.instance.clone()).unwrap_or_default();
+        let instance = draft
+            .status
+            .attachment
+            .as_ref()
+            .map(|a| a.instance.clone())
+            .unwrap_or_default();
         Note::new(Reason::Detaching, format!("{} leaves {instance}", eni.id))
     } else {
-        Note::new(Reason::Deleting, format!("{} is not needed any more", eni.id))
+        Note::new(
+            Reason::Deleting,
+            format!("{} is not needed any more", eni.id),
+        )
     };
-    let gone = draft.setback(Action::Delete).is_some_and(|s| s.refusal.kind == Kind::NotYet && !draft.young(s.at));
+    let gone = draft
+        .setback(Action::Delete)
+        .is_some_and(|s| s.refusal.kind == Kind::NotYet && !draft.young(s.at));
     if gone {
         draft.effect = Some(Effect::RemoveFinalizer);
         return;
@@ -144,7 +204,13 @@ fn delete(draft: &mut Draft<'_>, eni: &Eni, seen: &EniSeen) {
         }
         // A filtered read that misses it proves nothing: Delete itself has to say so.
         EniSeen::Known(_) | EniSeen::Absent | EniSeen::Deleted => {
-            draft.attempt(Effect::Delete { eni: eni.id.clone() }, phase, note);
+            draft.attempt(
+                Effect::Delete {
+                    eni: eni.id.clone(),
+                },
+                phase,
+                note,
+            );
         }
     }
 }

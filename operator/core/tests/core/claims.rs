@@ -21,7 +21,12 @@ fn settled(pods: &[(&str, &str)]) -> World {
 }
 
 fn waits_for(world: &World, pod: &str) -> Reason {
-    world.claim_of(pod).status.condition(ConditionKind::Ready).unwrap().reason
+    world
+        .claim_of(pod)
+        .status
+        .condition(ConditionKind::Ready)
+        .unwrap()
+        .reason
 }
 
 #[test]
@@ -29,13 +34,27 @@ fn a_pod_gets_its_eni_in_its_zone_and_from_the_top() {
     let world = settled(&[("web", "n1")]);
     let status = &world.claim_of("web").status;
     assert_eq!(status.phase, Some(Phase::Ready));
-    assert_eq!(status.eni.as_ref().unwrap().subnet.as_str(), aws::SUBNET_NODES);
+    assert_eq!(
+        status.eni.as_ref().unwrap().subnet.as_str(),
+        aws::SUBNET_NODES
+    );
     let attachment = status.attachment.as_ref().unwrap();
     assert_eq!(attachment.slot, Slot { card: 0, index: 2 });
-    assert!(status.addresses[0].address.ends_with("/24") && status.addresses[0].gateway == "10.0.1.1");
-    let stages = [status.timeline.requested, status.timeline.created, status.timeline.attached];
+    assert!(
+        status.addresses[0].address.ends_with("/24") && status.addresses[0].gateway == "10.0.1.1"
+    );
+    let stages = [
+        status.timeline.requested,
+        status.timeline.created,
+        status.timeline.attached,
+    ];
     assert!(stages.is_sorted() && stages[0].is_some());
-    assert!(world.vpc.leaks().all(|eni| eni.attachment().unwrap().delete_on_termination));
+    assert!(
+        world
+            .vpc
+            .leaks()
+            .all(|eni| eni.attachment().unwrap().delete_on_termination)
+    );
 }
 
 #[test]
@@ -64,7 +83,13 @@ fn an_unscheduled_pod_has_a_claim_that_says_so() {
     world.settle();
     assert_eq!(waits_for(&world, "web"), Reason::NotScheduled);
     assert_eq!(world.vpc.leaks().count(), 0);
-    assert!(world.told.iter().any(|note| note.reason == Reason::NotScheduled && note.message.contains("2 of 2 nodes")), "{:?}", world.told);
+    assert!(
+        world.told.iter().any(
+            |note| note.reason == Reason::NotScheduled && note.message.contains("2 of 2 nodes")
+        ),
+        "{:?}",
+        world.told
+    );
 }
 
 #[test]
@@ -72,7 +97,12 @@ fn a_full_node_makes_no_eni_and_mends_itself() {
     let mut world = settled(&[("a", "n1"), ("b", "n1"), ("c", "n1")]);
     assert_eq!(waits_for(&world, "c"), Reason::NodeFull);
     assert_eq!(world.vpc.leaks().count(), 2);
-    assert!(world.told.iter().any(|note| note.reason == Reason::NodeFull));
+    assert!(
+        world
+            .told
+            .iter()
+            .any(|note| note.reason == Reason::NodeFull)
+    );
     world.remove_pod("a");
     world.settle();
     assert_eq!(world.phase_of("c"), Some(Phase::Ready));
@@ -81,33 +111,53 @@ fn a_full_node_makes_no_eni_and_mends_itself() {
 #[test]
 fn a_full_subnet_gives_way_to_the_next_with_a_new_token() {
     let mut world = World::new(7);
-    world.set_class(Class { subnets: vec![aws::SUBNET_SMALL.into(), aws::SUBNET_NODES.into()], ..a_class() });
+    world.set_class(Class {
+        subnets: vec![aws::SUBNET_SMALL.into(), aws::SUBNET_NODES.into()],
+        ..a_class()
+    });
     fill_small_subnet(&mut world);
     world.add_pod("web", Some("n1"));
     world.settle();
     let status = &world.claim_of("web").status;
     assert_eq!(status.phase, Some(Phase::Ready));
     let creation = status.creation.as_ref().unwrap();
-    assert_eq!((creation.incarnation, creation.request.subnet.as_str()), (2, aws::SUBNET_NODES));
+    assert_eq!(
+        (creation.incarnation, creation.request.subnet.as_str()),
+        (2, aws::SUBNET_NODES)
+    );
     assert_eq!(status.last_error, None);
 }
 
 #[test]
 fn a_class_whose_only_subnet_is_full_waits_and_says_so() {
     let mut world = World::new(7);
-    world.set_class(Class { subnets: vec![aws::SUBNET_SMALL.into()], ..a_class() });
+    world.set_class(Class {
+        subnets: vec![aws::SUBNET_SMALL.into()],
+        ..a_class()
+    });
     fill_small_subnet(&mut world);
     world.add_pod("web", Some("n1"));
     world.live(600_000);
     let status = &world.claim_of("web").status;
-    assert_eq!(status.last_error.as_ref().unwrap().code, "InsufficientFreeAddressesInSubnet");
-    assert!(world.told.iter().any(|note| note.reason == Reason::SubnetFull));
+    assert_eq!(
+        status.last_error.as_ref().unwrap().code,
+        "InsufficientFreeAddressesInSubnet"
+    );
+    assert!(
+        world
+            .told
+            .iter()
+            .any(|note| note.reason == Reason::SubnetFull)
+    );
 }
 
 #[test]
 fn a_group_that_does_not_exist_is_told_and_mended_by_the_class() {
     let mut world = World::new(7);
-    world.set_class(Class { groups: vec!["sg-0bad0bad".into()], ..a_class() });
+    world.set_class(Class {
+        groups: vec!["sg-0bad0bad".into()],
+        ..a_class()
+    });
     world.add_pod("web", Some("n1"));
     world.live(600_000);
     assert_eq!(waits_for(&world, "web"), Reason::Refused);
@@ -123,22 +173,37 @@ fn a_group_that_does_not_exist_is_told_and_mended_by_the_class() {
 #[test]
 fn a_subnet_that_does_not_exist_is_named() {
     let mut world = World::new(7);
-    world.set_class(Class { subnets: vec!["subnet-0bad0bad".into()], ..a_class() });
+    world.set_class(Class {
+        subnets: vec!["subnet-0bad0bad".into()],
+        ..a_class()
+    });
     world.add_pod("web", Some("n1"));
     world.settle();
     assert_eq!(waits_for(&world, "web"), Reason::SubnetNotFound);
-    assert!(world.told.iter().any(|note| note.message.contains("subnet-0bad0bad")));
+    assert!(
+        world
+            .told
+            .iter()
+            .any(|note| note.message.contains("subnet-0bad0bad"))
+    );
 }
 
 #[test]
 fn an_unknown_class_makes_no_claim_but_an_event() {
     let mut world = World::new(7);
-    world.set_class(Class { name: "other".into(), ..a_class() });
+    world.set_class(Class {
+        name: "other".into(),
+        ..a_class()
+    });
     world.crash();
     world.add_pod("web", Some("n1"));
     world.settle();
     assert!(world.claims.is_empty());
-    let told = world.told.iter().filter(|note| note.reason == Reason::ClassNotFound).count();
+    let told = world
+        .told
+        .iter()
+        .filter(|note| note.reason == Reason::ClassNotFound)
+        .count();
     assert!((1..4).contains(&told), "told {told} times");
 }
 
@@ -164,13 +229,22 @@ fn an_enis_slot_is_published_as_taken_until_it_is_gone() {
     assert_eq!((card.limit, card.foreign, card.ours), (3, 1, 1));
     world.remove_pod("web");
     world.settle();
-    assert_eq!((report(&world).cards[0].ours, report(&world).slots.len()), (0, 1));
+    assert_eq!(
+        (report(&world).cards[0].ours, report(&world).slots.len()),
+        (0, 1)
+    );
 }
 
 #[test]
 fn a_dead_instance_needs_no_release() {
     let mut world = settled(&[("web", "n1")]);
-    let instance = world.claim_of("web").status.binding.clone().unwrap().instance;
+    let instance = world
+        .claim_of("web")
+        .status
+        .binding
+        .clone()
+        .unwrap()
+        .instance;
     world.vpc.terminate(&instance.as_str().into()).unwrap();
     world.remove_pod("web");
     world.nodes.remove(&"n1".into());
@@ -186,7 +260,11 @@ fn at_rest_nothing_is_written_and_nothing_changed() {
     while world.now < until {
         world.pass(5_000);
         while !world.orders.is_empty() {
-            assert!(matches!(world.orders[0], Order::Ask(_)), "{:?}", world.orders);
+            assert!(
+                matches!(world.orders[0], Order::Ask(_)),
+                "{:?}",
+                world.orders
+            );
             world.carry_out(0, false);
         }
     }

@@ -33,7 +33,9 @@ fn trouble(world: &mut World, steps: u32) {
             }
             _ => {
                 if !world.orders.is_empty() {
-                    let index = usize::try_from(world.dice(u64::try_from(world.orders.len()).unwrap())).unwrap();
+                    let index =
+                        usize::try_from(world.dice(u64::try_from(world.orders.len()).unwrap()))
+                            .unwrap();
                     let lose = world.dice(4) == 0;
                     world.carry_out(index, lose);
                 }
@@ -48,17 +50,37 @@ fn converges(seed: u64, steps: u32) {
     world.settle();
     for pod in world.pods.keys() {
         let phase = world.phase_of(&pod.name);
-        assert!(matches!(phase, Some(Phase::Ready | Phase::Pending)), "{pod} ends as {phase:?}: {:#?}", world.claim_of(&pod.name));
+        assert!(
+            matches!(phase, Some(Phase::Ready | Phase::Pending)),
+            "{pod} ends as {phase:?}: {:#?}",
+            world.claim_of(&pod.name)
+        );
     }
     assert_eq!(world.claims.len(), world.pods.len(), "a claim for each pod");
-    let enis = world.claims.values().filter(|c| c.status.eni.is_some()).count();
-    assert_eq!(world.vpc.leaks().count(), enis, "an ENI for each claim that has one");
-    assert!(world.effects.values().all(|n| *n < BOUND), "{:?}", world.effects);
+    let enis = world
+        .claims
+        .values()
+        .filter(|c| c.status.eni.is_some())
+        .count();
+    assert_eq!(
+        world.vpc.leaks().count(),
+        enis,
+        "an ENI for each claim that has one"
+    );
+    assert!(
+        world.effects.values().all(|n| *n < BOUND),
+        "{:?}",
+        world.effects
+    );
     for n in 0..4 {
         world.remove_pod(&format!("p{n}"));
     }
     world.settle();
-    assert_eq!((world.claims.len(), world.vpc.leaks().count()), (0, 0), "something is left");
+    assert_eq!(
+        (world.claims.len(), world.vpc.leaks().count()),
+        (0, 0),
+        "something is left"
+    );
 }
 
 proptest! {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use operator_core::{
     Change, Effect, Fact, Fleet, Order, Outcome, Target, Time,
     bind::tag,
-    claim::{Claim, DefaultRoute, Device, DeviceState, InstanceMetadata, Interface, Owner, Phase, Status},
+    claim::{
+        Claim, DefaultRoute, Device, DeviceState, InstanceMetadata, Interface, Owner, Phase, Status,
+    },
     cluster::{Class, NamespaceFacts, Node, NodeReport, Pod, Selector},
     id::{ClaimUid, Key, NodeName},
     report::Report,
@@ -40,7 +42,11 @@ pub fn a_class() -> Class {
         namespaces: Some(Selector::default()),
         subnets: vec![aws::SUBNET_ZONE_B.into(), aws::SUBNET_NODES.into()],
         groups: vec![aws::GROUP_APP.into()],
-        interface: Interface { name: "eni0".into(), default_route: DefaultRoute::Never, instance_metadata: InstanceMetadata::Blocked },
+        interface: Interface {
+            name: "eni0".into(),
+            default_route: DefaultRoute::Never,
+            instance_metadata: InstanceMetadata::Blocked,
+        },
         tags: BTreeMap::from([("team".into(), "shop".into())]),
     }
 }
@@ -93,7 +99,11 @@ impl World {
         self.orders.clear();
         self.stream.clear();
         self.fleet = Fleet::new(Some("c1".into()));
-        let kube_system = NamespaceFacts { name: "shop".into(), uid: "ns".into(), labels: BTreeMap::new() };
+        let kube_system = NamespaceFacts {
+            name: "shop".into(),
+            uid: "ns".into(),
+            labels: BTreeMap::new(),
+        };
         for fact in [
             Fact::Namespaces(Change::All(vec![kube_system])),
             Fact::Classes(Change::All(self.classes.clone())),
@@ -111,7 +121,10 @@ impl World {
         self.vpc.advance(self.millis());
         for order in self.fleet.next(self.now) {
             let target = order.target();
-            assert!(target == Target::Voice || self.orders.iter().all(|o| o.target() != target), "two orders for {target:?}");
+            assert!(
+                target == Target::Voice || self.orders.iter().all(|o| o.target() != target),
+                "two orders for {target:?}"
+            );
             self.orders.push(order);
         }
     }
@@ -138,7 +151,8 @@ impl World {
             created: self.now,
         };
         self.pods.insert(pod.key.clone(), pod.clone());
-        self.stream.push_back(Fact::Pods(Change::Set(Box::new(pod))));
+        self.stream
+            .push_back(Fact::Pods(Change::Set(Box::new(pod))));
     }
 
     pub fn remove_pod(&mut self, name: &str) {
@@ -150,12 +164,15 @@ impl World {
 
     pub fn set_class(&mut self, class: Class) {
         self.classes = vec![class.clone()];
-        self.stream.push_back(Fact::Classes(Change::Set(Box::new(class))));
+        self.stream
+            .push_back(Fact::Classes(Change::Set(Box::new(class))));
     }
 
     /// The stream shows its next change.
     pub fn show(&mut self) -> bool {
-        let Some(fact) = self.stream.pop_front() else { return false };
+        let Some(fact) = self.stream.pop_front() else {
+            return false;
+        };
         self.fleet.learn(fact, self.now);
         self.think();
         true
@@ -167,7 +184,13 @@ impl World {
         let target = order.target();
         let outcome = self.outcome(order);
         let outcome = match outcome {
-            Some(Outcome::Created(_) | Outcome::Attached(_) | Outcome::Modified | Outcome::Detached | Outcome::Deleted) if lose => ec2::lost(),
+            Some(
+                Outcome::Created(_)
+                | Outcome::Attached(_)
+                | Outcome::Modified
+                | Outcome::Detached
+                | Outcome::Deleted,
+            ) if lose => ec2::lost(),
             Some(outcome) => outcome,
             None => return,
         };
@@ -193,26 +216,44 @@ impl World {
                     deleting: false,
                     finalizer: true,
                     class: new.class,
-                    owner: Owner { name: new.pod, uid: new.uid },
+                    owner: Owner {
+                        name: new.pod,
+                        uid: new.uid,
+                    },
                     status: Status::default(),
                     device: None,
                 })
             }
             Order::WriteClaim(write) => match self.claims.get(&write.claim).cloned() {
                 None => Outcome::ClaimGone,
-                Some(claim) if claim.version != write.version || claim.uid != write.uid => Outcome::Failed,
+                Some(claim) if claim.version != write.version || claim.uid != write.uid => {
+                    Outcome::Failed
+                }
                 Some(claim) => {
                     let before = claim.status.attachment.as_ref();
                     assert!(
-                        before.is_none_or(|a| !a.release || write.status.attachment.as_ref().is_some_and(|b| b.release)),
+                        before.is_none_or(|a| !a.release
+                            || write.status.attachment.as_ref().is_some_and(|b| b.release)),
                         "a release was taken back"
                     );
-                    self.write(Claim { status: *write.status, ..claim })
+                    self.write(Claim {
+                        status: *write.status,
+                        ..claim
+                    })
                 }
             },
-            Order::Effect { claim, uid, version, effect } => self.effect(&claim, &uid, &version, &effect),
+            Order::Effect {
+                claim,
+                uid,
+                version,
+                effect,
+            } => self.effect(&claim, &uid, &version, &effect),
             Order::CreateReport { node, .. } => {
-                let report = NodeReport { name: node.clone(), agent_boot: Some("boot-1".into()), report: Report::default() };
+                let report = NodeReport {
+                    name: node.clone(),
+                    agent_boot: Some("boot-1".into()),
+                    report: Report::default(),
+                };
                 self.reports.insert(node, report.clone());
                 Outcome::Report(Box::new(report))
             }
@@ -227,10 +268,15 @@ impl World {
                     held.published = (Some(count), Some(count));
                 }
                 for (class, set) in patch.labels {
-                    if set { held.classes.insert(class) } else { held.classes.remove(&class) };
+                    if set {
+                        held.classes.insert(class)
+                    } else {
+                        held.classes.remove(&class)
+                    };
                 }
                 let node = Box::new(held.clone());
-                self.stream.push_back(Fact::Nodes(Change::Set(node.clone())));
+                self.stream
+                    .push_back(Fact::Nodes(Change::Set(node.clone())));
                 Outcome::Node(node)
             }
             Order::Ask(question) => {
@@ -240,28 +286,69 @@ impl World {
         })
     }
 
-    fn effect(&mut self, key: &Key, uid: &ClaimUid, version: &operator_core::id::Version, effect: &Effect) -> Outcome {
+    fn effect(
+        &mut self,
+        key: &Key,
+        uid: &ClaimUid,
+        version: &operator_core::id::Version,
+        effect: &Effect,
+    ) -> Outcome {
         let held = self.claims.get(key).cloned();
         match effect {
             Effect::AddFinalizer | Effect::RemoveFinalizer | Effect::DeleteClaim => match held {
                 None => Outcome::ClaimGone,
-                Some(claim) if claim.uid != *uid || (*effect != Effect::DeleteClaim && claim.version != *version) => Outcome::Failed,
-                Some(claim) if *effect == Effect::RemoveFinalizer => {
-                    let ours = |e: &&vpc::Eni| e.tags.get(tag::CLAIM_UID).is_some_and(|u| u == claim.uid.as_str());
-                    assert_eq!(self.vpc.enis().find(ours), None, "the claim let go of a living ENI");
-                    self.claims.remove(key);
-                    self.stream.push_back(Fact::Claims(Change::Gone(key.clone())));
-                    Outcome::Claim(Box::new(Claim { finalizer: false, ..claim }))
+                Some(claim)
+                    if claim.uid != *uid
+                        || (*effect != Effect::DeleteClaim && claim.version != *version) =>
+                {
+                    Outcome::Failed
                 }
-                Some(claim) if *effect == Effect::DeleteClaim => self.write(Claim { deleting: true, ..claim }),
-                Some(claim) => self.write(Claim { finalizer: true, ..claim }),
+                Some(claim) if *effect == Effect::RemoveFinalizer => {
+                    let ours = |e: &&vpc::Eni| {
+                        e.tags
+                            .get(tag::CLAIM_UID)
+                            .is_some_and(|u| u == claim.uid.as_str())
+                    };
+                    assert_eq!(
+                        self.vpc.enis().find(ours),
+                        None,
+                        "the claim let go of a living ENI"
+                    );
+                    self.claims.remove(key);
+                    self.stream
+                        .push_back(Fact::Claims(Change::Gone((key.clone(), uid.clone()))));
+                    Outcome::Claim(Box::new(Claim {
+                        finalizer: false,
+                        ..claim
+                    }))
+                }
+                Some(claim) if *effect == Effect::DeleteClaim => self.write(Claim {
+                    deleting: true,
+                    ..claim
+                }),
+                Some(claim) => self.write(Claim {
+                    finalizer: true,
+                    ..claim
+                }),
             },
-            Effect::Create(_) | Effect::Attach { .. } | Effect::SetDeleteOnTermination { .. } | Effect::Detach { .. } | Effect::Delete { .. } => {
+            Effect::Create(_)
+            | Effect::Attach { .. }
+            | Effect::SetDeleteOnTermination { .. }
+            | Effect::Detach { .. }
+            | Effect::Delete { .. } => {
                 self.judge(held.as_ref(), effect);
                 *self.effects.entry(uid.clone()).or_default() += 1;
                 let now = self.millis();
                 let outcome = ec2::effect(&mut self.vpc, effect, now);
-                let living = self.vpc.enis().filter(|e| e.tags.get(tag::CLAIM_UID).is_some_and(|u| u == uid.as_str())).count();
+                let living = self
+                    .vpc
+                    .enis()
+                    .filter(|e| {
+                        e.tags
+                            .get(tag::CLAIM_UID)
+                            .is_some_and(|u| u == uid.as_str())
+                    })
+                    .count();
                 assert!(living <= 1, "{living} ENIs for one claim");
                 assert_eq!(self.vpc.violations(), []);
                 outcome
@@ -275,16 +362,39 @@ impl World {
         let Some(claim) = claim else { return };
         let status = &claim.status;
         match effect {
-            Effect::Create(creation) => assert_eq!(status.creation.as_ref(), Some(&**creation), "a Create without its intent"),
+            Effect::Create(creation) => assert_eq!(
+                status.creation.as_ref(),
+                Some(&**creation),
+                "a Create without its intent"
+            ),
             Effect::Attach { instance, slot, .. } => {
-                assert_eq!(status.binding.as_ref().map(|b| &b.instance), Some(instance), "attached to another instance");
-                assert_eq!(status.attachment.as_ref().map(|a| a.slot), Some(*slot), "an Attach without its intent");
-                let others = self.claims.values().filter(|c| c.key != claim.key).filter_map(|c| c.status.attachment.as_ref());
-                assert!(others.clone().all(|a| a.instance != *instance || a.slot != *slot), "one slot given twice");
+                assert_eq!(
+                    status.binding.as_ref().map(|b| &b.instance),
+                    Some(instance),
+                    "attached to another instance"
+                );
+                assert_eq!(
+                    status.attachment.as_ref().map(|a| a.slot),
+                    Some(*slot),
+                    "an Attach without its intent"
+                );
+                let others = self
+                    .claims
+                    .values()
+                    .filter(|c| c.key != claim.key)
+                    .filter_map(|c| c.status.attachment.as_ref());
+                assert!(
+                    others
+                        .clone()
+                        .all(|a| a.instance != *instance || a.slot != *slot),
+                    "one slot given twice"
+                );
             }
             Effect::Detach { attachment, .. } => {
                 let device = claim.device.as_ref();
-                let released = device.is_some_and(|d| d.attachment == *attachment && d.state == DeviceState::Released);
+                let released = device.is_some_and(|d| {
+                    d.attachment == *attachment && d.state == DeviceState::Released
+                });
                 assert!(released, "pulled from {claim:?}");
             }
             Effect::SetDeleteOnTermination { .. } | Effect::Delete { .. } => {}
@@ -294,9 +404,13 @@ impl World {
 
     fn write(&mut self, claim: Claim) -> Outcome {
         self.version += 1;
-        let claim = Claim { version: self.version.to_string().as_str().into(), ..claim };
+        let claim = Claim {
+            version: self.version.to_string().as_str().into(),
+            ..claim
+        };
         self.claims.insert(claim.key.clone(), claim.clone());
-        self.stream.push_back(Fact::Claims(Change::Set(Box::new(claim.clone()))));
+        self.stream
+            .push_back(Fact::Claims(Change::Set(Box::new(claim.clone()))));
         Outcome::Claim(Box::new(claim))
     }
 
@@ -304,20 +418,36 @@ impl World {
     pub fn agents(&mut self) {
         self.vpc.advance(self.millis());
         for claim in self.claims.values().cloned().collect::<Vec<_>>() {
-            let Some(attachment) = claim.status.attachment.as_ref() else { continue };
-            let Some(id) = attachment.id.clone() else { continue };
-            let eni = claim.status.eni.as_ref().and_then(|e| self.vpc.eni(&e.id.as_str().into()));
-            let there = eni.and_then(|e| e.attachment()).is_some_and(|a| a.state == vpc::AttachmentState::Attached);
+            let Some(attachment) = claim.status.attachment.as_ref() else {
+                continue;
+            };
+            let Some(id) = attachment.id.clone() else {
+                continue;
+            };
+            let eni = claim
+                .status
+                .eni
+                .as_ref()
+                .and_then(|e| self.vpc.eni(&e.id.as_str().into()));
+            let there = eni
+                .and_then(|e| e.attachment())
+                .is_some_and(|a| a.state == vpc::AttachmentState::Attached);
             let said = claim.device_state();
             let runs = self.pods.values().any(|p| p.uid == claim.owner.uid);
             let state = match said {
                 _ if attachment.release => DeviceState::Released,
                 None if there => DeviceState::Seen,
-                Some(DeviceState::Seen) if runs && attachment.attached_at.is_some() => DeviceState::Plugged,
+                Some(DeviceState::Seen) if runs && attachment.attached_at.is_some() => {
+                    DeviceState::Plugged
+                }
                 _ => continue,
             };
             if said != Some(state) {
-                let device = Some(Device { attachment: id, state, pod: Some(claim.owner.uid.clone()) });
+                let device = Some(Device {
+                    attachment: id,
+                    state,
+                    pod: Some(claim.owner.uid.clone()),
+                });
                 self.write(Claim { device, ..claim });
             }
         }
@@ -353,12 +483,19 @@ impl World {
             self.carry_out(0, false);
         }
         self.agents();
-        let wake = self.fleet.wake().map_or(1_000, |at| at.since(self.now)).clamp(50, 5_000);
+        let wake = self
+            .fleet
+            .wake()
+            .map_or(1_000, |at| at.since(self.now))
+            .clamp(50, 5_000);
         self.pass(wake);
     }
 
     pub fn claim_of(&self, pod: &str) -> &Claim {
-        self.claims.values().find(|c| c.owner.name == pod).unwrap_or_else(|| panic!("{pod} has no claim"))
+        self.claims
+            .values()
+            .find(|c| c.owner.name == pod)
+            .unwrap_or_else(|| panic!("{pod} has no claim"))
     }
 
     pub fn phase_of(&self, pod: &str) -> Option<Phase> {
