@@ -105,6 +105,10 @@ fn trials(world: Option<&Arc<World>>) -> Vec<Trial> {
                 let world = world.as_deref().expect("a cluster");
                 scenario(world).map_err(|error| {
                     world.cluster.dump();
+                    // The next scenario starts from nothing, whatever this one left.
+                    let cleaned =
+                        world.kubectl(&["delete", "pods,eniclasses", "--all", "--timeout=60s"]);
+                    let _ = cleaned.and_then(|_| world.await_clean());
                     Failed::from(format!("{error:#}"))
                 })
             })

@@ -115,7 +115,7 @@ fn serve(port: u16) -> anyhow::Result<()> {
                 .peer_addr()
                 .map_or_else(|_| "?".to_owned(), |a| a.ip().to_string());
             let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-            let _ = stream.read(&mut [0; 4096]);
+            read_request(&mut stream);
             let body = format!("hello {caller}\n");
             let _ = write!(
                 stream,
@@ -125,6 +125,17 @@ fn serve(port: u16) -> anyhow::Result<()> {
         });
     }
     Ok(())
+}
+
+/// Reads to the empty line: a socket closed with unread data in it resets the connection.
+fn read_request(stream: &mut TcpStream) {
+    let (mut seen, mut buffer) = (Vec::new(), [0; 4096]);
+    while !seen.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buffer) {
+            Ok(length) if length > 0 => seen.extend(buffer.iter().take(length)),
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 fn get(
@@ -140,10 +151,8 @@ fn get(
         }
     };
     stream.set_read_timeout(Some(timeout))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n"
-    )?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream
         .read_to_string(&mut answer)

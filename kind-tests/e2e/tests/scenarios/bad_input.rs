@@ -114,19 +114,12 @@ pub fn node_full(world: &World) -> anyhow::Result<()> {
 /// The plugin on the node, called by hand with what no runtime should send.
 pub fn malformed_cni_input(world: &World) -> anyhow::Result<()> {
     let env = "CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/x CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin";
+    let chained = r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim","prevResult":{"cniVersion":"1.1.0"}}"#;
     let cases = [
         (env, "this is not JSON", 6),
         (env, "{}", 7),
-        (
-            "CNI_COMMAND=ADD",
-            r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim"}"#,
-            4,
-        ),
-        (
-            "CNI_COMMAND=JUMP",
-            r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim"}"#,
-            4,
-        ),
+        ("CNI_COMMAND=ADD", chained, 4),
+        ("CNI_COMMAND=JUMP", chained, 4),
         (
             env,
             r#"{"cniVersion":"0.1.0","name":"pods","type":"eniclaim"}"#,
