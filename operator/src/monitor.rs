@@ -44,7 +44,7 @@ impl Monitor {
             .is_none_or(|beat| beat.elapsed() < HEARTBEAT * 3)
     }
 
-    /// All metrics in the text format of OpenMetrics.
+    /// All metrics in the text format of `OpenMetrics`.
     pub fn metrics(&self) -> String {
         self.metrics.encode()
     }

@@ -79,7 +79,7 @@ pub unsafe extern "C" fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_i
         time.write(Timespec {
             seconds: START,
             nanoseconds: LOOKS.get(),
-        })
+        });
     };
     0
 }

@@ -10,6 +10,8 @@
 mod claims;
 #[path = "core/ec2.rs"]
 mod ec2;
+#[path = "core/executor.rs"]
+mod executor;
 #[path = "core/properties.rs"]
 mod properties;
 #[path = "core/world.rs"]

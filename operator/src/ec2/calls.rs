@@ -77,7 +77,7 @@ impl Ec2 {
             .network_interface()
             .and_then(border::eni)
             .map(|view| Outcome::Created(Box::new(view)))
-            .ok_or_else(incomplete)
+            .ok_or_else(|| Box::new(incomplete()))
     }
 
     /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
@@ -96,7 +96,7 @@ impl Ec2 {
         answer
             .attachment_id()
             .map(|id| Outcome::Attached(id.into()))
-            .ok_or_else(incomplete)
+            .ok_or_else(|| Box::new(incomplete()))
     }
 
     /// Sets a value: repeated it changes nothing.
@@ -202,7 +202,7 @@ impl Ec2 {
             found.extend(
                 reservations
                     .iter()
-                    .flat_map(|r| r.instances())
+                    .flat_map(aws_sdk_ec2::types::Reservation::instances)
                     .filter_map(border::instance),
             );
         }
@@ -281,11 +281,11 @@ fn filter(name: &str, values: &[String]) -> Filter {
 }
 
 /// An answer without what EC2 always sends: whatever happened has to be read.
-fn incomplete() -> Box<Refusal> {
-    Box::new(Refusal {
+fn incomplete() -> Refusal {
+    Refusal {
         kind: Kind::Transient,
         code: code::NO_ANSWER.to_owned(),
         message: "EC2's answer lacks what it always has".to_owned(),
         request_id: None,
-    })
+    }
 }

@@ -30,7 +30,7 @@ pub async fn client(
             return Some(configure((&config).into()));
         }
         monitor.set_ready(Err(
-            "no AWS region: AWS_REGION is not set, no profile names one, and instance metadata did not answer; set the chart value region"
+            "no AWS region: AWS_REGION is not set, no profile names one, and instance metadata did not answer; set the chart value aws.region"
                 .to_owned(),
         ));
         tokio::select! {

@@ -171,7 +171,7 @@ fn report(state: &mut State) {
         .collect();
     for name in silent {
         let agent = json!({ "agent": { "version": "test", "bootId": BOOT, "podUid": "agent" } });
-        say(state, ("eninodes", "", name.as_str().unwrap()), agent);
+        say(state, ("eninodes", "", name.as_str().unwrap()), &agent);
     }
 }
 
@@ -209,13 +209,13 @@ fn tend(state: &mut State) {
             say(
                 state,
                 ("eniclaims", "shop", name),
-                json!({ "device": device, "conditions": [plugged] }),
+                &json!({ "device": device, "conditions": [plugged] }),
             );
         }
     }
 }
 
-fn say(state: &mut State, (plural, namespace, name): (&str, &str, &str), status: Value) {
+fn say(state: &mut State, (plural, namespace, name): (&str, &str, &str), status: &Value) {
     let now = state.stamp();
     let call = Call {
         method: http::Method::PATCH,

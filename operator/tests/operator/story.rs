@@ -61,7 +61,7 @@ async fn story(world: &World) -> Told {
         })
         .await;
     let calm = world.lock().effects.len();
-    sleep(Duration::from_secs(600)).await;
+    sleep(Duration::from_mins(10)).await;
     let state = world.lock();
     let published = |node: &serde_json::Value| node["status"]["allocatable"][crds::RESOURCE] == "2";
     assert!(state.all("nodes").all(published), "slots are free again");

@@ -121,7 +121,7 @@ impl World {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        if timeout(Duration::from_secs(900), wait).await.is_err() {
+        if timeout(Duration::from_mins(15), wait).await.is_err() {
             let state = self.lock();
             let claims: Vec<&Value> = state.all("eniclaims").collect();
             let tail = state
@@ -319,10 +319,11 @@ fn follow(line: Line, call: Call) -> Reply {
                 continue;
             };
             let last = *last;
-            let lines: String = changes
+            let lines: Vec<String> = changes
                 .iter()
-                .map(|(_, change)| format!("{change}\n"))
+                .map(|(_, change)| change.to_string())
                 .collect();
+            let lines = lines.join("\n") + "\n";
             return Some((Ok(Frame::data(Bytes::from(lines))), (line, call, last)));
         }
     });

@@ -28,10 +28,10 @@ pub(super) fn tear_down(draft: &mut Draft<'_>) {
             draft.say(Phase::Deleting, note);
         }
         (None, None, _) | (Some(_), None, EniSeen::Deleted) => {
-            draft.effect = Some(Effect::RemoveFinalizer)
+            draft.effect = Some(Effect::RemoveFinalizer);
         }
         (Some(_), None, EniSeen::Unknown | EniSeen::Absent) if draft.refused() => {
-            draft.effect = Some(Effect::RemoveFinalizer)
+            draft.effect = Some(Effect::RemoveFinalizer);
         }
         (Some(creation), None, EniSeen::Unknown | EniSeen::Absent) => {
             // The request may have made an ENI whose id nobody wrote down: the same request tells it.
@@ -109,7 +109,7 @@ fn leave(draft: &mut Draft<'_>, eni: &Eni, mut attachment: Attachment) {
             None => delete(draft, eni, &EniSeen::Known(view)),
         },
         unseen @ (EniSeen::Unknown | EniSeen::Absent | EniSeen::Deleted) => {
-            delete(draft, eni, &unseen)
+            delete(draft, eni, &unseen);
         }
     }
 }

@@ -84,18 +84,28 @@ pub fn answer(vpc: &mut Vpc, question: &Question, now: u64) -> Outcome {
         )),
         Question::Enis { ids, .. } => Request::DescribeNetworkInterfaces(by(
             "network-interface-id",
-            strings(ids.iter().map(|i| i.as_str()).collect()),
+            strings(ids.iter().map(operator_core::id::EniId::as_str).collect()),
         )),
         Question::Instances(ids) => Request::DescribeInstances(by(
             "instance-id",
-            strings(ids.iter().map(|i| i.as_str()).collect()),
+            strings(
+                ids.iter()
+                    .map(operator_core::id::InstanceId::as_str)
+                    .collect(),
+            ),
         )),
-        Question::Types(ids) => {
-            Request::DescribeInstanceTypes(strings(ids.iter().map(|i| i.as_str()).collect()))
-        }
+        Question::Types(ids) => Request::DescribeInstanceTypes(strings(
+            ids.iter()
+                .map(operator_core::id::InstanceType::as_str)
+                .collect(),
+        )),
         Question::Subnets(ids) => Request::DescribeSubnets(by(
             "subnet-id",
-            strings(ids.iter().map(|i| i.as_str()).collect()),
+            strings(
+                ids.iter()
+                    .map(operator_core::id::SubnetId::as_str)
+                    .collect(),
+            ),
         )),
     };
     match (vpc.call(request, now).unwrap(), question) {
