@@ -114,7 +114,9 @@ pub fn node_full(world: &World) -> anyhow::Result<()> {
 /// The plugin on the node, called by hand with what no runtime should send.
 pub fn malformed_cni_input(world: &World) -> anyhow::Result<()> {
     let env = "CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/x CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin";
-    let chained = r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim","prevResult":{"cniVersion":"1.1.0"}}"#;
+    // Only a plugin that is asked looks further than its configuration.
+    let chained = r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim","prevResult":{"cniVersion":"1.1.0"},
+        "runtimeConfig":{"io.kubernetes.cri.pod-annotations":{"eniclaim.io/class":"app"}}}"#;
     let cases = [
         (env, "this is not JSON", 6),
         (env, "{}", 7),
