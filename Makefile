@@ -40,7 +40,9 @@ rung4: build ## The agent, the CNI binary and the simulator in network namespace
 	$(CARGO) test --package cni --package node-agent --package vpc-sim
 
 rung5: images ## Scenarios on a real cluster.
-	$(CARGO) test --package cluster --package e2e
+	$(CARGO) test --package cluster
+	$(CARGO) test --package e2e --lib --bins --test workspace
+	$(CARGO) test --package e2e --test scenarios
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins
