@@ -121,23 +121,14 @@ impl World {
             "--values",
             &text(&file),
         ])?;
-        self.kubectl(&[
-            "-n",
-            SYSTEM,
-            "rollout",
-            "status",
-            "--timeout=60s",
-            "deployment/eniclaim-operator",
-        ])?;
-        self.kubectl(&[
-            "-n",
-            SYSTEM,
-            "rollout",
-            "status",
-            "--timeout=60s",
-            "daemonset/eniclaim-agent",
-        ])?;
-        Ok(())
+        self.await_rollout("deployment/eniclaim-operator")?;
+        self.await_rollout("daemonset/eniclaim-agent")
+    }
+
+    /// Waits until a workload of eniclaim runs as it should.
+    pub fn await_rollout(&self, workload: &str) -> anyhow::Result<()> {
+        self.kubectl(&["-n", SYSTEM, "rollout", "status", "--timeout=60s", workload])
+            .map(drop)
     }
 
     /// Folder of one of the project's charts.

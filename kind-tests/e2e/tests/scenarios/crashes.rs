@@ -64,14 +64,7 @@ pub fn agent_under_traffic(world: &World) -> anyhow::Result<()> {
     world.wait("traffic", SOON, || Ok(lines()?.len() > 5))?;
     world.kill("eniclaim-agent")?;
     world.await_process("eniclaim-agent")?;
-    world.kubectl(&[
-        "-n",
-        SYSTEM,
-        "rollout",
-        "status",
-        "--timeout=60s",
-        "daemonset/eniclaim-agent",
-    ])?;
+    world.await_rollout("daemonset/eniclaim-agent")?;
     let seen = lines()?.len();
     world.wait("traffic after the restart", SOON, || {
         Ok(lines()?.len() > seen + 20)

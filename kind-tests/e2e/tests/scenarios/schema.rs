@@ -20,16 +20,7 @@ fn operators(world: &World, replicas: usize) -> anyhow::Result<()> {
     let replicas = format!("--replicas={replicas}");
     let scale = ["-n", SYSTEM, "scale", "deployment/eniclaim-operator"];
     world.kubectl(&[&scale[..], &[&replicas]].concat())?;
-    let status = [
-        "-n",
-        SYSTEM,
-        "rollout",
-        "status",
-        "--timeout=60s",
-        "deployment/eniclaim-operator",
-    ];
-    world.kubectl(&status)?;
-    Ok(())
+    world.await_rollout("deployment/eniclaim-operator")
 }
 
 fn judge(world: &World, case: &Value) -> anyhow::Result<()> {
