@@ -120,7 +120,10 @@ fn event(
             // At most 253 characters with the tag of 16.
             name: Some(format!(
                 "{}.{tag}",
-                name.chars().take(236).collect::<String>()
+                name.chars()
+                    .take(236)
+                    .collect::<String>()
+                    .trim_end_matches(['-', '.'])
             )),
             namespace: about.namespace.clone(),
             ..ObjectMeta::default()

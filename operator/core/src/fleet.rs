@@ -39,7 +39,8 @@ pub struct Fleet {
     reports: BTreeMap<NodeName, NodeReport>,
 
     enis_read: bool,
-    enis: BTreeMap<EniId, (EniSeen, Time)>,
+    learnt: u64,
+    enis: BTreeMap<EniId, (EniSeen, u64)>,
     tagged: BTreeMap<ClaimUid, EniId>,
     buried: BTreeMap<EniId, Time>,
     instances: BTreeMap<InstanceId, (Option<Instance>, Time)>,
@@ -84,11 +85,11 @@ const LISTS: [(List, &str); 6] = [
 ];
 
 /// An order under way. What it promises counts from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 struct Busy {
+    claim: Option<ClaimUid>,
     status: Option<Box<Status>>,
     effect: Option<Effect>,
-    since: Time,
 }
 
 impl Fleet {
@@ -104,6 +105,7 @@ impl Fleet {
             claims: BTreeMap::new(),
             reports: BTreeMap::new(),
             enis_read: false,
+            learnt: 0,
             enis: BTreeMap::new(),
             tagged: BTreeMap::new(),
             buried: BTreeMap::new(),
@@ -220,31 +222,32 @@ impl Fleet {
             Target::Claim(key) => self.consider_claim(key, now, orders),
             Target::Pod(key) => self.consider_pod(key, now, orders),
             Target::Report(name) => self.consider_report(name, now, orders),
-            Target::Node(name) => self.consider_node(name, now, orders),
+            Target::Node(name) => self.consider_node(name, orders),
             Target::Question(_) | Target::Voice => {}
         }
     }
 
     /// Gives an order and remembers that it is under way.
-    fn give(&mut self, order: Order, now: Time, orders: &mut Vec<Order>) {
-        let (status, effect) = match &order {
-            Order::WriteClaim(write) => (Some(write.status.clone()), None),
-            Order::Effect { effect, .. } => (None, Some(effect.clone())),
+    fn give(&mut self, order: Order, orders: &mut Vec<Order>) {
+        let busy = match &order {
+            Order::WriteClaim(write) => Busy {
+                claim: Some(write.uid.clone()),
+                status: Some(write.status.clone()),
+                effect: None,
+            },
+            Order::Effect { uid, effect, .. } => Busy {
+                claim: Some(uid.clone()),
+                status: None,
+                effect: Some(effect.clone()),
+            },
             Order::CreateClaim(_)
             | Order::CreateReport { .. }
             | Order::WriteReport { .. }
             | Order::PatchNode { .. }
             | Order::Tell(_)
-            | Order::Ask(_) => (None, None),
+            | Order::Ask(_) => Busy::default(),
         };
-        self.busy.insert(
-            order.target(),
-            Busy {
-                status,
-                effect,
-                since: now,
-            },
-        );
+        self.busy.insert(order.target(), busy);
         orders.push(order);
     }
 

@@ -12,7 +12,6 @@ use crate::{
     },
     reason::Note,
     report::{NodePatch, Report},
-    time::Time,
 };
 
 /// What a watch shows: everything at once, then one object at a time.
@@ -260,15 +259,15 @@ pub enum Question {
     OurEnis {
         /// The cluster.
         cluster: ClusterId,
-        /// When it was asked: an older answer never replaces newer knowledge.
-        asked: Time,
+        /// How many facts were known when it was asked: its answer never replaces what was learnt since.
+        asked: u64,
     },
     /// These ENIs, in one batch.
     Enis {
         /// The ENIs.
         ids: Vec<EniId>,
-        /// When it was asked.
-        asked: Time,
+        /// How many facts were known when it was asked.
+        asked: u64,
     },
     /// These instances.
     Instances(Vec<InstanceId>),

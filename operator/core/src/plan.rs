@@ -83,6 +83,14 @@ pub struct Decision {
     pub wake: Option<Time>,
 }
 
+impl Decision {
+    /// Whether that is what it waits for.
+    pub fn waits_for(&self, reason: Reason) -> bool {
+        let ready = self.status.condition(ConditionKind::Ready);
+        ready.is_some_and(|c| !c.holds && c.reason == reason)
+    }
+}
+
 /// What shall happen to this claim. Total and without memory; what it decided once it decides again.
 pub fn plan(claim: &Claim, seen: &Seen, now: Time) -> Decision {
     let mut draft = Draft {

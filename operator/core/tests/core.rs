@@ -12,6 +12,8 @@ mod claims;
 mod ec2;
 #[path = "core/executor.rs"]
 mod executor;
+#[path = "core/planning.rs"]
+mod planning;
 #[path = "core/properties.rs"]
 mod properties;
 #[path = "core/world.rs"]

@@ -41,6 +41,7 @@ impl Debug for Kubernetes {
 /// Why a write was not done.
 enum Undone {
     Gone,
+    Exists,
     Other,
 }
 
@@ -54,10 +55,17 @@ impl Kubernetes {
         tracing::info!(claim = %new.claim, pod = new.pod, "new claim");
         let (claim, parameters) = (border::new_claim(new), by_us());
         let api = self.claims(&new.claim);
-        claim_of(
-            self.count(Written::EniClaim, api.create(&parameters, &claim))
-                .await,
-        )
+        match self
+            .count(Written::EniClaim, api.create(&parameters, &claim))
+            .await
+        {
+            // Made before, by an operator that did not learn of it.
+            Err(Undone::Exists) => claim_of(
+                self.count(Written::EniClaim, api.get(&new.claim.name))
+                    .await,
+            ),
+            answer => claim_of(answer),
+        }
     }
 
     /// At the very version that the status was decided on; any other is a conflict, and decided again.
@@ -173,7 +181,7 @@ impl Kubernetes {
                 .left()
                 .map_or(Outcome::ClaimGone, |claim| claim_of(Ok(claim))),
             Err(Undone::Gone) => Outcome::ClaimGone,
-            Err(Undone::Other) => Outcome::Failed,
+            Err(Undone::Exists | Undone::Other) => Outcome::Failed,
         }
     }
 
@@ -236,7 +244,7 @@ impl Kubernetes {
                 .await
             {
                 Ok(node) => patched = Some(node),
-                Err(Undone::Gone | Undone::Other) => return Outcome::Failed,
+                Err(Undone::Gone | Undone::Exists | Undone::Other) => return Outcome::Failed,
             }
         }
         if let Some(count) = publish {
@@ -251,7 +259,7 @@ impl Kubernetes {
                 .await
             {
                 Ok(node) => patched = Some(node),
-                Err(Undone::Gone | Undone::Other) => return Outcome::Failed,
+                Err(Undone::Gone | Undone::Exists | Undone::Other) => return Outcome::Failed,
             }
         }
         patched
@@ -272,6 +280,7 @@ impl Kubernetes {
         let answer = match timeout(PATIENCE, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if is_gone(&error) => Err(Undone::Gone),
+            Ok(Err(Error::Api(status))) if status.is_already_exists() => Err(Undone::Exists),
             Ok(Err(error)) => {
                 tracing::warn!(?object, %error, "write not done; it is decided again");
                 Err(Undone::Other)
@@ -292,7 +301,7 @@ fn claim_of(answer: Result<EniClaim, Undone>) -> Outcome {
             border::claim(&claim).map_or(Outcome::Failed, |claim| Outcome::Claim(Box::new(claim)))
         }
         Err(Undone::Gone) => Outcome::ClaimGone,
-        Err(Undone::Other) => Outcome::Failed,
+        Err(Undone::Exists | Undone::Other) => Outcome::Failed,
     }
 }
 
@@ -300,7 +309,7 @@ fn report_of(answer: Result<EniNode, Undone>) -> Outcome {
     match answer {
         Ok(node) => border::report(&node)
             .map_or(Outcome::Failed, |report| Outcome::Report(Box::new(report))),
-        Err(Undone::Gone | Undone::Other) => Outcome::Failed,
+        Err(Undone::Gone | Undone::Exists | Undone::Other) => Outcome::Failed,
     }
 }
 

@@ -125,13 +125,7 @@ async fn create(ec2: &Ec2, token: &str) -> EniView {
 }
 
 async fn describe(ec2: &Ec2, ids: Vec<EniId>) -> Vec<EniView> {
-    match ec2
-        .ask(Question::Enis {
-            ids,
-            asked: Time(0),
-        })
-        .await
-    {
+    match ec2.ask(Question::Enis { ids, asked: 0 }).await {
         Ok(Outcome::Enis { found, .. }) => found,
         other => panic!("{other:?}"),
     }
@@ -233,7 +227,7 @@ async fn one_token_makes_one_eni() {
     let Ok(Outcome::Enis { found, .. }) = ec2
         .ask(Question::OurEnis {
             cluster: "c1".into(),
-            asked: Time(0),
+            asked: 0,
         })
         .await
     else {

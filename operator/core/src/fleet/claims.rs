@@ -28,6 +28,12 @@ impl Fleet {
         if let Some(wake) = decision.wake {
             self.agenda.at(Target::Claim(key.clone()), wake);
         }
+        if decision.waits_for(Reason::SubnetFull)
+            && let Some(free) = self.blocked.values().filter(|until| **until > now).min()
+        {
+            // Another claim may have met the full subnet; nobody else will tell this one that it is worth a try.
+            self.agenda.at(Target::Claim(key.clone()), *free);
+        }
         self.voice_claim(&claim, now, orders);
         let Claim {
             key, uid, version, ..
@@ -44,7 +50,7 @@ impl Fleet {
                 status: Box::new(decision.status),
                 tell,
             };
-            self.give(Order::WriteClaim(write), now, orders);
+            self.give(Order::WriteClaim(write), orders);
         } else if let Some(effect) = decision.effect {
             self.give(
                 Order::Effect {
@@ -53,7 +59,6 @@ impl Fleet {
                     version,
                     effect,
                 },
-                now,
                 orders,
             );
         } else if let (Some(poll), Some(eni)) = (decision.poll, &claim.status.eni) {
@@ -94,7 +99,7 @@ impl Fleet {
             uid: pod.uid,
             class: pod.class,
         };
-        self.give(Order::CreateClaim(new), now, orders);
+        self.give(Order::CreateClaim(new), orders);
     }
 
     /// An Event about a claim, on the claim and on its pod.

@@ -18,6 +18,7 @@ const BURIAL: i64 = 5 * MINUTE;
 impl Fleet {
     /// Takes in one fact. What did not change anything marks nothing.
     pub fn learn(&mut self, fact: Fact, now: Time) {
+        self.learnt += 1;
         match fact {
             Fact::Pods(change) => {
                 self.lists_add(&change, List::Pods);

@@ -25,7 +25,7 @@ impl Fleet {
                 node: name.clone(),
                 uid: node.uid.clone(),
             };
-            return self.give(order, now, orders);
+            return self.give(order, orders);
         };
         let support = self.support(node);
         if support
@@ -64,13 +64,12 @@ impl Fleet {
                     node: name.clone(),
                     report: Box::new(due),
                 },
-                now,
                 orders,
             );
         }
     }
 
-    pub(super) fn consider_node(&mut self, name: &NodeName, now: Time, orders: &mut Vec<Order>) {
+    pub(super) fn consider_node(&mut self, name: &NodeName, orders: &mut Vec<Order>) {
         let Some(node) = self.nodes.get(name) else {
             return;
         };
@@ -108,7 +107,6 @@ impl Fleet {
                     node: name.clone(),
                     patch,
                 },
-                now,
                 orders,
             );
         }

@@ -22,15 +22,21 @@ impl Fleet {
     pub(super) fn learn_outcome(&mut self, target: Target, outcome: Outcome, now: Time) {
         let busy = self.busy.remove(&target);
         self.agenda.mark(target.clone());
+        if self.is_about_another(&target, busy.as_ref()) {
+            return;
+        }
         match outcome {
             Outcome::Failed => return self.rest(target, now),
             Outcome::Refused(refusal) => return self.learn_refusal(target, busy, *refusal, now),
             Outcome::Claim(claim) => self.learn_written(*claim),
-            Outcome::ClaimGone => {
-                if let Target::Claim(key) = &target {
-                    self.forget_claim(key);
-                }
-            }
+            Outcome::ClaimGone => match &target {
+                Target::Claim(key) => self.forget_claim(key),
+                Target::Pod(_)
+                | Target::Report(_)
+                | Target::Node(_)
+                | Target::Question(_)
+                | Target::Voice => return self.rest(target, now),
+            },
             Outcome::Report(report) => {
                 self.mark_node(&report.name.clone());
                 self.reports.insert(report.name.clone(), *report);
@@ -39,12 +45,12 @@ impl Fleet {
                 self.mark_node(&node.name.clone());
                 self.nodes.insert(node.name.clone(), *node);
             }
-            Outcome::Created(view) => self.learn_created(&target, *view, now),
-            Outcome::Attached(id) => self.learn_attached(&target, busy, id, now),
-            Outcome::Modified => self.learn_modified(&target, busy, now),
+            Outcome::Created(view) => self.learn_created(&target, *view),
+            Outcome::Attached(id) => self.learn_attached(&target, busy, id),
+            Outcome::Modified => self.learn_modified(&target, busy),
             Outcome::Detached => {
                 self.succeeded(&target);
-                self.unknown(busy, now);
+                self.unknown(busy);
             }
             Outcome::Deleted => {
                 self.succeeded(&target);
@@ -52,7 +58,7 @@ impl Fleet {
                     self.bury(&eni, now);
                 }
             }
-            Outcome::Enis { question, found } => self.learn_enis(&question, found, now),
+            Outcome::Enis { question, found } => self.learn_enis(&question, found),
             Outcome::Instances { asked, found } => self.learn_instances(asked, found, now),
             Outcome::Types { asked, mut found } => {
                 self.types.extend(
@@ -84,11 +90,29 @@ impl Fleet {
         self.rests.insert(target, (times.saturating_add(1), until));
     }
 
+    /// Whether the order was for a claim that is gone, and whose name another one has now.
+    fn is_about_another(&self, target: &Target, busy: Option<&Busy>) -> bool {
+        let (
+            Target::Claim(key),
+            Some(Busy {
+                claim: Some(uid), ..
+            }),
+        ) = (target, busy)
+        else {
+            return false;
+        };
+        self.claims.get(key).is_some_and(|held| held.uid != *uid)
+    }
+
     fn learn_written(&mut self, claim: Claim) {
-        if claim.deleting && !claim.finalizer {
-            self.forget_claim(&claim.key.clone());
-        } else {
+        if !claim.deleting || claim.finalizer {
             self.learn_claim(claim);
+        } else if self
+            .claims
+            .get(&claim.key)
+            .is_some_and(|held| held.uid == claim.uid)
+        {
+            self.forget_claim(&claim.key);
         }
     }
 
@@ -138,7 +162,7 @@ impl Fleet {
             | Kind::Config
             | Kind::Credentials => {}
             // The call may have been carried out, or rests on something that is not so.
-            Kind::Transient | Kind::NotYet | Kind::State => self.unknown(busy, now),
+            Kind::Transient | Kind::NotYet | Kind::State => self.unknown(busy),
         }
     }
 
@@ -173,18 +197,20 @@ impl Fleet {
         }
     }
 
-    fn learn_created(&mut self, target: &Target, view: EniView, now: Time) {
+    fn learn_created(&mut self, target: &Target, view: EniView) {
         self.succeeded(target);
         if let Target::Claim(key) = target
             && let Some(claim) = self.claims.get(key)
         {
             self.tagged.insert(claim.uid.clone(), view.id.clone());
         }
-        self.enis
-            .insert(view.id.clone(), (EniSeen::Known(Box::new(view)), now));
+        self.enis.insert(
+            view.id.clone(),
+            (EniSeen::Known(Box::new(view)), self.learnt),
+        );
     }
 
-    fn learn_attached(&mut self, target: &Target, busy: Option<Busy>, id: AttachmentId, now: Time) {
+    fn learn_attached(&mut self, target: &Target, busy: Option<Busy>, id: AttachmentId) {
         self.succeeded(target);
         let Some(Effect::Attach {
             eni,
@@ -194,33 +220,33 @@ impl Fleet {
         else {
             return;
         };
-        self.amend(&eni, now, |view| {
+        self.amend(&eni, |view| {
             view.available = false;
             view.attachment = Some(attaching(id, instance, slot));
         });
     }
 
-    fn learn_modified(&mut self, target: &Target, busy: Option<Busy>, now: Time) {
+    fn learn_modified(&mut self, target: &Target, busy: Option<Busy>) {
         self.succeeded(target);
         let Some(Effect::SetDeleteOnTermination { eni, .. }) = busy.and_then(|b| b.effect) else {
             return;
         };
-        self.amend(&eni, now, |view| {
+        self.amend(&eni, |view| {
             if let Some(attachment) = &mut view.attachment {
                 attachment.delete_on_termination = true;
             }
         });
     }
 
-    fn amend(&mut self, eni: &EniId, now: Time, change: impl FnOnce(&mut EniView)) {
+    fn amend(&mut self, eni: &EniId, change: impl FnOnce(&mut EniView)) {
         if let Some((EniSeen::Known(view), at)) = self.enis.get_mut(eni) {
             change(view);
-            *at = now;
+            *at = self.learnt;
         }
     }
 
     /// After an effect whose result is not known, only a read that began later says anything.
-    fn unknown(&mut self, busy: Option<Busy>, now: Time) {
+    fn unknown(&mut self, busy: Option<Busy>) {
         match busy.and_then(|b| b.effect) {
             Some(
                 Effect::Attach { eni, .. }
@@ -228,7 +254,7 @@ impl Fleet {
                 | Effect::Detach { eni, .. }
                 | Effect::Delete { eni },
             ) => {
-                self.enis.insert(eni, (EniSeen::Unknown, now));
+                self.enis.insert(eni, (EniSeen::Unknown, self.learnt));
             }
             Some(
                 Effect::Create(_)
@@ -240,7 +266,7 @@ impl Fleet {
         }
     }
 
-    fn learn_enis(&mut self, question: &Question, found: Vec<EniView>, now: Time) {
+    fn learn_enis(&mut self, question: &Question, found: Vec<EniView>) {
         let (asked, ids) = match question {
             Question::OurEnis { cluster: _, asked } => {
                 self.enis_read = true;
@@ -258,10 +284,10 @@ impl Fleet {
             let seen = found
                 .remove(&id)
                 .map_or(EniSeen::Absent, |view| EniSeen::Known(Box::new(view)));
-            self.learn_eni(id, seen, asked, now);
+            self.learn_eni(id, seen, asked);
         }
         for (id, view) in found {
-            self.learn_eni(id, EniSeen::Known(Box::new(view)), asked, now);
+            self.learn_eni(id, EniSeen::Known(Box::new(view)), asked);
         }
         let waiting: Vec<Key> = self.waiting.keys().cloned().collect();
         for key in waiting {
@@ -270,7 +296,7 @@ impl Fleet {
         self.agenda.mark(Target::Question(Topic::Enis));
     }
 
-    fn learn_eni(&mut self, id: EniId, seen: EniSeen, asked: Time, now: Time) {
+    fn learn_eni(&mut self, id: EniId, seen: EniSeen, asked: u64) {
         // A read that began before our last change of this ENI says nothing about now.
         let changed_since = self.enis.get(&id).is_some_and(|(_, at)| *at > asked);
         if changed_since || self.in_effect(&id) || self.buried.contains_key(&id) {
@@ -281,7 +307,7 @@ impl Fleet {
         {
             self.tagged.insert(claim.clone(), id.clone());
         }
-        self.enis.insert(id, (seen, now));
+        self.enis.insert(id, (seen, self.learnt));
     }
 
     fn in_effect(&self, id: &EniId) -> bool {

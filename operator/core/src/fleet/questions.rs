@@ -33,9 +33,8 @@ impl Fleet {
             self.give(
                 Order::Ask(Question::OurEnis {
                     cluster,
-                    asked: now,
+                    asked: self.learnt,
                 }),
-                now,
                 orders,
             );
         }
@@ -61,7 +60,13 @@ impl Fleet {
         ids.sort_by_key(|id| self.enis.get(id).map(|(_, at)| *at));
         ids.truncate(BATCH);
         self.polled = now;
-        self.give(Order::Ask(Question::Enis { ids, asked: now }), now, orders);
+        self.give(
+            Order::Ask(Question::Enis {
+                ids,
+                asked: self.learnt,
+            }),
+            orders,
+        );
     }
 
     /// An instance whose slots are not as we thought.
@@ -108,7 +113,7 @@ impl Fleet {
             self.agenda.at(topic, next);
         }
         if !ask.is_empty() {
-            self.give(Order::Ask(Question::Instances(ask)), now, orders);
+            self.give(Order::Ask(Question::Instances(ask)), orders);
         }
     }
 
@@ -151,7 +156,7 @@ impl Fleet {
             self.agenda.at(topic, next);
         }
         if !ask.is_empty() {
-            self.give(Order::Ask(Question::Types(ask)), now, orders);
+            self.give(Order::Ask(Question::Types(ask)), orders);
         }
     }
 
@@ -190,7 +195,7 @@ impl Fleet {
             self.agenda.at(topic, next);
         }
         if !ask.is_empty() {
-            self.give(Order::Ask(Question::Subnets(ask)), now, orders);
+            self.give(Order::Ask(Question::Subnets(ask)), orders);
         }
     }
 }

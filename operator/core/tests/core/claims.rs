@@ -152,6 +152,30 @@ fn a_class_whose_only_subnet_is_full_waits_and_says_so() {
 }
 
 #[test]
+fn all_who_wait_for_a_subnet_go_on_when_it_has_addresses_again() {
+    let mut world = World::new(7);
+    world.set_class(Class {
+        subnets: vec![aws::SUBNET_SMALL.into()],
+        ..a_class()
+    });
+    let others = fill_small_subnet(&mut world);
+    world.add_pod("a", Some("n1"));
+    world.live(20_000);
+    world.add_pod("b", Some("n2"));
+    world.live(60_000);
+    assert_eq!(waits_for(&world, "b"), Reason::SubnetFull);
+    for eni in &others[..2] {
+        let delete = vpc::Request::DeleteNetworkInterface(eni.clone());
+        world.vpc.call(delete, 0).unwrap();
+    }
+    world.settle();
+    assert_eq!(
+        [world.phase_of("a"), world.phase_of("b")],
+        [Some(Phase::Ready); 2]
+    );
+}
+
+#[test]
 fn a_group_that_does_not_exist_is_told_and_mended_by_the_class() {
     let mut world = World::new(7);
     world.set_class(Class {
@@ -271,7 +295,8 @@ fn at_rest_nothing_is_written_and_nothing_changed() {
     assert!(world.now > Time(0));
 }
 
-fn fill_small_subnet(world: &mut World) {
+/// Others take all addresses; what they made.
+fn fill_small_subnet(world: &mut World) -> Vec<vpc::EniId> {
     let create = || {
         vpc::Request::CreateNetworkInterface(vpc::Create {
             subnet: aws::SUBNET_SMALL.into(),
@@ -282,5 +307,9 @@ fn fill_small_subnet(world: &mut World) {
             client_token: None,
         })
     };
-    while world.vpc.call(create(), 0).is_ok() {}
+    let mut made = Vec::new();
+    while let Ok(vpc::Response::Created(eni)) = world.vpc.call(create(), 0) {
+        made.push(eni.id);
+    }
+    made
 }

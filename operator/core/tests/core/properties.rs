@@ -26,7 +26,10 @@ fn trouble(world: &mut World, steps: u32) {
             3..=5 => {
                 world.show();
             }
-            6..=8 => world.agents(),
+            6..=7 => world.agents(),
+            8 => {
+                world.arrive();
+            }
             9..=10 => {
                 let millis = i64::try_from(world.dice(900)).unwrap();
                 world.pass(millis);
@@ -36,8 +39,11 @@ fn trouble(world: &mut World, steps: u32) {
                     let index =
                         usize::try_from(world.dice(u64::try_from(world.orders.len()).unwrap()))
                             .unwrap();
-                    let lose = world.dice(4) == 0;
-                    world.carry_out(index, lose);
+                    match world.dice(4) {
+                        0 => world.carry_out(index, true),
+                        1 => world.read_late(index),
+                        _ => world.carry_out(index, false),
+                    }
                 }
             }
         }

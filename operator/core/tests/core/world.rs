@@ -23,6 +23,8 @@ pub struct World {
     pub classes: Vec<Class>,
     /// Orders given and not carried out.
     pub orders: Vec<Order>,
+    /// Outcomes that the fleet has not heard of yet.
+    late: Vec<(Target, Outcome)>,
     /// What the streams have not shown yet.
     pub stream: VecDeque<Fact>,
     /// Changes of the outside, for each claim.
@@ -73,6 +75,7 @@ impl World {
             reports: BTreeMap::new(),
             classes: vec![a_class()],
             orders: Vec::new(),
+            late: Vec::new(),
             stream: VecDeque::new(),
             effects: BTreeMap::new(),
             told: Vec::new(),
@@ -93,6 +96,7 @@ impl World {
     /// The operator forgets everything and lists anew; what it had begun is lost.
     pub fn crash(&mut self) {
         self.orders.clear();
+        self.late.clear();
         self.stream.clear();
         self.fleet = Fleet::new(Some("c1".into()));
         let kube_system = NamespaceFacts {
@@ -175,6 +179,26 @@ impl World {
     }
 
     /// One order is carried out; `lose` swallows what EC2 answers.
+    /// One order is carried out, and its outcome is on its way.
+    pub fn read_late(&mut self, index: usize) {
+        let order = self.orders.remove(index);
+        let target = order.target();
+        if let Some(outcome) = self.outcome(order) {
+            self.late.push((target, outcome));
+        }
+    }
+
+    /// An outcome that was on its way arrives.
+    pub fn arrive(&mut self) -> bool {
+        if self.late.is_empty() {
+            return false;
+        }
+        let (target, outcome) = self.late.remove(0);
+        self.fleet.learn(Fact::Done(target, outcome), self.now);
+        self.think();
+        true
+    }
+
     pub fn carry_out(&mut self, index: usize, lose: bool) {
         let order = self.orders.remove(index);
         let target = order.target();
@@ -258,7 +282,7 @@ impl World {
     }
 
     fn calm_step(&mut self) {
-        while self.show() {}
+        while self.show() || self.arrive() {}
         while !self.orders.is_empty() {
             self.carry_out(0, false);
         }
