@@ -84,7 +84,9 @@ impl Kubernetes {
                 return Outcome::Failed;
             }
         };
-        tracing::info!(%claim, phase = ?status.phase, "status");
+        if let Some(phase) = status.phase {
+            tracing::info!(%claim, ?phase, "status");
+        }
         let object = json!({
             "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClaim",
             "metadata": { "name": claim.name, "namespace": claim.namespace.as_str(), "uid": uid.as_str(), "resourceVersion": version.as_str() },
