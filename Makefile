@@ -11,6 +11,8 @@ RUNG    ?=
 KEEP    ?=
 
 .DEFAULT_GOAL := help
+# Two heavy builds at once are slower than one after the other.
+.NOTPARALLEL:
 .PHONY: help demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
 
 help: ## List what there is.
@@ -21,7 +23,7 @@ demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leav
 
 test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
 
-lint: $(DENY) ## Formatting, clippy, dependency rules.
+lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
 	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
@@ -30,10 +32,10 @@ lint: $(DENY) ## Formatting, clippy, dependency rules.
 $(DENY):
 	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $@
 
-rung1: ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
+rung1: prerequisites ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
 	$(CARGO) test --package crds --package operator-core --package node-agent-core --package vpc --package determinism
 
-rung3: ## The real operator against a simulated API server and EC2, in virtual time.
+rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time.
 	$(CARGO) test --package operator
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.

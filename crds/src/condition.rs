@@ -56,6 +56,7 @@ pub mod kind {
 
 impl Condition {
     /// The condition as it stands after `now`: the transition time is kept from `before` when the status is the same.
+    #[must_use]
     pub fn since(mut self, before: &[Condition], now: Timestamp) -> Self {
         self.last_transition_time = before
             .iter()

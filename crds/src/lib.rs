@@ -1,5 +1,10 @@
 //! The nouns of eniclaim: what users and both daemons agree on, and nothing that acts.
 
+// What stands here is what `kubectl explain` prints: names of kinds and calls without backticks.
+#![allow(clippy::doc_markdown)]
+// Each printed column has a type, a path and sometimes a priority of its own.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod claim;
 pub mod class;
 pub mod condition;

@@ -150,7 +150,7 @@ fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
     }
 }
 
-/// What the API server would say to this object: its OpenAPI schema and its CEL rules.
+/// What the API server would say to this object: its `OpenAPI` schema and its CEL rules.
 fn refusals(object: &Value, before: Option<&Value>) -> Vec<String> {
     let kind = object["kind"].as_str().unwrap();
     let (_, crd) = crds().into_iter().find(|(k, _)| *k == kind).unwrap();

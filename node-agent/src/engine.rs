@@ -47,6 +47,10 @@ mod work;
 const SCAN_PERIOD: Duration = Duration::from_secs(30);
 /// And at most so often when it tells much: other pods come and go, too.
 const SCAN_PAUSE: Duration = Duration::from_millis(20);
+/// Pause after a look at the node that failed.
+const SCAN_RETRY: Duration = Duration::from_secs(1);
+/// Longer than any look at the node takes.
+const SCAN_LONGEST: Duration = Duration::from_hours(1);
 /// While somebody waits or a device must go home, deadlines are looked at so often.
 const PATIENCE_PERIOD: Duration = Duration::from_secs(1);
 

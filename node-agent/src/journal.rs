@@ -23,7 +23,7 @@ pub struct Journal {
 
 /// A file of the journal.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 struct Line {
     network: String,
     container_id: String,

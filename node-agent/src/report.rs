@@ -183,8 +183,11 @@ async fn send(client: Client, notice: Notice, metrics: Metrics) {
                 metrics.report(Outcome::Success);
                 return tracing::info!(claim = %key, state = notice.state(), "reported");
             }
-            // Gone, or another claim under the same name.
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
+            // Gone, or another claim under the same name: the API server says 409 for a UID that differs, but also when
+            // it lost against other writers too often, so that only a 409 that stays proves it.
+            Err(kube::Error::Api(status))
+                if status.code == 404 || (status.code == 409 && pause == LONGEST_PAUSE) =>
+            {
                 return tracing::info!(claim = %key, state = notice.state(), "nobody needs the report any more");
             }
             Err(error) => {

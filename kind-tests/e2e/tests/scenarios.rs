@@ -92,8 +92,13 @@ fn main() -> ExitCode {
         }
     };
     let conclusion = libtest_mimic::run(&args, trials(world.as_ref()));
-    drop(world);
-    conclusion.exit_code()
+    match world.map(|world| world.cluster.down()) {
+        None | Some(Ok(())) => conclusion.exit_code(),
+        Some(Err(error)) => {
+            eprintln!("the cluster could not be taken down: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn trials(world: Option<&Arc<World>>) -> Vec<Trial> {

@@ -14,7 +14,7 @@ use node_agent_core::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{Engine, SCAN_PAUSE, SCAN_PERIOD, work::Done},
+    engine::{Engine, SCAN_LONGEST, SCAN_PAUSE, SCAN_PERIOD, SCAN_RETRY, work::Done},
     error::Error,
     kernel::{namespace::Namespace, netlink::Netlink},
     plug::Node,
@@ -33,13 +33,21 @@ pub(super) struct Scan {
     pub buried: Vec<Sandbox>,
 }
 
+/// How it stands with the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Running,
+    Failed,
+    Ended,
+}
+
 /// When to look, and what to believe.
 pub(super) struct Pace {
     /// Something may have changed since the last look.
     pub needed: bool,
     /// There was a first look.
     pub known: bool,
-    running: bool,
+    look: Look,
     last: Instant,
     moves: u64,
     moved: BTreeMap<Mac, u64>,
@@ -50,7 +58,7 @@ impl Pace {
         Self {
             needed: true,
             known: false,
-            running: false,
+            look: Look::Ended,
             last: now,
             moves: 0,
             moved: BTreeMap::new(),
@@ -59,20 +67,27 @@ impl Pace {
 
     /// When the next look is due.
     pub fn due(&self) -> Instant {
-        if self.needed && !self.running {
-            self.last + SCAN_PAUSE
-        } else {
-            self.last + SCAN_PERIOD
+        match (self.look, self.needed) {
+            // Its end wakes the engine; the clock has nothing to say.
+            (Look::Running, _) => self.last + SCAN_LONGEST,
+            (Look::Failed, _) => self.last + SCAN_RETRY,
+            (Look::Ended, true) => self.last + SCAN_PAUSE,
+            (Look::Ended, false) => self.last + SCAN_PERIOD,
         }
     }
 
     /// Whether to begin one now.
     pub fn start(&mut self, now: Instant) -> bool {
-        if self.running || (self.known && now < self.due()) {
+        if self.look == Look::Running || now < self.due() {
             return false;
         }
-        (self.running, self.needed, self.last) = (true, false, now);
+        (self.look, self.needed, self.last) = (Look::Running, false, now);
         true
+    }
+
+    /// Ends a look that saw nothing; what asked for it still waits.
+    fn failed(&mut self) {
+        (self.look, self.needed) = (Look::Failed, true);
     }
 
     /// A device was moved.
@@ -83,7 +98,7 @@ impl Pace {
 
     /// Ends a look. Devices that were moved meanwhile are where the move left them, whatever was seen: they are returned.
     pub fn finish(&mut self, scan: &Scan, busy: &BTreeSet<Mac>) -> BTreeSet<Mac> {
-        (self.running, self.known) = (false, true);
+        (self.look, self.known) = (Look::Ended, true);
         let since = self
             .moved
             .iter()
@@ -119,7 +134,7 @@ impl Engine {
             Ok(scan) => self.take_scan(scan),
             Err(error) => {
                 tracing::warn!(%error, "the node cannot be looked at");
-                self.scan.running = false;
+                self.scan.failed();
             }
         }
     }
@@ -174,8 +189,8 @@ fn look(node: &Node, plugs: &[(Sandbox, String)], tombstones: &Path) -> Result<S
         devices: devices.into_iter().map(|device| device.mac).collect(),
         alive: plugs
             .iter()
-            .map(|(sandbox, path)| (sandbox.clone(), Namespace::is_at(path)))
-            .collect(),
+            .map(|(sandbox, path)| Ok((sandbox.clone(), Namespace::alive_at(path)?.is_some())))
+            .collect::<Result<_, Error>>()?,
         buried: exhume(tombstones, plugs).unwrap_or_else(|error| {
             tracing::warn!(%error, "the notes of the plugin cannot be read");
             Vec::new()

@@ -296,8 +296,7 @@ fn home_and_note(
     journal.write(sandbox, plug)?;
     let netns = match netns {
         Some(netns) => Some(netns),
-        None if Namespace::is_at(&plug.netns) => Some(Namespace::open(&plug.netns)?),
-        None => None,
+        None => Namespace::alive_at(&plug.netns)?,
     };
     let found = home(
         node,

@@ -4,7 +4,6 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
     sync::Arc,
     thread,
 };
@@ -57,9 +56,26 @@ impl Namespace {
         })
     }
 
-    /// Whether a namespace is mounted at `path`. Of one that died only an empty file may be left.
-    pub fn is_at(path: &str) -> bool {
-        Path::new(path).exists() && Self::open(path).is_ok()
+    /// The one mounted at `path`, or nothing once it died: no file, or the empty one that was its mount point.
+    ///
+    /// Any other failure is not taken for a death: a device may still be in there.
+    pub fn alive_at(path: &str) -> Result<Option<Self>, Error> {
+        let refuse = |source| Error::Namespace {
+            path: path.to_owned(),
+            source,
+        };
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(refuse(error)),
+        };
+        let kind = rustix::fs::fstatfs(&file)
+            .map_err(|e| refuse(e.into()))?
+            .f_type;
+        if u64::try_from(kind) != Ok(NSFS_MAGIC) {
+            return Ok(None);
+        }
+        Self::from_fd(file.into(), path).map(Some)
     }
 
     /// Its path, or what it is called in messages.
