@@ -1,0 +1,87 @@
+//! One statement about an object, in the shape that `kubectl wait` and every tool around it know.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// A condition as in the Kubernetes API conventions, with a maximum on every string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What is stated, for example Ready.
+    #[serde(rename = "type")]
+    #[schemars(length(max = 64))]
+    pub kind: String,
+    /// True, False or Unknown.
+    pub status: ConditionStatus,
+    /// One word in CamelCase, for programs.
+    #[schemars(length(max = 64))]
+    pub reason: String,
+    /// One sentence for people: what is so, and what mends it.
+    #[schemars(length(max = 2048))]
+    pub message: String,
+    /// When `status` last changed.
+    pub last_transition_time: Time,
+    /// The generation of the object that this was stated about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "int64"))]
+    pub observed_generation: Option<i64>,
+}
+
+/// Whether the statement holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum ConditionStatus {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// Nobody can say.
+    Unknown,
+}
+
+impl ConditionStatus {
+    /// True or False.
+    pub fn of(holds: bool) -> Self {
+        if holds { Self::True } else { Self::False }
+    }
+}
+
+/// Names of the conditions of claims and nodes.
+pub mod kind {
+    /// Claim, operator: the ENI exists in EC2.
+    pub const PROVISIONED: &str = "Provisioned";
+    /// Claim, operator: the ENI is attached to the node's instance.
+    pub const ATTACHED: &str = "Attached";
+    /// Claim, agent: the device is in the pod, addressed and routed.
+    pub const PLUGGED: &str = "Plugged";
+    /// Claim, agent: the pod cannot reach the instance metadata service through the ENI.
+    pub const METADATA_BLOCKED: &str = "MetadataBlocked";
+    /// Claim, operator: all of it is there.
+    pub const READY: &str = "Ready";
+    /// Node, operator: the agent's pod on the node is ready and has reported in this boot.
+    pub const AGENT_READY: &str = "AgentReady";
+    /// Node, operator: an EC2 instance whose type EC2 knows.
+    pub const NODE_SUPPORTED: &str = "NodeSupported";
+}
+
+/// The conditions that the operator writes; all others of a claim or node are the agent's.
+pub const OPERATORS: [&str; 5] = [
+    kind::PROVISIONED,
+    kind::ATTACHED,
+    kind::READY,
+    kind::AGENT_READY,
+    kind::NODE_SUPPORTED,
+];
+
+impl Condition {
+    /// The condition as it stands after `now`: the transition time is kept from `before` when the status is the same.
+    #[must_use]
+    pub fn since(mut self, before: &[Self], now: Time) -> Self {
+        self.last_transition_time = before
+            .iter()
+            .find(|b| b.kind == self.kind && b.status == self.status)
+            .map_or(now.whole_second(), |b| b.last_transition_time);
+        self
+    }
+}

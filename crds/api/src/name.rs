@@ -1,0 +1,27 @@
+//! Names that users, operator, agent and plugin agree on.
+
+/// API group of every kind of ours.
+pub const GROUP: &str = "eniclaim.io";
+/// The only version served today.
+pub const VERSION: &str = "v1alpha1";
+
+/// Label **and** annotation by which a pod asks for an ENI of the class it names.
+/// The label is what the operator selects by, the annotation is what the CNI plugin sees.
+pub const CLASS: &str = "eniclaim.io/class";
+/// Extended resource of a node: how many ENIs of ours it can hold. One is used per interface of a pod.
+pub const RESOURCE: &str = "eniclaim.io/eni";
+/// Prefix of the node label `class.eniclaim.io/<class>: "true"`: the class can work on this node.
+pub const CLASS_LABEL_PREFIX: &str = "class.eniclaim.io/";
+/// Finalizer of a claim: held until its ENI is gone from EC2.
+pub const FINALIZER: &str = "eniclaim.io/eni";
+/// Annotation of a claim that names the attachment to be detached by force: `<attachment id>`.
+pub const FORCE_DETACH: &str = "eniclaim.io/force-detach";
+/// Annotation of a claim that names the ENI to be forgotten without proof that it is deleted: `<eni id>`.
+pub const FORCE_FORGET: &str = "eniclaim.io/force-forget";
+/// Taint by which a person says that a node is shut down and its devices may be pulled (Kubernetes, non-graceful shutdown).
+pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
+
+/// Field manager under which the operator applies its part of a status.
+pub const OPERATOR: &str = "eniclaim-operator";
+/// Field manager under which a node's agent applies its part of a status.
+pub const AGENT: &str = "eniclaim-agent";
