@@ -1,17 +1,68 @@
-//! What Kubernetes told us besides claims: pods that ask, nodes, namespaces, classes, and our own node reports.
+//! What Kubernetes shows besides claims: pods that ask, agents, nodes, namespaces, classes, and our own node reports.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use crate::{
-    claim::Interface,
-    id::{
-        BootId, ClassName, GroupId, InstanceId, Key, Namespace, NodeName, NodeUid, PodUid, SubnetId,
-    },
-    report::Report,
-    time::Time,
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
 };
 
-/// A pod with our label.
+use api::{
+    Interface, NodeStatus, Time,
+    id::{
+        BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
+        SubnetId,
+    },
+};
+
+/// A claim or pod: namespace and name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: String,
+}
+
+impl Key {
+    /// `namespace/name`.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// `resourceVersion` of an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Version(pub String);
+
+impl Version {
+    /// Whether this version was certainly written after `other`: Kubernetes compares them as decimal numbers (KEP-5504);
+    /// of anything else only equality is known.
+    pub fn is_newer_than(&self, other: &Self) -> bool {
+        match (self.0.parse::<u128>(), other.0.parse::<u128>()) {
+            (Ok(ours), Ok(theirs)) => ours > theirs,
+            _ => false,
+        }
+    }
+}
+
+/// This cluster, as AWS tags name it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cluster {
+    /// Value of the tag `eniclaim.io/cluster`.
+    pub id: String,
+    /// UID of the namespace kube-system.
+    pub uid: String,
+}
+
+/// A pod with our label, or one that a claim names.
 // Each of these is an independent fact of the pod, as Kubernetes has it.
 #[allow(clippy::struct_excessive_bools)]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,20 +71,42 @@ pub struct Pod {
     pub key: Key,
     /// UID of the object.
     pub uid: PodUid,
-    /// The class that its label names.
-    pub class: ClassName,
-    /// Whether the annotation names the same class: the plugin sees the annotation alone.
+    /// The interfaces that it asks for; none where the label is gone.
+    pub asks: Vec<Ask>,
+    /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
     pub annotated: bool,
     /// Whether it shares the node's network and so never meets a CNI plugin.
     pub host_network: bool,
     /// The node it is scheduled to.
     pub node: Option<NodeName>,
+    /// How many of `eniclaim.io/eni` kubelet counts for it.
+    pub requested: u32,
     /// Whether its deletion was asked for.
     pub deleting: bool,
     /// Whether all its containers have ended for good.
     pub terminal: bool,
     /// When it was made.
     pub created: Time,
+}
+
+/// One interface that a pod asks for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ask {
+    /// The class.
+    pub class: ClassName,
+}
+
+/// A pod of our own `DaemonSet`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AgentPod {
+    /// Namespace and name.
+    pub key: Key,
+    /// UID of the object.
+    pub uid: PodUid,
+    /// The node it runs on.
+    pub node: Option<NodeName>,
+    /// Whether its condition Ready is True and its deletion was not asked for.
+    pub ready: bool,
 }
 
 /// A node.
@@ -43,14 +116,29 @@ pub struct Node {
     pub name: NodeName,
     /// UID of the object.
     pub uid: NodeUid,
+    /// The version that this picture shows.
+    pub version: Version,
     /// The instance that its `providerID` names, or why there is none.
     pub instance: Result<InstanceId, String>,
     /// Its boot.
     pub boot: BootId,
+    /// Whether it may still run pods as far as Kubernetes knows.
+    pub health: NodeHealth,
     /// Classes whose label it carries.
     pub classes: BTreeSet<ClassName>,
     /// The published resource in capacity and in allocatable.
     pub published: (Option<u32>, Option<u32>),
+}
+
+/// Whether a node may still run pods as far as Kubernetes knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NodeHealth {
+    /// Its condition Ready is True.
+    Ready,
+    /// Its condition Ready is not True, or its deletion was asked for: its instance is read more often.
+    NotReady,
+    /// It carries the taint `node.kubernetes.io/out-of-service`: a person says that nothing runs there any more.
+    OutOfService,
 }
 
 /// A namespace.
@@ -62,6 +150,8 @@ pub struct NamespaceFacts {
     pub uid: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Whether its deletion was asked for: nothing can be made in it any more.
+    pub deleting: bool,
 }
 
 /// A class.
@@ -74,7 +164,7 @@ pub struct Class {
     /// Where ENIs are made, in this order.
     pub subnets: Vec<SubnetId>,
     /// The groups they get.
-    pub groups: Vec<GroupId>,
+    pub groups: Vec<SecurityGroupId>,
     /// What they look like in a pod.
     pub interface: Interface,
     /// The class's own tags.
@@ -122,8 +212,12 @@ impl Selector {
 pub struct NodeReport {
     /// Named as its node.
     pub name: NodeName,
-    /// Boot in which the node's agent last spoke.
-    pub agent_boot: Option<BootId>,
+    /// UID of the node object that owns it.
+    pub owner: Option<NodeUid>,
+    /// The version that this picture shows.
+    pub version: Version,
+    /// Boot in which the node's agent last reported, and the UID of its pod.
+    pub agent: Option<(BootId, PodUid)>,
     /// The operator's part of its status.
-    pub report: Report,
+    pub status: NodeStatus,
 }

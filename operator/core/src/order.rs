@@ -2,16 +2,21 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::{
-    claim::{Claim, Creation, Slot, Status},
-    cloud::{EniView, Instance, Refusal, Subnet, TypeFacts},
-    cluster::{Class, NamespaceFacts, Node, NodeReport, Pod},
+use api::{
+    ClaimStatus, NodeStatus, Time,
     id::{
-        AttachmentId, ClaimUid, ClassName, ClusterId, EniId, InstanceId, InstanceType, Key,
-        Namespace, NodeName, NodeUid, PodUid, SubnetId, Version,
+        AttachmentId, ClaimUid, ClassName, EniId, InstanceId, InstanceType, Namespace, NodeName,
+        NodeUid, PodName, PodUid, Slot, SubnetId,
     },
+};
+
+use crate::{
+    claim::{Claim, Creation},
+    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
+    ec2::{EniView, Instance, Subnet, TypeFacts},
+    error::Ec2Error,
+    lease::Term,
     reason::Note,
-    report::{NodePatch, Report},
 };
 
 /// What a watch shows: everything at once, then one object at a time.
@@ -21,7 +26,7 @@ pub enum Change<K, T> {
     All(Vec<T>),
     /// One object as it now is.
     Set(Box<T>),
-    /// One object is gone.
+    /// One object is gone, or left the watch's selector.
     Gone(K),
 }
 
@@ -30,6 +35,8 @@ pub enum Change<K, T> {
 pub enum Fact {
     /// Pods that carry our label.
     Pods(Change<Key, Pod>),
+    /// Pods of our own `DaemonSet`.
+    AgentPods(Change<Key, AgentPod>),
     /// Nodes.
     Nodes(Change<NodeName, Node>),
     /// Namespaces.
@@ -40,32 +47,55 @@ pub enum Fact {
     Claims(Change<(Key, ClaimUid), Claim>),
     /// Our node reports.
     Reports(Change<NodeName, NodeReport>),
+    /// An object that this version cannot read.
+    Unreadable(Unreadable),
+    /// Whether this process leads.
+    Term(Term),
+    /// One page of the answer to [`Read::Listing`]; [`Outcome::Listed`] follows the last one.
+    Page(Vec<EniView>),
     /// An order was carried out, or not.
     Done(Target, Outcome),
+}
+
+/// An object that does not fit the types of this version: it is passed over, and told on the object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Unreadable {
+    /// The object, with its UID.
+    pub about: About,
+    /// What does not fit.
+    pub error: String,
 }
 
 /// What an order is about; there is at most one order at a time for each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// A claim.
+    /// A claim, its ENI included.
     Claim(Key),
+    /// An ENI that no claim names.
+    Orphan(EniId),
     /// A pod that shall get a claim.
     Pod(Key),
-    /// The report on a node.
-    Report(NodeName),
     /// A node object.
     Node(NodeName),
-    /// A question to EC2.
-    Question(Topic),
-    /// Events: any number at a time.
-    Voice,
+    /// The report on a node.
+    Report(NodeName),
+    /// A direct read of a pod.
+    PodRead(Key),
+    /// A read of EC2.
+    Read(Topic),
 }
 
-/// What a question is about.
+/// What a read of EC2 is about; one of each at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Topic {
-    /// ENIs.
+    /// Every ENI of this cluster.
+    Listing,
+    /// ENIs that somebody waits for.
     Enis,
+    /// ENIs by the UID of their claim.
+    Tagged,
+    /// One ENI by its id.
+    Eni,
     /// Instances.
     Instances,
     /// Instance types.
@@ -74,58 +104,98 @@ pub enum Topic {
     Subnets,
 }
 
-/// One thing to do; the executor does it once and tells the outcome.
+/// One thing to do; the executor does it once and reports the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Order {
+    /// Change EC2.
+    Ec2(Ec2Order),
+    /// Write to Kubernetes.
+    Write(Write),
+    /// Read EC2, or a pod.
+    Read(Read),
+    /// Publish an Event; nothing waits for it.
+    Publish(Event),
+}
+
+/// A change of EC2.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ec2Order {
+    /// What it is about.
+    pub target: Target,
+    /// What to do.
+    pub effect: Effect,
+    /// The call must have ended by then: another process may lead afterwards.
+    pub not_after: Time,
+}
+
+/// A write to Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Write {
+    /// What to write.
+    pub object: Object,
+    /// It must not begin after that: another process may lead afterwards.
+    pub not_after: Time,
+}
+
+/// What is written to Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Object {
     /// Make a claim for a pod, with our finalizer on it.
-    CreateClaim(NewClaim),
-    /// Write the operator's part of the status at the version it was decided on, then say the notes.
-    WriteClaim(ClaimWrite),
-    /// Change the outside for a claim.
-    Effect {
-        /// The claim.
-        claim: Key,
-        /// UID of the object.
-        uid: ClaimUid,
-        /// The version that it was decided on.
-        version: Version,
-        /// What to do.
-        effect: Effect,
-    },
+    NewClaim(NewClaim),
+    /// Write the operator's part of a status at the version it was decided on.
+    Status(StatusWrite),
+    /// Put our finalizer on a claim.
+    AddFinalizer(ClaimRef),
+    /// Take our finalizer off: nothing of the claim is left in EC2.
+    RemoveFinalizer(ClaimRef),
+    /// Delete a claim whose pod is gone.
+    DeleteClaim(ClaimRef),
     /// Make the report object of a node.
-    CreateReport {
+    NewReport {
         /// The node.
         node: NodeName,
         /// UID of the node, its owner.
         uid: NodeUid,
     },
+    /// Delete the report of a node that was made again under its name.
+    DeleteReport {
+        /// The node.
+        node: NodeName,
+    },
     /// Write the operator's part of a report.
-    WriteReport {
+    Report {
         /// The node.
         node: NodeName,
         /// What it shall say.
-        report: Box<Report>,
+        status: Box<NodeStatus>,
     },
     /// Change a node object.
-    PatchNode {
+    Node {
         /// The node.
         node: NodeName,
         /// The change.
         patch: NodePatch,
     },
-    /// Publish an Event.
-    Tell(Tell),
-    /// Ask EC2.
-    Ask(Question),
+}
+
+/// A claim at the version that something was decided on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClaimRef {
+    /// The claim.
+    pub key: Key,
+    /// UID of the object.
+    pub uid: ClaimUid,
+    /// The version.
+    pub version: Version,
 }
 
 /// A claim to be made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NewClaim {
     /// Namespace and name of the claim.
-    pub claim: Key,
+    pub key: Key,
     /// Name of the pod.
-    pub pod: String,
+    pub pod: PodName,
     /// UID of the pod.
     pub uid: PodUid,
     /// Its class.
@@ -134,24 +204,25 @@ pub struct NewClaim {
 
 /// A status to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClaimWrite {
-    /// The claim.
-    pub claim: Key,
-    /// UID of the object.
-    pub uid: ClaimUid,
-    /// The version that it was decided on.
-    pub version: Version,
+pub struct StatusWrite {
+    /// The claim, at the version that it was decided on.
+    pub claim: ClaimRef,
     /// The operator's whole part.
-    pub status: Box<Status>,
-    /// Steps that this write reaches.
-    pub tell: Vec<Tell>,
+    pub status: Box<ClaimStatus>,
 }
 
-/// A change of the outside.
+/// A change of a node object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct NodePatch {
+    /// The resource in capacity and allocatable together.
+    pub publish: Option<u32>,
+    /// Class labels to set (true) and to remove (false).
+    pub labels: BTreeMap<ClassName, bool>,
+}
+
+/// A change of EC2. Destructive ones name ids that nobody uses any more, so a late one harms nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// Put our finalizer on the claim.
-    AddFinalizer,
     /// `CreateNetworkInterface` with this very request.
     Create(Box<Creation>),
     /// `AttachNetworkInterface`.
@@ -176,190 +247,250 @@ pub enum Effect {
         eni: EniId,
         /// The attachment that was released.
         attachment: AttachmentId,
+        /// Whether the instance is asked.
+        mode: DetachMode,
     },
     /// `DeleteNetworkInterface`.
     Delete {
         /// The ENI.
         eni: EniId,
     },
-    /// Ask Kubernetes to delete the claim, whose pod is gone.
-    DeleteClaim,
-    /// Take our finalizer off: nothing of the claim is left in EC2.
-    RemoveFinalizer,
 }
 
-/// The kind of an effect.
+/// How a Detach is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DetachMode {
+    /// The instance gives the device up.
+    Normal,
+    /// It is taken from an instance that does not answer; the device index may be unusable until it is stopped.
+    Force,
+}
+
+/// An action of the EC2 API, as IAM policies and throttling name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
-    /// [`Effect::AddFinalizer`].
-    AddFinalizer,
-    /// [`Effect::Create`].
-    Create,
-    /// [`Effect::Attach`].
-    Attach,
-    /// [`Effect::SetDeleteOnTermination`].
-    SetDeleteOnTermination,
-    /// [`Effect::Detach`].
-    Detach,
-    /// [`Effect::Delete`].
-    Delete,
-    /// [`Effect::DeleteClaim`].
-    DeleteClaim,
-    /// [`Effect::RemoveFinalizer`].
-    RemoveFinalizer,
+    /// `CreateNetworkInterface`.
+    CreateNetworkInterface,
+    /// `AttachNetworkInterface`.
+    AttachNetworkInterface,
+    /// `ModifyNetworkInterfaceAttribute`.
+    ModifyNetworkInterfaceAttribute,
+    /// `DetachNetworkInterface`.
+    DetachNetworkInterface,
+    /// `DeleteNetworkInterface`.
+    DeleteNetworkInterface,
+    /// `DescribeNetworkInterfaces`.
+    DescribeNetworkInterfaces,
+    /// `DescribeInstances`.
+    DescribeInstances,
+    /// `DescribeInstanceTypes`.
+    DescribeInstanceTypes,
+    /// `DescribeSubnets`.
+    DescribeSubnets,
 }
 
-impl Effect {
-    /// Its kind.
-    pub fn action(&self) -> Action {
+impl Action {
+    /// Every action that is called.
+    pub const ALL: [Self; 9] = [
+        Self::CreateNetworkInterface,
+        Self::AttachNetworkInterface,
+        Self::ModifyNetworkInterfaceAttribute,
+        Self::DetachNetworkInterface,
+        Self::DeleteNetworkInterface,
+        Self::DescribeNetworkInterfaces,
+        Self::DescribeInstances,
+        Self::DescribeInstanceTypes,
+        Self::DescribeSubnets,
+    ];
+
+    /// As AWS spells it.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::AddFinalizer => Action::AddFinalizer,
-            Self::Create(_) => Action::Create,
-            Self::Attach { .. } => Action::Attach,
-            Self::SetDeleteOnTermination { .. } => Action::SetDeleteOnTermination,
-            Self::Detach { .. } => Action::Detach,
-            Self::Delete { .. } => Action::Delete,
-            Self::DeleteClaim => Action::DeleteClaim,
-            Self::RemoveFinalizer => Action::RemoveFinalizer,
+            Self::CreateNetworkInterface => "CreateNetworkInterface",
+            Self::AttachNetworkInterface => "AttachNetworkInterface",
+            Self::ModifyNetworkInterfaceAttribute => "ModifyNetworkInterfaceAttribute",
+            Self::DetachNetworkInterface => "DetachNetworkInterface",
+            Self::DeleteNetworkInterface => "DeleteNetworkInterface",
+            Self::DescribeNetworkInterfaces => "DescribeNetworkInterfaces",
+            Self::DescribeInstances => "DescribeInstances",
+            Self::DescribeInstanceTypes => "DescribeInstanceTypes",
+            Self::DescribeSubnets => "DescribeSubnets",
         }
     }
 }
 
 impl fmt::Display for Action {
-    /// The AWS action, as IAM policies name it, or what is asked of Kubernetes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AddFinalizer => "add the finalizer",
-            Self::Create => "CreateNetworkInterface",
-            Self::Attach => "AttachNetworkInterface",
-            Self::SetDeleteOnTermination => "ModifyNetworkInterfaceAttribute",
-            Self::Detach => "DetachNetworkInterface",
-            Self::Delete => "DeleteNetworkInterface",
-            Self::DeleteClaim => "delete the claim",
-            Self::RemoveFinalizer => "remove the finalizer",
-        })
+        f.write_str(self.as_str())
     }
 }
 
-/// An Event to be published, once on each object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Tell {
-    /// The claim, with its UID.
-    pub claim: Option<(Key, ClaimUid)>,
-    /// The pod, with its UID.
-    pub pod: Option<(Key, PodUid)>,
-    /// What is said.
-    pub note: Note,
+impl Effect {
+    /// The action that carries it out.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Create(_) => Action::CreateNetworkInterface,
+            Self::Attach { .. } => Action::AttachNetworkInterface,
+            Self::SetDeleteOnTermination { .. } => Action::ModifyNetworkInterfaceAttribute,
+            Self::Detach { .. } => Action::DetachNetworkInterface,
+            Self::Delete { .. } => Action::DeleteNetworkInterface,
+        }
+    }
+
+    /// The ENI that it changes; none for one that does not exist yet.
+    pub fn eni(&self) -> Option<&EniId> {
+        match self {
+            Self::Create(_) => None,
+            Self::Attach { eni, .. }
+            | Self::SetDeleteOnTermination { eni, .. }
+            | Self::Detach { eni, .. }
+            | Self::Delete { eni } => Some(eni),
+        }
+    }
 }
 
-/// A question to EC2.
+/// A read that changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Question {
-    /// Every ENI of this cluster.
-    OurEnis {
-        /// The cluster.
-        cluster: ClusterId,
-        /// How many facts were known when it was asked: its answer never replaces what was learnt since.
-        asked: u64,
-    },
-    /// These ENIs, in one batch.
-    Enis {
-        /// The ENIs.
-        ids: Vec<EniId>,
-        /// How many facts were known when it was asked.
-        asked: u64,
-    },
-    /// These instances.
+pub enum Read {
+    /// Every ENI that carries this value of `eniclaim.io/cluster`, page by page.
+    Listing(String),
+    /// These ENIs, by filter: what does not exist is left out.
+    Enis(Vec<EniId>),
+    /// ENIs whose tag `eniclaim.io/claim-uid` has one of these values.
+    Tagged(Vec<ClaimUid>),
+    /// One ENI by its id: the only read whose `NotFound` proves that it does not exist.
+    Eni(EniId),
+    /// These instances, by filter.
     Instances(Vec<InstanceId>),
     /// These instance types.
     Types(Vec<InstanceType>),
-    /// These subnets.
+    /// These subnets, by filter.
     Subnets(Vec<SubnetId>),
+    /// A pod, by a GET: a watch with a selector does not tell a deleted pod from one that lost its label.
+    Pod(Key),
 }
 
-impl Question {
+impl Read {
     /// What it is about.
-    pub fn topic(&self) -> Topic {
-        match self {
-            Self::OurEnis { .. } | Self::Enis { .. } => Topic::Enis,
+    pub fn target(&self) -> Target {
+        Target::Read(match self {
+            Self::Listing(_) => Topic::Listing,
+            Self::Enis(_) => Topic::Enis,
+            Self::Tagged(_) => Topic::Tagged,
+            Self::Eni(_) => Topic::Eni,
             Self::Instances(_) => Topic::Instances,
             Self::Types(_) => Topic::Types,
             Self::Subnets(_) => Topic::Subnets,
+            Self::Pod(key) => return Target::PodRead(key.clone()),
+        })
+    }
+
+    /// The action of EC2 that carries it out; none for a read of Kubernetes.
+    pub fn action(&self) -> Option<Action> {
+        match self {
+            Self::Listing(_) | Self::Enis(_) | Self::Tagged(_) | Self::Eni(_) => {
+                Some(Action::DescribeNetworkInterfaces)
+            }
+            Self::Instances(_) => Some(Action::DescribeInstances),
+            Self::Types(_) => Some(Action::DescribeInstanceTypes),
+            Self::Subnets(_) => Some(Action::DescribeSubnets),
+            Self::Pod(_) => None,
         }
     }
 }
 
-impl Order {
-    /// What it is about.
-    pub fn target(&self) -> Target {
-        match self {
-            Self::CreateClaim(new) => Target::Pod(Key {
-                namespace: new.claim.namespace.clone(),
-                name: new.pod.clone(),
-            }),
-            Self::WriteClaim(write) => Target::Claim(write.claim.clone()),
-            Self::Effect { claim, .. } => Target::Claim(claim.clone()),
-            Self::CreateReport { node, .. } | Self::WriteReport { node, .. } => {
-                Target::Report(node.clone())
-            }
-            Self::PatchNode { node, .. } => Target::Node(node.clone()),
-            Self::Tell(_) => Target::Voice,
-            Self::Ask(question) => Target::Question(question.topic()),
-        }
-    }
+/// The object that an Event is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum About {
+    /// A pod.
+    Pod(Key, PodUid),
+    /// A claim.
+    Claim(Key, ClaimUid),
+    /// A class.
+    Class(ClassName, String),
+    /// A node.
+    Node(NodeName, NodeUid),
+    /// A node report.
+    Report(NodeName, String),
+}
+
+/// An Event to be published: again on the same object with the same reason it is counted up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Event {
+    /// The object.
+    pub about: About,
+    /// What it says.
+    pub note: Note,
 }
 
 /// What became of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Done; the claim as the API server now has it.
+    /// Written; the claim as the API server now has it.
     Claim(Box<Claim>),
     /// There is no such claim any more.
     ClaimGone,
-    /// Done; the node report as the API server now has it.
+    /// Written; the node report as the API server now has it.
     Report(Box<NodeReport>),
-    /// Done; the node as the API server now has it.
+    /// Written; the node as the API server now has it.
     Node(Box<Node>),
-    /// Kubernetes did not do it: a conflict, or no answer.
-    Failed,
+    /// The object changed, or exists already: the stream shows it, then it is decided again.
+    Conflict,
+    /// The API server refuses it: quota, admission, RBAC, schema.
+    Refused(ApiRefusal),
+    /// The API server did not answer, or asked to come back later.
+    NotWritten,
+    /// The order came too late to be carried out under this term.
+    Withheld,
     /// EC2 refused, or did not answer.
-    Refused(Box<Refusal>),
+    Failed(Box<Ec2Error>),
     /// EC2 made the ENI.
     Created(Box<EniView>),
     /// EC2 took the Attach and gave it this id.
     Attached(AttachmentId),
-    /// EC2 took the change.
-    Modified,
-    /// EC2 took the Detach.
-    Detached,
-    /// EC2 deleted the ENI.
-    Deleted,
-    /// What EC2 knows of the ENIs that were asked for.
-    Enis {
-        /// The question.
-        question: Box<Question>,
-        /// Those that exist.
-        found: Vec<EniView>,
-    },
-    /// What EC2 knows of these instances.
-    Instances {
-        /// Those asked for.
-        asked: Vec<InstanceId>,
-        /// Those that exist.
-        found: Vec<Instance>,
-    },
-    /// What EC2 knows of these types.
-    Types {
-        /// Those asked for.
-        asked: Vec<InstanceType>,
-        /// Those that exist.
-        found: BTreeMap<InstanceType, TypeFacts>,
-    },
-    /// What EC2 knows of these subnets.
-    Subnets {
-        /// Those asked for.
-        asked: Vec<SubnetId>,
-        /// Those that exist.
-        found: Vec<Subnet>,
-    },
+    /// EC2 did what was asked.
+    Changed,
+    /// The listing is complete.
+    Listed,
+    /// Those of the ENIs asked for that exist.
+    Enis(Vec<EniView>),
+    /// The ENI that was asked for by id, or that EC2 knows none.
+    Eni(Option<Box<EniView>>),
+    /// Those of the instances asked for that exist.
+    Instances(Vec<Instance>),
+    /// Those of the types asked for that exist.
+    Types(BTreeMap<InstanceType, TypeFacts>),
+    /// Those of the subnets asked for that exist.
+    Subnets(Vec<Subnet>),
+    /// The pod that was asked for, or that there is none.
+    Pod(Option<Box<Pod>>),
+}
+
+/// Why the API server refuses a write.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApiRefusal {
+    /// Its reason, for example Forbidden or Invalid.
+    pub reason: String,
+    /// Its sentence.
+    pub message: String,
+}
+
+impl Object {
+    /// What it is about.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::NewClaim(new) => Target::Pod(Key {
+                namespace: new.key.namespace.clone(),
+                name: new.pod.to_string(),
+            }),
+            Self::Status(StatusWrite { claim, .. })
+            | Self::AddFinalizer(claim)
+            | Self::RemoveFinalizer(claim)
+            | Self::DeleteClaim(claim) => Target::Claim(claim.key.clone()),
+            Self::NewReport { node, .. }
+            | Self::DeleteReport { node }
+            | Self::Report { node, .. } => Target::Report(node.clone()),
+            Self::Node { node, .. } => Target::Node(node.clone()),
+        }
+    }
 }

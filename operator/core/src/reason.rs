@@ -17,7 +17,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
 
-            /// How it is said.
+            /// Whether it is an Event, and of which type.
             pub fn tone(self) -> Tone {
                 match self { $(Self::$name => Tone::$tone),+ }
             }
@@ -25,91 +25,113 @@ macro_rules! reasons {
     };
 }
 
-/// How a reason is said.
+/// Whether a reason is an Event, and of which type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tone {
-    /// A step of the way: an Event when it is reached, never repeated.
-    Step,
-    /// Somebody waits, and it passes by itself: a Normal Event while it lasts.
-    Waits,
-    /// Somebody waits, and perhaps for ever: a Warning Event while it lasts.
-    Warns,
+    /// Progress that the conditions show: no Event.
+    Silent,
+    /// A Normal Event.
+    Normal,
+    /// A Warning Event, repeated while it lasts.
+    Warning,
 }
 
 reasons! {
     /// The ENI is being created.
-    Creating = Step,
+    Creating = Silent,
     /// EC2 made the ENI.
-    Created = Step,
+    Created = Silent,
     /// The ENI is being attached.
-    Attaching = Step,
+    Attaching = Silent,
     /// The ENI is attached.
-    Attached = Step,
+    Attached = Silent,
     /// The pod has its interface.
-    Ready = Step,
-    /// The device is on its way home.
-    Releasing = Step,
-    /// The agent gave the device back.
-    Released = Step,
+    Ready = Normal,
+    /// The claim is being deleted while its pod uses it.
+    InUse = Normal,
+    /// The device is on its way back to the host.
+    Releasing = Silent,
     /// The ENI is being detached.
-    Detaching = Step,
+    Detaching = Silent,
     /// The ENI is being deleted.
-    Deleting = Step,
+    Deleting = Silent,
+    /// EC2 is searched for an ENI that an unanswered request may have made.
+    SearchingEni = Silent,
     /// The pod is not scheduled.
-    NotScheduled = Waits,
+    NotScheduled = Normal,
+    /// The pod is being deleted: nothing new is begun for it.
+    PodTerminating = Silent,
     /// The operator has not read everything that it needs.
-    Reading = Waits,
+    Reading = Silent,
+    /// A place in the queue for EC2's request rate is awaited.
+    Queued = Normal,
     /// EC2 wants fewer calls.
-    Throttled = Waits,
+    Throttled = Warning,
+    /// A slot of the node becomes free as soon as another ENI has left.
+    WaitingForSlot = Normal,
     /// The node's agent has not done its part.
-    WaitingForAgent = Warns,
+    WaitingForAgent = Warning,
     /// The label names a class that does not exist.
-    ClassNotFound = Warns,
+    ClassNotFound = Warning,
     /// The class is not for this namespace.
-    NamespaceNotSelected = Warns,
+    NamespaceNotSelected = Warning,
     /// The pod has the label and not the annotation.
-    NotAnnotated = Warns,
+    NotAnnotated = Warning,
     /// The pod has no network of its own.
-    HostNetwork = Warns,
+    HostNetwork = Warning,
+    /// The API server refuses the claim of the pod, or its status.
+    ClaimRefused = Warning,
+    /// The name of the pod's claim is taken by another claim.
+    ClaimNameTaken = Warning,
+    /// The claim is not the one that the operator made for the pod.
+    NotServed = Warning,
     /// The node has no EC2 instance that can hold an ENI.
-    NodeUnsupported = Warns,
+    NodeUnsupported = Warning,
     /// The node has no free slot.
-    NodeFull = Warns,
+    NodeFull = Warning,
     /// No subnet of the class lies in the node's zone.
-    NoSubnetInZone = Warns,
+    NoSubnetInZone = Warning,
     /// A subnet of the class does not exist.
-    SubnetNotFound = Warns,
+    SubnetNotFound = Warning,
     /// The subnets of the class have no free address.
-    SubnetFull = Warns,
+    SubnetFull = Warning,
     /// The account may have no more ENIs.
-    QuotaFull = Warns,
+    QuotaFull = Warning,
     /// AWS does not allow the call.
-    Denied = Warns,
-    /// AWS knows neither us nor where to call.
-    NoCredentials = Warns,
+    Denied = Warning,
+    /// AWS does not take the credentials, the region or the clock.
+    NoCredentials = Warning,
     /// AWS refuses the request as it is.
-    Refused = Warns,
+    Refused = Warning,
     /// AWS does not answer.
-    AwsUnavailable = Warns,
+    AwsUnavailable = Warning,
+    /// The region or account does not know the claim's subnet.
+    WrongRegion = Warning,
     /// EC2 is in a state that we did not expect.
-    Unexpected = Warns,
+    Unexpected = Warning,
     /// EC2 does not know the ENI any more.
-    EniLost = Warns,
+    EniLost = Warning,
+    /// Somebody else detached the ENI.
+    AttachmentLost = Warning,
+    /// The ENI has been attaching for too long.
+    AttachStuck = Warning,
+    /// The ENI has been detaching for too long.
+    DetachStuck = Warning,
+    /// An ENI was forgotten on a person's word.
+    Forgotten = Warning,
+    /// An ENI that no claim owns was deleted.
+    Swept = Normal,
+    /// An ENI that no claim owns would be deleted.
+    WouldSweep = Normal,
+    /// Too many ENIs without a claim at once: nothing is deleted.
+    SweepStopped = Warning,
+    /// The object does not fit the types of this version.
+    Unreadable = Warning,
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-impl Reason {
-    /// The reason of that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|reason| reason.as_str() == text)
     }
 }
 

@@ -1,14 +1,14 @@
-//! What EC2 told us: ENIs, instances, instance types, subnets, and refusals.
+//! What EC2 shows: ENIs, instances, instance types, subnets.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use crate::{
-    claim::Slot,
+use api::{
+    Time,
     id::{
-        AttachmentId, ClaimUid, EniId, GroupId, InstanceId, InstanceType, Mac, SubnetId, VpcId,
-        Zone,
+        AttachmentId, ClaimUid, EniId, InstanceId, InstanceType, Mac, SecurityGroupId, Slot,
+        SubnetId, VpcId, Zone,
     },
-    kind::Kind,
+    tag,
 };
 
 /// An ENI as one read showed it.
@@ -25,15 +25,47 @@ pub struct EniView {
     /// The zone it lies in.
     pub zone: Zone,
     /// Its groups.
-    pub groups: Vec<GroupId>,
-    /// Its primary address.
-    pub address: Ipv4Addr,
+    pub groups: Vec<SecurityGroupId>,
+    /// Its IPv4 addresses, the primary one first; none for an ENI of IPv6 alone.
+    pub addresses: Vec<Ipv4Addr>,
     /// Whether it is `available`: neither still being made, nor in use.
     pub available: bool,
     /// Its attachment, unless that is detached.
     pub attachment: Option<AttachmentView>,
-    /// The claim that its tag names.
+    /// What its tags say.
+    pub tags: EniTags,
+}
+
+/// What the tags of an ENI say about who it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct EniTags {
+    /// `eniclaim.io/cluster`.
+    pub cluster: Option<String>,
+    /// `eniclaim.io/cluster-uid`.
+    pub cluster_uid: Option<String>,
+    /// `eniclaim.io/claim-uid`.
     pub claim: Option<ClaimUid>,
+    /// `eniclaim.io/claim`: namespace/name.
+    pub claim_name: Option<String>,
+    /// `eniclaim.io/created-at`, where it is a time.
+    pub created_at: Option<Time>,
+    /// Whether it carries `eniclaim.io/persistent` or `eniclaim.io/retained`.
+    pub kept: bool,
+}
+
+impl EniTags {
+    /// Picks out what concerns us.
+    pub fn of(tags: &BTreeMap<String, String>) -> Self {
+        let get = |key: &str| tags.get(key).cloned();
+        Self {
+            cluster: get(tag::CLUSTER),
+            cluster_uid: get(tag::CLUSTER_UID),
+            claim: get(tag::CLAIM_UID).map(Into::into),
+            claim_name: get(tag::CLAIM),
+            created_at: get(tag::CREATED_AT).and_then(|at| at.parse().ok()),
+            kept: tags.contains_key(tag::PERSISTENT) || tags.contains_key(tag::RETAINED),
+        }
+    }
 }
 
 /// An attachment as one read showed it.
@@ -62,31 +94,18 @@ pub enum AttachmentState {
     Detaching,
 }
 
-/// What is known of an ENI.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum EniSeen {
-    /// Nothing: not read since we last changed it.
-    Unknown,
-    /// A read did not show it; reads may be stale.
-    Absent,
-    /// As a read showed it.
-    Known(Box<EniView>),
-    /// EC2 answered our Delete of it with success.
-    Deleted,
-}
-
 /// An instance.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
     /// Its type.
-    pub kind: InstanceType,
+    pub instance_type: InstanceType,
     /// Its zone.
     pub zone: Zone,
-    /// Its VPC.
-    pub vpc: VpcId,
-    /// Whether it runs.
+    /// Its VPC; none once it is terminated.
+    pub vpc: Option<VpcId>,
+    /// Whether software on it may still use a device.
     pub state: InstanceState,
     /// What is attached to it, ours included.
     pub attached: Vec<AttachedEni>,
@@ -103,15 +122,17 @@ pub struct AttachedEni {
     pub mac: Mac,
 }
 
-/// Whether an instance can hold on to a device.
+/// Whether software on an instance may still use a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InstanceState {
     /// Pending, running, stopping or rebooting: its agent must answer.
     Alive,
     /// Stopped: nothing runs there, so a Detach pulls nothing away.
     Stopped,
-    /// Shutting down or terminated: EC2 itself detaches, and deletes what is marked so.
-    Dead,
+    /// Shutting down: EC2 itself detaches, and deletes what is marked so; a Detach now would make it forget the mark.
+    ShuttingDown,
+    /// Terminated, or unknown to EC2.
+    Terminated,
 }
 
 /// An instance type.
@@ -119,6 +140,13 @@ pub enum InstanceState {
 pub struct TypeFacts {
     /// For each network card its index and how many ENIs it takes.
     pub cards: Vec<(u32, u32)>,
+}
+
+impl TypeFacts {
+    /// How many ENIs the instance takes, its own included.
+    pub fn limit(&self) -> u32 {
+        self.cards.iter().map(|(_, limit)| limit).sum()
+    }
 }
 
 /// A subnet.
@@ -134,17 +162,6 @@ pub struct Subnet {
     pub base: Ipv4Addr,
     /// Length of its prefix.
     pub prefix: u8,
-}
-
-/// A call that EC2 refused, or that never got an answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Refusal {
-    /// What to make of it.
-    pub kind: Kind,
-    /// AWS's code, or ours where AWS never answered.
-    pub code: String,
-    /// AWS's message, or ours.
-    pub message: String,
-    /// AWS's request id.
-    pub request_id: Option<String>,
+    /// Addresses that were free when it was read.
+    pub free: u32,
 }
