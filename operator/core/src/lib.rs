@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod fleet;
 pub mod id;
 pub mod kind;
+pub mod lease;
 pub mod order;
 pub mod place;
 pub mod plan;

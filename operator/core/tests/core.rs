@@ -12,6 +12,8 @@ mod claims;
 mod ec2;
 #[path = "core/executor.rs"]
 mod executor;
+#[path = "core/lease.rs"]
+mod lease;
 #[path = "core/planning.rs"]
 mod planning;
 #[path = "core/properties.rs"]
