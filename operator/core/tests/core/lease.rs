@@ -183,6 +183,16 @@ fn who_leaves_gives_the_lease_back_only_if_it_has_it() {
     assert_eq!(b.decide(at(1)), Decision::Done);
 }
 
+#[test]
+fn a_renewal_that_is_answered_after_leaving_gives_no_term() {
+    let mut a = election("a");
+    a.read(None, at(0));
+    a.leave(at(1));
+    a.written(held("a", 1), at(0));
+    assert_eq!(a.term(at(1)), Term::Standby);
+    assert!(matches!(a.decide(at(1)), Decision::Release(_)));
+}
+
 /// What disturbs the processes in one tick.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Trouble {
