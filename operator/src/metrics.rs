@@ -52,6 +52,7 @@ pub(crate) enum Written {
     EniNode,
     Node,
     Event,
+    Lease,
 }
 
 /// The stages of a claim, each measured from its binding.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use operator_core::{Fact, Fleet, Order, Time};
 use tokio::{
     sync::mpsc,
@@ -11,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{Error, Options, execute::Executor, monitor::HEARTBEAT, watch};
+use crate::{Clock, Error, Options, execute::Executor, monitor::HEARTBEAT, watch};
 
 /// Facts from watches that may wait to be learnt.
 const QUEUE: usize = 1024;
@@ -28,6 +27,7 @@ pub async fn run(
     let Options {
         cluster_id,
         monitor,
+        ..
     } = options;
     let clock = Clock::start();
     let (facts, mut incoming) = mpsc::channel(QUEUE);
@@ -78,31 +78,5 @@ fn begin(at_work: &mut JoinSet<Option<Fact>>, executor: &Arc<Executor>, order: O
 fn learn(fleet: &mut Fleet, fact: Option<Fact>, now: Time) {
     if let Some(fact) = fact {
         fleet.learn(fact, now);
-    }
-}
-
-/// The wall clock as it was at the start, moved on by the monotonic one: it never jumps.
-#[derive(Debug, Clone, Copy)]
-struct Clock {
-    started: Time,
-    at: Instant,
-}
-
-impl Clock {
-    fn start() -> Self {
-        Self {
-            started: Time(Timestamp::now().as_millisecond()),
-            at: Instant::now(),
-        }
-    }
-
-    fn now(self) -> Time {
-        self.started
-            .after(i64::try_from(self.at.elapsed().as_millis()).unwrap_or(i64::MAX))
-    }
-
-    /// From now until then; at least a millisecond, so that a clock of coarser grain moves on.
-    fn until(self, then: Time) -> Duration {
-        Duration::from_millis(u64::try_from(then.since(self.now())).unwrap_or(0).max(1))
     }
 }
