@@ -2,6 +2,7 @@
 
 use operator_core::{
     SECOND, Time,
+    cluster::Version,
     lease::{Decision, Election, Record, Term, Timing, Write},
 };
 use proptest::prelude::*;
