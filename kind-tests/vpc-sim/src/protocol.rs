@@ -42,7 +42,7 @@ pub fn answer(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Answer {
                 result,
             }
         }
-        Err(error) => Answer::refused(400, error.code(), &error.to_string(), request_id),
+        Err(error) => Answer::refused(error.status(), error.code(), &error.to_string(), request_id),
     }
 }
 

@@ -112,6 +112,9 @@ pub enum Ec2Error {
         /// What was given.
         value: String,
     },
+    /// The bucket of the action is empty.
+    #[error("Request limit exceeded.")]
+    RequestLimitExceeded,
     /// An action that EC2, or this world, does not know.
     #[error("The action {0} is not valid for this web service.")]
     InvalidAction(String),
@@ -148,7 +151,16 @@ impl Ec2Error {
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
             Self::TooManyFilterValues(_) => "FilterLimitExceeded",
             Self::MissingParameter(_) => "MissingParameter",
+            Self::RequestLimitExceeded => "RequestLimitExceeded",
             Self::InvalidAction(_) => "InvalidAction",
+        }
+    }
+
+    /// The HTTP status that comes with the code.
+    pub fn status(&self) -> u16 {
+        match self.code() {
+            "RequestLimitExceeded" => 503,
+            _ => 400,
         }
     }
 }

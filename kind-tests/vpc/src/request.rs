@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView, Query,
-    SecurityGroup, SubnetId, SubnetView, Vpc,
+    Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView,
+    Query, SecurityGroup, SubnetId, SubnetView, Vpc,
 };
 
 /// A call, named as the EC2 action.
@@ -116,9 +116,34 @@ pub enum Response {
     Groups(Vec<SecurityGroup>, Option<String>),
 }
 
+impl Request {
+    /// Which action it calls.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::CreateNetworkInterface(_) => Action::CreateNetworkInterface,
+            Self::DeleteNetworkInterface(_) => Action::DeleteNetworkInterface,
+            Self::AttachNetworkInterface(_) => Action::AttachNetworkInterface,
+            Self::DetachNetworkInterface(_) => Action::DetachNetworkInterface,
+            Self::ModifyNetworkInterfaceAttribute(..) => Action::ModifyNetworkInterfaceAttribute,
+            Self::CreateTags { .. } => Action::CreateTags,
+            Self::DescribeNetworkInterfaces(_) => Action::DescribeNetworkInterfaces,
+            Self::DescribeInstances(_) => Action::DescribeInstances,
+            Self::DescribeInstanceTypes(_) => Action::DescribeInstanceTypes,
+            Self::DescribeSubnets(_) => Action::DescribeSubnets,
+            Self::DescribeSecurityGroups(_) => Action::DescribeSecurityGroups,
+        }
+    }
+}
+
 impl Vpc {
-    /// Does what `request` asks at the time `now_ms`, or refuses it and stays as it was.
+    /// Does what `request` asks at the time `now_ms`, or refuses it. A refused call changes nothing that a caller can
+    /// describe.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
+        self.throttle(&request, now_ms)?;
+        self.act(request, now_ms)
+    }
+
+    fn act(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
         match request {
             Request::CreateNetworkInterface(create) => self
                 .create(create, now_ms)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
-    Source, Subnet, SubnetId, VpcId, create::Granted,
+    Settings, Source, Subnet, SubnetId, VpcId,
+    create::Granted,
+    throttle::{Bucket, Key},
 };
 
 /// The region of this world.
@@ -42,7 +44,11 @@ pub(crate) const DEFAULT: &str = "default";
 /// A region of EC2. Equal histories give equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Vpc {
-    pub(crate) delays: Delays,
+    /// How long EC2 takes. What is under way already keeps its time.
+    pub delays: Delays,
+    /// How the region behaves.
+    pub settings: Settings,
+    pub(crate) buckets: BTreeMap<Key, Bucket>,
     pub(crate) subnets: BTreeMap<SubnetId, Subnet>,
     pub(crate) groups: BTreeMap<GroupId, SecurityGroup>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
@@ -56,6 +62,8 @@ impl Vpc {
     pub fn new(delays: Delays) -> Self {
         Self {
             delays,
+            settings: Settings::default(),
+            buckets: BTreeMap::new(),
             subnets: subnets().map(|subnet| (subnet.id.clone(), subnet)).into(),
             groups: groups().map(|group| (group.id.clone(), group)).into(),
             instances: BTreeMap::new(),

@@ -16,3 +16,5 @@ mod create;
 mod describe;
 #[path = "rules/makers.rs"]
 mod makers;
+#[path = "rules/throttle.rs"]
+mod throttle;
