@@ -144,7 +144,7 @@ async fn launch(world: &World, new: NewInstance) -> Result<Value, Refusal> {
     };
     let settled = world.settle().await;
     if !world.wires().await?.1.contains(&far(&primary.id)) {
-        world.with(|sim| sim.vpc.terminate(&instance.id))?;
+        world.with(|sim| sim.vpc.terminate(&instance.id, now_ms()))?;
         settled?;
     }
     Ok(
@@ -153,7 +153,7 @@ async fn launch(world: &World, new: NewInstance) -> Result<Value, Refusal> {
 }
 
 async fn terminate(world: &World, id: &InstanceId) -> Result<Value, Refusal> {
-    world.with(|sim| sim.vpc.terminate(id))?;
+    world.with(|sim| sim.vpc.terminate(id, now_ms()))?;
     world.settle().await?;
     Ok(json!({}))
 }

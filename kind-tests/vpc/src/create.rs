@@ -60,6 +60,7 @@ impl Vpc {
         let mut eni = self.new_eni(subnet, *address, groups, EniState::Pending { due_ms })?;
         eni.description.clone_from(description);
         eni.tags.clone_from(tags);
+        self.remember_eni(&eni.id, now_ms);
         self.enis.insert(eni.id.clone(), eni.clone());
         Ok(eni)
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use crate::{
-    Attachment, AttachmentId, AttachmentState, Cidr, Ec2Error, Eni, EniState, GroupId, InstanceId,
-    SubnetId, Vpc,
+    Attachment, AttachmentId, AttachmentState, Cidr, Ec2Error, Eni, EniId, EniState, GroupId,
+    InstanceId, SubnetId, Vpc,
 };
 
 /// What an instance type can hold.
@@ -150,6 +150,8 @@ impl Vpc {
             routes,
             state: InstanceState::Running,
         };
+        self.remember_eni(&eni.id, now_ms);
+        self.remember_instance(&id, now_ms);
         self.enis.insert(eni.id.clone(), eni.clone());
         self.instances.insert(id, instance.clone());
         Ok(InstanceView {
@@ -159,7 +161,18 @@ impl Vpc {
     }
 
     /// Ends an instance: interfaces marked so are deleted with it, the others become available.
-    pub fn terminate(&mut self, id: &InstanceId) -> Result<(), Ec2Error> {
+    pub fn terminate(&mut self, id: &InstanceId, now_ms: u64) -> Result<(), Ec2Error> {
+        let here = |eni: &&Eni| eni.attachment().is_some_and(|a| a.instance == *id);
+        let enis: Vec<EniId> = self
+            .enis
+            .values()
+            .filter(here)
+            .map(|eni| eni.id.clone())
+            .collect();
+        for eni in enis {
+            self.remember_eni(&eni, now_ms);
+        }
+        self.remember_instance(id, now_ms);
         let instance = self
             .instances
             .get_mut(id)

@@ -140,6 +140,9 @@ impl Vpc {
     /// describe.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
         self.throttle(&request, now_ms)?;
+        for id in self.named(&request) {
+            self.remember_eni(&id, now_ms);
+        }
         self.act(request, now_ms)
     }
 
@@ -164,16 +167,16 @@ impl Vpc {
                 self.tag(&resources, &tags).map(|()| Response::Done)
             }
             Request::DescribeNetworkInterfaces(query) => query
-                .select(self.enis.values().cloned())
+                .select(self.seen(now_ms).enis.values().cloned())
                 .map(|(items, next)| Response::Enis(items, next)),
             Request::DescribeInstances(query) => query
-                .select(self.instance_views())
+                .select(self.seen(now_ms).instance_views())
                 .map(|(items, next)| Response::Instances(items, next)),
             Request::DescribeInstanceTypes(names) => {
                 InstanceType::named(&names).map(Response::InstanceTypes)
             }
             Request::DescribeSubnets(query) => query
-                .select(self.subnet_views())
+                .select(self.seen(now_ms).subnet_views())
                 .map(|(items, next)| Response::Subnets(items, next)),
             Request::DescribeSecurityGroups(query) => query
                 .select(self.groups.values().cloned())

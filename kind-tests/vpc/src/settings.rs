@@ -6,4 +6,6 @@ pub struct Settings {
     /// Limits the rate of each action to this percentage of AWS's published numbers; `None` does not limit.
     /// Less than two percent of some buckets is less than one call.
     pub rate_percent: Option<u32>,
+    /// Describe calls show the state as it was so many milliseconds ago, but not from before the setting was made.
+    pub stale_ms: u64,
 }

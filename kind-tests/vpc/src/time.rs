@@ -57,7 +57,11 @@ impl Vpc {
             eni.transition()
                 .is_some_and(|t| t.event == transition.event)
         };
-        let Some(eni) = self.enis.values_mut().find(due) else {
+        let Some(id) = self.enis.values_mut().find(due).map(|eni| eni.id.clone()) else {
+            return;
+        };
+        self.remember_eni(&id, transition.due_ms);
+        let Some(eni) = self.enis.get_mut(&id) else {
             return;
         };
         match (&transition.event, &mut eni.state) {

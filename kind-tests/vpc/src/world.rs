@@ -6,6 +6,7 @@ use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
     Settings, Source, Subnet, SubnetId, VpcId,
     create::Granted,
+    history::History,
     throttle::{Bucket, Key},
 };
 
@@ -48,6 +49,7 @@ pub struct Vpc {
     pub delays: Delays,
     /// How the region behaves.
     pub settings: Settings,
+    pub(crate) history: History,
     pub(crate) buckets: BTreeMap<Key, Bucket>,
     pub(crate) subnets: BTreeMap<SubnetId, Subnet>,
     pub(crate) groups: BTreeMap<GroupId, SecurityGroup>,
@@ -63,6 +65,7 @@ impl Vpc {
         Self {
             delays,
             settings: Settings::default(),
+            history: History::default(),
             buckets: BTreeMap::new(),
             subnets: subnets().map(|subnet| (subnet.id.clone(), subnet)).into(),
             groups: groups().map(|group| (group.id.clone(), group)).into(),

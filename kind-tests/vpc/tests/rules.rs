@@ -16,5 +16,9 @@ mod create;
 mod describe;
 #[path = "rules/makers.rs"]
 mod makers;
+#[path = "rules/mutation.rs"]
+mod mutation;
+#[path = "rules/stale.rs"]
+mod stale;
 #[path = "rules/throttle.rs"]
 mod throttle;

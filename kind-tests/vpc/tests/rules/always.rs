@@ -135,7 +135,7 @@ fn take(vpc: &mut Vpc, step: Step) -> bool {
             true
         }
         Step::Launch(kind, subnet) => vpc.launch(a_launch(kind, subnet), 0).is_ok(),
-        Step::Terminate(id) => vpc.terminate(&id).is_ok(),
+        Step::Terminate(id) => vpc.terminate(&id, 0).is_ok(),
     }
 }
 

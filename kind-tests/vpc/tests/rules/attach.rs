@@ -199,7 +199,7 @@ fn termination_deletes_what_is_marked_and_frees_the_rest() {
         0,
     )
     .unwrap();
-    vpc.terminate(&instance).unwrap();
+    vpc.terminate(&instance, 0).unwrap();
     assert_eq!(
         vpc.enis()
             .map(|eni| (&eni.id, eni.status()))

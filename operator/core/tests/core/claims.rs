@@ -269,7 +269,8 @@ fn a_dead_instance_needs_no_release() {
         .clone()
         .unwrap()
         .instance;
-    world.vpc.terminate(&instance.as_str().into()).unwrap();
+    let now = world.millis();
+    world.vpc.terminate(&instance.as_str().into(), now).unwrap();
     world.remove_pod("web");
     world.nodes.remove(&"n1".into());
     world.crash();
