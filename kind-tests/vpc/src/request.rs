@@ -139,7 +139,12 @@ impl Vpc {
     /// Does what `request` asks at the time `now_ms`, or refuses it. A refused call changes nothing that a caller can
     /// describe.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
+        // Which of the two comes first is unverified. Both come before a ClientToken is looked up.
         self.throttle(&request, now_ms)?;
+        self.authorize(&request)?;
+        if self.settings.other_region {
+            return Self::empty(self.delays).act(request, now_ms);
+        }
         for id in self.named(&request) {
             self.remember_eni(&id, now_ms);
         }

@@ -56,6 +56,8 @@ pub struct Vpc {
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) enis: BTreeMap<EniId, Eni>,
     pub(crate) tokens: BTreeMap<String, Granted>,
+    /// Refusals for want of authorization so far.
+    pub(crate) denials: u64,
     counter: u64,
 }
 
@@ -72,7 +74,17 @@ impl Vpc {
             instances: BTreeMap::new(),
             enis: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            denials: 0,
             counter: 0,
+        }
+    }
+
+    /// A region in which nothing is.
+    pub(crate) fn empty(delays: Delays) -> Self {
+        Self {
+            subnets: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            ..Self::new(delays)
         }
     }
 

@@ -18,6 +18,8 @@ mod describe;
 mod makers;
 #[path = "rules/mutation.rs"]
 mod mutation;
+#[path = "rules/settings.rs"]
+mod settings;
 #[path = "rules/stale.rs"]
 mod stale;
 #[path = "rules/throttle.rs"]
