@@ -41,9 +41,9 @@ pub enum Ec2Error {
     /// The attachment is detaching already. Which code EC2 uses is unverified.
     #[error("The attachment '{0}' is not in the 'attached' state")]
     AlreadyDetaching(AttachmentId),
-    /// The instance is neither running nor stopped.
+    /// The instance is in a state in which this cannot be done.
     #[error("The instance '{0}' is not in a valid state for this operation")]
-    InstanceNotRunning(InstanceId),
+    IncorrectInstanceState(InstanceId),
     /// The primary interface stays where it is.
     #[error("The network interface at device index 0 cannot be detached.")]
     PrimaryEni,
@@ -154,7 +154,7 @@ impl Ec2Error {
             Self::ResourceNotFound(_) => "InvalidID",
             Self::EniInUse(_) => "InvalidNetworkInterface.InUse",
             Self::EniPending(_) | Self::AlreadyDetaching(_) => "IncorrectState",
-            Self::InstanceNotRunning(_) => "IncorrectInstanceState",
+            Self::IncorrectInstanceState(_) => "IncorrectInstanceState",
             Self::PrimaryEni => "OperationNotPermitted",
             Self::OtherZone | Self::MaxResultsWithIds(_) => "InvalidParameterCombination",
             Self::OtherVpc => "InvalidParameter",

@@ -32,8 +32,8 @@ impl Vpc {
             Request::DeleteNetworkInterface(eni)
             | Request::ModifyNetworkInterfaceAttribute(eni, _) => vec![eni.clone()],
             Request::AttachNetworkInterface(attach) => vec![attach.eni.clone()],
-            Request::DetachNetworkInterface(id) => {
-                let has = |eni: &&Eni| eni.attachment().is_some_and(|a| a.id == *id);
+            Request::DetachNetworkInterface(detach) => {
+                let has = |eni: &&Eni| eni.attachment().is_some_and(|a| a.id == detach.attachment);
                 self.enis()
                     .find(has)
                     .map(|eni| eni.id.clone())

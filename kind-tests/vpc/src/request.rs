@@ -20,7 +20,7 @@ pub enum Request {
     /// Give an interface to an instance.
     AttachNetworkInterface(Attach),
     /// Take an interface from its instance.
-    DetachNetworkInterface(AttachmentId),
+    DetachNetworkInterface(Detach),
     /// Change one attribute of an interface; EC2 takes one a call.
     ModifyNetworkInterfaceAttribute(EniId, Change),
     /// Tag interfaces.
@@ -70,6 +70,25 @@ pub struct Attach {
     pub card: u32,
     /// At which index of that card.
     pub device: u32,
+}
+
+/// The parameters of `DetachNetworkInterface`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Detach {
+    /// What.
+    pub attachment: AttachmentId,
+    /// Without waiting for the instance.
+    pub force: bool,
+}
+
+impl<T: Into<AttachmentId>> From<T> for Detach {
+    /// Without force.
+    fn from(attachment: T) -> Self {
+        Self {
+            attachment: attachment.into(),
+            force: false,
+        }
+    }
 }
 
 /// One change of `ModifyNetworkInterfaceAttribute`.
@@ -162,8 +181,8 @@ impl Vpc {
                 self.attach(attach, now_ms)
                     .map(|attachment| Response::Attached { attachment, card })
             }
-            Request::DetachNetworkInterface(id) => {
-                self.detach(&id, now_ms).map(|()| Response::Done)
+            Request::DetachNetworkInterface(detach) => {
+                self.detach(detach, now_ms).map(|()| Response::Done)
             }
             Request::ModifyNetworkInterfaceAttribute(eni, change) => {
                 self.modify(&eni, change).map(|()| Response::Done)

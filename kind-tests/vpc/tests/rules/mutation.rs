@@ -11,7 +11,7 @@ fn mutation_names_the_interface_as_it_is_before_the_call() {
     let attachment = vpc.attach(&eni, &instance, 0, 1).unwrap();
     let before = vpc.eni(&eni).unwrap().clone();
     for request in [
-        Request::DetachNetworkInterface(attachment.clone()),
+        Request::DetachNetworkInterface(attachment.clone().into()),
         Request::DeleteNetworkInterface(eni.clone()),
         Request::CreateTags {
             resources: vec![eni.to_string(), "eni-none".to_owned()],
@@ -24,7 +24,7 @@ fn mutation_names_the_interface_as_it_is_before_the_call() {
         } = vpc.mutation(&request).unwrap();
         assert_eq!((same, seen), (request, vec![before.clone()]));
     }
-    let detach = Request::DetachNetworkInterface(attachment);
+    let detach = Request::DetachNetworkInterface(attachment.into());
     vpc.call(detach.clone(), 0).unwrap();
     let seen = vpc.mutation(&detach).unwrap().before;
     assert_eq!(seen[0].attachment().unwrap().state.status(), "detaching");

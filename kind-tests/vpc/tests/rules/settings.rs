@@ -88,7 +88,7 @@ fn another_region_knows_nothing_and_forgets_nothing() {
             "InvalidNetworkInterfaceID.NotFound",
         ),
         (
-            Request::DetachNetworkInterface(attachment),
+            Request::DetachNetworkInterface(attachment.into()),
             "InvalidAttachmentID.NotFound",
         ),
         (

@@ -192,8 +192,13 @@ fn instance(seen: &vpc::InstanceView) -> Instance {
         zone: "us-east-1a".into(),
         vpc: vpc::world::VPC.into(),
         state: match seen.instance.state {
-            vpc::InstanceState::Running => InstanceState::Alive,
-            vpc::InstanceState::Terminated => InstanceState::Dead,
+            vpc::InstanceState::Pending { .. }
+            | vpc::InstanceState::Running
+            | vpc::InstanceState::Stopping { .. } => InstanceState::Alive,
+            vpc::InstanceState::Stopped => InstanceState::Stopped,
+            vpc::InstanceState::ShuttingDown { .. } | vpc::InstanceState::Terminated { .. } => {
+                InstanceState::Dead
+            }
         },
         attached: seen
             .enis
