@@ -1,0 +1,66 @@
+//! EniClaim: one ENI for one owner; its status is the address book.
+
+use api::{ClaimStatus, id::ClassName};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The ENI that is wanted.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "eniclaim.io", version = "v1alpha1", kind = "EniClaim", plural = "eniclaims", singular = "eniclaim",
+    shortname = "eclaim", category = "eni", namespaced, status = "ClaimStatus", derive = "PartialEq",
+    selectable = ".status.nodeName",
+    annotation("helm.sh/resource-policy", "keep"),
+    doc = "EniClaim is one Elastic Network Interface for one pod. Its status says what was allocated, where it is and what it waits for.",
+    printcolumn(name = "Class", type_ = "string", json_path = ".spec.className"),
+    printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Pod", type_ = "string", json_path = ".spec.owner.name"),
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName"),
+    printcolumn(name = "ENI", type_ = "string", json_path = ".status.eni.id"),
+    printcolumn(name = "IP", type_ = "string", json_path = ".status.ipam.addresses[0].address"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "MAC", type_ = "string", json_path = ".status.eni.mac", priority = 1),
+    printcolumn(name = "Zone", type_ = "string", json_path = ".status.eni.zone", priority = 1),
+    printcolumn(name = "Subnet", type_ = "string", json_path = ".status.eni.subnetId", priority = 1),
+    printcolumn(name = "IfName", type_ = "string", json_path = ".status.device.ifName", priority = 1),
+    validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a claim has at most 63 characters")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.owner)")
+        .message("spec.owner is written by the operator; claims made by hand are not served yet: label a pod with eniclaim.io/class"),
+    validation = Rule::new("!has(oldSelf.owner) || (has(self.owner) && self.owner == oldSelf.owner)")
+        .message("owner cannot change; a claim belongs to one pod")
+)]
+pub struct EniClaimSpec {
+    /// The EniClass that says where and how the ENI is made.
+    #[schemars(length(min = 1))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("className cannot change; delete the pod and make it again with the other class"))]
+    pub class_name: ClassName,
+    /// For whom the ENI is. The operator writes it when it makes the claim for a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub owner: Option<Owner>,
+}
+
+/// For whom the ENI is; `kind` says what the other fields are about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Owner {
+    /// Pod: the claim is deleted with this pod.
+    pub kind: OwnerKind,
+    /// Name of the owner, in the namespace of the claim.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// UID of the owner: a pod made again under the same name is another owner.
+    #[schemars(length(min = 1, max = 64))]
+    pub uid: String,
+}
+
+/// The kinds of owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OwnerKind {
+    /// One pod.
+    Pod,
+}
