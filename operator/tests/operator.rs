@@ -18,8 +18,6 @@ mod cloud;
 mod process;
 #[path = "operator/story.rs"]
 mod story;
-#[path = "operator/tags.rs"]
-mod tags;
 #[path = "operator/wire.rs"]
 mod wire;
 #[path = "operator/world.rs"]
