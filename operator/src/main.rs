@@ -12,8 +12,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// After SIGTERM effects in flight have this long; kubelet allows 30 s by default.
-const FAREWELL: Duration = Duration::from_secs(15);
+/// After SIGTERM the process ends within this time, whatever answers or does not; kubelet allows 30 s by default.
+const FAREWELL: Duration = Duration::from_secs(20);
+/// Watches, the Lease and probes run beside the owner of the fleet: what it computes for long delays none of them.
+const WORKERS: usize = 2;
 
 fn main() -> anyhow::Result<()> {
     let flags = Flags::parse();
@@ -25,7 +27,8 @@ fn main() -> anyhow::Result<()> {
     {
         anyhow::bail!("another TLS provider is installed already");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
         .enable_all()
         .build()
         .context("start the runtime")?;
@@ -40,48 +43,35 @@ async fn operate(flags: Flags) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
-    let probes = http::serve(flags.http_port, monitor.clone());
-    let operator = work(flags.cluster_id, monitor, shutdown.clone());
+    let probes = tokio::spawn(http::serve(flags.http_port, monitor.clone()));
+    let operator = work(Options::new(flags, monitor), shutdown.clone());
     tokio::pin!(operator);
     tokio::select! {
         ended = &mut operator => return ended,
-        ended = probes => return ended.map_err(Into::into),
+        ended = probes => return ended?.map_err(Into::into),
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("asked to end; waiting for effects in flight");
+    tracing::info!("asked to end; waiting for calls in flight");
     shutdown.cancel();
     if let Ok(ended) = tokio::time::timeout(FAREWELL, operator).await {
         ended
     } else {
-        tracing::warn!(
-            "effects in flight did not end in time; they are looked at again at the next start"
-        );
+        tracing::warn!("calls in flight did not end in time; the next leader looks at them again");
         Ok(())
     }
 }
 
-async fn work(
-    cluster_id: Option<String>,
-    monitor: Monitor,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let client = kube::Client::try_default()
+async fn work(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let config = kube::Config::infer()
         .await
         .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
-    let Some(ec2) = ec2::client(&monitor, &shutdown).await else {
+    let client = kube::Client::try_from(operator::configure(config))
+        .context("make a client of the Kubernetes API")?;
+    let Some(ec2) = ec2::client(&options.monitor, &shutdown).await else {
         return Ok(());
     };
-    operator::run(
-        client,
-        ec2,
-        Options {
-            cluster_id,
-            monitor,
-        },
-        shutdown,
-    )
-    .await?;
+    operator::run(client, ec2, options, shutdown).await?;
     Ok(())
 }
 

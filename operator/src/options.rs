@@ -1,16 +1,53 @@
 //! What is set from outside: flags, or the environment.
 
+use std::{
+    hash::{BuildHasher, RandomState},
+    time::Duration,
+};
+
 use clap::{Parser, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::Monitor;
+
+/// Where the chart puts the operator.
+const NAMESPACE: &str = "eniclaim-system";
+/// Name of the Lease, and of a process that knows no pod name.
+const NAME: &str = "eniclaim-operator";
+/// Labels that the chart gives the agent's pods.
+const AGENT: &str = "app.kubernetes.io/name=eniclaim,app.kubernetes.io/component=agent";
+/// A shorter lease is lost by one slow answer; a longer one leaves claims without a leader for as long.
+const LEASE: std::ops::RangeInclusive<u64> = 5..=300;
 
 /// Gives pods AWS network interfaces of their own: makes, attaches, detaches and deletes them as `EniClaims` say.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "eniclaim-operator", version)]
 pub struct Flags {
     /// Name of this cluster in AWS tags; every ENI of ours carries it. Default: the UID of the namespace kube-system.
-    #[arg(long, env = "ENICLAIM_CLUSTER_ID")]
+    #[arg(long, env = "ENICLAIM_CLUSTER_ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
+    /// Share of EC2's published request rates that this operator may use; the sum over all clusters of an account and
+    /// region must stay below 1.
+    #[arg(long, env = "ENICLAIM_BUDGET_SHARE", default_value_t = 0.6, value_parser = share)]
+    pub budget_share: f64,
+    /// Whether ENIs of this cluster that no claim owns are deleted.
+    #[arg(long, env = "ENICLAIM_SWEEP", default_value = "on")]
+    pub sweep: SweepMode,
+    /// Label selector of the agent's pods, in the operator's own namespace.
+    #[arg(long, env = "ENICLAIM_AGENT_SELECTOR", default_value = AGENT)]
+    pub agent_selector: String,
+    /// Namespace of the operator: of its Lease, and of the agent's pods.
+    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
+    pub namespace: String,
+    /// Name of the operator's pod, as Events and the Lease show it.
+    #[arg(long, env = "POD_NAME", default_value = NAME)]
+    pub pod_name: String,
+    /// Name of the Lease by which one of several operators leads.
+    #[arg(long, env = "ENICLAIM_LEASE_NAME", default_value = NAME)]
+    pub lease_name: String,
+    /// When a leader has been silent for so long, another operator takes over: 5s to 5m.
+    #[arg(long, env = "ENICLAIM_LEASE_DURATION", default_value = "15s", value_parser = lease_duration)]
+    pub leader_elect_lease_duration: Duration,
     /// Port of /livez, /readyz and /metrics.
     #[arg(long, env = "ENICLAIM_HTTP_PORT", default_value_t = 8080)]
     pub http_port: u16,
@@ -28,11 +65,211 @@ pub enum LogFormat {
     Json,
 }
 
+/// What becomes of ENIs of this cluster that no claim owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SweepMode {
+    /// They are not looked for.
+    Off,
+    /// They are reported.
+    DryRun,
+    /// They are reported and deleted.
+    On,
+}
+
 /// What [`crate::run`] needs besides its clients.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Name of this cluster in AWS tags; none: the UID of kube-system.
     pub cluster_id: Option<String>,
-    /// Where it tells how it is.
+    /// Share of EC2's published request rates, above 0 and at most 1.
+    pub budget_share: f64,
+    /// What becomes of ENIs of this cluster that no claim owns.
+    pub sweep: SweepMode,
+    /// Label selector of the agent's pods in `namespace`.
+    pub agent_selector: String,
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// Name of the operator's pod: `reportingInstance` of its Events.
+    pub instance: String,
+    /// How one of several operators becomes the leader.
+    pub lease: LeaseOptions,
+    /// Where it reports how it is.
     pub monitor: Monitor,
+}
+
+/// How one of several operators becomes the leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseOptions {
+    /// Name of the Lease, in the operator's own namespace.
+    pub name: String,
+    /// Unique to this process: the next start of the same container has another one.
+    pub identity: String,
+    /// When the leader has been silent for so long, another operator takes over.
+    pub duration: Duration,
+}
+
+impl Default for Options {
+    /// As without flags, for a process that is alone.
+    fn default() -> Self {
+        Self {
+            cluster_id: None,
+            budget_share: 0.6,
+            sweep: SweepMode::On,
+            agent_selector: AGENT.to_owned(),
+            namespace: NAMESPACE.to_owned(),
+            instance: NAME.to_owned(),
+            lease: LeaseOptions {
+                name: NAME.to_owned(),
+                identity: "test".to_owned(),
+                duration: Duration::from_secs(15),
+            },
+            monitor: Monitor::default(),
+        }
+    }
+}
+
+impl Options {
+    /// As the flags say.
+    pub fn new(flags: Flags, monitor: Monitor) -> Self {
+        let Flags {
+            cluster_id,
+            budget_share,
+            sweep,
+            agent_selector,
+            namespace,
+            pod_name,
+            lease_name,
+            leader_elect_lease_duration,
+            http_port: _,
+            log_format: _,
+        } = flags;
+        // The keys of a hash map are drawn by the system's random source.
+        let random = RandomState::new().hash_one(());
+        Self {
+            cluster_id,
+            budget_share,
+            sweep,
+            agent_selector,
+            namespace,
+            lease: LeaseOptions {
+                name: lease_name,
+                identity: format!("{pod_name}_{random:016x}"),
+                duration: leader_elect_lease_duration,
+            },
+            instance: pod_name,
+            monitor,
+        }
+    }
+}
+
+/// EC2 expands `*` and `?` in the values of filters, and a backslash there: such a name would find other clusters' ENIs.
+fn cluster_id(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._:/=+@-".contains(c);
+    if (1..=64).contains(&text.len()) && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a cluster id has 1 to 64 characters out of A-Z a-z 0-9 . _ : / = + @ -".to_owned())
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
+        _ => Err("a share is a number above 0 and at most 1".to_owned()),
+    }
+}
+
+/// The Lease counts whole seconds.
+fn lease_duration(text: &str) -> Result<Duration, String> {
+    let duration = text
+        .parse::<SignedDuration>()
+        .ok()
+        .and_then(|d| Duration::try_from(d).ok());
+    match duration {
+        Some(d) if d.subsec_nanos() == 0 && LEASE.contains(&d.as_secs()) => Ok(d),
+        _ => Err("a lease lasts whole seconds from 5s to 5m, for example 15s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(args: &[&str]) -> Result<Flags, clap::Error> {
+        Flags::try_parse_from([&["eniclaim-operator"], args].concat())
+    }
+
+    #[test]
+    fn a_cluster_id_that_ec2_would_expand_is_refused() {
+        for good in ["a", "prod.eu-west-1", "team/shop:1=+@x_y", &"x".repeat(64)] {
+            assert!(flags(&["--cluster-id", good]).is_ok(), "{good}");
+        }
+        for bad in ["", "*", "prod?", "a b", r"a\b", "ä", &"x".repeat(65)] {
+            let error = flags(&["--cluster-id", bad]).unwrap_err().to_string();
+            assert!(error.contains("1 to 64 characters"), "{error}");
+        }
+    }
+
+    #[test]
+    fn shares_and_durations_have_bounds() {
+        for (share, fits) in [
+            ("0.01", true),
+            ("1", true),
+            ("0", false),
+            ("1.1", false),
+            ("NaN", false),
+            ("-1", false),
+            ("much", false),
+        ] {
+            let share = format!("--budget-share={share}");
+            assert_eq!(flags(&[&share]).is_ok(), fits, "{share}");
+        }
+        for (duration, fits) in [
+            ("5s", true),
+            ("1m30s", true),
+            ("5m", true),
+            ("4s", false),
+            ("301s", false),
+            ("7500ms", false),
+            ("-15s", false),
+            ("15", false),
+        ] {
+            let duration = format!("--leader-elect-lease-duration={duration}");
+            assert_eq!(flags(&[&duration]).is_ok(), fits, "{duration}");
+        }
+    }
+
+    #[test]
+    fn no_two_processes_have_the_same_identity() {
+        let identity = || {
+            let flags = flags(&["--pod-name=p", "--sweep=dry-run"]).unwrap();
+            Options::new(flags, Monitor::default()).lease.identity
+        };
+        let (one, other) = (identity(), identity());
+        assert!(one.starts_with("p_") && one.len() == 18, "{one}");
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_flags() {
+        let Options {
+            cluster_id,
+            budget_share,
+            sweep,
+            agent_selector,
+            namespace,
+            instance,
+            lease,
+            monitor: _,
+        } = Options::new(flags(&[]).unwrap(), Monitor::default());
+        let default = Options::default();
+        assert!((budget_share - default.budget_share).abs() < f64::EPSILON);
+        assert_eq!((cluster_id, sweep), (default.cluster_id, default.sweep));
+        assert_eq!(agent_selector, default.agent_selector);
+        assert_eq!((namespace, instance), (default.namespace, default.instance));
+        assert_eq!(
+            (lease.name, lease.duration),
+            (default.lease.name, default.lease.duration)
+        );
+    }
 }

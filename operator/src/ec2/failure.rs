@@ -70,13 +70,17 @@ where
 }
 
 fn lacks_credentials(error: &(dyn Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |e| e.source()).any(|e| e.is::<CredentialsError>())
+    chain(error).any(|cause| cause.is::<CredentialsError>())
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 /// Each cause once: many errors repeat that of their source.
 fn causes(error: &(dyn Error + 'static)) -> Vec<String> {
     let mut causes: Vec<String> = Vec::new();
-    for cause in std::iter::successors(Some(error), |e| e.source()) {
+    for cause in chain(error) {
         let cause = cause.to_string();
         if causes.last().is_none_or(|last| !last.contains(&cause)) {
             causes.push(cause);
