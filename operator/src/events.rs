@@ -85,7 +85,10 @@ impl Publisher {
             match waiting.recv().await {
                 Ok(event) => self.publish(event).await,
                 Err(RecvError::Lagged(dropped)) => {
-                    tracing::warn!(dropped, "events dropped: the API server takes them too slowly");
+                    tracing::warn!(
+                        dropped,
+                        "events dropped: the API server takes them too slowly"
+                    );
                     self.metrics.dropped(dropped);
                 }
                 Err(RecvError::Closed) => return,
@@ -187,7 +190,11 @@ fn name(object: &ObjectReference, note: &Note) -> String {
     let mut hasher = DefaultHasher::new();
     (&object.uid, note.reason, &note.message).hash(&mut hasher);
     let name = cut(object.name.as_deref().unwrap_or_default(), NAME);
-    format!("{}.{:016x}", name.trim_end_matches(['-', '.']), hasher.finish())
+    format!(
+        "{}.{:016x}",
+        name.trim_end_matches(['-', '.']),
+        hasher.finish()
+    )
 }
 
 fn reference(about: &About) -> ObjectReference {

@@ -75,13 +75,12 @@ impl Kubernetes {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), key.namespace.as_str());
         match self.call(api.get_opt(&key.name)).await {
             Ok(None) => Outcome::Pod(None),
-            Ok(Some(pod)) => convert::pod(&pod).map_or(Outcome::NotWritten, |pod| {
-                Outcome::Pod(Some(Box::new(pod)))
-            }),
+            Ok(Some(pod)) => convert::pod(&pod)
+                .map_or(Outcome::NotWritten, |pod| Outcome::Pod(Some(Box::new(pod)))),
             Err(Failure::Refused(refusal)) => Outcome::Refused(refusal),
-            Err(
-                Failure::NotFound | Failure::Exists | Failure::Conflict | Failure::Unavailable,
-            ) => Outcome::NotWritten,
+            Err(Failure::NotFound | Failure::Exists | Failure::Conflict | Failure::Unavailable) => {
+                Outcome::NotWritten
+            }
         }
     }
 
@@ -92,7 +91,10 @@ impl Kubernetes {
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Failure> {
         let answer = self.call(call).await;
-        let result = answer.as_ref().err().map_or(WriteResult::Ok, Failure::result);
+        let result = answer
+            .as_ref()
+            .err()
+            .map_or(WriteResult::Ok, Failure::result);
         self.metrics.wrote(object, result);
         answer
     }

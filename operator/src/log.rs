@@ -61,9 +61,27 @@ pub(crate) fn changed(target: &Target, effect: &Effect, outcome: &Outcome) {
     } = &**error;
     let class = class.as_str();
     if is_expected(error) {
-        tracing::info!(claim, action, eni, class, code, error = message, request_id, "EC2 refuses");
+        tracing::info!(
+            claim,
+            action,
+            eni,
+            class,
+            code,
+            error = message,
+            request_id,
+            "EC2 refuses"
+        );
     } else {
-        tracing::warn!(claim, action, eni, class, code, error = message, request_id, "EC2 refuses");
+        tracing::warn!(
+            claim,
+            action,
+            eni,
+            class,
+            code,
+            error = message,
+            request_id,
+            "EC2 refuses"
+        );
     }
 }
 

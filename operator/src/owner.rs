@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use operator_core::{
-    Fact, Fleet, Settings,
-    claim::Phase,
-};
+use operator_core::{Fact, Fleet, Settings, claim::Phase};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinSet, yield_now},
@@ -197,7 +194,10 @@ impl Owner {
             while changes.join_next().await.is_some() {}
         });
         if ended.await.is_err() {
-            tracing::warn!(in_flight = self.in_flight.changes.len(), "changes did not end in time");
+            tracing::warn!(
+                in_flight = self.in_flight.changes.len(),
+                "changes did not end in time"
+            );
         }
     }
 }

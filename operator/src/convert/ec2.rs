@@ -96,9 +96,7 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         mac: of.mac(eni.mac_address())?,
         subnet: of.parse("subnetId", eni.subnet_id())?,
         vpc: of.parse("vpcId", eni.vpc_id())?,
-        zone: of
-            .need("availabilityZone", eni.availability_zone())?
-            .into(),
+        zone: of.need("availabilityZone", eni.availability_zone())?.into(),
         groups: groups
             .map(|group| of.parse("groupId", group.group_id()))
             .collect::<Result<_, _>>()?,
@@ -199,7 +197,10 @@ pub(crate) fn instance_type(
     let card = |card: &aws_sdk_ec2::types::NetworkCardInfo| {
         Ok((
             of.number("networkCardIndex", card.network_card_index())?,
-            of.number("maximumNetworkInterfaces", card.maximum_network_interfaces())?,
+            of.number(
+                "maximumNetworkInterfaces",
+                card.maximum_network_interfaces(),
+            )?,
         ))
     };
     let mut cards = network
@@ -227,6 +228,9 @@ pub(crate) fn subnet(subnet: &ApiSubnet) -> Result<Subnet, Malformed> {
         vpc: of.parse("vpcId", subnet.vpc_id())?,
         base: of.parse("cidrBlock", Some(base))?,
         prefix: of.parse("cidrBlock", Some(prefix))?,
-        free: of.number("availableIpAddressCount", subnet.available_ip_address_count())?,
+        free: of.number(
+            "availableIpAddressCount",
+            subnet.available_ip_address_count(),
+        )?,
     })
 }

@@ -130,12 +130,18 @@ mod tests {
 
     #[test]
     fn a_node_is_ready_as_long_as_it_says_so_and_stays() {
-        let (unreachable, shut_down) = ("node.kubernetes.io/unreachable", api::name::OUT_OF_SERVICE);
+        let (unreachable, shut_down) =
+            ("node.kubernetes.io/unreachable", api::name::OUT_OF_SERVICE);
         for (ready, taint, deleted, health) in [
             ("True", None, None, NodeHealth::Ready),
             ("Unknown", Some(unreachable), None, NodeHealth::NotReady),
             ("False", None, None, NodeHealth::NotReady),
-            ("True", None, Some("2027-01-15T08:00:00Z"), NodeHealth::NotReady),
+            (
+                "True",
+                None,
+                Some("2027-01-15T08:00:00Z"),
+                NodeHealth::NotReady,
+            ),
             ("Unknown", Some(shut_down), None, NodeHealth::OutOfService),
         ] {
             assert_eq!(health_of(ready, taint, deleted), health);

@@ -110,10 +110,22 @@ mod tests {
         sidecar["restartPolicy"] = json!("Always");
         for (spec, count) in [
             (json!({}), 0),
-            (json!({ "containers": [container("1"), { "name": "plain" }] }), 1),
-            (json!({ "containers": [container("1"), container("2")], "initContainers": [container("1")] }), 3),
-            (json!({ "containers": [container("1")], "initContainers": [container("4")] }), 4),
-            (json!({ "containers": [container("1")], "initContainers": [sidecar, container("4")] }), 5),
+            (
+                json!({ "containers": [container("1"), { "name": "plain" }] }),
+                1,
+            ),
+            (
+                json!({ "containers": [container("1"), container("2")], "initContainers": [container("1")] }),
+                3,
+            ),
+            (
+                json!({ "containers": [container("1")], "initContainers": [container("4")] }),
+                4,
+            ),
+            (
+                json!({ "containers": [container("1")], "initContainers": [sidecar, container("4")] }),
+                5,
+            ),
         ] {
             assert_eq!(a_pod(spec).requested, count);
         }

@@ -1,9 +1,7 @@
 //! The calls that change EC2.
 
 use api::id::{AttachmentId, EniId, InstanceId, Slot};
-use aws_sdk_ec2::types::{
-    NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification,
-};
+use aws_sdk_ec2::types::{NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification};
 use operator_core::{
     Outcome,
     claim::Creation,

@@ -126,7 +126,5 @@ fn of_claim(answer: Result<EniClaim, Failure>) -> Outcome {
 }
 
 fn written(claim: EniClaim) -> Outcome {
-    convert::claim(claim).map_or(Outcome::NotWritten, |claim| {
-        Outcome::Claim(Box::new(claim))
-    })
+    convert::claim(claim).map_or(Outcome::NotWritten, |claim| Outcome::Claim(Box::new(claim)))
 }

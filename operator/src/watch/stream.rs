@@ -24,7 +24,6 @@ use operator_core::{
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{Sender, error::SendError};
 
-
 /// How objects of one kind become facts.
 pub(super) struct Stream<O, K, T> {
     /// The fact about a change.
@@ -42,7 +41,12 @@ type Unread<K> = HashMap<String, (K, String)>;
 
 impl<O, K, T> Stream<O, K, T>
 where
-    O: Resource<DynamicType: Default + Eq + Hash> + Clone + DeserializeOwned + Debug + Send + 'static,
+    O: Resource<DynamicType: Default + Eq + Hash>
+        + Clone
+        + DeserializeOwned
+        + Debug
+        + Send
+        + 'static,
     K: Send + 'static,
     T: Send + 'static,
 {
@@ -145,7 +149,11 @@ where
         tracing::error!(kind = %kind::<O>(), %object, error, "an object does not fit the types of this version");
         unread.insert(uid.clone(), (key, error.clone()));
         match (self.about)(object, uid) {
-            Some(about) => facts.send(Fact::Unreadable(Unreadable { about, error })).await,
+            Some(about) => {
+                facts
+                    .send(Fact::Unreadable(Unreadable { about, error }))
+                    .await
+            }
             None => Ok(()),
         }
     }
