@@ -20,8 +20,6 @@ mod lease;
 mod process;
 #[path = "operator/story.rs"]
 mod story;
-#[path = "operator/tags.rs"]
-mod tags;
 #[path = "operator/wire.rs"]
 mod wire;
 #[path = "operator/world.rs"]
