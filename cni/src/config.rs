@@ -10,7 +10,7 @@ use crate::{
     version::SpecVersion,
 };
 
-/// The annotation by which a pod asks for an ENI. The same word as `crds::CLASS`, which this small binary does not link.
+/// The annotation by which a pod asks for an ENI. The same word as `api::name::CLASS`, which this small binary does not link.
 pub const CLASS_ANNOTATION: &str = "eniclaim.io/class";
 /// The capability under which containerd and CRI-O hand the pod's annotations to a plugin.
 pub const ANNOTATIONS_CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";

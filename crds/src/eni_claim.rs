@@ -41,7 +41,7 @@ pub struct EniClaimSpec {
     pub class_name: ClassName,
     /// For whom the ENI is. The operator writes it when it makes the claim for a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    #[schemars(with = "Owner", extend("x-kubernetes-map-type" = "atomic"))]
     pub owner: Option<Owner>,
 }
 

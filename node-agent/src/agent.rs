@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
+use crds::node::Agent;
 use kube::Client;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -62,11 +63,15 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    tokio::spawn(presence::announce(
+    let agent = Agent {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        boot_id: boot_id.trim().into(),
+        pod_uid: options.pod_uid.into(),
+    };
+    tokio::spawn(presence::keep(
         client.clone(),
         options.node_name.clone(),
-        boot_id.trim().to_owned(),
-        options.pod_uid,
+        agent,
     ));
     tokio::spawn(report::send_all(client.clone(), to_report, metrics.clone()));
     tokio::spawn(http::serve(listener, metrics, ready));

@@ -1,11 +1,10 @@
 //! From the API's claim to the core's.
 
-use std::net::IpAddr;
-
 use crds::{
-    claim::{DeviceState, EniClaim, EniClaimStatus, IpamAddress},
-    class::{DefaultRoute, InstanceMetadata, Interface as ClassInterface},
+    ClaimStatus, EniClaim,
+    claim::{self, DeviceState},
     condition::kind,
+    interface::{DefaultRoute, InstanceMetadata},
 };
 use node_agent_core::claim::{
     Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
@@ -28,100 +27,75 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
         claim: key.to_string(),
         why,
     };
-    let nothing = EniClaimStatus::default();
+    let nothing = ClaimStatus::default();
     let status = claim.status.as_ref().unwrap_or(&nothing);
-    let mut addresses = Vec::new();
-    let ipam = status
-        .ipam
-        .as_ref()
-        .map(|ipam| ipam.addresses.as_slice())
-        .unwrap_or_default();
-    for address in ipam {
-        addresses.push((
-            !address.primary,
-            parse(address).ok_or_else(|| malformed(format!("ipam address {address:?}")))?,
-        ));
-    }
-    addresses.sort_by_key(|(secondary, _)| *secondary);
-    let defaults = ClassInterface::default();
-    let (name, default_route, metadata) = match &status.interface {
-        Some(interface) => (
-            &interface.name,
-            interface.default_route,
-            interface.instance_metadata,
-        ),
-        None => (
-            &defaults.name,
-            defaults.default_route,
-            defaults.instance_metadata,
-        ),
-    };
-    match default_route {
-        DefaultRoute::Never => {}
-    }
+    let interface = interface(status).map_err(malformed)?;
     let eni = match &status.eni {
         // Without addresses there is nothing to plug yet.
-        Some(eni) if !addresses.is_empty() => {
-            let mac = eni
-                .mac
-                .as_str()
-                .parse()
-                .map_err(|e| malformed(format!("eni.mac: {e}")))?;
-            Some(Eni {
-                id: eni.id.to_string(),
-                mac,
-            })
-        }
+        Some(eni) if !interface.addresses.is_empty() => Some(Eni {
+            id: eni.id.to_string(),
+            mac: (eni.mac.as_str().parse()).map_err(|e| malformed(format!("eni.mac: {e}")))?,
+        }),
         Some(_) | None => None,
     };
     let attachment = status.attachment.as_ref().and_then(|attachment| {
         Some(Attachment {
             id: attachment.id.as_ref()?.to_string(),
-            release: attachment.release,
+            release: attachment.is_released(),
         })
     });
     Ok(Claim {
-        pod_uid: status
-            .binding
-            .as_ref()
-            .map(|binding| binding.pod_uid.clone()),
+        pod_uid: status.binding.as_ref().map(|b| b.pod_uid.to_string()),
         eni,
         attachment,
-        interface: Interface {
-            name: name.to_string(),
-            metadata: match metadata {
-                InstanceMetadata::Blocked => Metadata::Blocked,
-                InstanceMetadata::Allowed => Metadata::Allowed,
-            },
-            addresses: addresses.into_iter().map(|(_, address)| address).collect(),
-        },
+        interface,
         reported: reported(status),
         waits_for: waits_for(status),
         key,
     })
 }
 
-fn parse(address: &IpamAddress) -> Option<Address> {
-    let (ip, prefix) = address.address.split_once('/')?;
-    let (ip, prefix, gateway): (IpAddr, u8, IpAddr) = (
-        ip.parse().ok()?,
-        prefix.parse().ok()?,
-        address.gateway.parse().ok()?,
-    );
-    let longest = if ip.is_ipv4() { 32 } else { 128 };
-    (prefix <= longest && ip.is_ipv4() == gateway.is_ipv4()).then_some(Address {
-        ip,
-        prefix,
-        gateway,
+fn interface(status: &ClaimStatus) -> Result<Interface, String> {
+    let crds::Interface {
+        name,
+        default_route,
+        instance_metadata,
+    } = status.interface.clone().unwrap_or_default();
+    match default_route {
+        DefaultRoute::Never => {}
+    }
+    let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
+    Ok(Interface {
+        name: name.to_string(),
+        metadata: match instance_metadata {
+            InstanceMetadata::Blocked => Metadata::Blocked,
+            InstanceMetadata::Allowed => Metadata::Allowed,
+        },
+        addresses: addresses.map(address).collect::<Result<_, _>>()?,
     })
 }
 
-fn reported(status: &EniClaimStatus) -> Option<Report> {
+fn address(of: &claim::Address) -> Result<Address, String> {
+    let longest = if of.address.is_ipv4() { 32 } else { 128 };
+    if of.prefix_length > longest || of.address.is_ipv4() != of.gateway.is_ipv4() {
+        return Err(format!(
+            "ipam address {}/{} with gateway {}",
+            of.address, of.prefix_length, of.gateway
+        ));
+    }
+    Ok(Address {
+        ip: of.address,
+        prefix: of.prefix_length,
+        gateway: of.gateway,
+    })
+}
+
+fn reported(status: &ClaimStatus) -> Option<Report> {
     let device = status.device.as_ref()?;
     let place = match device.state {
         DeviceState::Seen => Place::Seen,
         DeviceState::Plugged => Place::Plugged {
-            pod_uid: device.pod_uid.clone().unwrap_or_default(),
+            pod_uid: device.pod_uid.clone().unwrap_or_default().0,
             container_id: device.container_id.clone().unwrap_or_default(),
         },
         DeviceState::Home => Place::Home,
@@ -134,15 +108,11 @@ fn reported(status: &EniClaimStatus) -> Option<Report> {
 }
 
 /// The operator's own words: what went wrong last, or what it is about to do.
-fn waits_for(status: &EniClaimStatus) -> String {
+fn waits_for(status: &ClaimStatus) -> String {
     if let Some(error) = &status.last_error {
         return format!("{}: {}", error.code, error.message);
     }
-    let ready = status
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == kind::READY);
-    match (ready, status.phase) {
+    match (status.condition(kind::READY), status.phase) {
         (Some(ready), _) if !ready.message.is_empty() => ready.message.clone(),
         (_, Some(phase)) => format!("its phase is {phase:?}"),
         (_, None) => "the operator has not looked at it yet".to_owned(),

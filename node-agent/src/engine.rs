@@ -16,13 +16,13 @@ use cni::{
     error::code,
     protocol::{Reply, Request},
 };
-use crds::EniClaim;
+use crds::{EniClaim, Time};
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report},
     facts::{Ask, AskId, Facts, PlugState, Sandbox, Wish},
     mac::Mac,
-    plan::{Answer, Order, plan},
+    plan::{Answer, Order, next_seen, plan},
 };
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -108,7 +108,7 @@ pub struct Engine {
     facts: Facts,
     claims: BTreeMap<ClaimKey, EniClaim>,
     callers: BTreeMap<AskId, Caller>,
-    seen: BTreeMap<Mac, Timestamp>,
+    seen: BTreeMap<Mac, Time>,
     /// One move at a time: each holds the kernel's networking lock, and side by side they only queue inside it.
     lane: Arc<Mutex<()>>,
     done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
@@ -180,7 +180,14 @@ impl Engine {
                 .values()
                 .any(|p| p.state == PlugState::Leaving);
         let patience = unsettled.then(|| Instant::now() + PATIENCE_PERIOD);
-        patience.into_iter().fold(self.scan.due(), Instant::min)
+        // Not sooner than a moment from now: what was due in this round is done, or cannot be.
+        let soon = Instant::now() + SCAN_PAUSE;
+        let seen =
+            next_seen(&self.facts).map(|at| soon.max(self.started + Duration::from_millis(at)));
+        patience
+            .into_iter()
+            .chain(seen)
+            .fold(self.scan.due(), Instant::min)
     }
 
     /// Does what is to be done now, until the core has no more orders.
@@ -348,7 +355,7 @@ impl Engine {
         else {
             return;
         };
-        let now = Timestamp::now();
+        let now = clock();
         let seen = claim
             .eni
             .as_ref()
@@ -367,6 +374,11 @@ impl Engine {
             self.facts.told.insert(key, report);
         }
     }
+}
+
+/// The time that people read.
+fn clock() -> Time {
+    Time(Timestamp::now().as_millisecond())
 }
 
 /// A claim that cannot be read is told and left out, as if it were not bound yet.

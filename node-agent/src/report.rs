@@ -3,12 +3,11 @@
 use std::{collections::HashMap, time::Duration};
 
 use crds::{
-    AGENT,
-    claim::EniClaim,
-    condition::{Condition, ConditionStatus, kind},
+    AGENT, ClaimStatus, Condition, EniClaim, Time,
+    claim::{Device, DeviceState, Timeline, interface_name},
+    condition::{ConditionStatus, kind},
+    id::NotAnId,
 };
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams},
@@ -37,9 +36,9 @@ pub struct Notice {
     /// What is so now.
     pub report: Report,
     /// When it became so.
-    pub now: Timestamp,
+    pub now: Time,
     /// When the device was first seen on the node.
-    pub seen: Timestamp,
+    pub seen: Time,
     /// Whether the class wants the metadata service blocked.
     pub metadata: Metadata,
     /// What the kernel can do about it.
@@ -48,101 +47,108 @@ pub struct Notice {
 
 impl Notice {
     /// Our whole part of the claim's status: server-side apply removes what an owner no longer says.
-    pub fn patch(&self) -> Value {
-        let status = self.claim.status.clone().unwrap_or_default();
-        let (pod, container, if_name) = match &self.report.place {
-            Place::Plugged {
-                pod_uid,
-                container_id,
-            } => (
-                Some(pod_uid),
-                Some(container_id),
-                status.interface.map(|i| i.name),
-            ),
-            Place::Seen | Place::Home | Place::Released => (None, None, None),
+    pub fn patch(&self) -> Result<Value, Error> {
+        let before = self.claim.status.clone().unwrap_or_default();
+        let plugged = matches!(self.report.place, Place::Plugged { .. });
+        let conditions = self.conditions().into_iter();
+        let status = ClaimStatus {
+            device: Some(self.device(&before)?),
+            timeline: Timeline {
+                seen: before.timeline.seen.or(Some(self.seen)),
+                plugged: before.timeline.plugged.or(plugged.then_some(self.now)),
+                ..Timeline::default()
+            },
+            conditions: conditions
+                .map(|condition| condition.since(&before.conditions, self.now))
+                .collect(),
+            ..ClaimStatus::default()
         };
-        let mut device = json!({
-            "attachmentId": self.report.attachment, "state": self.state(), "since": Time(self.now),
-        });
-        for (field, value) in [
-            ("podUid", json!(pod)),
-            ("containerId", json!(container)),
-            ("ifName", json!(if_name)),
-        ] {
-            if let (Some(device), false) = (device.as_object_mut(), value.is_null()) {
-                device.insert(field.to_owned(), value);
-            }
-        }
-        let mut timeline = json!({ "seen": status.timeline.seen.unwrap_or(MicroTime(self.seen)) });
-        let plugged_now =
-            matches!(self.report.place, Place::Plugged { .. }).then_some(MicroTime(self.now));
-        if let (Some(timeline), Some(plugged)) = (
-            timeline.as_object_mut(),
-            status.timeline.plugged.or(plugged_now),
-        ) {
-            timeline.insert("plugged".to_owned(), json!(plugged));
-        }
-        let conditions: Vec<_> = self
-            .conditions()
-            .into_iter()
-            .map(|c| c.since(&status.conditions, self.now))
-            .collect();
         let metadata = &self.claim.metadata;
-        json!({
+        Ok(json!({
             "apiVersion": format!("{}/{}", crds::GROUP, crds::VERSION),
             "kind": "EniClaim",
             // With the UID a claim that was made again under the same name refuses the report of the one before.
             "metadata": { "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid },
-            "status": { "device": device, "timeline": timeline, "conditions": conditions },
+            "status": status,
+        }))
+    }
+
+    fn device(&self, before: &ClaimStatus) -> Result<Device, Error> {
+        let attachment = self.report.attachment.parse();
+        let (pod_uid, container_id, if_name) = match &self.report.place {
+            Place::Plugged {
+                pod_uid,
+                container_id,
+            } => (
+                Some(pod_uid.as_str().into()),
+                Some(container_id.clone()),
+                Some(interface_name(before).to_string()),
+            ),
+            Place::Seen | Place::Home | Place::Released => (None, None, None),
+        };
+        Ok(Device {
+            attachment_id: attachment.map_err(|error: NotAnId| Error::Claim {
+                claim: claim::key(&self.claim).to_string(),
+                why: error.to_string(),
+            })?,
+            state: self.state(),
+            pod_uid,
+            container_id,
+            if_name,
+            since: self.now,
         })
     }
 
-    fn state(&self) -> &'static str {
+    fn state(&self) -> DeviceState {
         match self.report.place {
-            Place::Seen => "Seen",
-            Place::Plugged { .. } => "Plugged",
-            Place::Home => "Home",
-            Place::Released => "Released",
+            Place::Seen => DeviceState::Seen,
+            Place::Plugged { .. } => DeviceState::Plugged,
+            Place::Home => DeviceState::Home,
+            Place::Released => DeviceState::Released,
         }
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let condition = |kind: &str, holds: bool, reason: &str, message: &str| Condition {
-            kind: kind.to_owned(),
-            status: if holds {
-                ConditionStatus::True
-            } else {
-                ConditionStatus::False
-            },
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-            last_transition_time: Time(self.now),
+        let (holds, message) = match self.report.place {
+            Place::Seen => (false, "the device is on the node and waits for its pod"),
+            Place::Plugged { .. } => (true, "the device is in the pod, addressed and routed"),
+            Place::Home => (false, "the device is back on the node"),
+            Place::Released => (false, "the device is given back and may be detached"),
         };
-        let plugged = |holds, message| condition(kind::PLUGGED, holds, self.state(), message);
-        let mut conditions = vec![match self.report.place {
-            Place::Seen => plugged(false, "the device is on the node and waits for its pod"),
-            Place::Plugged { .. } => {
-                plugged(true, "the device is in the pod, addressed and routed")
-            }
-            Place::Home => plugged(false, "the device is back on the node"),
-            Place::Released => plugged(false, "the device is given back and may be detached"),
-        }];
+        let reason = format!("{:?}", self.state());
+        let mut conditions = vec![self.condition(kind::PLUGGED, holds, &reason, message)];
         if let Place::Plugged { .. } = self.report.place {
-            let blocked =
-                |holds, reason, message| condition(kind::METADATA_BLOCKED, holds, reason, message);
-            conditions.push(match (self.metadata, self.features.egress_hook) {
-                (Metadata::Blocked, true) => {
-                    blocked(true, "Blocked", "refused by routing rules and by a packet filter on the device")
-                }
-                (Metadata::Blocked, false) => blocked(
+            let (blocked, reason, message) = match (self.metadata, self.features.egress_hook) {
+                (Metadata::Blocked, true) => (
+                    true,
+                    "Blocked",
+                    "refused by routing rules and by a packet filter on the device",
+                ),
+                (Metadata::Blocked, false) => (
                     false,
                     "NoEgressHook",
                     "refused by routing rules alone: raw sockets pass them, and a packet filter needs Linux 5.16 or later",
                 ),
-                (Metadata::Allowed, _) => blocked(false, "Allowed", "the class allows the instance metadata service"),
-            });
+                (Metadata::Allowed, _) => (
+                    false,
+                    "Allowed",
+                    "the class allows the instance metadata service",
+                ),
+            };
+            conditions.push(self.condition(kind::METADATA_BLOCKED, blocked, reason, message));
         }
         conditions
+    }
+
+    fn condition(&self, kind: &str, holds: bool, reason: &str, message: &str) -> Condition {
+        Condition {
+            kind: kind.to_owned(),
+            status: ConditionStatus::of(holds),
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+            last_transition_time: self.now,
+            observed_generation: self.claim.metadata.generation,
+        }
     }
 }
 
@@ -173,27 +179,28 @@ async fn send(client: Client, notice: Notice, metrics: Metrics) {
     let api: Api<EniClaim> = Api::namespaced(client, &key.namespace);
     let parameters = PatchParams::apply(AGENT).force();
     let mut pause = FIRST_PAUSE;
+    let patch = match notice.patch() {
+        Ok(patch) => Patch::Apply(patch),
+        Err(error) => return tracing::error!(%error, "a report cannot be made"),
+    };
     loop {
         // Applying the same again changes nothing, so any failure may be tried again.
-        match api
-            .patch_status(&key.name, &parameters, &Patch::Apply(notice.patch()))
-            .await
-        {
+        match api.patch_status(&key.name, &parameters, &patch).await {
             Ok(_) => {
                 metrics.report(Outcome::Success);
-                return tracing::info!(claim = %key, state = notice.state(), "reported");
+                return tracing::info!(claim = %key, state = ?notice.state(), "reported");
             }
             // Gone, or another claim under the same name: the API server says 409 for a UID that differs, but also when
             // it lost against other writers too often, so that only a 409 that stays proves it.
             Err(kube::Error::Api(status))
                 if status.code == 404 || (status.code == 409 && pause == LONGEST_PAUSE) =>
             {
-                return tracing::info!(claim = %key, state = notice.state(), "nobody needs the report any more");
+                return tracing::info!(claim = %key, state = ?notice.state(), "nobody needs the report any more");
             }
             Err(error) => {
                 metrics.report(Outcome::Failure);
                 let error = Error::Api(Box::new(error));
-                tracing::warn!(claim = %key, state = notice.state(), %error, "the report is tried again");
+                tracing::warn!(claim = %key, state = ?notice.state(), %error, "the report is tried again");
             }
         }
         tokio::time::sleep(pause).await;

@@ -14,6 +14,8 @@ mod api;
 mod apply;
 #[path = "operator/cloud.rs"]
 mod cloud;
+#[path = "operator/lease.rs"]
+mod lease;
 #[path = "operator/process.rs"]
 mod process;
 #[path = "operator/story.rs"]

@@ -12,13 +12,14 @@ use crate::{
         AttachmentId, EniId, InstanceId, InterfaceName, Mac, NodeName, NodeUid, PodName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
     },
+    schema::NeverNull,
 };
 
 /// Observed state. The node's agent writes `device`, its part of `timeline` and the conditions Plugged and MetadataBlocked;
 /// the operator writes the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
+#[schemars(transform = NeverNull, extend("x-kubernetes-validations" = [
     {
         "rule": "!has(oldSelf.creation) || (has(self.creation) && self.creation.incarnation >= oldSelf.creation.incarnation)",
         "message": "creation.incarnation never decreases"
@@ -281,7 +282,7 @@ pub struct Address {
     /// The VPC's router in that subnet, for example 10.0.1.1.
     #[schemars(schema_with = "ip")]
     pub gateway: IpAddr,
-    /// Primary or Secondary.
+    /// Which of the ENI's addresses it is.
     pub role: AddressRole,
 }
 

@@ -11,6 +11,7 @@ pub mod id;
 pub mod interface;
 pub mod name;
 pub mod node;
+pub mod schema;
 pub mod tag;
 pub mod time;
 

@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Condition,
     id::{BootId, EniId, InstanceId, InstanceType, Mac, PodUid, Slot, Zone},
+    schema::NeverNull,
 };
 
 /// Observed state. The node's agent writes `agent`; the operator writes the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = NeverNull)]
 pub struct NodeStatus {
     /// The EC2 instance behind the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]

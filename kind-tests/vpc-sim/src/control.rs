@@ -1,20 +1,19 @@
 //! `/sim/*`: how tests and the cluster add instances, order faults and look at the world.
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
-
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Method, Response, StatusCode};
-use serde::Deserialize;
+use hyper::{Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
-use vpc::{AttachmentState, Eni, InstanceId, InstanceView, Launch};
+use vpc::{AttachmentState, Eni, InstanceId};
 
 use crate::{
     SimError,
     fault::Fault,
-    state::{World, now_ms},
-    wires::far,
+    settings::{ActionName, NewDelays, Settings},
+    state::{Call, World},
 };
+
+mod instances;
 
 /// A refusal: what the caller should know, and a status.
 struct Refusal(StatusCode, String);
@@ -47,10 +46,10 @@ impl From<vpc::Ec2Error> for Refusal {
 pub(crate) async fn respond(
     world: &World,
     method: &Method,
-    path: &str,
+    uri: &Uri,
     body: &str,
 ) -> Response<Full<Bytes>> {
-    let (status, value) = match route(world, method, path, body).await {
+    let (status, value) = match route(world, method, uri, body).await {
         Ok(value) => (StatusCode::OK, value),
         Err(Refusal(status, error)) => (status, json!({ "error": error })),
     };
@@ -59,103 +58,101 @@ pub(crate) async fn respond(
     response
 }
 
-async fn route(world: &World, method: &Method, path: &str, body: &str) -> Result<Value, Refusal> {
-    match (method, path.strip_prefix("/sim/").unwrap_or_default()) {
-        (&Method::POST, "instances") => launch(world, serde_json::from_str(body)?).await,
-        (&Method::DELETE, path) if path.starts_with("instances/") => {
-            let id = path.trim_start_matches("instances/").into();
-            terminate(world, &id).await
+async fn route(world: &World, method: &Method, uri: &Uri, body: &str) -> Result<Value, Refusal> {
+    let path: Vec<&str> = uri.path().split('/').skip(1).collect();
+    match (method, path.as_slice()) {
+        (&Method::POST, ["sim", "instances"]) => {
+            instances::launch(world, serde_json::from_str(body)?).await
         }
-        (&Method::GET, "calls") => Ok(world.look(|sim| json!(sim.calls))),
-        (&Method::GET, "audit") => audit(world).await,
-        (&Method::GET, "snapshot") => Ok(snapshot(world)),
-        (&Method::POST, "faults") => {
+        (&Method::POST, ["sim", "instances", id, verb]) => {
+            instances::change(world, &InstanceId::from(*id), verb).await
+        }
+        (&Method::DELETE, ["sim", "instances", id]) => {
+            instances::end(world, &InstanceId::from(*id)).await
+        }
+        (&Method::GET, ["sim", "calls"]) => calls(world, uri.query().unwrap_or_default()),
+        (&Method::GET, ["sim", "audit"]) => audit(world).await,
+        (&Method::GET, ["sim", "snapshot"]) => Ok(snapshot(world)),
+        (_, ["sim", "faults"]) => faults(world, method, body),
+        (_, ["sim", "settings"]) => settings(world, method, body),
+        (_, ["sim", "delays"]) => delays(world, method, body),
+        _ => Err(unknown(method, uri.path())),
+    }
+}
+
+fn unknown(method: &Method, path: &str) -> Refusal {
+    let sentence = format!("there is no {method} {path}");
+    Refusal(StatusCode::NOT_FOUND, sentence)
+}
+
+fn faults(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
+    match *method {
+        Method::GET => {
+            return Ok(world.look(|sim| json!(sim.faults.unspent().collect::<Vec<_>>())));
+        }
+        Method::POST => {
             let fault: Fault = serde_json::from_str(body)?;
             world.with(|sim| sim.faults.order(fault));
-            Ok(json!({}))
         }
-        (&Method::DELETE, "faults") => {
-            world.with(|sim| sim.faults.clear());
-            Ok(json!({}))
-        }
-        _ => Err(Refusal(
-            StatusCode::NOT_FOUND,
-            format!("there is no {method} {path}"),
-        )),
+        Method::DELETE => world.with(|sim| sim.faults.clear()),
+        _ => return Err(unknown(method, "/sim/faults")),
     }
-}
-
-/// The body of `POST /sim/instances`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct NewInstance {
-    name: String,
-    netns: String,
-    subnet_id: String,
-    private_ip: Option<Ipv4Addr>,
-    instance_type: String,
-    #[serde(default)]
-    security_group_ids: BTreeSet<String>,
-    #[serde(default)]
-    routes: Vec<String>,
-    #[serde(default = "yes")]
-    source_dest_check: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// Answers once the instance's `eth0` is there.
-async fn launch(world: &World, new: NewInstance) -> Result<Value, Refusal> {
-    let NewInstance {
-        name,
-        netns,
-        subnet_id,
-        private_ip,
-        instance_type,
-        security_group_ids,
-        routes,
-        source_dest_check,
-    } = new;
-    let route = |text: &String| {
-        text.parse()
-            .map_err(|e: vpc::NotACidr| Refusal(StatusCode::BAD_REQUEST, e.to_string()))
-    };
-    let launch = Launch {
-        name,
-        instance_type,
-        subnet: subnet_id.into(),
-        address: private_ip,
-        groups: security_group_ids.into_iter().map(Into::into).collect(),
-        routes: routes.iter().map(route).collect::<Result<_, _>>()?,
-        source_dest_check,
-    };
-    let InstanceView { instance, enis } = world.with(|sim| {
-        let view = sim.vpc.launch(launch, now_ms())?;
-        sim.namespaces.insert(view.instance.id.clone(), netns);
-        Ok::<_, Refusal>(view)
-    })?;
-    let Some(primary) = enis.first() else {
-        return Err(Refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the instance has no primary interface".to_owned(),
-        ));
-    };
-    let settled = world.settle().await;
-    if !world.wires().await?.1.contains(&far(&primary.id)) {
-        world.with(|sim| sim.vpc.terminate(&instance.id))?;
-        settled?;
-    }
-    Ok(
-        json!({ "instanceId": instance.id.as_str(), "mac": primary.mac.to_string(), "eniId": primary.id.as_str(), "zone": primary.zone }),
-    )
-}
-
-async fn terminate(world: &World, id: &InstanceId) -> Result<Value, Refusal> {
-    world.with(|sim| sim.vpc.terminate(id))?;
-    world.settle().await?;
     Ok(json!({}))
+}
+
+fn settings(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
+    match *method {
+        Method::GET => {}
+        Method::POST => {
+            let settings: Settings = serde_json::from_str(body)?;
+            world.with(|sim| sim.vpc.settings = settings.into());
+        }
+        _ => return Err(unknown(method, "/sim/settings")),
+    }
+    Ok(json!(Settings::from(
+        world.look(|sim| sim.vpc.settings.clone())
+    )))
+}
+
+fn delays(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
+    match *method {
+        Method::GET => {}
+        Method::POST => {
+            let delays: NewDelays = serde_json::from_str(body)?;
+            world.with(|sim| sim.vpc.delays = delays.applied_to(sim.vpc.delays));
+        }
+        _ => return Err(unknown(method, "/sim/delays")),
+    }
+    Ok(json!(NewDelays::from(world.look(|sim| sim.vpc.delays))))
+}
+
+/// The calls from the index `since` on, of one `action`.
+fn calls(world: &World, query: &str) -> Result<Value, Refusal> {
+    let bad = |why: String| Refusal(StatusCode::BAD_REQUEST, why);
+    let (mut since, mut action) = (0, None);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match name.as_ref() {
+            "since" => {
+                let index = value.parse();
+                since = index.map_err(|_| bad(format!("{value:?} is no index of a call")))?;
+            }
+            "action" => {
+                let known = ActionName::try_from(value.into_owned());
+                action = Some(known.map_err(|error| bad(error.to_string()))?);
+            }
+            other => return Err(bad(format!("there is no parameter {other}"))),
+        }
+    }
+    Ok(world.look(|sim| {
+        let wanted = |call: &&Call| action.is_none_or(|action| call.action == action.name());
+        json!(
+            sim.calls
+                .iter()
+                .skip(since)
+                .filter(wanted)
+                .collect::<Vec<_>>()
+        )
+    }))
 }
 
 /// A sentence for each thing that should not be; an empty list is a clean world.
@@ -202,7 +199,8 @@ fn snapshot(world: &World) -> Value {
     })
 }
 
-fn eni(eni: &Eni) -> Value {
+/// An interface as the log of calls and the snapshot show it.
+pub(crate) fn eni(eni: &Eni) -> Value {
     let attachment = eni.attachment().map(|attachment| {
         json!({
             "id": attachment.id.as_str(),

@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{HeaderMap, Response, header::AUTHORIZATION};
 use tokio::time::sleep;
-use vpc::world::REGION;
+use vpc::{Mutation, Vpc, world::REGION};
 
 use crate::{
+    control,
     fault::Refuse,
-    protocol::{Answer, Form, answer, request_id},
+    protocol::{Answer, Form, answer, mutation, request_id},
     state::{Call, World, now_ms},
 };
 
@@ -19,33 +20,54 @@ pub(crate) async fn respond(
     body: &str,
 ) -> Option<Response<Full<Bytes>>> {
     let form = Form::parse(body);
-    let action = form.get("Action").unwrap_or_default().to_owned();
-    let fault = world.with(|sim| sim.faults.strike(&action));
+    let fault = world.with(|sim| sim.faults.take(&form));
     if let Some(fault) = &fault {
         sleep(fault.delay()).await;
     }
     let now_ms = now_ms();
-    let refuse =
-        |status, code: &str, why| Answer::refused(status, code, why, request_id(body, now_ms));
-    let answer =
-        if let Some(Refuse { status, code }) = fault.as_ref().and_then(|f| f.refuse.as_ref()) {
-            refuse(*status, code, "refused by an ordered fault")
-        } else if signed(headers) {
-            world.with(|sim| answer(&mut sim.vpc, body, now_ms))
-        } else {
-            refuse(
-                401,
-                "AuthFailure",
-                "AWS was not able to validate the provided access credentials",
-            )
-        };
+    let before = world.with(|sim| mutation(&mut sim.vpc, body, now_ms));
+    let refuse = |status, code: &str, why: &str| {
+        Answer::refused(status, code, why, request_id(body, now_ms))
+    };
+    let answer = if let Some(Refuse {
+        status,
+        code,
+        message,
+    }) = fault.as_ref().and_then(|f| f.refuse.as_ref())
+    {
+        refuse(*status, code, message)
+    } else if signed(headers) {
+        let takes_ms = fault.as_ref().and_then(|fault| fault.takes_ms);
+        world.with(|sim| act(&mut sim.vpc, body, now_ms, takes_ms))
+    } else {
+        refuse(
+            401,
+            "AuthFailure",
+            "AWS was not able to validate the provided access credentials",
+        )
+    };
     let reply_lost = fault.is_some_and(|fault| fault.reply_lost);
-    log(world, &form, action, &answer, now_ms, reply_lost);
+    log(world, &form, before, &answer, now_ms, reply_lost);
     if reply_lost {
         None
     } else {
         Some(response(answer))
     }
+}
+
+/// Answers the call; what it begins takes `takes_ms` instead of the usual delay.
+fn act(vpc: &mut Vpc, body: &str, now_ms: u64, takes_ms: Option<u64>) -> Answer {
+    // What is due by now keeps its own delays.
+    vpc.advance(now_ms);
+    let usual = vpc.delays;
+    if let Some(takes_ms) = takes_ms {
+        vpc.delays.create_ms = takes_ms;
+        vpc.delays.attach_ms = takes_ms;
+        vpc.delays.detach_ms = takes_ms;
+    }
+    let answer = answer(vpc, body, now_ms);
+    vpc.delays = usual;
+    answer
 }
 
 fn response(answer: Answer) -> Response<Full<Bytes>> {
@@ -68,11 +90,13 @@ fn response(answer: Answer) -> Response<Full<Bytes>> {
 fn log(
     world: &World,
     form: &Form,
-    action: String,
+    mutation: Option<Mutation>,
     answer: &Answer,
     time_ms: u64,
     reply_lost: bool,
 ) {
+    let action = form.get("Action").unwrap_or_default().to_owned();
+    let before = mutation.map(|mutation| mutation.before.iter().map(control::eni).collect());
     tracing::info!(
         action,
         status = answer.status,
@@ -93,9 +117,11 @@ fn log(
     } = answer.clone();
     world.with(|sim| {
         sim.calls.push(Call {
+            index: sim.calls.len(),
             time_ms,
             action,
             parameters,
+            before,
             status,
             error,
             result,

@@ -107,7 +107,7 @@ async fn respond(
             head.uri.path(),
             &head.headers,
         )),
-        Door::Control => Ok(control::respond(world, &head.method, head.uri.path(), &body).await),
+        Door::Control => Ok(control::respond(world, &head.method, &head.uri, &body).await),
     }
 }
 

@@ -11,6 +11,7 @@ mod namespace;
 pub mod protocol;
 mod rules;
 mod server;
+mod settings;
 mod state;
 mod wires;
 

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         create_ms: create_delay,
         attach_ms: attach_delay,
         detach_ms: detach_delay,
+        ..vpc::Delays::default()
     };
     match serve(&Options {
         prefix,

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use vpc::{Response, Vpc};
+use vpc::{Mutation, Response, Vpc};
 
 mod call;
 mod form;
@@ -42,8 +42,16 @@ pub fn answer(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Answer {
                 result,
             }
         }
-        Err(error) => Answer::refused(400, error.code(), &error.to_string(), request_id),
+        Err(error) => Answer::refused(error.status(), error.code(), &error.to_string(), request_id),
     }
+}
+
+/// What the call in `form_body` would be about at `now_ms`, for tests that judge a call before [`answer`] makes it.
+/// `None` for a read, and for what is no call.
+pub fn mutation(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Option<Mutation> {
+    vpc.advance(now_ms);
+    let request = call::parse(&Form::parse(form_body)).ok()?;
+    vpc.mutation(&request)
 }
 
 fn made(response: &Response) -> Option<String> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 use vpc::{InstanceId, Vpc};
 
@@ -28,14 +29,32 @@ pub(crate) struct Sim {
     pub(crate) faults: Faults,
 }
 
+impl Sim {
+    /// Terminates an instance without the time that EC2 takes for it. It is still described.
+    pub(crate) fn terminate(&mut self, id: &InstanceId) -> Result<(), vpc::Ec2Error> {
+        let now_ms = now_ms();
+        let usual = self.vpc.delays;
+        self.vpc.delays.terminate_ms = 0;
+        let outcome = self.vpc.terminate(id, now_ms);
+        self.vpc.delays = usual;
+        self.vpc.advance(now_ms);
+        outcome
+    }
+}
+
 /// An EC2 call as the log shows it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
+    /// Its place in the log, from 0.
+    pub(crate) index: usize,
     /// When it was answered, in milliseconds since the epoch.
     pub(crate) time_ms: u64,
     pub(crate) action: String,
     pub(crate) parameters: BTreeMap<String, String>,
+    /// Of a mutating call: the interfaces that it names, as they were just before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Vec<Value>>,
     pub(crate) status: u16,
     /// EC2's code, if it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]

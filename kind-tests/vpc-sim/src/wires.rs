@@ -7,7 +7,7 @@ use std::{
 
 use futures::TryStreamExt;
 use rtnetlink::{Handle, packet_route::link::LinkAttribute};
-use vpc::{Cidr, EniId, InstanceId, Mac, Vpc};
+use vpc::{Cidr, EniId, Instance, InstanceId, InstanceState, Mac, Vpc};
 
 use crate::{
     SimError,
@@ -37,13 +37,14 @@ pub(crate) fn far(eni: &EniId) -> String {
     )
 }
 
-/// One wire for each ENI that an instance has at this moment, by the name of its far end.
+/// One wire for each ENI that a running instance has at this moment, by the name of its far end.
 pub(crate) fn wanted(
     vpc: &Vpc,
     namespaces: &BTreeMap<InstanceId, String>,
 ) -> BTreeMap<String, Wire> {
     let wire = |eni: &vpc::Eni| {
-        let instance = vpc.instance(eni.plugged_into()?)?;
+        let running = |instance: &&Instance| instance.state == InstanceState::Running;
+        let instance = vpc.instance(eni.plugged_into()?).filter(running)?;
         let wire = Wire {
             mac: eni.mac,
             address: eni.address,

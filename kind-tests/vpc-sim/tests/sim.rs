@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "sim/control.rs"]
+mod control;
 #[path = "sim/machine.rs"]
 mod machine;
 #[path = "sim/protocol.rs"]

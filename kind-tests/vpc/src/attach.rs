@@ -1,8 +1,8 @@
 //! How interfaces get to instances and leave them.
 
 use crate::{
-    Attach, Attachment, AttachmentId, AttachmentState, Ec2Error, Eni, EniState, Instance,
-    InstanceId, InstanceState, Vpc,
+    Attach, Attachment, AttachmentId, AttachmentState, Detach, Ec2Error, Eni, EniState, Event,
+    Instance, InstanceId, InstanceState, Transition, Vpc,
 };
 
 impl Vpc {
@@ -39,9 +39,12 @@ impl Vpc {
             .instance(&attach.instance)
             .ok_or_else(|| Ec2Error::InstanceNotFound(attach.instance.clone()))?;
         match instance.state {
-            InstanceState::Running => {}
-            InstanceState::Terminated => {
-                return Err(Ec2Error::InstanceNotRunning(instance.id.clone()));
+            InstanceState::Running | InstanceState::Stopped => {}
+            InstanceState::Pending { .. }
+            | InstanceState::Stopping { .. }
+            | InstanceState::ShuttingDown { .. }
+            | InstanceState::Terminated { .. } => {
+                return Err(Ec2Error::IncorrectInstanceState(instance.id.clone()));
             }
         }
         match eni.state {
@@ -107,21 +110,35 @@ impl Vpc {
     }
 
     /// Begins to take an interface away. One that is still attaching may be detached (unverified).
-    pub(crate) fn detach(&mut self, id: &AttachmentId, now_ms: u64) -> Result<(), Ec2Error> {
-        let due_ms = now_ms.saturating_add(self.delays.detach_ms);
+    /// By force it is gone at once, whatever the attachment was doing (unverified).
+    pub(crate) fn detach(&mut self, request: Detach, now_ms: u64) -> Result<(), Ec2Error> {
+        let Detach {
+            attachment: id,
+            force,
+        } = request;
+        let delay_ms = if force { 0 } else { self.delays.detach_ms };
+        let due_ms = now_ms.saturating_add(delay_ms);
         let attachment = self
-            .attachment_mut(id)
+            .attachment_mut(&id)
             .ok_or_else(|| Ec2Error::AttachmentNotFound(id.clone()))?;
         if attachment.is_primary() {
             return Err(Ec2Error::PrimaryEni);
         }
         match attachment.state {
-            AttachmentState::Attaching { .. } | AttachmentState::Attached => {
-                attachment.state = AttachmentState::Detaching { due_ms };
-                Ok(())
+            AttachmentState::Detaching { .. } if !force => {
+                return Err(Ec2Error::AlreadyDetaching(id));
             }
-            AttachmentState::Detaching { .. } => Err(Ec2Error::AlreadyDetaching(id.clone())),
+            AttachmentState::Attaching { .. }
+            | AttachmentState::Attached
+            | AttachmentState::Detaching { .. } => {
+                attachment.state = AttachmentState::Detaching { due_ms };
+            }
         }
+        if force {
+            let event = Event::Detached(id);
+            self.fire(&Transition { due_ms, event });
+        }
+        Ok(())
     }
 
     pub(crate) fn attachment_mut(&mut self, id: &AttachmentId) -> Option<&mut Attachment> {

@@ -19,8 +19,8 @@ pub enum Violation {
     /// A card holds more than its limit, or does not exist.
     #[error("a network card of {0} holds more interfaces than it can")]
     CardOverfull(InstanceId),
-    /// An attachment to nothing that runs.
-    #[error("{0} is attached to an instance that does not run")]
+    /// An attachment to an instance that is gone.
+    #[error("{0} is attached to an instance that is gone")]
     NoInstance(EniId),
     /// An interface outside its zone or network.
     #[error("{0} is attached outside its zone or network")]
@@ -76,7 +76,7 @@ impl Vpc {
     fn misplaced(&self, eni: &Eni, instance: &InstanceId) -> Option<Violation> {
         let Some(instance) = self
             .instance(instance)
-            .filter(|i| i.state == InstanceState::Running)
+            .filter(|i| !matches!(i.state, InstanceState::Terminated { .. }))
         else {
             return Some(Violation::NoInstance(eni.id.clone()));
         };

@@ -60,6 +60,7 @@ impl Vpc {
         let mut eni = self.new_eni(subnet, *address, groups, EniState::Pending { due_ms })?;
         eni.description.clone_from(description);
         eni.tags.clone_from(tags);
+        self.remember_eni(&eni.id, now_ms);
         self.enis.insert(eni.id.clone(), eni.clone());
         Ok(eni)
     }
@@ -78,6 +79,13 @@ impl Vpc {
             .ok_or_else(|| Ec2Error::SubnetNotFound(subnet.clone()))?
             .clone();
         let groups = self.check_groups(groups, &subnet)?;
+        if self
+            .settings
+            .eni_limit
+            .is_some_and(|limit| self.enis.len() >= limit)
+        {
+            return Err(Ec2Error::EniLimit);
+        }
         let address = self.pick(&subnet, address)?;
         let n = self.count();
         let Subnet {
@@ -135,7 +143,7 @@ impl Vpc {
             .eni(id)
             .ok_or_else(|| Ec2Error::EniNotFound(id.clone()))?;
         match eni.state {
-            EniState::InUse(_) => return Err(Ec2Error::EniInUse(id.clone())),
+            EniState::InUse(_) => return Err(Ec2Error::EniStillInUse(id.clone())),
             EniState::Pending { .. } | EniState::Available => {}
         }
         self.enis.remove(id);

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{AttachmentId, EniId, GroupId, InstanceId, SubnetId};
+use crate::{Action, AttachmentId, EniId, GroupId, InstanceId, SubnetId};
 
 /// A refusal. `Display` is EC2's message, so it keeps EC2's spelling.
 /// Codes: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
@@ -29,18 +29,21 @@ pub enum Ec2Error {
     /// A tag was asked for something that is not an interface of this world.
     #[error("The ID '{0}' is not valid")]
     ResourceNotFound(String),
-    /// The interface is attached, or on its way to or from an instance.
-    #[error("The network interface '{0}' is currently in use")]
+    /// Attach of an interface that is attached, or on its way to or from an instance.
+    #[error("Interface: [{0}] in use.")]
     EniInUse(EniId),
+    /// Delete of such an interface. <https://github.com/aws/amazon-vpc-cni-k8s/issues/1399>
+    #[error("Network interface '{0}' is currently in use.")]
+    EniStillInUse(EniId),
     /// The interface is still pending. Which code EC2 uses is unverified.
     #[error("The network interface '{0}' is not in the 'available' state")]
     EniPending(EniId),
     /// The attachment is detaching already. Which code EC2 uses is unverified.
     #[error("The attachment '{0}' is not in the 'attached' state")]
     AlreadyDetaching(AttachmentId),
-    /// The instance is neither running nor stopped.
+    /// The instance is in a state in which this cannot be done.
     #[error("The instance '{0}' is not in a valid state for this operation")]
-    InstanceNotRunning(InstanceId),
+    IncorrectInstanceState(InstanceId),
     /// The primary interface stays where it is.
     #[error("The network interface at device index 0 cannot be detached.")]
     PrimaryEni,
@@ -83,6 +86,9 @@ pub enum Ec2Error {
     /// The address lies outside the subnet, or is one of the five that EC2 keeps.
     #[error("Address {0} does not fall within the subnet's address range")]
     AddressOutside(Ipv4Addr),
+    /// The region holds as many interfaces as the account may have. The sentence is unverified.
+    #[error("The maximum number of network interfaces has been reached.")]
+    EniLimit,
     /// More security groups than one interface takes.
     #[error("The maximum number of security groups per interface has been reached.")]
     TooManyGroups,
@@ -112,6 +118,24 @@ pub enum Ec2Error {
         /// What was given.
         value: String,
     },
+    /// The bucket of the action is empty.
+    #[error("Request limit exceeded.")]
+    RequestLimitExceeded,
+    /// The caller may not call the action.
+    #[error(
+        "You are not authorized to perform this operation. User: {caller} is not authorized to perform: ec2:{action}{resource} \
+         because no identity-based policy allows the ec2:{action} action. Encoded authorization failure message: {encoded}"
+    )]
+    UnauthorizedOperation {
+        /// Who called.
+        caller: &'static str,
+        /// What.
+        action: Action,
+        /// On what, as a part of the sentence.
+        resource: String,
+        /// Another text each time, which only AWS can read.
+        encoded: String,
+    },
     /// An action that EC2, or this world, does not know.
     #[error("The action {0} is not valid for this web service.")]
     InvalidAction(String),
@@ -130,7 +154,7 @@ impl Ec2Error {
             Self::ResourceNotFound(_) => "InvalidID",
             Self::EniInUse(_) => "InvalidNetworkInterface.InUse",
             Self::EniPending(_) | Self::AlreadyDetaching(_) => "IncorrectState",
-            Self::InstanceNotRunning(_) => "IncorrectInstanceState",
+            Self::IncorrectInstanceState(_) => "IncorrectInstanceState",
             Self::PrimaryEni => "OperationNotPermitted",
             Self::OtherZone | Self::MaxResultsWithIds(_) => "InvalidParameterCombination",
             Self::OtherVpc => "InvalidParameter",
@@ -138,8 +162,10 @@ impl Ec2Error {
             | Self::NoSuchIndex(_)
             | Self::IndexTaken { .. }
             | Self::AddressOutside(_)
+            | Self::EniStillInUse(_)
             | Self::UnknownFilter(_)
             | Self::InvalidParameter { .. } => "InvalidParameterValue",
+            Self::EniLimit => "NetworkInterfaceLimitExceeded",
             Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
             Self::SubnetFull => "InsufficientFreeAddressesInSubnet",
             Self::AddressInUse(_) => "InvalidIPAddress.InUse",
@@ -148,7 +174,18 @@ impl Ec2Error {
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
             Self::TooManyFilterValues(_) => "FilterLimitExceeded",
             Self::MissingParameter(_) => "MissingParameter",
+            Self::UnauthorizedOperation { .. } => "UnauthorizedOperation",
+            Self::RequestLimitExceeded => "RequestLimitExceeded",
             Self::InvalidAction(_) => "InvalidAction",
+        }
+    }
+
+    /// The HTTP status that comes with the code.
+    pub fn status(&self) -> u16 {
+        match self.code() {
+            "UnauthorizedOperation" => 403,
+            "RequestLimitExceeded" => 503,
+            _ => 400,
         }
     }
 }

@@ -1,11 +1,8 @@
-//! Instances, what their types can hold, and how they begin and end.
+//! Instances, and what their types can hold.
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use crate::{
-    Attachment, AttachmentId, AttachmentState, Cidr, Ec2Error, Eni, EniState, GroupId, InstanceId,
-    SubnetId, Vpc,
-};
+use crate::{Cidr, Ec2Error, Eni, Event, GroupId, InstanceId, SubnetId, Transition};
 
 /// What an instance type can hold.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -51,17 +48,37 @@ pub struct Instance {
     pub subnet: SubnetId,
     /// Entries of the network's route table that point at its primary interface.
     pub routes: Vec<Cidr>,
-    /// Whether it lives.
+    /// Where it is between its start and its end.
     pub state: InstanceState,
 }
 
-/// Whether an instance lives.
+/// Where an instance is between its start and its end. Times are in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InstanceState {
+    /// It was stopped and starts.
+    Pending {
+        /// When it runs.
+        due_ms: u64,
+    },
     /// It runs.
     Running,
+    /// It is about to be stopped.
+    Stopping {
+        /// When it is.
+        due_ms: u64,
+    },
+    /// It does not run, keeps its interfaces, and can be started.
+    Stopped,
+    /// It is about to be terminated, and still has its interfaces.
+    ShuttingDown {
+        /// When it is terminated.
+        due_ms: u64,
+    },
     /// It is gone for good, and still described.
-    Terminated,
+    Terminated {
+        /// Until when.
+        due_ms: u64,
+    },
 }
 
 /// An instance as it is described.
@@ -96,9 +113,37 @@ impl InstanceState {
     /// EC2's name of the state.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Pending { .. } => "pending",
             Self::Running => "running",
-            Self::Terminated => "terminated",
+            Self::Stopping { .. } => "stopping",
+            Self::Stopped => "stopped",
+            Self::ShuttingDown { .. } => "shutting-down",
+            Self::Terminated { .. } => "terminated",
         }
+    }
+
+    /// EC2's number of the state.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Pending { .. } => 0,
+            Self::Running => 16,
+            Self::Stopping { .. } => 64,
+            Self::Stopped => 80,
+            Self::ShuttingDown { .. } => 32,
+            Self::Terminated { .. } => 48,
+        }
+    }
+
+    /// When it ends by itself, and what happens then to the instance `id`.
+    pub(crate) fn transition(self, id: &InstanceId) -> Option<Transition> {
+        let (due_ms, event) = match self {
+            Self::Running | Self::Stopped => return None,
+            Self::Pending { due_ms } => (due_ms, Event::Started(id.clone())),
+            Self::Stopping { due_ms } => (due_ms, Event::Stopped(id.clone())),
+            Self::ShuttingDown { due_ms } => (due_ms, Event::Terminated(id.clone())),
+            Self::Terminated { due_ms } => (due_ms, Event::Forgotten(id.clone())),
+        };
+        Some(Transition { due_ms, event })
     }
 }
 
@@ -111,93 +156,8 @@ impl InstanceType {
         names.iter().map(|name| Self::get(name)).collect()
     }
 
-    fn get(name: &str) -> Result<&'static Self, Ec2Error> {
+    pub(crate) fn get(name: &str) -> Result<&'static Self, Ec2Error> {
         let found = INSTANCE_TYPES.iter().find(|kind| kind.name == name);
         found.ok_or_else(|| Ec2Error::InstanceTypeNotFound(name.to_owned()))
-    }
-}
-
-impl Vpc {
-    /// A running instance with its primary interface attached.
-    pub fn launch(&mut self, launch: Launch, now_ms: u64) -> Result<InstanceView, Ec2Error> {
-        let Launch {
-            name,
-            instance_type,
-            subnet,
-            address,
-            groups,
-            routes,
-            source_dest_check,
-        } = launch;
-        let kind = InstanceType::get(&instance_type)?;
-        let mut eni = self.new_eni(&subnet, address, &groups, EniState::Available)?;
-        let id = InstanceId::from(format!("i-{:017x}", self.count()));
-        eni.source_dest_check = source_dest_check;
-        eni.state = EniState::InUse(Attachment {
-            id: AttachmentId::from(format!("eni-attach-{:017x}", self.count())),
-            instance: id.clone(),
-            card: 0,
-            device: 0,
-            asked_ms: now_ms,
-            delete_on_termination: true,
-            state: AttachmentState::Attached,
-        });
-        let instance = Instance {
-            id: id.clone(),
-            name,
-            kind,
-            subnet,
-            routes,
-            state: InstanceState::Running,
-        };
-        self.enis.insert(eni.id.clone(), eni.clone());
-        self.instances.insert(id, instance.clone());
-        Ok(InstanceView {
-            instance,
-            enis: vec![eni],
-        })
-    }
-
-    /// Ends an instance: interfaces marked so are deleted with it, the others become available.
-    pub fn terminate(&mut self, id: &InstanceId) -> Result<(), Ec2Error> {
-        let instance = self
-            .instances
-            .get_mut(id)
-            .ok_or_else(|| Ec2Error::InstanceNotFound(id.clone()))?;
-        instance.state = InstanceState::Terminated;
-        instance.routes.clear();
-        self.enis.retain(|_, eni| {
-            !eni.attachment()
-                .is_some_and(|a| a.instance == *id && a.delete_on_termination)
-        });
-        for eni in self
-            .enis
-            .values_mut()
-            .filter(|eni| eni.attachment().is_some_and(|a| a.instance == *id))
-        {
-            eni.state = EniState::Available;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn instance_views(&self) -> impl Iterator<Item = InstanceView> {
-        self.instances.values().map(|instance| {
-            let at = |eni: &Eni| {
-                eni.attachment()
-                    .filter(|a| a.instance == instance.id)
-                    .map(|a| (a.card, a.device))
-            };
-            let mut enis: Vec<Eni> = self
-                .enis
-                .values()
-                .filter(|eni| at(eni).is_some())
-                .cloned()
-                .collect();
-            enis.sort_by_key(at);
-            InstanceView {
-                instance: instance.clone(),
-                enis,
-            }
-        })
     }
 }

@@ -3,22 +3,31 @@
 //! Ids are handed out by a counter and time is an argument, so equal histories give equal worlds.
 //! Rules that no documentation settles are marked `unverified`, and listed in `docs/simulator.md`.
 
+mod action;
 mod address;
 mod attach;
 mod audit;
+mod authorization;
 mod cidr;
 mod create;
 mod describe;
 mod eni;
 mod error;
+mod filters;
+mod history;
 mod ids;
 mod instance;
+mod lifecycle;
 mod modify;
+mod mutation;
 mod request;
+mod settings;
 mod subnet;
+mod throttle;
 mod time;
 pub mod world;
 
+pub use action::Action;
 pub use audit::Violation;
 pub use cidr::{Cidr, NotACidr};
 pub use describe::{Filter, Query};
@@ -26,7 +35,9 @@ pub use eni::{Attachment, AttachmentState, Eni, EniState, Mac};
 pub use error::Ec2Error;
 pub use ids::{AttachmentId, EniId, GroupId, InstanceId, SubnetId, VpcId};
 pub use instance::{INSTANCE_TYPES, Instance, InstanceState, InstanceType, InstanceView, Launch};
-pub use request::{Attach, Change, Create, Request, Response};
+pub use mutation::Mutation;
+pub use request::{Attach, Change, Create, Detach, Request, Response};
+pub use settings::Settings;
 pub use subnet::{Ingress, Protocol, SecurityGroup, Source, Subnet, SubnetView};
 pub use time::{Delays, Event, Transition};
 pub use world::Vpc;

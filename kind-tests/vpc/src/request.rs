@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView, Query,
-    SecurityGroup, SubnetId, SubnetView, Vpc,
+    Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView,
+    Query, SecurityGroup, SubnetId, SubnetView, Vpc,
 };
 
 /// A call, named as the EC2 action.
@@ -20,7 +20,7 @@ pub enum Request {
     /// Give an interface to an instance.
     AttachNetworkInterface(Attach),
     /// Take an interface from its instance.
-    DetachNetworkInterface(AttachmentId),
+    DetachNetworkInterface(Detach),
     /// Change one attribute of an interface; EC2 takes one a call.
     ModifyNetworkInterfaceAttribute(EniId, Change),
     /// Tag interfaces.
@@ -72,6 +72,25 @@ pub struct Attach {
     pub device: u32,
 }
 
+/// The parameters of `DetachNetworkInterface`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Detach {
+    /// What.
+    pub attachment: AttachmentId,
+    /// Without waiting for the instance.
+    pub force: bool,
+}
+
+impl<T: Into<AttachmentId>> From<T> for Detach {
+    /// Without force.
+    fn from(attachment: T) -> Self {
+        Self {
+            attachment: attachment.into(),
+            force: false,
+        }
+    }
+}
+
 /// One change of `ModifyNetworkInterfaceAttribute`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
@@ -116,9 +135,42 @@ pub enum Response {
     Groups(Vec<SecurityGroup>, Option<String>),
 }
 
+impl Request {
+    /// Which action it calls.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::CreateNetworkInterface(_) => Action::CreateNetworkInterface,
+            Self::DeleteNetworkInterface(_) => Action::DeleteNetworkInterface,
+            Self::AttachNetworkInterface(_) => Action::AttachNetworkInterface,
+            Self::DetachNetworkInterface(_) => Action::DetachNetworkInterface,
+            Self::ModifyNetworkInterfaceAttribute(..) => Action::ModifyNetworkInterfaceAttribute,
+            Self::CreateTags { .. } => Action::CreateTags,
+            Self::DescribeNetworkInterfaces(_) => Action::DescribeNetworkInterfaces,
+            Self::DescribeInstances(_) => Action::DescribeInstances,
+            Self::DescribeInstanceTypes(_) => Action::DescribeInstanceTypes,
+            Self::DescribeSubnets(_) => Action::DescribeSubnets,
+            Self::DescribeSecurityGroups(_) => Action::DescribeSecurityGroups,
+        }
+    }
+}
+
 impl Vpc {
-    /// Does what `request` asks at the time `now_ms`, or refuses it and stays as it was.
+    /// Does what `request` asks at the time `now_ms`, or refuses it. A refused call changes nothing that a caller can
+    /// describe.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
+        // Which of the two comes first is unverified. Both come before a ClientToken is looked up.
+        self.throttle(&request, now_ms)?;
+        self.authorize(&request)?;
+        if self.settings.other_region {
+            return Self::empty(self.delays).act(request, now_ms);
+        }
+        for id in self.named(&request) {
+            self.remember_eni(&id, now_ms);
+        }
+        self.act(request, now_ms)
+    }
+
+    fn act(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
         match request {
             Request::CreateNetworkInterface(create) => self
                 .create(create, now_ms)
@@ -129,8 +181,8 @@ impl Vpc {
                 self.attach(attach, now_ms)
                     .map(|attachment| Response::Attached { attachment, card })
             }
-            Request::DetachNetworkInterface(id) => {
-                self.detach(&id, now_ms).map(|()| Response::Done)
+            Request::DetachNetworkInterface(detach) => {
+                self.detach(detach, now_ms).map(|()| Response::Done)
             }
             Request::ModifyNetworkInterfaceAttribute(eni, change) => {
                 self.modify(&eni, change).map(|()| Response::Done)
@@ -139,16 +191,16 @@ impl Vpc {
                 self.tag(&resources, &tags).map(|()| Response::Done)
             }
             Request::DescribeNetworkInterfaces(query) => query
-                .select(self.enis.values().cloned())
+                .select(self.seen(now_ms).enis.values().cloned())
                 .map(|(items, next)| Response::Enis(items, next)),
             Request::DescribeInstances(query) => query
-                .select(self.instance_views())
+                .select(self.seen(now_ms).instance_views())
                 .map(|(items, next)| Response::Instances(items, next)),
             Request::DescribeInstanceTypes(names) => {
                 InstanceType::named(&names).map(Response::InstanceTypes)
             }
             Request::DescribeSubnets(query) => query
-                .select(self.subnet_views())
+                .select(self.seen(now_ms).subnet_views())
                 .map(|(items, next)| Response::Subnets(items, next)),
             Request::DescribeSecurityGroups(query) => query
                 .select(self.groups.values().cloned())

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
-    Source, Subnet, SubnetId, VpcId, create::Granted,
+    Settings, Source, Subnet, SubnetId, VpcId,
+    create::Granted,
+    history::History,
+    throttle::{Bucket, Key},
 };
 
 /// The region of this world.
@@ -42,12 +45,19 @@ pub(crate) const DEFAULT: &str = "default";
 /// A region of EC2. Equal histories give equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Vpc {
-    pub(crate) delays: Delays,
+    /// How long EC2 takes. What is under way already keeps its time.
+    pub delays: Delays,
+    /// How the region behaves.
+    pub settings: Settings,
+    pub(crate) history: History,
+    pub(crate) buckets: BTreeMap<Key, Bucket>,
     pub(crate) subnets: BTreeMap<SubnetId, Subnet>,
     pub(crate) groups: BTreeMap<GroupId, SecurityGroup>,
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) enis: BTreeMap<EniId, Eni>,
     pub(crate) tokens: BTreeMap<String, Granted>,
+    /// Refusals for want of authorization so far.
+    pub(crate) denials: u64,
     counter: u64,
 }
 
@@ -56,12 +66,25 @@ impl Vpc {
     pub fn new(delays: Delays) -> Self {
         Self {
             delays,
+            settings: Settings::default(),
+            history: History::default(),
+            buckets: BTreeMap::new(),
             subnets: subnets().map(|subnet| (subnet.id.clone(), subnet)).into(),
             groups: groups().map(|group| (group.id.clone(), group)).into(),
             instances: BTreeMap::new(),
             enis: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            denials: 0,
             counter: 0,
+        }
+    }
+
+    /// A region in which nothing is.
+    pub(crate) fn empty(delays: Delays) -> Self {
+        Self {
+            subnets: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            ..Self::new(delays)
         }
     }
 

@@ -14,5 +14,15 @@ mod attach;
 mod create;
 #[path = "rules/describe.rs"]
 mod describe;
+#[path = "rules/lifecycle.rs"]
+mod lifecycle;
 #[path = "rules/makers.rs"]
 mod makers;
+#[path = "rules/mutation.rs"]
+mod mutation;
+#[path = "rules/settings.rs"]
+mod settings;
+#[path = "rules/stale.rs"]
+mod stale;
+#[path = "rules/throttle.rs"]
+mod throttle;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    claim::{Claim, ClaimKey, Report},
+    claim::{Claim, ClaimKey, Place, Report},
     mac::Mac,
 };
 
@@ -93,8 +93,8 @@ pub struct Facts {
     pub claims: BTreeMap<ClaimKey, Claim>,
     /// Whether `claims` is complete. Before, nothing is concluded from a claim that is not there.
     pub listed: bool,
-    /// Devices that are on the host.
-    pub devices: BTreeSet<Mac>,
+    /// Devices that are on the host, and since when, in milliseconds.
+    pub devices: BTreeMap<Mac, u64>,
     /// The journal.
     pub plugs: BTreeMap<Sandbox, Plug>,
     /// Requests without an answer.
@@ -140,6 +140,16 @@ impl Facts {
             self.learn(claim, now);
         }
         self.listed = true;
+    }
+
+    /// What was last reported of a claim's present attachment, on its way or taken.
+    pub fn reported<'a>(&'a self, claim: &'a Claim) -> Option<&'a Place> {
+        let attachment = claim.attachment.as_ref()?;
+        self.told
+            .get(&claim.key)
+            .or(claim.reported.as_ref())
+            .filter(|report| report.attachment == attachment.id)
+            .map(|report| &report.place)
     }
 
     /// Who has the device `mac`.

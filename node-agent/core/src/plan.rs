@@ -15,6 +15,9 @@ pub const LONGEST_ADD: u64 = 200_000;
 /// A DEL whose device did not come home so often succeeds: the namespace's end will bring it, and a pod must be able to go.
 pub const DEL_ATTEMPTS: u32 = 2;
 
+/// A device that waits for its pod is reported so long after it was seen. Most are plugged sooner, and their reports say both.
+pub const REPORT_SEEN_AFTER: u64 = 2_000;
+
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
@@ -71,6 +74,20 @@ pub fn plan(facts: &Facts, now: u64) -> Vec<Order> {
     round.orders
 }
 
+/// When a device that waits for its pod is to be reported next: until then nothing but time need pass.
+pub fn next_seen(facts: &Facts) -> Option<u64> {
+    let waiting = facts.claims.values().filter_map(|claim| {
+        let (eni, attachment) = (claim.eni.as_ref()?, claim.attachment.as_ref()?);
+        let since = facts.devices.get(&eni.mac)?;
+        let unsaid = !attachment.release
+            && !facts.busy.contains(&eni.mac)
+            && facts.holder(eni.mac).is_none()
+            && facts.reported(claim).is_none();
+        unsaid.then_some(since + REPORT_SEEN_AFTER)
+    });
+    waiting.min()
+}
+
 struct Round<'a> {
     facts: &'a Facts,
     now: u64,
@@ -110,7 +127,7 @@ impl Round<'_> {
                 },
             )) => self.wait(id, ask, &waits(claim, "its device goes home first")),
             Some(_) => self.plug(id, claim, eni.mac),
-            None if self.facts.devices.contains(&eni.mac) => self.plug(id, claim, eni.mac),
+            None if self.facts.devices.contains_key(&eni.mac) => self.plug(id, claim, eni.mac),
             None => {
                 let why = format!(
                     "its device with MAC {} has not appeared on the node",
@@ -145,7 +162,7 @@ impl Round<'_> {
         if self.taken.contains(&plug.mac) || plug.retry_at > self.now {
             return;
         }
-        let on_host = self.facts.devices.contains(&plug.mac);
+        let on_host = self.facts.devices.contains_key(&plug.mac);
         let goes = match plug.state {
             PlugState::Leaving => true,
             // A pod cannot send its device to the host: it came because the namespace died.
@@ -172,10 +189,7 @@ impl Round<'_> {
         if self.taken.contains(&eni.mac) {
             return;
         }
-        let before = self.facts.told.get(&claim.key).or(claim.reported.as_ref());
-        let before = before
-            .filter(|report| report.attachment == attachment.id)
-            .map(|report| &report.place);
+        let before = self.facts.reported(claim);
         let place = match self.facts.holder(eni.mac) {
             Some((sandbox, plug))
                 if plug.state == PlugState::Plugged && plug.attachment == attachment.id =>
@@ -187,11 +201,11 @@ impl Round<'_> {
             }
             Some(_) => return,
             None if attachment.release => Place::Released,
-            None if !self.facts.devices.contains(&eni.mac) => return,
-            None => match before {
-                Some(Place::Plugged { .. }) => Place::Home,
-                Some(Place::Seen | Place::Home | Place::Released) => return,
-                None => Place::Seen,
+            None => match (before, self.facts.devices.get(&eni.mac)) {
+                (_, None) | (Some(Place::Seen | Place::Home | Place::Released), Some(_)) => return,
+                (Some(Place::Plugged { .. }), Some(_)) => Place::Home,
+                (None, Some(since)) if self.now < since + REPORT_SEEN_AFTER => return,
+                (None, Some(_)) => Place::Seen,
             },
         };
         if before != Some(&place) {

@@ -6,7 +6,6 @@ use std::{
     path::Path,
 };
 
-use jiff::Timestamp;
 use node_agent_core::{
     facts::{Facts, PlugState, Sandbox},
     mac::Mac,
@@ -14,7 +13,7 @@ use node_agent_core::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{Engine, SCAN_LONGEST, SCAN_PAUSE, SCAN_PERIOD, SCAN_RETRY, work::Done},
+    engine::{Engine, SCAN_LONGEST, SCAN_PAUSE, SCAN_PERIOD, SCAN_RETRY, clock, work::Done},
     error::Error,
     kernel::{namespace::Namespace, netlink::Netlink},
     plug::Node,
@@ -141,10 +140,13 @@ impl Engine {
 
     fn take_scan(&mut self, scan: Scan) {
         let kept = self.scan.finish(&scan, &self.facts.busy);
-        self.facts.devices.retain(|mac| kept.contains(mac));
+        let now = self.now();
         self.facts
             .devices
-            .extend(scan.devices.iter().filter(|mac| !kept.contains(mac)));
+            .retain(|mac, _| kept.contains(mac) || scan.devices.contains(mac));
+        for mac in scan.devices.difference(&kept) {
+            self.facts.devices.entry(*mac).or_insert(now);
+        }
         for (sandbox, alive) in scan.alive {
             if let Some(plug) = self.facts.plugs.get_mut(&sandbox) {
                 plug.alive = alive;
@@ -161,9 +163,9 @@ impl Engine {
         }
         let held: Vec<Mac> = self.facts.plugs.values().map(|plug| plug.mac).collect();
         self.seen
-            .retain(|mac, _| self.facts.devices.contains(mac) || held.contains(mac));
-        for mac in &self.facts.devices {
-            self.seen.entry(*mac).or_insert_with(Timestamp::now);
+            .retain(|mac, _| self.facts.devices.contains_key(mac) || held.contains(mac));
+        for mac in self.facts.devices.keys() {
+            self.seen.entry(*mac).or_insert_with(clock);
         }
     }
 }

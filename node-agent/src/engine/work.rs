@@ -182,7 +182,8 @@ impl Engine {
             (None, Some((mac, claim))) => {
                 self.facts.plugs.remove(sandbox);
                 if !matches!(failed.error, Error::NoDevice { .. }) {
-                    self.facts.devices.insert(mac);
+                    let now = self.now();
+                    self.facts.devices.insert(mac, now);
                 }
                 let error =
                     CniError::new(code::KERNEL, format!("EniClaim {claim}: {}", failed.error));
@@ -209,7 +210,8 @@ impl Engine {
             Ok(found) => {
                 self.parts.metrics.home(Outcome::Success);
                 if let (Some(plug), true) = (self.facts.plugs.remove(sandbox), found) {
-                    self.facts.devices.insert(plug.mac);
+                    let now = self.now();
+                    self.facts.devices.insert(plug.mac, now);
                 }
                 tracing::info!(?sandbox, found, "the device is home");
             }

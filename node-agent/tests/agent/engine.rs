@@ -56,17 +56,16 @@ fn add_answers_with_the_interface_and_then_reports_it() {
         ),
         ("10.0.1.50/24", "10.0.1.1")
     );
-    let mut place = agent.place();
-    if place == Place::Seen {
-        place = agent.place();
-    }
+    let notice = agent.notice();
     assert_eq!(
-        place,
+        notice.report.place,
         Place::Plugged {
             pod_uid: "u-1".into(),
             container_id: "c1".into()
-        }
+        },
+        "what is plugged at once is not reported as seen before"
     );
+    assert!(notice.seen < notice.now, "but it says when it was seen");
     assert_eq!(agent.journal(), 1);
 }
 

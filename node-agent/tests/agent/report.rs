@@ -1,8 +1,8 @@
 //! What a report writes into a claim's status.
 
-use crds::claim::{DeviceState, EniClaim};
-use crds::condition::ConditionStatus;
-use node_agent::report::Notice;
+use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, node::Agent};
+use kube::api::DynamicObject;
+use node_agent::{presence, report::Notice};
 use node_agent_core::{
     claim::{Metadata, Place, Report},
     layout::Features,
@@ -37,13 +37,13 @@ fn plugged() -> Place {
 #[test]
 fn plugged_device_is_described_whole() {
     let notice = a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z");
-    assert_eq!(notice.patch()["metadata"]["uid"], "c-1");
+    assert_eq!(notice.patch().unwrap()["metadata"]["uid"], "c-1");
     let status = after(&a_claim(), &notice).status.unwrap();
     let device = status.device.unwrap();
     assert_eq!(device.state, DeviceState::Plugged);
     assert_eq!(
         (
-            device.pod_uid.as_deref(),
+            device.pod_uid.as_ref().map(|uid| uid.as_str()),
             device.container_id.as_deref(),
             device.if_name.as_deref()
         ),
@@ -102,7 +102,7 @@ fn kernel_without_the_hook_and_class_that_allows_are_told_apart() {
     let condition = |metadata, egress_hook| {
         let mut notice = a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z");
         (notice.metadata, notice.features.egress_hook) = (metadata, egress_hook);
-        notice.patch()["status"]["conditions"][1]["reason"]
+        notice.patch().unwrap()["status"]["conditions"][1]["reason"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -110,4 +110,41 @@ fn kernel_without_the_hook_and_class_that_allows_are_told_apart() {
     assert_eq!(condition(Metadata::Blocked, true), "Blocked");
     assert_eq!(condition(Metadata::Blocked, false), "NoEgressHook");
     assert_eq!(condition(Metadata::Allowed, true), "Allowed");
+}
+
+#[test]
+fn our_part_holds_no_field_of_the_operator() {
+    let notice = a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z");
+    let patch = notice.patch().unwrap();
+    let fields: Vec<_> = patch["status"].as_object().unwrap().keys().collect();
+    assert_eq!(fields, ["conditions", "device", "timeline"]);
+    assert_eq!(
+        patch["status"]["timeline"],
+        serde_json::json!({ "seen": "2026-01-01T00:00:01Z", "plugged": "2026-01-01T00:00:05Z" })
+    );
+}
+
+#[test]
+fn node_made_again_or_of_another_agent_is_told_apart_from_ours() {
+    let agent = |pod: &str| Agent {
+        version: "1".into(),
+        boot_id: "b".into(),
+        pod_uid: pod.into(),
+    };
+    let node = |status| -> DynamicObject {
+        let mut document = presence::patch("n1", &agent("a-1"));
+        document["status"] = status;
+        serde_json::from_value(document).unwrap()
+    };
+    let ours = node(presence::patch("n1", &agent("a-1"))["status"].clone());
+    assert!(presence::says(&ours, &agent("a-1")));
+    assert!(!presence::says(&ours, &agent("a-2")), "an agent before us");
+    let anew = node(serde_json::json!({ "capacity": 7 }));
+    assert!(!presence::says(&anew, &agent("a-1")), "made again");
+    let newer = serde_json::json!({ "version": "1", "bootId": "b", "podUid": "a-1", "later": {} });
+    let newer = node(serde_json::json!({ "agent": newer, "conditions": "of another form" }));
+    assert!(
+        presence::says(&newer, &agent("a-1")),
+        "only our part counts"
+    );
 }

@@ -226,8 +226,8 @@ pub fn claim_document() -> Value {
             "binding": { "podName": "web-0", "podUid": "u-1", "nodeUid": "n-1", "instanceId": "i-0123456789abcdef0", "since": "2026-01-01T00:00:00Z" },
             "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked" },
             "eni": { "id": ENI, "mac": MAC, "subnetId": "subnet-0123456789abcdef0", "vpcId": "vpc-0123456789abcdef0", "zone": "z", "securityGroupIds": [] },
-            "attachment": { "instanceId": "i-0123456789abcdef0", "networkCard": 0, "deviceIndex": 1, "id": "eni-attach-0123456789abcdef0", "release": false },
-            "ipam": { "addresses": [{ "address": "10.0.1.50/24", "gateway": "10.0.1.1", "primary": true }] }
+            "attachment": { "instanceId": "i-0123456789abcdef0", "networkCard": 0, "deviceIndex": 1, "id": "eni-attach-0123456789abcdef0" },
+            "ipam": { "addresses": [{ "address": "10.0.1.50", "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" }] }
         }
     })
 }
@@ -242,13 +242,15 @@ pub fn with(claim: EniClaim, pointer: &str, value: Value) -> EniClaim {
 }
 
 pub fn released(claim: EniClaim) -> EniClaim {
-    with(claim, "/status/attachment/release", json!(true))
+    let mut document = serde_json::to_value(claim).unwrap();
+    document["status"]["attachment"]["release"] = json!("Requested");
+    serde_json::from_value(document).unwrap()
 }
 
 /// The claim as it is after a report was taken.
 pub fn after(claim: &EniClaim, notice: &Notice) -> EniClaim {
     let mut document = serde_json::to_value(claim).unwrap();
-    for (field, value) in notice.patch()["status"].as_object().unwrap() {
+    for (field, value) in notice.patch().unwrap()["status"].as_object().unwrap() {
         document["status"][field] = value.clone();
     }
     serde_json::from_value(document).unwrap()

@@ -53,6 +53,18 @@ impl Version {
     }
 }
 
+impl From<&str> for Version {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl From<String> for Version {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
 /// This cluster, as AWS tags name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cluster {

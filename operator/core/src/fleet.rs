@@ -1,10 +1,34 @@
 //! The fleet: everything known, as one value; facts go in, orders come out.
 
+mod agenda;
+mod claims;
+mod cloud;
+mod events;
+mod give;
+mod index;
+mod learn;
+mod learn_claims;
+mod nodes;
+mod outcome;
+mod pods;
+mod queue;
+mod reads;
+mod refusal;
+mod shown;
+mod slots;
+mod sweep;
+mod watched;
+mod work;
+
 use std::collections::BTreeMap;
 
 use api::{Time, claim::Phase};
 
-use crate::order::{Fact, Order};
+use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
+use crate::order::{Action, Order, Target};
+
+/// Targets that are looked at in one call: facts that wait are then learnt before the next.
+const AT_ONCE: usize = 64;
 
 /// What is set from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,42 +62,124 @@ impl Default for Settings {
     }
 }
 
-/// Everything known and everything under way.
+/// Everything known and everything under way: what Kubernetes shows, what EC2 shows, who is where, what is being done.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fleet {
     settings: Settings,
+    watched: Watched,
+    cloud: Cloud,
+    index: Index,
+    work: Work,
 }
 
 impl Fleet {
     /// A fleet that knows nothing; nothing is decided before every list and one listing of our ENIs are complete.
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        Self {
+            work: Work::new(settings.budget_share),
+            settings,
+            watched: Watched::default(),
+            cloud: Cloud::default(),
+            index: Index::default(),
+        }
     }
 
-    /// Takes in one fact.
-    pub fn learn(&mut self, fact: Fact, now: Time) {
-        let _ = (fact, now);
-    }
-
-    /// What to do now: at most one order for each target.
+    /// What to do now: at most one order for each target, at most a bounded number; [`Self::wake`] says when there is more.
     pub fn next(&mut self, now: Time) -> Vec<Order> {
-        let _ = (now, &self.settings);
-        Vec::new()
+        let mut orders = Vec::new();
+        if !self.watched.is_complete() {
+            return orders;
+        }
+        self.read(now, &mut orders);
+        if self.cloud.is_listed && self.work.until(now).is_some() {
+            self.tell_refused(now, &mut orders);
+            for _ in 0..AT_ONCE {
+                let Some(target) = self.work.agenda.take(now) else {
+                    break;
+                };
+                self.consider(&target, now, &mut orders);
+            }
+            self.dispatch(now, &mut orders);
+        }
+        orders
     }
 
     /// When to call [`Self::next`] again although no fact came.
-    pub fn wake(&self) -> Option<Time> {
-        None
+    pub fn wake(&self, now: Time) -> Option<Time> {
+        if !self.watched.is_complete() {
+            return None;
+        }
+        let reads = self.next_read(now);
+        if !self.cloud.is_listed || self.work.until(now).is_none() {
+            return reads;
+        }
+        let queues = self
+            .work
+            .queues
+            .actions()
+            .into_iter()
+            .filter_map(|action| self.work.call_at(action, now));
+        queues.chain(reads).chain(self.work.agenda.first()).min()
     }
 
     /// Whether everything needed has been read, or the sentence that says what is missing.
     pub fn readiness(&self) -> Result<(), String> {
-        Ok(())
+        let missing = self.watched.missing();
+        if !missing.is_empty() {
+            return Err(format!(
+                "Kubernetes has not listed {} yet; the API server is down, or the operator's RBAC lacks a right",
+                missing.join(", ")
+            ));
+        }
+        if self.watched.cluster(None).is_none() {
+            return Err("there is no namespace kube-system to name the cluster by".to_owned());
+        }
+        if let Some((_, sentence)) = self.work.trouble.values().next() {
+            return Err(sentence.clone());
+        }
+        if self.cloud.is_listed {
+            Ok(())
+        } else {
+            Err("the cluster's ENIs have not been read from EC2 yet".to_owned())
+        }
     }
 
     /// How many claims are in each phase.
     pub fn census(&self) -> &BTreeMap<Phase, u32> {
-        const NONE: &BTreeMap<Phase, u32> = &BTreeMap::new();
-        NONE
+        &self.index.census
+    }
+
+    /// How many calls of each action the budget allows now.
+    pub fn tokens(&self, now: Time) -> impl Iterator<Item = (Action, i64)> {
+        self.work.budget.left(now)
+    }
+
+    /// How many ENIs carry our tag and belong to no claim.
+    pub fn orphans(&self) -> usize {
+        self.cloud.unowned.len()
+    }
+
+    /// Whether an order is under way.
+    pub fn is_busy(&self) -> bool {
+        !self.work.busy.is_empty()
+    }
+
+    fn consider(&mut self, target: &Target, now: Time, orders: &mut Vec<Order>) {
+        if self.work.busy.contains_key(target) {
+            return;
+        }
+        if let Some((_, until)) = self.work.rests.get(target)
+            && *until > now
+        {
+            return self.work.agenda.at(target.clone(), *until);
+        }
+        match target {
+            Target::Claim(key) => self.consider_claim(key, now, orders),
+            Target::Pod(key) => self.consider_pod(key, now, orders),
+            Target::Orphan(eni) => self.consider_orphan(eni, now, orders),
+            Target::Report(name) => self.consider_report(name, now, orders),
+            Target::Node(name) => self.consider_node(name, now, orders),
+            Target::PodRead(_) | Target::Read(_) => {}
+        }
     }
 }

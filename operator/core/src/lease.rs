@@ -3,6 +3,7 @@
 use api::{Time, time::SECOND};
 
 use crate::cluster::Version;
+
 /// Whether this process leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Term {

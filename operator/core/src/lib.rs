@@ -1,13 +1,28 @@
 //! The fleet of claims as a pure value, and every decision about it.
 
+pub mod admit;
+pub mod backoff;
+pub mod budget;
+pub mod capacity;
 pub mod claim;
 pub mod cluster;
+pub mod decision;
 pub mod ec2;
 pub mod error;
 pub mod fleet;
+pub mod goal;
 pub mod lease;
+pub mod message;
+pub mod node_report;
 pub mod order;
+pub mod place;
 pub mod reason;
+pub mod request;
+pub mod seen;
+pub mod status;
+pub mod step;
+pub mod subnet;
+pub mod token;
 
 pub use api::{
     Time,

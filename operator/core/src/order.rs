@@ -157,11 +157,6 @@ pub enum Object {
         /// UID of the node, its owner.
         uid: NodeUid,
     },
-    /// Delete the report of a node that was made again under its name.
-    DeleteReport {
-        /// The node.
-        node: NodeName,
-    },
     /// Write the operator's part of a report.
     Report {
         /// The node.
@@ -487,9 +482,9 @@ impl Object {
             | Self::AddFinalizer(claim)
             | Self::RemoveFinalizer(claim)
             | Self::DeleteClaim(claim) => Target::Claim(claim.key.clone()),
-            Self::NewReport { node, .. }
-            | Self::DeleteReport { node }
-            | Self::Report { node, .. } => Target::Report(node.clone()),
+            Self::NewReport { node, .. } | Self::Report { node, .. } => {
+                Target::Report(node.clone())
+            }
             Self::Node { node, .. } => Target::Node(node.clone()),
         }
     }

@@ -16,7 +16,7 @@ struct Operator {
 }
 
 impl Operator {
-    fn start(environment: &[(&str, &str)]) -> Self {
+    fn start(environment: &[(&str, &str)], flags: &[&str]) -> Self {
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -36,6 +36,7 @@ impl Operator {
         )
         .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
+            .args(flags)
             .env_clear()
             .env("KUBECONFIG", &kubeconfig)
             .env("HOME", home.path())
@@ -83,22 +84,22 @@ impl Operator {
         }
     }
 
-    /// Asks it to end, and says how it did.
-    fn terminate(mut self) -> bool {
+    /// Asks it to end, and says whether it ended well; it has 25 s where kubelet allows 30 s.
+    fn terminate(mut self, signal: &str) -> bool {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-TERM", &pid])
+                .args([signal, &pid])
                 .status()
                 .unwrap()
                 .success()
         );
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(25);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.success();
             }
-            assert!(Instant::now() < deadline, "still there 20 s after SIGTERM");
+            assert!(Instant::now() < deadline, "still there 25 s after {signal}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -111,13 +112,15 @@ impl Drop for Operator {
     }
 }
 
+const AWS: [(&str, &str); 3] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "a"),
+    ("AWS_SECRET_ACCESS_KEY", "b"),
+];
+
 #[test]
 fn it_lives_without_an_api_server_and_ends_when_asked() {
-    let operator = Operator::start(&[
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "a"),
-        ("AWS_SECRET_ACCESS_KEY", "b"),
-    ]);
+    let operator = Operator::start(&AWS, &[]);
     let says = operator.until("the reason", |o| {
         o.get("/readyz").filter(|(_, body)| body.contains("pods"))
     });
@@ -126,12 +129,38 @@ fn it_lives_without_an_api_server_and_ends_when_asked() {
     let metrics = operator.get("/metrics").unwrap().1;
     assert!(metrics.contains("eniclaim_operator_ready 0.0"), "{metrics}");
     assert_eq!(operator.get("/other").unwrap().0, 404);
-    assert!(operator.terminate());
+    assert!(operator.terminate("-TERM"));
+}
+
+#[test]
+fn with_every_flag_it_starts_and_ends_when_asked() {
+    let operator = Operator::start(
+        &[
+            &AWS[..],
+            &[
+                ("POD_NAME", "eniclaim-operator-0"),
+                ("POD_NAMESPACE", "net"),
+            ],
+        ]
+        .concat(),
+        &[
+            "--cluster-id=prod.eu-west-1",
+            "--budget-share=0.3",
+            "--sweep=dry-run",
+            "--agent-selector=app.kubernetes.io/component=agent",
+            "--lease-name=eniclaim-operator",
+            "--leader-elect-lease-duration=30s",
+        ],
+    );
+    operator.until("the reason", |o| {
+        o.get("/readyz").filter(|(_, body)| body.contains("pods"))
+    });
+    assert!(operator.terminate("-INT"));
 }
 
 #[test]
 fn without_a_region_it_waits_and_says_where_it_looked() {
-    let operator = Operator::start(&[]);
+    let operator = Operator::start(&[], &[]);
     let (status, body) = operator.until("the reason", |o| {
         o.get("/readyz").filter(|(_, body)| body.contains("region"))
     });
@@ -142,5 +171,40 @@ fn without_a_region_it_waits_and_says_where_it_looked() {
             .all(|source| body.contains(source)),
         "{body}"
     );
-    assert!(operator.terminate());
+    assert!(operator.terminate("-TERM"));
+}
+
+#[test]
+fn it_ends_when_asked_while_it_looks_for_its_region() {
+    // Instance metadata that takes connections and never answers: the look-up is in flight.
+    let metadata = TcpListener::bind("127.0.0.1:0").unwrap();
+    metadata.set_nonblocking(true).unwrap();
+    let address = format!("http://{}", metadata.local_addr().unwrap());
+    let operator = Operator::start(
+        &[
+            ("AWS_EC2_METADATA_DISABLED", "false"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &address),
+        ],
+        &[],
+    );
+    let _asks = operator.until("the look-up", |_| metadata.accept().ok());
+    assert!(operator.terminate("-TERM"));
+}
+
+#[test]
+fn a_wrong_flag_ends_it_with_a_sentence_that_says_what_fits() {
+    for (flag, says) in [
+        ("--cluster-id=prod*", "1 to 64 characters"),
+        ("--budget-share=2", "above 0 and at most 1"),
+        ("--sweep=maybe", "dry-run"),
+        ("--leader-elect-lease-duration=1s", "from 5s to 5m"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
+            .env_clear()
+            .arg(flag)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && said.contains(says), "{said}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What the API server itself says: refused objects, explained fields.
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use e2e::world::{SYSTEM, World};
 use serde_json::Value;
 
@@ -25,26 +25,42 @@ fn operators(world: &World, replicas: usize) -> anyhow::Result<()> {
 
 fn judge(world: &World, case: &Value) -> anyhow::Result<()> {
     let says = case["says"].as_str().unwrap_or_default();
-    if let Some(before) = case.get("before") {
+    // A status is written only to an object that is there, by its subresource; an apply leaves it out.
+    let of_status = case["accepted"]["status"].is_object();
+    if let Some(before) = case
+        .get("before")
+        .or(of_status.then_some(&case["accepted"]))
+    {
         world.apply(before)?;
     }
-    dry_run(world, &case["accepted"])?;
-    match dry_run(world, &case["refused"]) {
+    if case["before"]["status"].is_object() {
+        send(world, &case["before"], &["replace", "--subresource=status"])?;
+    }
+    let verb: &[&str] = if of_status {
+        &["replace", "--subresource=status", "--dry-run=server"]
+    } else {
+        &["apply", "--dry-run=server"]
+    };
+    send(world, &case["accepted"], verb).with_context(|| format!("{says}: the accepted object"))?;
+    match send(world, &case["refused"], verb) {
         Ok(()) => bail!("{says}: the API server took the refused object"),
         Err(error) => ensure!(
             format!("{error:#}").contains(says),
             "{says}: the API server said {error:#}"
         ),
     }
+    // The next case begins with a status of its own.
+    if of_status {
+        send(world, &case["accepted"], &["delete"])?;
+    }
     Ok(())
 }
 
-fn dry_run(world: &World, object: &Value) -> anyhow::Result<()> {
-    let file = world.cluster.state_dir().join("dry-run.json");
+fn send(world: &World, object: &Value, verb: &[&str]) -> anyhow::Result<()> {
+    let file = world.cluster.state_dir().join("judged.json");
     std::fs::write(&file, object.to_string())?;
-    world
-        .kubectl(&["apply", "--dry-run=server", "-f", &e2e::world::text(&file)])
-        .map(|_| ())
+    let file = e2e::world::text(&file);
+    world.kubectl(&[verb, &["-f", &*file]].concat()).map(|_| ())
 }
 
 /// `kubectl explain` has a sentence for every field.

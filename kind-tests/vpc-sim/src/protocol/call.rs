@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vpc::{Attach, Change, Create, Ec2Error, Filter, GroupId, Query, Request};
+use vpc::{Attach, Change, Create, Detach, Ec2Error, Filter, GroupId, Query, Request};
 
 use super::Form;
 
@@ -13,9 +13,10 @@ pub(super) fn parse(form: &Form) -> Result<Request, Ec2Error> {
             Request::DeleteNetworkInterface(form.need("NetworkInterfaceId")?.into())
         }
         "AttachNetworkInterface" => Request::AttachNetworkInterface(attach(form)?),
-        "DetachNetworkInterface" => {
-            Request::DetachNetworkInterface(form.need("AttachmentId")?.into())
-        }
+        "DetachNetworkInterface" => Request::DetachNetworkInterface(Detach {
+            attachment: form.need("AttachmentId")?.into(),
+            force: form.read("Force")?.unwrap_or(false),
+        }),
         "ModifyNetworkInterfaceAttribute" => Request::ModifyNetworkInterfaceAttribute(
             form.need("NetworkInterfaceId")?.into(),
             change(form)?,

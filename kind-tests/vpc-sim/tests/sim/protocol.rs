@@ -1,7 +1,7 @@
 //! The protocol by example; the SDK's own parser reads it in the operator's tests.
 
 use vpc::{Delays, Launch, Vpc, world};
-use vpc_sim::protocol::{Answer, answer};
+use vpc_sim::protocol::{Answer, answer, mutation};
 
 const CREATE: &str = "Action=CreateNetworkInterface&Version=2016-11-15&SubnetId=subnet-000000000000000a1\
      &SecurityGroupId.1=sg-000000000000000a2&SecurityGroupId.2=sg-000000000000000a3&ClientToken=token\
@@ -215,4 +215,21 @@ fn equal_calls_at_equal_times_get_equal_answers() {
     let run = |now_ms| granted(&mut a_world(), CREATE, now_ms);
     assert_eq!(run(5), run(5));
     assert_ne!(run(5).request_id, run(6).request_id);
+}
+
+#[test]
+fn mutating_call_can_be_judged_before_it_is_made() {
+    let mut vpc = a_world();
+    let created = granted(&mut vpc, CREATE, 0);
+    let eni = texts(&created, "networkInterfaceId")[0].to_owned();
+    let delete = format!("Action=DeleteNetworkInterface&NetworkInterfaceId={eni}");
+    let judged = mutation(&mut vpc, &delete, 1_000).unwrap();
+    assert_eq!(judged.before[0].status(), "available");
+    assert_eq!(judged.before[0].tags["a"], "1<2");
+    assert_eq!(mutation(&mut vpc, &delete, 1_000), Some(judged));
+    assert_eq!(mutation(&mut vpc, "Action=DescribeSubnets", 1_000), None);
+    assert_eq!(
+        mutation(&mut vpc, "Action=DeleteNetworkInterface", 1_000),
+        None
+    );
 }

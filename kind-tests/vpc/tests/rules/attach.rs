@@ -1,6 +1,6 @@
 //! How interfaces get to instances and leave them.
 
-use vpc::{Change, Create, Request, world};
+use vpc::{Create, Detach, Request, world};
 
 use crate::makers::{Does, LATER, a_launch, a_request, a_world};
 
@@ -184,30 +184,39 @@ fn primary_interface_is_not_detached() {
 }
 
 #[test]
-fn termination_deletes_what_is_marked_and_frees_the_rest() {
+fn force_ends_an_attachment_at_once_in_whatever_state() {
     let mut vpc = a_world();
     let instance = vpc.an_instance("m5.large");
-    let (kept, marked) = (vpc.an_available_eni(), vpc.an_available_eni());
-    vpc.attach(&kept, &instance, 0, 1).unwrap();
-    let attachment = vpc.attach(&marked, &instance, 0, 2).unwrap();
-    let change = Change::DeleteOnTermination {
-        attachment,
-        value: true,
+    let by_force = |vpc: &mut vpc::Vpc, attachment: &vpc::AttachmentId| {
+        let detach = Detach {
+            attachment: attachment.clone(),
+            force: true,
+        };
+        vpc.call(Request::DetachNetworkInterface(detach), 0)
     };
-    vpc.call(
-        Request::ModifyNetworkInterfaceAttribute(marked.clone(), change),
-        0,
-    )
-    .unwrap();
-    vpc.terminate(&instance).unwrap();
-    assert_eq!(
-        vpc.enis()
-            .map(|eni| (&eni.id, eni.status()))
-            .collect::<Vec<_>>(),
-        [(&kept, "available")]
-    );
-    assert_eq!(
-        vpc.attach(&kept, &instance, 0, 1).unwrap_err().code(),
-        "IncorrectInstanceState"
-    );
+    let eni = vpc.an_available_eni();
+    let attaching = vpc.attach(&eni, &instance, 0, 1).unwrap();
+    by_force(&mut vpc, &attaching).unwrap();
+    assert_eq!(vpc.eni(&eni).unwrap().status(), "available");
+    let attached = vpc.attach(&eni, &instance, 0, 1).unwrap();
+    vpc.advance(LATER);
+    vpc.detach(&attached).unwrap();
+    by_force(&mut vpc, &attached).unwrap();
+    assert_eq!(vpc.eni(&eni).unwrap().status(), "available");
+    let primary = vpc.enis().find(|eni| eni.is_primary()).unwrap();
+    let primary = primary.attachment().unwrap().id.clone();
+    let refused = by_force(&mut vpc, &primary).unwrap_err();
+    assert_eq!(refused.code(), "OperationNotPermitted");
+}
+
+#[test]
+fn delays_may_change_for_what_is_asked_later() {
+    let mut vpc = a_world();
+    let instance = vpc.an_instance("m5.large");
+    let (quick, slow) = (vpc.an_available_eni(), vpc.an_available_eni());
+    vpc.attach(&quick, &instance, 0, 1).unwrap();
+    vpc.delays.attach_ms = 600_000;
+    vpc.attach(&slow, &instance, 0, 2).unwrap();
+    let due: Vec<u64> = vpc.pending().iter().map(|t| t.due_ms).collect();
+    assert_eq!(due, [1_500, 600_000]);
 }

@@ -129,12 +129,12 @@ fn interface_in_use_is_not_deleted() {
     let attachment = vpc.attach(&eni, &instance, 0, 1).unwrap();
     assert_eq!(
         vpc.delete(&eni).unwrap_err(),
-        Ec2Error::EniInUse(eni.clone())
+        Ec2Error::EniStillInUse(eni.clone())
     );
     vpc.detach(&attachment).unwrap();
     assert_eq!(
         vpc.delete(&eni).unwrap_err().code(),
-        "InvalidNetworkInterface.InUse"
+        "InvalidParameterValue"
     );
     vpc.advance(LATER);
     vpc.delete(&eni).unwrap();

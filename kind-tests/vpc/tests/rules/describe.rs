@@ -116,6 +116,37 @@ fn pages_hold_every_interface_once_and_refuse_ids() {
 }
 
 #[test]
+fn unknown_filter_is_refused_although_nothing_would_reach_it() {
+    let mut vpc = a_world();
+    let unknown = enis(&mut vpc, by("colour", &["red"])).unwrap_err();
+    assert_eq!(unknown, Ec2Error::UnknownFilter("colour".to_owned()));
+    for request in [
+        Request::DescribeInstances(by("colour", &[])),
+        Request::DescribeSubnets(by("colour", &[])),
+        Request::DescribeSecurityGroups(by("colour", &[])),
+    ] {
+        let refused = vpc.call(request, 0).unwrap_err();
+        assert_eq!(refused.code(), "InvalidParameterValue");
+    }
+}
+
+#[test]
+fn filters_tell_whose_an_interface_is() {
+    let mut vpc = a_world();
+    let eni = vpc.an_available_eni().to_string();
+    let mut find = |name: &str, value: &str| enis(&mut vpc, by(name, &[value])).unwrap().0;
+    for (name, value) in [
+        ("interface-type", "interface"),
+        ("requester-managed", "false"),
+        ("operator.managed", "false"),
+        ("tag-key", "owner"),
+    ] {
+        assert_eq!(find(name, value), [eni.as_str()], "{name}");
+    }
+    assert_eq!(find("requester-id", "amazon-elb"), [""; 0]);
+}
+
+#[test]
 fn filter_takes_two_hundred_values() {
     let mut vpc = a_world();
     vpc.an_available_eni();
@@ -142,6 +173,13 @@ fn subnets_groups_types_and_instances_are_found_or_refused_by_id() {
         panic!("no subnets");
     };
     assert_eq!(subnets[0].free, 250);
+    vpc.an_available_eni();
+    let some = Query {
+        filters: by("available-ip-address-count", &["249"]).filters,
+        ..of(world::SUBNET_NODES)
+    };
+    let found = vpc.call(Request::DescribeSubnets(some), 0).unwrap();
+    assert!(matches!(found, Response::Subnets(subnets, _) if subnets.len() == 1));
     for (request, code) in [
         (
             Request::DescribeSubnets(of("subnet-none")),

@@ -92,7 +92,7 @@ impl Does for Vpc {
     }
 
     fn detach(&mut self, id: &AttachmentId) -> Result<Response, Ec2Error> {
-        self.call(Request::DetachNetworkInterface(id.clone()), 0)
+        self.call(Request::DetachNetworkInterface(id.clone().into()), 0)
     }
 
     fn delete(&mut self, eni: &EniId) -> Result<Response, Ec2Error> {

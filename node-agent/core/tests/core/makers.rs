@@ -123,7 +123,7 @@ impl Knowing for Facts {
     }
 
     fn device_on_host(mut self) -> Self {
-        self.devices.insert(mac());
+        self.devices.insert(mac(), 0);
         self
     }
 

@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
     facts::{Facts, PlugState},
-    plan::{Answer, Order, plan},
+    plan::{Answer, Order, next_seen, plan},
 };
 use proptest::prelude::*;
 
@@ -76,7 +76,9 @@ impl World {
             }
             Event::Del(i) => self.facts = self.facts.clone().asked_to_del(self.next_ask, &name(i)),
             Event::HangUp => drop(self.facts.asks.pop_first()),
-            Event::DeviceAppears if self.inside.is_none() => drop(self.facts.devices.insert(mac())),
+            Event::DeviceAppears if self.inside.is_none() => {
+                self.facts.devices.entry(mac()).or_insert(self.now);
+            }
             Event::Add(_) | Event::DeviceAppears => {}
             Event::NamespaceDies(i) => {
                 self.dead.push(name(i));
@@ -85,7 +87,7 @@ impl World {
                 }
                 if self.inside.as_ref() == Some(&name(i)) {
                     self.inside = None;
-                    self.facts.devices.insert(mac());
+                    self.facts.devices.insert(mac(), self.now);
                 }
             }
             Event::Release => self.claim(|c| c.attachment.as_mut().unwrap().release = true),
@@ -163,7 +165,7 @@ impl World {
                     // Undone: the device is home.
                     self.facts.plugs.remove(&ask.sandbox);
                     self.inside = None;
-                    self.facts.devices.insert(mac());
+                    self.facts.devices.insert(mac(), self.now);
                     return;
                 }
                 self.inside = Some(ask.sandbox.container_id.clone());
@@ -185,7 +187,7 @@ impl World {
                 self.facts.plugs.remove(&sandbox);
                 if self.inside.as_ref() == Some(&sandbox.container_id) {
                     self.inside = None;
-                    self.facts.devices.insert(mac());
+                    self.facts.devices.insert(mac(), self.now);
                 }
             }
             Order::Report(claim, report) => {
@@ -217,6 +219,7 @@ proptest! {
         world.now += 1_000_000;
         world.fails = false;
         world.settle();
+        prop_assert_eq!(next_seen(&world.facts), None, "a report is late");
         prop_assert!(world.facts.asks.is_empty(), "{:?}", world.facts.asks);
     }
 }

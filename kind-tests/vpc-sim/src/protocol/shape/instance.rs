@@ -28,7 +28,8 @@ struct Instance<'a> {
     placement: Placement<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     vpc_id: Option<&'a str>,
-    subnet_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subnet_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     private_ip_address: Option<String>,
     network_interface_set: Items<NetworkInterface<'a>>,
@@ -50,10 +51,8 @@ struct Placement<'a> {
 pub(super) fn reservation<'a>(vpc: &'a Vpc, view: &'a InstanceView) -> Reservation<'a> {
     let InstanceView { instance, enis } = view;
     let home = vpc.subnet(&instance.subnet);
-    let code = match instance.state {
-        InstanceState::Running => 16,
-        InstanceState::Terminated => 48,
-    };
+    // What is terminated lies nowhere.
+    let placed = !matches!(instance.state, InstanceState::Terminated { .. });
     Reservation {
         reservation_id: instance.id.as_str().replacen("i-", "r-", 1),
         owner_id: ACCOUNT,
@@ -62,14 +61,14 @@ pub(super) fn reservation<'a>(vpc: &'a Vpc, view: &'a InstanceView) -> Reservati
                 instance_id: instance.id.as_str(),
                 instance_type: instance.kind.name,
                 instance_state: State {
-                    code,
+                    code: instance.state.code(),
                     name: instance.state.name(),
                 },
                 placement: Placement {
                     availability_zone: home.map_or("", |subnet| subnet.zone.as_str()),
                 },
-                vpc_id: home.map(|subnet| subnet.vpc.as_str()),
-                subnet_id: instance.subnet.as_str(),
+                vpc_id: home.filter(|_| placed).map(|subnet| subnet.vpc.as_str()),
+                subnet_id: placed.then_some(instance.subnet.as_str()),
                 private_ip_address: enis.first().map(|eni| eni.address.to_string()),
                 network_interface_set: enis.iter().map(|eni| network_interface(vpc, eni)).collect(),
                 tag_set: Items {

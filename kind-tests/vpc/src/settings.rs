@@ -1,0 +1,21 @@
+//! What a test may change about a region while it runs.
+
+use std::collections::BTreeSet;
+
+use crate::Action;
+
+/// How the region behaves. The default is a healthy one without limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// Limits the rate of each action to this percentage of AWS's published numbers; `None` does not limit.
+    /// Less than two percent of some buckets is less than one call.
+    pub rate_percent: Option<u32>,
+    /// Describe calls show the state as it was so many milliseconds ago, but not from before the setting was made.
+    pub stale_ms: u64,
+    /// These are refused as not authorized.
+    pub denied: BTreeSet<Action>,
+    /// Nothing of this region is known, as if the caller had come to another one.
+    pub other_region: bool,
+    /// How many interfaces there may be, primary ones among them; `None` does not limit.
+    pub eni_limit: Option<usize>,
+}

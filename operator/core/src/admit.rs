@@ -1,0 +1,186 @@
+//! Who may have a claim.
+
+use api::id::ClassName;
+
+use crate::{
+    cluster::{Class, NamespaceFacts, Pod},
+    reason::{Note, Reason},
+};
+
+/// Whether this pod may have a claim; if not, the sentence that its Event says.
+pub fn admit(
+    pod: &Pod,
+    name: &ClassName,
+    class: Option<&Class>,
+    namespace: Option<&NamespaceFacts>,
+) -> Result<(), Note> {
+    if !pod.annotated {
+        return Err(Note::new(
+            Reason::NotAnnotated,
+            format!(
+                "the pod has the label eniclaim.io/class={name} but not the annotation of the same name and value, which the CNI plugin reads; create the pod again with both"
+            ),
+        ));
+    }
+    if pod.host_network {
+        return Err(Note::new(
+            Reason::HostNetwork,
+            "the pod uses the node's network (hostNetwork: true) and cannot have an ENI of its own; remove hostNetwork or the label eniclaim.io/class",
+        ));
+    }
+    let Some(class) = class else {
+        return Err(Note::new(
+            Reason::ClassNotFound,
+            format!(
+                "there is no EniClass {name}; create it, or correct the label and annotation eniclaim.io/class of the pod"
+            ),
+        ));
+    };
+    let selected = match (&class.namespaces, namespace) {
+        (Some(selector), Some(namespace)) => selector.selects(&namespace.labels),
+        (None, _) | (_, None) => false,
+    };
+    if selected {
+        return Ok(());
+    }
+    Err(Note::new(
+        Reason::NamespaceNotSelected,
+        format!(
+            "class {name} is not for namespace {}: spec.namespaceSelector of the class does not select its labels; change one of them",
+            pod.key.namespace
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use api::{Interface, Time};
+
+    use super::*;
+    use crate::cluster::{Ask, Key, Requirement, Selector};
+
+    fn pod() -> Pod {
+        Pod {
+            key: Key::new("shop", "web"),
+            uid: "p".into(),
+            asks: vec![Ask {
+                class: "app".into(),
+            }],
+            annotated: true,
+            host_network: false,
+            node: None,
+            requested: 1,
+            deleting: false,
+            terminal: false,
+            created: Time(0),
+        }
+    }
+
+    fn class(namespaces: Option<Selector>) -> Class {
+        Class {
+            name: "app".into(),
+            namespaces,
+            subnets: vec![],
+            groups: vec![],
+            interface: Interface::default(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    fn shop() -> NamespaceFacts {
+        NamespaceFacts {
+            name: "shop".into(),
+            uid: "n".into(),
+            labels: BTreeMap::from([("team".into(), "shop".into())]),
+            deleting: false,
+        }
+    }
+
+    fn selecting(requirement: Requirement) -> Selector {
+        Selector {
+            requirements: vec![requirement],
+        }
+    }
+
+    fn said(result: Result<(), Note>) -> Reason {
+        result.unwrap_err().reason
+    }
+
+    #[test]
+    fn absent_selector_selects_nothing_and_an_empty_one_everything() {
+        assert_eq!(
+            said(admit(
+                &pod(),
+                &"app".into(),
+                Some(&class(None)),
+                Some(&shop())
+            )),
+            Reason::NamespaceNotSelected
+        );
+        assert_eq!(
+            admit(
+                &pod(),
+                &"app".into(),
+                Some(&class(Some(Selector::default()))),
+                Some(&shop())
+            ),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn selectors_mean_what_label_selectors_mean() {
+        let one = |v: &str| std::collections::BTreeSet::from([v.to_owned()]);
+        for (requirement, selects) in [
+            (Requirement::In("team".into(), one("shop")), true),
+            (Requirement::In("team".into(), one("bank")), false),
+            (Requirement::NotIn("team".into(), one("shop")), false),
+            (Requirement::NotIn("stage".into(), one("prod")), true),
+            (Requirement::Exists("team".into()), true),
+            (Requirement::DoesNotExist("team".into()), false),
+        ] {
+            let admitted = admit(
+                &pod(),
+                &"app".into(),
+                Some(&class(Some(selecting(requirement.clone())))),
+                Some(&shop()),
+            )
+            .is_ok();
+            assert_eq!(admitted, selects, "{requirement:?}");
+        }
+    }
+
+    #[test]
+    fn each_refusal_names_its_cause() {
+        assert_eq!(
+            said(admit(&pod(), &"app".into(), None, Some(&shop()))),
+            Reason::ClassNotFound
+        );
+        assert_eq!(
+            said(admit(
+                &Pod {
+                    annotated: false,
+                    ..pod()
+                },
+                &"app".into(),
+                None,
+                None
+            )),
+            Reason::NotAnnotated
+        );
+        assert_eq!(
+            said(admit(
+                &Pod {
+                    host_network: true,
+                    ..pod()
+                },
+                &"app".into(),
+                None,
+                None
+            )),
+            Reason::HostNetwork
+        );
+    }
+}

@@ -1,0 +1,264 @@
+//! What EC2 shows, and how fresh that is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{
+    Time,
+    id::{ClaimUid, EniId, InstanceId, InstanceType},
+    time::{MINUTE, SECOND},
+};
+
+use crate::{
+    ec2::{EniView, Instance, TypeFacts},
+    seen::{EniSeen, Search, Steady},
+    subnet::Subnets,
+};
+
+/// A read may show an ENI this long after its deletion.
+const TOMBSTONE: i64 = 5 * MINUTE;
+/// Reads that agree over this time are believed.
+const STEADY: i64 = 5 * SECOND;
+/// Two searches by tag that prove something are this far apart.
+const SEARCHES_APART: i64 = 30 * SECOND;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Cloud {
+    /// Whether one listing of our ENIs is complete.
+    pub(super) is_listed: bool,
+    pub(super) enis: BTreeMap<EniId, EniRecord>,
+    /// ENIs by the claim that their tag names.
+    pub(super) tagged: BTreeMap<ClaimUid, BTreeSet<EniId>>,
+    /// ENIs that EC2 told us it deleted.
+    tombstones: BTreeMap<EniId, Time>,
+    tombstones_by_age: BTreeSet<(Time, EniId)>,
+    /// ENIs of ours that no claim names, and since when.
+    pub(super) unowned: BTreeMap<EniId, Time>,
+    pub(super) instances: BTreeMap<InstanceId, InstanceRecord>,
+    pub(super) types: BTreeMap<InstanceType, (Option<TypeFacts>, Time)>,
+    pub(super) subnets: Subnets,
+    searches: BTreeMap<ClaimUid, Searched>,
+    /// Instances that EC2 says are full, until they are tried again.
+    pub(super) full: BTreeMap<InstanceId, Time>,
+}
+
+/// What is known of one ENI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct EniRecord {
+    /// As the last read showed it, or that it did not.
+    pub(super) view: Option<EniView>,
+    /// Whether a read has shown that since our own last change.
+    is_fresh: bool,
+    /// When reads began to show just that.
+    since: Time,
+    /// Whether they have for long enough to be believed.
+    steady: Steady,
+    /// Whether a read by id said that there is none.
+    is_not_found: bool,
+    /// The last listing that showed it.
+    listed: u64,
+    /// Since when it has been detaching.
+    pub(super) detaching: Option<Time>,
+}
+
+/// What is known of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct InstanceRecord {
+    /// As the last read showed it; none: EC2 does not show it.
+    pub(super) instance: Option<Instance>,
+    /// When that read was asked for.
+    pub(super) read: Time,
+}
+
+/// Searches by tag that found nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Searched {
+    first: Time,
+    twice: bool,
+}
+
+impl Cloud {
+    /// What is known of an ENI.
+    pub(super) fn eni(&self, id: &EniId) -> EniSeen {
+        if self.tombstones.contains_key(id) {
+            return EniSeen::Deleted;
+        }
+        match self.enis.get(id) {
+            Some(EniRecord {
+                view: Some(view),
+                is_fresh: true,
+                steady,
+                ..
+            }) => EniSeen::Shown(Box::new(view.clone()), *steady),
+            Some(record) if record.is_fresh && record.is_not_found => EniSeen::NotFound,
+            Some(record) if record.is_fresh => EniSeen::Missing(record.steady),
+            Some(_) | None => EniSeen::Unknown,
+        }
+    }
+
+    /// Whether a fresh read shows that it is attached nowhere, or we know that it is gone.
+    pub(super) fn is_detached(&self, id: &EniId) -> bool {
+        self.tombstones.contains_key(id)
+            || self.enis.get(id).is_some_and(|record| {
+                record.is_fresh && record.view.as_ref().is_none_or(|v| v.attachment.is_none())
+            })
+    }
+
+    pub(super) fn is_deleted(&self, id: &EniId) -> bool {
+        self.tombstones.contains_key(id)
+    }
+
+    /// Takes in what a read showed; says whether that is news.
+    pub(super) fn record(&mut self, id: &EniId, view: Option<EniView>, now: Time) -> bool {
+        if self.is_deleted(id) {
+            return false;
+        }
+        if let Some(claim) = view.as_ref().and_then(|v| v.tags.claim.clone()) {
+            self.tagged.entry(claim).or_default().insert(id.clone());
+        }
+        let Some(record) = self.enis.get_mut(id) else {
+            if view.is_some() {
+                self.enis.insert(id.clone(), EniRecord::new(view, now));
+                return true;
+            }
+            self.enis.insert(id.clone(), EniRecord::new(None, now));
+            return true;
+        };
+        record.take(view, now)
+    }
+
+    /// A read by id says that there is none.
+    pub(super) fn record_not_found(&mut self, id: &EniId, now: Time) -> bool {
+        let changed = self.record(id, None, now);
+        match self.enis.get_mut(id) {
+            Some(record) if !record.is_not_found => {
+                record.is_not_found = true;
+                true
+            }
+            Some(_) | None => changed,
+        }
+    }
+
+    /// After a change of ours, only a read that began later says anything.
+    pub(super) fn invalidate(&mut self, id: &EniId) {
+        if let Some(record) = self.enis.get_mut(id) {
+            record.is_fresh = false;
+        }
+    }
+
+    /// A change of ours whose result is known.
+    pub(super) fn amend(&mut self, id: &EniId, now: Time, change: impl FnOnce(&mut EniView)) {
+        if let Some(record) = self.enis.get_mut(id)
+            && let Some(mut view) = record.view.clone()
+        {
+            change(&mut view);
+            record.take(Some(view), now);
+        }
+    }
+
+    /// EC2 deleted it. Reads may go on showing it for a while.
+    pub(super) fn bury(&mut self, id: &EniId, now: Time) {
+        while let Some((at, old)) = self.tombstones_by_age.first().cloned() {
+            if now.since(at) < TOMBSTONE {
+                break;
+            }
+            self.tombstones_by_age.pop_first();
+            self.tombstones.remove(&old);
+        }
+        self.forget(id);
+        self.tombstones.insert(id.clone(), now);
+        self.tombstones_by_age.insert((now, id.clone()));
+    }
+
+    /// Drops the record of an ENI that nobody asks about any more.
+    pub(super) fn forget(&mut self, id: &EniId) {
+        self.unowned.remove(id);
+        if let Some(claim) = self
+            .enis
+            .remove(id)
+            .and_then(|record| record.view?.tags.claim)
+        {
+            super::index::remove(&mut self.tagged, &claim, id);
+        }
+    }
+
+    /// Marks an ENI as shown by the present listing.
+    pub(super) fn list(&mut self, id: &EniId, number: u64) {
+        if let Some(record) = self.enis.get_mut(id) {
+            record.listed = number;
+        }
+    }
+
+    /// ENIs that reads before showed and the listing of that number did not.
+    pub(super) fn unlisted(&self, number: u64) -> Vec<EniId> {
+        self.enis
+            .iter()
+            .filter(|(_, record)| record.listed != number && record.view.is_some())
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// What the searches for a claim's ENI by tag have shown.
+    pub(super) fn search(&self, claim: &ClaimUid) -> Search {
+        match self.searches.get(claim) {
+            Some(Searched { twice: true, .. }) => Search::Nothing,
+            Some(_) | None => Search::Running,
+        }
+    }
+
+    /// A complete read by tag that began at `began` showed no ENI of the claim.
+    pub(super) fn searched(&mut self, claim: &ClaimUid, began: Time) {
+        let first = Searched {
+            first: began,
+            twice: false,
+        };
+        let searched = self.searches.entry(claim.clone()).or_insert(first);
+        searched.twice |= began.since(searched.first) >= SEARCHES_APART;
+    }
+
+    /// A request was sent: what was searched before proves nothing.
+    pub(super) fn restart_search(&mut self, claim: &ClaimUid) {
+        self.searches.remove(claim);
+    }
+}
+
+impl EniRecord {
+    fn new(view: Option<EniView>, now: Time) -> Self {
+        Self {
+            detaching: detaching(view.as_ref()).then_some(now),
+            view,
+            is_fresh: true,
+            since: now,
+            steady: Steady::Once,
+            is_not_found: false,
+            listed: 0,
+        }
+    }
+
+    fn take(&mut self, view: Option<EniView>, now: Time) -> bool {
+        if self.is_fresh && self.view == view {
+            let steady = if now.since(self.since) >= STEADY {
+                Steady::Yes
+            } else {
+                self.steady
+            };
+            let news = self.steady != steady;
+            self.steady = steady;
+            return news;
+        }
+        let same = self.view == view;
+        if !same {
+            self.since = now;
+            self.steady = Steady::Once;
+        }
+        self.detaching = detaching(view.as_ref()).then(|| self.detaching.unwrap_or(now));
+        self.is_not_found &= view.is_none();
+        self.view = view;
+        self.is_fresh = true;
+        true
+    }
+}
+
+fn detaching(view: Option<&EniView>) -> bool {
+    view.and_then(|v| v.attachment.as_ref())
+        .is_some_and(|a| a.state == crate::ec2::AttachmentState::Detaching)
+}

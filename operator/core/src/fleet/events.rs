@@ -1,0 +1,157 @@
+//! Events: who waits and for what, published when it begins, when its reason changes, and now and then while it lasts.
+
+use api::{
+    Time,
+    time::{MINUTE, SECOND},
+};
+
+use super::Fleet;
+use crate::{
+    claim::Claim,
+    cluster::Pod,
+    decision::{Act, Decision},
+    order::{About, Event, Order, Target, Unreadable},
+    reason::{Note, Reason, Tone},
+};
+
+/// Kubernetes forgets Events after an hour; a pod that waits longer must still say why.
+const AGAIN: i64 = 10 * MINUTE;
+/// Waiting this long for a turn is worth a sentence.
+const QUEUED: i64 = 3 * SECOND;
+
+impl Fleet {
+    /// Publishes what the claim waits for, on its pod while that is there, else on the claim.
+    pub(super) fn tell_claim(
+        &mut self,
+        claim: &Claim,
+        note: &Note,
+        now: Time,
+        orders: &mut Vec<Order>,
+    ) {
+        let target = Target::Claim(claim.key.clone());
+        let about = match self.pod_of(claim) {
+            Some(pod) => About::Pod(pod.key.clone(), pod.uid.clone()),
+            None => About::Claim(claim.key.clone(), claim.uid.clone()),
+        };
+        let after = match note.reason {
+            // Most pods are scheduled in a second, and most slots become free in two.
+            Reason::NotScheduled => self.pod_of(claim).map(|pod| pod.created.after(5 * SECOND)),
+            _ => None,
+        };
+        if let Some(after) = after.filter(|after| *after > now) {
+            return self.work.agenda.at(target, after);
+        }
+        // What follows the loss of an ENI is told by its conditions; the loss itself must not be overwritten at once.
+        self.tell(target, about, note.clone(), now, orders);
+    }
+
+    /// Publishes why a pod gets no claim.
+    pub(super) fn tell_pod(&mut self, pod: &Pod, note: Note, now: Time, orders: &mut Vec<Order>) {
+        let about = About::Pod(pod.key.clone(), pod.uid.clone());
+        self.tell(Target::Pod(pod.key.clone()), about, note, now, orders);
+    }
+
+    fn tell(
+        &mut self,
+        target: Target,
+        about: About,
+        note: Note,
+        now: Time,
+        orders: &mut Vec<Order>,
+    ) {
+        if note.reason.tone() == Tone::Silent {
+            return;
+        }
+        if let Some((told, at)) = self.work.told.get(&target)
+            && *told == note.reason
+        {
+            // What is good is said once.
+            if note.reason.tone() == Tone::Warning {
+                let again = at.after(AGAIN);
+                if again > now {
+                    return self.work.agenda.at(target, again);
+                }
+            } else {
+                return;
+            }
+        }
+        self.work.told.insert(target.clone(), (note.reason, now));
+        if note.reason.tone() == Tone::Warning {
+            self.work.agenda.at(target, now.after(AGAIN));
+        }
+        Self::publish(Event { about, note }, orders);
+    }
+
+    /// The very pod that a claim is for.
+    pub(super) fn pod_of(&self, claim: &Claim) -> Option<&Pod> {
+        let owner = claim.owner.as_ref()?;
+        let pod = self.watched.pods.get(&claim.pod_key()?)?;
+        (pod.uid == owner.uid).then_some(pod)
+    }
+
+    /// The place in the queue, once waiting for it takes noticeably long.
+    pub(super) fn queue_note(
+        &self,
+        target: &Target,
+        decision: &Decision,
+        now: Time,
+    ) -> Option<Note> {
+        let Some(Act::Effect(effect)) = &decision.act else {
+            return None;
+        };
+        let (action, place) = self.work.queues.place(target)?;
+        let wait = self.work.budget.wait(action, place, now);
+        (action == effect.action() && wait >= QUEUED).then(|| {
+            Note::new(
+                Reason::Queued,
+                format!(
+                    "waits for {action}, {place}th in the queue for EC2's request rate, about {} s",
+                    wait / 1_000
+                ),
+            )
+        })
+    }
+
+    /// A write that the API server refuses is told on the pod, or on the claim.
+    pub(super) fn refused_write(&mut self, target: &Target, note: Note, now: Time) {
+        self.work.refused.push((target.clone(), note, now));
+    }
+
+    /// Events that came up while facts were learnt.
+    pub(super) fn tell_refused(&mut self, now: Time, orders: &mut Vec<Order>) {
+        for (target, note, _) in std::mem::take(&mut self.work.refused) {
+            match &target {
+                Target::Pod(key) => {
+                    if let Some(pod) = self.watched.pods.get(key).cloned() {
+                        self.tell_pod(&pod, note, now, orders);
+                    }
+                }
+                Target::Claim(key) => {
+                    if let Some(claim) = self.watched.claim(key).cloned() {
+                        self.tell_claim(&claim, &note, now, orders);
+                    }
+                }
+                Target::Orphan(_)
+                | Target::Node(_)
+                | Target::Report(_)
+                | Target::PodRead(_)
+                | Target::Read(_) => {}
+            }
+        }
+        for event in std::mem::take(&mut self.work.events) {
+            Self::publish(event, orders);
+        }
+    }
+
+    /// An object that this version cannot read is told on the object.
+    pub(super) fn learn_unreadable(&mut self, object: Unreadable, _: Time) {
+        let Unreadable { about, error } = object;
+        let message = format!(
+            "this version of the operator cannot read the object and passes it over: {error}; correct it, or update the operator"
+        );
+        self.work.events.push(Event {
+            about,
+            note: Note::new(Reason::Unreadable, message),
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! Giving orders: each is remembered as under way, with what it promises.
+
+use api::Time;
+
+use super::{Fleet, work::Busy};
+use crate::{
+    claim::Claim,
+    cluster::Key,
+    order::{ClaimRef, Ec2Order, Effect, Event, Object, Order, Read, StatusWrite, Target, Write},
+    seen::Sends,
+};
+
+impl Fleet {
+    /// Writes to Kubernetes; false: too many are on their way, and the target is looked at again.
+    pub(super) fn write(&mut self, object: Object, now: Time, orders: &mut Vec<Order>) -> bool {
+        let target = object.target();
+        let Some(not_after) = self.work.until(now) else {
+            return false;
+        };
+        if !self.work.may_write(&target) {
+            return false;
+        }
+        let mut busy = Busy::default();
+        match &object {
+            Object::Status(StatusWrite { claim, status }) => {
+                busy.claim = Some(claim.uid.clone());
+                busy.status = Some(status.clone());
+                self.promise(&claim.key, status, now);
+            }
+            Object::AddFinalizer(claim)
+            | Object::RemoveFinalizer(claim)
+            | Object::DeleteClaim(claim) => busy.claim = Some(claim.uid.clone()),
+            Object::NewClaim(_)
+            | Object::NewReport { .. }
+            | Object::Report { .. }
+            | Object::Node { .. } => {}
+        }
+        self.work.begin_write(target, busy);
+        orders.push(Order::Write(Write { object, not_after }));
+        true
+    }
+
+    /// From now on the status that is being written counts for places.
+    fn promise(&mut self, key: &Key, status: &api::ClaimStatus, now: Time) {
+        let Some(claim) = self.watched.claim(key).cloned() else {
+            return;
+        };
+        let before = claim.status.creation.as_ref().map(|c| c.incarnation);
+        if let Some(creation) = &status.creation
+            && before != Some(creation.incarnation)
+            && let Some(record) = self.cloud.subnets.get_mut(&creation.request.subnet_id)
+        {
+            record.promised += 1;
+            if let Some(block) = &mut record.block {
+                // This claim tries whether there are addresses again; the others wait for its answer.
+                block.until = block.until.max(now.after(10_000));
+            }
+        }
+        let placed = self.intended(&claim).clone();
+        self.index.remove_status(key, &placed);
+        self.index.add_status(key, status);
+    }
+
+    /// Gives the effects whose turn it is, as far as the budget goes.
+    pub(super) fn dispatch(&mut self, now: Time, orders: &mut Vec<Order>) {
+        for action in self.work.queues.actions() {
+            while self.work.call_at(action, now).is_none() {
+                let agenda = &self.work.agenda;
+                let Some((target, effect)) =
+                    self.work.queues.take(action, |t| !agenda.is_marked(t))
+                else {
+                    break;
+                };
+                if self.work.budget.take(action, now) {
+                    self.change(target, effect, now, orders);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, target: Target, effect: Effect, now: Time, orders: &mut Vec<Order>) {
+        let Some(not_after) = self.work.until(now) else {
+            return;
+        };
+        let mut uid = None;
+        if let Target::Claim(key) = &target
+            && let Some(claim) = self.watched.claim(key)
+        {
+            uid = Some(claim.uid.clone());
+            if let Effect::Create(creation) = &effect {
+                let incarnation = creation.incarnation;
+                let claim = claim.uid.clone();
+                self.cloud.restart_search(&claim);
+                self.sending(&key.clone(), incarnation, now);
+            }
+        }
+        if let Some((_, until)) = self.work.paused.get_mut(&effect.action()) {
+            // This one tries whether the action is allowed again; the others wait for its answer.
+            *until = until.max(&mut now.after(10_000)).to_owned();
+        }
+        self.work.begin_call(target.clone(), uid, effect.clone());
+        orders.push(Order::Ec2(Ec2Order {
+            target,
+            effect,
+            not_after,
+        }));
+    }
+
+    /// A request is being sent: until it is answered nobody knows what it made.
+    fn sending(&mut self, key: &Key, incarnation: u32, now: Time) {
+        let known = self.sends(key, incarnation);
+        let sends = match known {
+            Sends::None | Sends::Refused => Sends::Refused,
+            Sends::Inconclusive => Sends::Inconclusive,
+        };
+        self.work.sends.insert(
+            key.clone(),
+            super::work::Sent {
+                incarnation,
+                sends,
+                at: now,
+            },
+        );
+    }
+
+    /// What is known of the sends of a claim's present request; what this process has not seen itself is inconclusive.
+    pub(super) fn sends(&self, key: &Key, incarnation: u32) -> Sends {
+        match self.work.sends.get(key) {
+            Some(sent) if sent.incarnation == incarnation => sent.sends,
+            Some(_) | None => Sends::Inconclusive,
+        }
+    }
+
+    pub(super) fn ask(&mut self, read: Read, now: Time, orders: &mut Vec<Order>) {
+        let target = read.target();
+        match &target {
+            Target::Read(topic) => {
+                self.work.reads.insert(
+                    *topic,
+                    super::work::ReadInFlight {
+                        read: read.clone(),
+                        began: now,
+                        touched: std::collections::BTreeSet::new(),
+                    },
+                );
+                // Orders of EC2 that are under way change what this read shows.
+                let changing: Vec<_> = self
+                    .work
+                    .busy
+                    .values()
+                    .filter_map(|busy| busy.effect.as_ref()?.eni().cloned())
+                    .collect();
+                if let Some(read) = self.work.reads.get_mut(topic) {
+                    read.touched.extend(changing);
+                }
+            }
+            Target::PodRead(_) => {
+                self.work.busy.insert(target, Busy::default());
+            }
+            Target::Claim(_)
+            | Target::Orphan(_)
+            | Target::Pod(_)
+            | Target::Node(_)
+            | Target::Report(_) => {}
+        }
+        orders.push(Order::Read(read));
+    }
+
+    pub(super) fn publish(event: Event, orders: &mut Vec<Order>) {
+        orders.push(Order::Publish(event));
+    }
+
+    /// The claim's status as it is, or as it is being written.
+    pub(super) fn intended<'a>(&'a self, claim: &'a Claim) -> &'a api::ClaimStatus {
+        self.work
+            .busy
+            .get(&Target::Claim(claim.key.clone()))
+            .filter(|busy| busy.claim.as_ref() == Some(&claim.uid))
+            .and_then(|busy| busy.status.as_deref())
+            .unwrap_or(&claim.status)
+    }
+}
+
+/// A claim at the version that something is decided on.
+pub(super) fn reference(claim: &Claim) -> ClaimRef {
+    ClaimRef {
+        key: claim.key.clone(),
+        uid: claim.uid.clone(),
+        version: claim.version.clone(),
+    }
+}

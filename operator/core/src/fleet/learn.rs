@@ -1,0 +1,315 @@
+//! Facts from the watches of Kubernetes.
+
+use api::{
+    Time,
+    id::{ClassName, Namespace, NodeName},
+};
+
+use super::{
+    Fleet,
+    index::{self, Dependency},
+    watched::{List, PodProof, gone, items},
+};
+use crate::{
+    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    lease::Term,
+    order::{Change, Fact, Target, Topic},
+};
+
+impl Fleet {
+    /// Takes in one fact. What did not change anything marks nothing.
+    pub fn learn(&mut self, fact: Fact, now: Time) {
+        match fact {
+            Fact::Pods(change) => self.learn_pods(change),
+            Fact::AgentPods(change) => self.learn_agents(change),
+            Fact::Claims(change) => self.learn_claims(change),
+            Fact::Nodes(change) => self.learn_nodes(change),
+            Fact::Reports(change) => self.learn_reports(change),
+            Fact::Namespaces(change) => self.learn_namespaces(change),
+            Fact::Classes(change) => self.learn_classes(change),
+            Fact::Unreadable(object) => self.learn_unreadable(object, now),
+            Fact::Term(term) => self.learn_term(term, now),
+            Fact::Page(enis) => self.learn_page(enis, now),
+            Fact::Done(target, outcome) => self.learn_outcome(target, outcome, now),
+        }
+    }
+
+    fn learn_term(&mut self, term: Term, now: Time) {
+        let led = self.work.until(now).is_some();
+        self.work.term = term;
+        if led || self.work.until(now).is_none() {
+            return;
+        }
+        // Another process may have led meanwhile: what this one remembers of its own calls proves nothing.
+        self.work.leads_since = now;
+        self.work.sends.clear();
+        self.work.backoffs.clear();
+        self.work.budget.take_over(now);
+        self.mark_everything();
+    }
+
+    pub(super) fn complete(&mut self, list: List, is_all: bool) {
+        if is_all && self.watched.lists.insert(list) && self.watched.is_complete() {
+            self.mark_everything();
+        }
+    }
+
+    fn learn_pods(&mut self, change: Change<Key, Pod>) {
+        let is_all = matches!(change, Change::All(_));
+        for key in gone(&self.watched.pods, &change, |pod| pod.key.clone()) {
+            self.forget_pod(&key);
+        }
+        for pod in items(change) {
+            self.learn_pod(pod);
+        }
+        self.complete(List::Pods, is_all);
+    }
+
+    fn learn_pod(&mut self, pod: Pod) {
+        if self.watched.pods.get(&pod.key) == Some(&pod) {
+            return;
+        }
+        let key = pod.key.clone();
+        self.forget_pod(&key);
+        if let Some(node) = &pod.node {
+            self.index
+                .pods_on
+                .entry(node.clone())
+                .or_default()
+                .insert(key.clone());
+            self.mark_node(node);
+        }
+        self.mark_claims_of(&pod);
+        self.work.agenda.mark(Target::Pod(key.clone()));
+        self.watched.pods.insert(key, pod);
+    }
+
+    fn forget_pod(&mut self, key: &Key) {
+        let Some(pod) = self.watched.pods.remove(key) else {
+            return;
+        };
+        if let Some(node) = &pod.node {
+            index::remove(&mut self.index.pods_on, node, key);
+            self.mark_node(node);
+        }
+        let target = Target::Pod(key.clone());
+        self.work.forget(&target);
+        self.index
+            .depend(&target, std::collections::BTreeSet::new());
+        self.mark_claims_of(&pod);
+    }
+
+    /// A direct read of a pod that no watch shows.
+    pub(super) fn learn_pod_read(&mut self, key: &Key, found: Option<Pod>, now: Time) {
+        let Some(uid) = self.work.pods_asked.remove(key) else {
+            return;
+        };
+        let proof = match found {
+            Some(pod) if pod.uid == uid && !pod.terminal => PodProof::Alive(now),
+            Some(_) | None => PodProof::Ended,
+        };
+        for claim in self.index.of_pod.get(&uid).into_iter().flatten() {
+            self.work.agenda.mark(Target::Claim(claim.clone()));
+        }
+        self.watched.proofs.insert(uid, proof);
+    }
+
+    fn learn_agents(&mut self, change: Change<Key, AgentPod>) {
+        let is_all = matches!(change, Change::All(_));
+        for key in gone(&self.watched.agents, &change, |pod| pod.key.clone()) {
+            self.forget_agent(&key);
+        }
+        for pod in items(change) {
+            if self.watched.agents.get(&pod.key) == Some(&pod) {
+                continue;
+            }
+            self.forget_agent(&pod.key);
+            if let Some(node) = &pod.node {
+                self.index
+                    .agents_on
+                    .entry(node.clone())
+                    .or_default()
+                    .insert(pod.key.clone());
+                self.mark_node(node);
+            }
+            self.watched.agents.insert(pod.key.clone(), pod);
+        }
+        self.complete(List::AgentPods, is_all);
+    }
+
+    fn forget_agent(&mut self, key: &Key) {
+        if let Some(node) = self.watched.agents.remove(key).and_then(|pod| pod.node) {
+            index::remove(&mut self.index.agents_on, &node, key);
+            self.mark_node(&node);
+        }
+    }
+
+    fn learn_nodes(&mut self, change: Change<NodeName, Node>) {
+        let is_all = matches!(change, Change::All(_));
+        for name in gone(&self.watched.nodes, &change, |node| node.name.clone()) {
+            self.forget_node(&name);
+        }
+        for node in items(change) {
+            self.learn_node(node);
+        }
+        self.complete(List::Nodes, is_all);
+    }
+
+    pub(super) fn learn_node(&mut self, node: Node) {
+        let name = node.name.clone();
+        if let Some(held) = self.watched.nodes.get_mut(&name) {
+            let same = Node {
+                version: node.version.clone(),
+                ..held.clone()
+            } == node;
+            if same {
+                held.version = node.version;
+                return;
+            }
+        }
+        let before = self.watched.nodes.get(&name).map(|n| n.instance.clone());
+        if before.as_ref() != Some(&node.instance) {
+            self.forget_node(&name);
+            if let Ok(instance) = &node.instance {
+                self.index.node_of.insert(instance.clone(), name.clone());
+                self.want_instance(instance);
+            }
+        }
+        if let Ok(instance) = &node.instance
+            && node.health != crate::cluster::NodeHealth::Ready
+        {
+            self.read_soon(instance);
+        }
+        self.watched.nodes.insert(name.clone(), node);
+        self.mark_node(&name);
+        self.wake_up(&Dependency::Node(name));
+    }
+
+    fn forget_node(&mut self, name: &NodeName) {
+        let Some(node) = self.watched.nodes.remove(name) else {
+            return;
+        };
+        if let Ok(instance) = &node.instance {
+            if self.index.node_of.get(instance) == Some(name) {
+                self.index.node_of.remove(instance);
+            }
+            // Whether the instance still lives decides what may be detached.
+            self.read_soon(instance);
+            self.wake_up(&Dependency::Instance(instance.clone()));
+        }
+        for target in [Target::Node(name.clone()), Target::Report(name.clone())] {
+            self.work.forget(&target);
+            self.index
+                .depend(&target, std::collections::BTreeSet::new());
+        }
+        self.wake_up(&Dependency::Node(name.clone()));
+    }
+
+    fn learn_reports(&mut self, change: Change<NodeName, NodeReport>) {
+        let is_all = matches!(change, Change::All(_));
+        for name in gone(&self.watched.reports, &change, |report| report.name.clone()) {
+            self.watched.reports.remove(&name);
+            self.mark_node(&name);
+        }
+        for report in items(change) {
+            self.learn_report(report);
+        }
+        self.complete(List::Reports, is_all);
+    }
+
+    pub(super) fn learn_report(&mut self, report: NodeReport) {
+        if let Some(held) = self.watched.reports.get_mut(&report.name) {
+            let same = NodeReport {
+                version: report.version.clone(),
+                ..held.clone()
+            } == report;
+            if same {
+                held.version = report.version;
+                return;
+            }
+        }
+        self.mark_node(&report.name.clone());
+        self.watched.reports.insert(report.name.clone(), report);
+    }
+
+    fn learn_namespaces(&mut self, change: Change<Namespace, NamespaceFacts>) {
+        let is_all = matches!(change, Change::All(_));
+        let mut changed = gone(&self.watched.namespaces, &change, |n| n.name.clone());
+        changed.retain(|name| self.watched.namespaces.remove(name).is_some());
+        for namespace in items(change) {
+            if self.watched.namespaces.get(&namespace.name) != Some(&namespace) {
+                changed.push(namespace.name.clone());
+                self.watched
+                    .namespaces
+                    .insert(namespace.name.clone(), namespace);
+            }
+        }
+        for name in changed {
+            self.wake_up(&Dependency::Namespace(name));
+        }
+        self.complete(List::Namespaces, is_all);
+    }
+
+    fn learn_classes(&mut self, change: Change<ClassName, Class>) {
+        let is_all = matches!(change, Change::All(_));
+        let mut changed = gone(&self.watched.classes, &change, |class| class.name.clone());
+        changed.retain(|name| self.forget_class(name));
+        for class in items(change) {
+            if self.watched.classes.get(&class.name) == Some(&class) {
+                continue;
+            }
+            self.forget_class(&class.name);
+            for subnet in &class.subnets {
+                *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;
+            }
+            changed.push(class.name.clone());
+            self.watched.classes.insert(class.name.clone(), class);
+        }
+        if !changed.is_empty() {
+            self.read_now(Topic::Subnets);
+            self.wake_up(&Dependency::Classes);
+        }
+        for name in changed {
+            self.wake_up(&Dependency::Class(name));
+        }
+        self.complete(List::Classes, is_all);
+    }
+
+    fn forget_class(&mut self, name: &ClassName) -> bool {
+        let Some(class) = self.watched.classes.remove(name) else {
+            return false;
+        };
+        for subnet in &class.subnets {
+            self.index.release_subnet(subnet);
+        }
+        true
+    }
+
+    /// Looks again at everything that rests on it.
+    pub(super) fn wake_up(&mut self, on: &Dependency) {
+        for target in self.index.dependents(on) {
+            self.work.agenda.mark(target);
+        }
+    }
+
+    fn mark_claims_of(&mut self, pod: &Pod) {
+        for claim in self.index.of_pod.get(&pod.uid).into_iter().flatten() {
+            self.work.agenda.mark(Target::Claim(claim.clone()));
+        }
+    }
+
+    pub(super) fn mark_node(&mut self, name: &NodeName) {
+        self.work.agenda.mark(Target::Node(name.clone()));
+        self.work.agenda.mark(Target::Report(name.clone()));
+    }
+
+    pub(super) fn mark_everything(&mut self) {
+        let pods = self.watched.pods.keys().cloned().map(Target::Pod);
+        let claims = self.watched.claims.keys().cloned().map(Target::Claim);
+        let nodes = self.watched.nodes.keys();
+        let nodes = nodes.flat_map(|n| [Target::Node(n.clone()), Target::Report(n.clone())]);
+        for target in claims.chain(pods).chain(nodes) {
+            self.work.agenda.mark(target);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Claims as the watch and our own writes show them.
+
+use std::collections::BTreeSet;
+
+use api::id::ClaimUid;
+
+use super::{
+    Fleet,
+    index::Dependency,
+    watched::{HeldClaim, List, Source},
+};
+use crate::{
+    claim::Claim,
+    cluster::Key,
+    order::{Change, Target, Topic},
+};
+
+impl Fleet {
+    pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Claim>) {
+        match change {
+            Change::All(claims) => {
+                let stay: BTreeSet<&Key> = claims.iter().map(|claim| &claim.key).collect();
+                let gone: Vec<Key> = self
+                    .watched
+                    .claims
+                    .keys()
+                    .filter(|key| !stay.contains(key))
+                    .cloned()
+                    .collect();
+                for key in gone {
+                    self.forget_claim(&key);
+                }
+                // A list wins over everything: after a restore from a backup its versions may be lower.
+                for claim in claims {
+                    self.hold_claim(claim, Source::Stream);
+                }
+                self.complete(List::Claims, true);
+            }
+            Change::Set(claim) => {
+                let overtaken = self.watched.claims.get(&claim.key).is_some_and(|held| {
+                    held.source == Source::OwnWrite
+                        && held.claim.version.is_newer_than(&claim.version)
+                });
+                if !overtaken {
+                    self.hold_claim(*claim, Source::Stream);
+                }
+            }
+            Change::Gone((key, uid)) => {
+                if self.watched.claim(&key).is_some_and(|c| c.uid == uid) {
+                    self.forget_claim(&key);
+                }
+            }
+        }
+    }
+
+    /// The answer to a write of ours.
+    pub(super) fn learn_written(&mut self, claim: Claim) {
+        let held = self.watched.claim(&claim.key);
+        let is_late = held.is_some_and(|held| held.version.is_newer_than(&claim.version));
+        if is_late {
+            return;
+        }
+        if claim.deleting && !claim.finalizer {
+            if held.is_some_and(|held| held.uid == claim.uid) {
+                self.forget_claim(&claim.key);
+            }
+            return;
+        }
+        self.hold_claim(claim, Source::OwnWrite);
+    }
+
+    fn hold_claim(&mut self, claim: Claim, source: Source) {
+        let key = claim.key.clone();
+        if let Some(held) = self.watched.claims.get_mut(&key) {
+            if held.claim == claim {
+                held.source = source;
+                return;
+            }
+            if held.claim.uid != claim.uid {
+                self.forget_claim(&key);
+            }
+        }
+        let before = self.watched.claim(&key).cloned();
+        if let Some(before) = &before {
+            let placed = self.intended(before).clone();
+            self.index.remove_status(&key, &placed);
+            self.index.remove_claim(before);
+        }
+        self.index.add_claim(&claim);
+        let placed = self.intended(&claim).clone();
+        self.index.add_status(&key, &placed);
+        self.after_change(before.as_ref(), &claim);
+        self.work.rests.remove(&Target::Claim(key.clone()));
+        self.work.agenda.mark(Target::Claim(key.clone()));
+        self.watched.claims.insert(key, HeldClaim { claim, source });
+    }
+
+    /// What else a changed claim concerns: reports, reads, and those who wait for its slot.
+    fn after_change(&mut self, before: Option<&Claim>, claim: &Claim) {
+        let places = |claim: &Claim| {
+            let attachment = claim.status.attachment.as_ref();
+            let attached = attachment.map(|a| (a.instance_id.clone(), a.slot, a.release));
+            let bound = claim.status.binding.as_ref().map(|b| b.instance_id.clone());
+            (attached, bound, claim.deleting)
+        };
+        if before.map(places) != Some(places(claim)) {
+            for claim in before.into_iter().chain([claim]) {
+                self.mark_places(claim);
+            }
+        }
+        if let Some(eni) = &claim.status.eni
+            && !self.cloud.subnets.contains_key(&eni.subnet_id)
+        {
+            self.read_now(Topic::Subnets);
+        }
+        if let Some(attachment) = &claim.status.attachment {
+            self.want_instance(&attachment.instance_id);
+        }
+        if before.is_none()
+            && let Some(pod) = claim.pod_key()
+        {
+            self.work.agenda.mark(Target::Pod(pod));
+        }
+    }
+
+    /// Nodes whose slots a claim has or had, and whoever waits for one there.
+    pub(super) fn mark_places(&mut self, claim: &Claim) {
+        let bound = claim.status.binding.as_ref().map(|b| b.instance_id.clone());
+        let attached = claim
+            .status
+            .attachment
+            .as_ref()
+            .map(|a| a.instance_id.clone());
+        for instance in bound.into_iter().chain(attached).collect::<BTreeSet<_>>() {
+            if let Some(node) = self.index.node_of.get(&instance).cloned() {
+                self.mark_node(&node);
+            }
+            self.wake_up(&Dependency::Slot(instance));
+        }
+    }
+
+    pub(super) fn forget_claim(&mut self, key: &Key) {
+        let Some(held) = self.watched.claims.get(key) else {
+            return;
+        };
+        let claim = held.claim.clone();
+        let placed = self.intended(&claim).clone();
+        self.index.remove_status(key, &placed);
+        self.index.remove_claim(&claim);
+        self.watched.claims.remove(key);
+        let target = Target::Claim(key.clone());
+        self.work.forget(&target);
+        self.index.depend(&target, BTreeSet::new());
+        self.work.polls.set(key, &claim.uid, None);
+        self.work.sends.remove(key);
+        self.work.detached.remove(key);
+        self.work.prose_since.remove(key);
+        self.cloud.restart_search(&claim.uid);
+        if let Some(owner) = &claim.owner
+            && !self.index.of_pod.contains_key(&owner.uid)
+        {
+            self.watched.proofs.remove(&owner.uid);
+        }
+        if let Some(eni) = &claim.status.eni
+            && self.cloud.eni(&eni.id).view().is_none()
+        {
+            self.cloud.forget(&eni.id);
+        }
+        self.mark_places(&claim);
+        if let Some(pod) = claim.pod_key() {
+            self.work.agenda.mark(Target::Pod(pod));
+        }
+    }
+}

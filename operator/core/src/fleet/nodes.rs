@@ -1,0 +1,218 @@
+//! Nodes: what they hold, what is published on them.
+
+use std::collections::BTreeSet;
+
+use api::{
+    NodeStatus, Time,
+    id::{InstanceId, NodeName, Slot},
+    node::OccupiedSlot,
+    time::SECOND,
+};
+
+use super::{Fleet, index::Dependency};
+use crate::{
+    capacity::{cards, published},
+    cluster::Node,
+    decision::DETACH_STUCK,
+    ec2::{Instance, TypeFacts},
+    node_report::{
+        AgentState, Inventory, agent_state, differ_in_slots_alone, patch, report, served,
+    },
+    order::{Object, Order, Target},
+    reason::Reason,
+};
+
+/// Who is in which slot is written this long after it began to differ: most pods that come and go cost no write then.
+const SLOTS_LATER: i64 = 30 * SECOND;
+
+impl Fleet {
+    pub(super) fn consider_report(&mut self, name: &NodeName, now: Time, orders: &mut Vec<Order>) {
+        let Some(node) = self.watched.nodes.get(name).cloned() else {
+            return;
+        };
+        self.depend_on_node(&Target::Report(name.clone()), &node);
+        let Some(held) = self.watched.reports.get(name) else {
+            let new = Object::NewReport {
+                node: name.clone(),
+                uid: node.uid.clone(),
+            };
+            self.write(new, now, orders);
+            return;
+        };
+        let before = held.status.clone();
+        let Some(due) = self.report_on(&node, &before, now) else {
+            return;
+        };
+        if due == before {
+            self.work.report_since.remove(name);
+            return;
+        }
+        if differ_in_slots_alone(&before, &due) {
+            let since = *self.work.report_since.entry(name.clone()).or_insert(now);
+            let later = since.after(SLOTS_LATER);
+            if later > now {
+                return self.work.agenda.at(Target::Report(name.clone()), later);
+            }
+        }
+        self.work.report_since.remove(name);
+        let write = Object::Report {
+            node: name.clone(),
+            status: Box::new(due),
+        };
+        self.write(write, now, orders);
+    }
+
+    /// The report that is due; none while EC2 is being read.
+    fn report_on(&self, node: &Node, before: &NodeStatus, now: Time) -> Option<NodeStatus> {
+        let support = match &node.instance {
+            Ok(id) => self
+                .support(Some(node), id)
+                .map_err(|note| (note.reason, note.message)),
+            Err(why) => Err((
+                Reason::NodeUnsupported,
+                format!("node {} cannot hold ENIs: {why}", node.name),
+            )),
+        };
+        if support.as_ref().is_err_and(|(r, _)| *r == Reason::Reading) {
+            return None;
+        }
+        let inventory = support.as_ref().map_or_else(
+            |_| Inventory::default(),
+            |(instance, facts)| self.inventory(node, instance, facts, now),
+        );
+        let instance = support
+            .as_ref()
+            .map(|(instance, _)| *instance)
+            .map_err(|(_, message)| message.as_str());
+        let agent = self.agent_state(node);
+        Some(report(node, instance, agent, inventory, before, now))
+    }
+
+    pub(super) fn consider_node(&mut self, name: &NodeName, now: Time, orders: &mut Vec<Order>) {
+        let Some(node) = self.watched.nodes.get(name).cloned() else {
+            return;
+        };
+        self.depend_on_node(&Target::Node(name.clone()), &node);
+        let support = node
+            .instance
+            .as_ref()
+            .ok()
+            .map(|id| self.support(Some(&node), id));
+        let (classes, capacity) = match support {
+            Some(Err(why)) if why.reason == Reason::Reading => return,
+            None | Some(Err(_)) => (BTreeSet::new(), None),
+            Some(Ok((instance, facts))) => {
+                let mut subnets = self.watched.classes.values().flat_map(|c| &c.subnets);
+                if subnets.any(|id| !self.cloud.subnets.contains_key(id)) {
+                    return;
+                }
+                let classes = if self.agent_state(&node) == AgentState::Ready {
+                    served(self.watched.classes.values(), instance, &self.cloud.subnets)
+                } else {
+                    BTreeSet::new()
+                };
+                let capacity = self.inventory(&node, instance, facts, now).capacity;
+                (classes, capacity)
+            }
+        };
+        if let Some(patch) = patch(&node, &classes, capacity) {
+            let write = Object::Node {
+                node: name.clone(),
+                patch,
+            };
+            self.write(write, now, orders);
+        }
+    }
+
+    fn depend_on_node(&mut self, target: &Target, node: &Node) {
+        let instance = node.instance.clone().ok().map(Dependency::Instance);
+        let on = instance.into_iter().chain([Dependency::Classes]).collect();
+        self.index.depend(target, on);
+    }
+
+    fn agent_state(&self, node: &Node) -> AgentState {
+        let pods = self.index.agents_on.get(&node.name).into_iter().flatten();
+        let pods = pods.filter_map(|key| self.watched.agents.get(key));
+        let reported = self.watched.reports.get(&node.name);
+        agent_state(node, pods, reported.and_then(|r| r.agent.as_ref()))
+    }
+
+    fn inventory(
+        &self,
+        node: &Node,
+        instance: &Instance,
+        facts: &TypeFacts,
+        now: Time,
+    ) -> Inventory {
+        let foreign: BTreeSet<Slot> = self.foreign(&instance.id).map(|a| a.slot).collect();
+        let cards = cards(facts, &foreign);
+        let slots = self.slots(&instance.id);
+        let used = u32::try_from(slots.iter().filter(|s| s.claim.is_some()).count());
+        let used = used.unwrap_or(u32::MAX);
+        let mut stuck = self.stuck(&instance.id, now);
+        if self
+            .cloud
+            .full
+            .get(&instance.id)
+            .is_some_and(|until| *until > now)
+        {
+            // EC2 says that no more fit, whatever we count.
+            let free = published(&cards, 0, 0).saturating_sub(used);
+            stuck = stuck.max(free);
+        }
+        Inventory {
+            capacity: Some(published(&cards, stuck, self.requested(&node.name))),
+            cards,
+            used,
+            slots,
+        }
+    }
+
+    /// What is in the slots: ENIs of claims, then what else the instance holds.
+    fn slots(&self, instance: &InstanceId) -> Vec<OccupiedSlot> {
+        let claims = self.index.at.get(instance).into_iter().flatten();
+        let claims = claims.filter_map(|key| self.watched.claim(key));
+        let ours = claims.filter_map(|claim| {
+            let status = self.intended(claim);
+            let attachment = status.attachment.as_ref()?;
+            let eni = status.eni.as_ref();
+            let gone =
+                attachment.is_released() && eni.is_some_and(|e| self.cloud.is_detached(&e.id));
+            (attachment.instance_id == *instance && !gone).then(|| OccupiedSlot {
+                slot: attachment.slot,
+                eni_id: eni.map(|e| e.id.clone()),
+                mac: eni.map(|e| e.mac.clone()),
+                claim: Some(claim.key.to_string()),
+            })
+        });
+        let others = self.foreign(instance).map(|a| OccupiedSlot {
+            slot: a.slot,
+            eni_id: Some(a.eni.clone()),
+            mac: Some(a.mac.clone()),
+            claim: None,
+        });
+        let mut slots: Vec<OccupiedSlot> = ours.chain(others).collect();
+        slots.sort();
+        slots
+    }
+
+    /// Slots of ENIs that have been detaching for minutes: nobody can count on them.
+    fn stuck(&self, instance: &InstanceId, now: Time) -> u32 {
+        let claims = self.index.at.get(instance).into_iter().flatten();
+        let stuck = claims
+            .filter_map(|key| self.watched.claim(key)?.status.eni.as_ref())
+            .filter_map(|eni| self.cloud.enis.get(&eni.id)?.detaching)
+            .filter(|since| now.since(*since) >= DETACH_STUCK)
+            .count();
+        u32::try_from(stuck).unwrap_or(u32::MAX)
+    }
+
+    /// What pods on the node request of the resource.
+    fn requested(&self, name: &NodeName) -> u32 {
+        let pods = self.index.pods_on.get(name).into_iter().flatten();
+        let pods = pods.filter_map(|key| self.watched.pods.get(key));
+        pods.filter(|pod| !pod.terminal)
+            .map(|pod| pod.requested)
+            .fold(0, u32::saturating_add)
+    }
+}

@@ -1,0 +1,328 @@
+//! Reads of EC2: as few as serve everybody who waits.
+
+use std::collections::BTreeSet;
+
+use api::{
+    Time,
+    id::{EniId, InstanceId, InstanceType, SubnetId},
+    time::{MINUTE, SECOND},
+};
+
+use super::{Fleet, index::Dependency};
+use crate::{
+    order::{Action, Order, Read, Topic},
+    subnet::AGAIN,
+};
+
+/// All ENIs of ours are listed this often: what others did to them shows within a minute.
+pub(super) const LISTING: i64 = 30 * SECOND;
+/// How often everybody who waits for a Create, Detach or Delete is served.
+const FAST: i64 = SECOND;
+/// The same while so many wait for their turn anyway that nobody is held up.
+const FAST_ENOUGH: i64 = 4 * SECOND;
+/// How often those are served who wait for an attachment alone.
+const SLOW: i64 = 5 * SECOND;
+/// How often unanswered requests are searched for by tag.
+const SEARCH: i64 = 10 * SECOND;
+/// How often ENIs are read by their ids, one at a time.
+const BY_ID: i64 = SECOND;
+/// Instances are read again this often: others attach ENIs too, and instances end.
+const INSTANCES: i64 = 5 * MINUTE;
+/// The same where a node is not well and claims hold its instance.
+const ANXIOUS: i64 = 10 * SECOND;
+/// What EC2 did not know is asked again.
+pub(super) const SOON: i64 = 30 * SECOND;
+/// Reads that are due this soon go along.
+const ALONG: i64 = 20 * SECOND;
+/// ENIs or instances in one read.
+const BATCH: usize = 1_000;
+/// Values that EC2 takes in one filter: so many are one call.
+const VALUES: usize = 200;
+
+impl Fleet {
+    /// Reads what is not known yet or may have changed.
+    pub(super) fn read(&mut self, now: Time, orders: &mut Vec<Order>) {
+        for topic in [
+            Topic::Listing,
+            Topic::Enis,
+            Topic::Eni,
+            Topic::Tagged,
+            Topic::Instances,
+            Topic::Types,
+            Topic::Subnets,
+        ] {
+            if self.due(topic, now).is_none_or(|due| due > now) {
+                continue;
+            }
+            let Some(read) = self.compose(topic, now) else {
+                continue;
+            };
+            self.charge(&read, now);
+            self.ask(read, now, orders);
+        }
+    }
+
+    /// When the next read is due.
+    pub(super) fn next_read(&self, now: Time) -> Option<Time> {
+        [
+            Topic::Listing,
+            Topic::Enis,
+            Topic::Eni,
+            Topic::Tagged,
+            Topic::Instances,
+            Topic::Types,
+            Topic::Subnets,
+        ]
+        .into_iter()
+        .filter_map(|topic| self.due(topic, now))
+        .min()
+    }
+
+    /// When a topic is to be read; none: nobody asks, or it is being read.
+    fn due(&self, topic: Topic, now: Time) -> Option<Time> {
+        if self.work.reads.contains_key(&topic) {
+            return None;
+        }
+        let polls = &self.work.polls;
+        let leads = self.work.until(now).is_some();
+        let is_wanted = match topic {
+            Topic::Listing => true,
+            Topic::Enis => leads && !(polls.fast.is_empty() && polls.slow.is_empty()),
+            Topic::Eni => leads && !polls.by_id.is_empty(),
+            Topic::Tagged => leads && !polls.tagged.is_empty(),
+            Topic::Instances | Topic::Types | Topic::Subnets => {
+                return self
+                    .work
+                    .read_at
+                    .get(&topic)
+                    .copied()
+                    .map(|at| self.affordable(at, now));
+            }
+        };
+        if !is_wanted {
+            return None;
+        }
+        let mut at = self
+            .work
+            .read_at
+            .get(&topic)
+            .copied()
+            .unwrap_or(Time(i64::MIN));
+        if topic == Topic::Enis && polls.fast.is_empty() {
+            at = at.after(SLOW - FAST);
+        }
+        Some(self.affordable(at, now))
+    }
+
+    /// Not before the budget of Describe calls allows one.
+    fn affordable(&self, at: Time, now: Time) -> Time {
+        let wait = self
+            .work
+            .budget
+            .wait(Action::DescribeNetworkInterfaces, 1, now);
+        if wait > 0 {
+            at.max(now.after(wait))
+        } else {
+            at
+        }
+    }
+
+    fn charge(&mut self, read: &Read, now: Time) {
+        let calls = match read {
+            // Its pages are charged as they come.
+            Read::Listing(_) | Read::Pod(_) => 0,
+            Read::Enis(ids) => ids.len().div_ceil(VALUES),
+            Read::Tagged(ids) => ids.len().div_ceil(VALUES),
+            Read::Instances(ids) => ids.len().div_ceil(VALUES),
+            Read::Subnets(ids) => ids.len().div_ceil(VALUES),
+            Read::Types(_) | Read::Eni(_) => 1,
+        };
+        if let Some(action) = read.action() {
+            let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+            self.work.budget.charge(action, calls, now);
+        }
+    }
+
+    fn compose(&mut self, topic: Topic, now: Time) -> Option<Read> {
+        match topic {
+            Topic::Listing => {
+                let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
+                self.work.listing += 1;
+                Some(Read::Listing(cluster.id))
+            }
+            Topic::Enis => Some(self.compose_enis(now)),
+            Topic::Eni => {
+                let (_, eni) = self.work.polls.by_id.first().cloned()?;
+                self.work.polls.asked(std::slice::from_ref(&eni), now);
+                self.work.read_at.insert(topic, now.after(BY_ID));
+                Some(Read::Eni(eni))
+            }
+            Topic::Tagged => {
+                self.work.read_at.insert(topic, now.after(SEARCH));
+                let claims = self.work.polls.tagged.keys().take(VALUES).cloned();
+                Some(Read::Tagged(claims.collect()))
+            }
+            Topic::Instances => self.compose_instances(now),
+            Topic::Types => self.compose_types(now),
+            Topic::Subnets => self.compose_subnets(now),
+        }
+    }
+
+    /// Those longest unread first.
+    fn compose_enis(&mut self, now: Time) -> Read {
+        let polls = &self.work.polls;
+        let slow = polls
+            .slow
+            .iter()
+            .take_while(|(read, _)| now.since(*read) >= SLOW);
+        let ids: Vec<EniId> = polls
+            .fast
+            .iter()
+            .chain(slow)
+            .take(BATCH)
+            .map(|(_, id)| id.clone())
+            .collect();
+        self.work.polls.asked(&ids, now);
+        // While many wait for their turn to attach or delete, seeing one more that could changes nothing.
+        let queued = [
+            Action::AttachNetworkInterface,
+            Action::DeleteNetworkInterface,
+        ]
+        .into_iter()
+        .map(|action| self.work.queues.len(action))
+        .max()
+        .unwrap_or(0);
+        let pause = if queued > 10 { FAST_ENOUGH } else { FAST };
+        self.work.read_at.insert(Topic::Enis, now.after(pause));
+        Read::Enis(ids)
+    }
+
+    fn compose_instances(&mut self, now: Time) -> Option<Read> {
+        let ids: Vec<InstanceId> = self
+            .work
+            .instances_due
+            .iter()
+            .take_while(|(due, _)| *due <= now.after(ALONG))
+            .take(BATCH)
+            .map(|(_, id)| id.clone())
+            .collect();
+        for id in &ids {
+            self.work.schedule_instance(id, None);
+        }
+        self.plan_instances();
+        (!ids.is_empty()).then_some(Read::Instances(ids))
+    }
+
+    fn compose_types(&mut self, now: Time) -> Option<Read> {
+        self.work.read_at.remove(&Topic::Types);
+        let wanted: BTreeSet<InstanceType> = self
+            .cloud
+            .instances
+            .values()
+            .filter_map(|r| r.instance.as_ref())
+            .map(|i| i.instance_type.clone())
+            .filter(|kind| match self.cloud.types.get(kind) {
+                None => true,
+                Some((None, read)) => now.since(*read) >= SOON,
+                Some((Some(_), _)) => false,
+            })
+            .collect();
+        (!wanted.is_empty()).then(|| Read::Types(wanted.into_iter().collect()))
+    }
+
+    fn compose_subnets(&mut self, now: Time) -> Option<Read> {
+        self.work.read_at.remove(&Topic::Subnets);
+        let mut next = None::<Time>;
+        let mut due = Vec::new();
+        for id in self.index.subnet_uses.keys() {
+            match self.subnet_due(id) {
+                Some(at) if at <= now => due.push(id.clone()),
+                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                None => {}
+            }
+        }
+        if let Some(at) = next {
+            self.read_by(Topic::Subnets, at);
+        }
+        if due.is_empty() {
+            return None;
+        }
+        // Read again later, should somebody still wait then.
+        self.read_by(Topic::Subnets, now.after(AGAIN));
+        Some(Read::Subnets(due))
+    }
+
+    /// When a subnet is to be read: zone and block never change, but somebody may wait for a free address.
+    fn subnet_due(&self, id: &SubnetId) -> Option<Time> {
+        let Some(record) = self.cloud.subnets.get(id) else {
+            return Some(Time(i64::MIN));
+        };
+        if record.subnet.is_none() {
+            return Some(record.read.after(SOON));
+        }
+        let awaited = self.index.has_dependents(&Dependency::Subnet(id.clone()));
+        awaited.then(|| record.read.after(AGAIN))
+    }
+
+    /// A topic is to be read at once.
+    pub(super) fn read_now(&mut self, topic: Topic) {
+        self.work.read_at.insert(topic, Time(i64::MIN));
+    }
+
+    /// A topic is to be read at that time, or earlier if that was said before.
+    pub(super) fn read_by(&mut self, topic: Topic, at: Time) {
+        let held = self.work.read_at.entry(topic).or_insert(at);
+        *held = (*held).min(at);
+    }
+
+    /// An instance that nothing was known of.
+    pub(super) fn want_instance(&mut self, id: &InstanceId) {
+        if !self.cloud.instances.contains_key(id) && !self.work.is_scheduled(id) {
+            self.read_soon(id);
+        }
+    }
+
+    /// An instance that may not be as we thought.
+    pub(super) fn read_soon(&mut self, id: &InstanceId) {
+        self.work.schedule_instance(id, Some(Time(0)));
+        self.plan_instances();
+    }
+
+    /// After a read: when the instance is read again, if anybody still asks about it.
+    pub(super) fn plan_instance(&mut self, id: &InstanceId, now: Time) {
+        let node = self.index.node_of.get(id);
+        let health = node
+            .and_then(|name| self.watched.nodes.get(name))
+            .map(|node| node.health);
+        let is_used = self.index.is_used(id);
+        let is_known = self
+            .cloud
+            .instances
+            .get(id)
+            .is_some_and(|r| r.instance.is_some());
+        let pause = match health {
+            None if !is_used => {
+                self.cloud.instances.remove(id);
+                self.cloud.full.remove(id);
+                return;
+            }
+            Some(crate::cluster::NodeHealth::Ready) if is_known => INSTANCES,
+            Some(_) if !is_used => SOON,
+            Some(_) | None => ANXIOUS,
+        };
+        self.work.schedule_instance(id, Some(now.after(pause)));
+        self.plan_instances();
+    }
+
+    fn plan_instances(&mut self) {
+        match self.work.instances_due.first() {
+            Some((at, _)) => {
+                let at = *at;
+                self.work.read_at.insert(Topic::Instances, at);
+            }
+            None => {
+                self.work.read_at.remove(&Topic::Instances);
+            }
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! What reads of EC2 showed.
+
+use std::collections::BTreeMap;
+
+use api::{
+    Time,
+    id::{EniId, InstanceId, InstanceType, SubnetId},
+    time::{MINUTE, SECOND},
+};
+
+use super::{
+    Fleet,
+    cloud::InstanceRecord,
+    index::Dependency,
+    reads::{LISTING, SOON},
+    work::ReadInFlight,
+};
+use crate::{
+    backoff,
+    ec2::{EniView, Instance, Subnet, TypeFacts},
+    error::{Ec2Error, ErrorClass},
+    order::{Outcome, Read, Target, Topic},
+    subnet::SubnetRecord,
+};
+
+impl Fleet {
+    pub(super) fn learn_read(&mut self, topic: Topic, outcome: Outcome, now: Time) {
+        let Some(flight) = self.work.reads.remove(&topic) else {
+            return;
+        };
+        if let Outcome::Failed(error) = outcome {
+            return self.learn_unread(topic, &flight, &error, now);
+        }
+        self.work.trouble.remove(&topic);
+        match (&flight.read, outcome) {
+            (Read::Listing(_), Outcome::Listed) => self.learn_listed(&flight, now),
+            (Read::Enis(asked), Outcome::Enis(found)) => {
+                self.learn_enis(&flight, &asked.clone(), found, now);
+            }
+            (Read::Tagged(asked), Outcome::Enis(found)) => {
+                self.learn_enis(&flight, &[], found, now);
+                for claim in asked.clone() {
+                    self.learn_searched(&claim, flight.began, now);
+                }
+            }
+            (Read::Eni(id), Outcome::Eni(found)) => {
+                self.learn_eni(&flight, &id.clone(), found.map(|view| *view), now);
+            }
+            (Read::Instances(asked), Outcome::Instances(found)) => {
+                self.learn_instances(&asked.clone(), found, flight.began, now);
+            }
+            (Read::Types(asked), Outcome::Types(found)) => {
+                self.learn_types(&asked.clone(), found, now)
+            }
+            (Read::Subnets(asked), Outcome::Subnets(found)) => {
+                self.learn_subnets(&asked.clone(), found, flight.began, now);
+            }
+            _ => {}
+        }
+    }
+
+    fn learn_unread(&mut self, topic: Topic, flight: &ReadInFlight, error: &Ec2Error, now: Time) {
+        if let (ErrorClass::Throttled, Some(action)) = (error.class, flight.read.action()) {
+            self.work.budget.throttled(action, now);
+        }
+        if let (Read::Eni(id), ErrorClass::NotYet) = (&flight.read, error.class) {
+            return self.learn_eni(flight, &id.clone(), None, now);
+        }
+        let times = self.work.trouble.get(&topic).map_or(0, |(times, _)| *times) + 1;
+        let salt = format!("{topic:?}");
+        let until = now.after(backoff::delay(error.class, times, &salt).min(MINUTE));
+        self.work.read_at.insert(topic, until);
+        let sentence = format!("EC2 could not be read: {error}");
+        self.work.trouble.insert(topic, (times, sentence));
+    }
+
+    pub(super) fn learn_page(&mut self, enis: Vec<EniView>, now: Time) {
+        let Some(flight) = self.work.reads.get(&Topic::Listing) else {
+            return;
+        };
+        let touched = flight.touched.clone();
+        let number = self.work.listing;
+        self.work
+            .budget
+            .charge(crate::order::Action::DescribeNetworkInterfaces, 1, now);
+        for view in enis {
+            let id = view.id.clone();
+            if !touched.contains(&id) {
+                self.note_owner(&view, now);
+                self.show(&id, Some(view), now);
+            }
+            self.cloud.list(&id, number);
+        }
+    }
+
+    fn learn_listed(&mut self, flight: &ReadInFlight, now: Time) {
+        for id in self.cloud.unlisted(self.work.listing) {
+            if flight.touched.contains(&id) {
+                continue;
+            }
+            if self.index.owner.contains_key(&id) {
+                self.show(&id, None, now);
+            } else {
+                self.cloud.forget(&id);
+            }
+        }
+        self.work.read_at.insert(Topic::Listing, now.after(LISTING));
+        if !self.cloud.is_listed {
+            self.cloud.is_listed = true;
+            self.mark_everything();
+        }
+        self.sweep(now);
+    }
+
+    /// Takes in what a read showed of an ENI, and looks again at its claim where that is news.
+    fn show(&mut self, id: &EniId, view: Option<EniView>, now: Time) {
+        let claim = view.as_ref().and_then(|v| v.tags.claim.clone());
+        if !self.cloud.record(id, view, now) {
+            return;
+        }
+        let owner = self.index.owner.get(id).cloned();
+        let tagged = claim.and_then(|uid| self.index.by_uid.get(&uid).cloned());
+        if let Some(owner) = &owner
+            && let Some(claim) = self.watched.claim(owner)
+            && claim
+                .status
+                .attachment
+                .as_ref()
+                .is_some_and(api::claim::Attachment::is_released)
+        {
+            // Its slot may be free now.
+            let claim = claim.clone();
+            self.mark_places(&claim);
+        }
+        for key in owner.into_iter().chain(tagged) {
+            self.work.agenda.mark(Target::Claim(key));
+        }
+    }
+
+    fn learn_enis(
+        &mut self,
+        flight: &ReadInFlight,
+        asked: &[EniId],
+        found: Vec<EniView>,
+        now: Time,
+    ) {
+        let mut found: BTreeMap<EniId, EniView> =
+            found.into_iter().map(|v| (v.id.clone(), v)).collect();
+        for id in asked {
+            let view = found.remove(id);
+            if !flight.touched.contains(id) {
+                self.show(id, view, now);
+            }
+            self.mark_owner(id);
+        }
+        for (id, view) in found {
+            if !flight.touched.contains(&id) {
+                self.show(&id, Some(view), now);
+            }
+        }
+    }
+
+    fn mark_owner(&mut self, id: &EniId) {
+        if let Some(key) = self.index.owner.get(id).cloned() {
+            self.work.agenda.mark(Target::Claim(key));
+        }
+    }
+
+    fn learn_eni(&mut self, flight: &ReadInFlight, id: &EniId, found: Option<EniView>, now: Time) {
+        if !flight.touched.contains(id) {
+            match found {
+                Some(view) => self.show(id, Some(view), now),
+                None => {
+                    self.cloud.record_not_found(id, now);
+                }
+            }
+        }
+        self.mark_owner(id);
+    }
+
+    /// A search by tag that began after the last send, and showed nothing.
+    fn learn_searched(&mut self, claim: &api::id::ClaimUid, began: Time, now: Time) {
+        let Some(key) = self.index.by_uid.get(claim).cloned() else {
+            return;
+        };
+        let sent = self.work.sends.get(&key).map(|sent| sent.at);
+        let since = sent.unwrap_or(self.work.leads_since);
+        let is_found = self.cloud.tagged.contains_key(claim);
+        if began > since && !is_found {
+            self.cloud.searched(claim, began);
+        }
+        self.work.agenda.mark(Target::Claim(key.clone()));
+        self.work
+            .agenda
+            .at(Target::Claim(key), now.after(10 * SECOND));
+    }
+
+    fn learn_instances(
+        &mut self,
+        asked: &[InstanceId],
+        found: Vec<Instance>,
+        began: Time,
+        now: Time,
+    ) {
+        let mut found: BTreeMap<InstanceId, Instance> =
+            found.into_iter().map(|i| (i.id.clone(), i)).collect();
+        for id in asked {
+            let instance = found.remove(id);
+            let before = self.cloud.instances.get(id).map(|r| r.instance.as_ref());
+            let is_news = before != Some(instance.as_ref());
+            if let Some(kind) = instance.as_ref().map(|i| &i.instance_type)
+                && !self.cloud.types.contains_key(kind)
+            {
+                self.read_now(Topic::Types);
+            }
+            self.cloud.instances.insert(
+                id.clone(),
+                InstanceRecord {
+                    instance,
+                    read: began,
+                },
+            );
+            self.plan_instance(id, now);
+            if is_news {
+                self.wake_instance(id);
+            }
+        }
+    }
+
+    fn wake_instance(&mut self, id: &InstanceId) {
+        if let Some(node) = self.index.node_of.get(id).cloned() {
+            self.mark_node(&node);
+        }
+        self.wake_up(&Dependency::Instance(id.clone()));
+        self.wake_up(&Dependency::Slot(id.clone()));
+    }
+
+    fn learn_types(
+        &mut self,
+        asked: &[InstanceType],
+        mut found: BTreeMap<InstanceType, TypeFacts>,
+        now: Time,
+    ) {
+        for kind in asked {
+            let facts = found.remove(kind);
+            if facts.is_none() {
+                self.read_by(Topic::Types, now.after(SOON));
+            }
+            let before = self.cloud.types.insert(kind.clone(), (facts.clone(), now));
+            if before.is_some_and(|(before, _)| before == facts) {
+                continue;
+            }
+            let concerned: Vec<InstanceId> = self
+                .cloud
+                .instances
+                .iter()
+                .filter(|(_, r)| {
+                    r.instance
+                        .as_ref()
+                        .is_some_and(|i| i.instance_type == *kind)
+                })
+                .map(|(id, _)| id.clone())
+                .collect();
+            for id in concerned {
+                self.wake_instance(&id);
+            }
+        }
+    }
+
+    fn learn_subnets(&mut self, asked: &[SubnetId], found: Vec<Subnet>, began: Time, now: Time) {
+        let mut found: BTreeMap<SubnetId, Subnet> =
+            found.into_iter().map(|s| (s.id.clone(), s)).collect();
+        let mut is_new = false;
+        for id in asked {
+            let subnet = found.remove(id);
+            let before = self.cloud.subnets.get(id);
+            let had_room = before.is_some_and(|record| record.has_room(now));
+            let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone());
+            let moved =
+                before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
+            let record = SubnetRecord {
+                subnet,
+                read: began,
+                promised: 0,
+                block: before.and_then(|record| record.block),
+            };
+            let has_room = record.has_room(now);
+            self.cloud.subnets.insert(id.clone(), record);
+            if moved || has_room && !had_room {
+                self.wake_up(&Dependency::Subnet(id.clone()));
+            }
+            is_new |= moved;
+        }
+        if is_new {
+            self.wake_up(&Dependency::Classes);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Slots of instances: what is taken, promised, leaving and free, and whether an instance lives.
+
+use std::collections::BTreeSet;
+
+use api::{
+    Time,
+    id::{ClassName, InstanceId, Slot},
+    time::SECOND,
+};
+
+use super::Fleet;
+use crate::{
+    claim::Claim,
+    cluster::{Node, NodeHealth},
+    ec2::{AttachedEni, Instance, InstanceState, TypeFacts},
+    place::{exists, place},
+    reason::{Note, Reason},
+    seen::{Host, SubnetSeen},
+};
+
+/// A read that shows an instance as stopped permits a Detach for this long.
+const STOPPED_COUNTS: i64 = 60 * SECOND;
+
+/// How the slots of an instance are used by claims.
+pub(super) struct Use {
+    /// Slots of claims and of others.
+    pub(super) taken: BTreeSet<Slot>,
+    /// Claims that are on their way out, with their ENIs: their slots are free in seconds.
+    pub(super) leaving: Vec<Claim>,
+    /// Claims that are bound to it and have no slot yet.
+    pub(super) promised: usize,
+}
+
+impl Fleet {
+    /// Whether software on the instance of the claim's attachment may still use the device.
+    pub(super) fn host(&self, claim: &Claim, subnet: &SubnetSeen, now: Time) -> Host {
+        let node = claim.status.node_name.clone().unwrap_or_default();
+        let Some(attachment) = &claim.status.attachment else {
+            return Host::Alive(node);
+        };
+        let instance = &attachment.instance_id;
+        let vouching = self
+            .index
+            .node_of
+            .get(instance)
+            .and_then(|name| self.watched.nodes.get(name));
+        if vouching.is_some_and(|n| n.health == NodeHealth::OutOfService) {
+            return Host::OutOfService;
+        }
+        let Some(record) = self.cloud.instances.get(instance) else {
+            return Host::Alive(node);
+        };
+        match record.instance.as_ref().map(|i| i.state) {
+            Some(InstanceState::Terminated) => Host::Dead,
+            Some(InstanceState::ShuttingDown) => Host::ShuttingDown,
+            Some(InstanceState::Stopped) if now.since(record.read) <= STOPPED_COUNTS => Host::Dead,
+            Some(InstanceState::Stopped | InstanceState::Alive) => Host::Alive(node),
+            // EC2 forgets terminated instances; another region or account does not know a living one either.
+            None if vouching.is_none() && matches!(subnet, SubnetSeen::Known(_)) => Host::Dead,
+            None => Host::Alive(node),
+        }
+    }
+
+    /// The instance and the facts of its type, or why it cannot hold an ENI.
+    pub(super) fn support(
+        &self,
+        node: Option<&Node>,
+        id: &InstanceId,
+    ) -> Result<(&Instance, &TypeFacts), Note> {
+        let name = node.map_or_else(String::new, |n| n.name.to_string());
+        let unsupported = |why: String| {
+            Note::new(
+                Reason::NodeUnsupported,
+                format!("node {name} cannot hold ENIs: {why}"),
+            )
+        };
+        let reading =
+            |what: String| Note::new(Reason::Reading, format!("{what} is being read from EC2"));
+        let instance = match self.cloud.instances.get(id) {
+            Some(record) => record.instance.as_ref().ok_or_else(|| {
+                unsupported(format!("EC2 knows no {id} in this region and account"))
+            })?,
+            None => return Err(reading(format!("{id} of node {name}"))),
+        };
+        match self.cloud.types.get(&instance.instance_type) {
+            Some((Some(facts), _)) => Ok((instance, facts)),
+            Some((None, _)) => Err(unsupported(format!(
+                "EC2 knows no instance type {}",
+                instance.instance_type
+            ))),
+            None => Err(reading(instance.instance_type.to_string())),
+        }
+    }
+
+    /// How the slots of an instance are used by others than this claim.
+    pub(super) fn uses(&self, instance: &InstanceId, except: Option<&Claim>) -> Use {
+        let mut uses = Use {
+            taken: self
+                .foreign(instance)
+                .map(|attached| attached.slot)
+                .collect(),
+            leaving: Vec::new(),
+            promised: 0,
+        };
+        let claims = self.index.at.get(instance).into_iter().flatten();
+        for claim in claims.filter_map(|key| self.watched.claim(key)) {
+            if except.is_some_and(|e| e.key == claim.key) {
+                continue;
+            }
+            let status = self.intended(claim);
+            match &status.attachment {
+                Some(a) if a.instance_id == *instance => {
+                    let eni = status.eni.as_ref().map(|eni| &eni.id);
+                    if eni.is_some_and(|eni| {
+                        a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
+                    }) {
+                        continue;
+                    }
+                    uses.taken.insert(a.slot);
+                    if a.is_released()
+                        || claim.deleting && !claim.is_plugged()
+                        || self.has_ended(claim)
+                    {
+                        uses.leaving.push(claim.clone());
+                    }
+                }
+                Some(_) => {}
+                None if claim.deleting => {}
+                None => uses.promised += 1,
+            }
+        }
+        uses
+    }
+
+    /// Whether the pod of a claim has ended, as far as the watch shows.
+    fn has_ended(&self, claim: &Claim) -> bool {
+        let Some(key) = claim.pod_key() else {
+            return false;
+        };
+        let owner = claim.owner.as_ref().map(|o| &o.uid);
+        self.watched
+            .pods
+            .get(&key)
+            .is_none_or(|pod| Some(&pod.uid) != owner || pod.terminal)
+    }
+
+    /// What is attached to the instance and belongs to no claim.
+    pub(super) fn foreign<'a>(
+        &'a self,
+        instance: &InstanceId,
+    ) -> impl Iterator<Item = &'a AttachedEni> {
+        let attached = self
+            .cloud
+            .instances
+            .get(instance)
+            .and_then(|record| record.instance.as_ref())
+            .into_iter()
+            .flat_map(|i| &i.attached);
+        attached.filter(move |a| !self.is_ours(&a.eni))
+    }
+
+    fn is_ours(&self, eni: &api::id::EniId) -> bool {
+        self.cloud.is_deleted(eni) || self.index.owner.contains_key(eni)
+    }
+
+    /// Whether an ENI may be made for the node: a slot is free, or will be in seconds, that nobody was promised.
+    pub(super) fn room(
+        &self,
+        claim: &Claim,
+        instance: &InstanceId,
+        facts: &TypeFacts,
+    ) -> Result<(), Note> {
+        let uses = self.uses(instance, Some(claim));
+        let taken: usize = facts
+            .cards
+            .iter()
+            .map(|(card, limit)| {
+                let used = uses.taken.iter().filter(|s| s.card == *card).count();
+                used.min(usize::try_from(*limit).unwrap_or(usize::MAX))
+            })
+            .sum();
+        let limit = usize::try_from(facts.limit()).unwrap_or(usize::MAX);
+        if limit.saturating_sub(taken) + uses.leaving.len() > uses.promised {
+            Ok(())
+        } else {
+            Err(self.full(instance, facts, &uses))
+        }
+    }
+
+    /// The slot that the claim has if that is still free, else one that is.
+    pub(super) fn slot(
+        &self,
+        claim: &Claim,
+        instance: &InstanceId,
+        now: Time,
+    ) -> Result<Slot, Note> {
+        let (_, facts) = self.support(None, instance)?;
+        let mut uses = self.uses(instance, Some(claim));
+        let avoided = self.work.avoided.range((instance.clone(), FIRST)..);
+        let avoided = avoided.take_while(|((i, _), _)| i == instance);
+        let avoided: Vec<Slot> = avoided
+            .filter(|(_, until)| **until > now)
+            .map(|((_, slot), _)| *slot)
+            .collect();
+        uses.taken.extend(avoided);
+        let full = self
+            .cloud
+            .full
+            .get(instance)
+            .is_some_and(|until| *until > now);
+        if full {
+            return Err(self.full(instance, facts, &uses));
+        }
+        let own = claim
+            .status
+            .attachment
+            .as_ref()
+            .filter(|a| a.instance_id == *instance && a.id.is_none())
+            .map(|a| a.slot);
+        match own {
+            Some(slot) if exists(facts, slot) && !uses.taken.contains(&slot) => Ok(slot),
+            Some(_) | None => {
+                place(facts, &uses.taken).ok_or_else(|| self.full(instance, facts, &uses))
+            }
+        }
+    }
+
+    /// Why there is no slot: the ENI whose leaving is awaited, or that all are taken.
+    fn full(&self, instance: &InstanceId, facts: &TypeFacts, uses: &Use) -> Note {
+        if let Some(first) = uses.leaving.first() {
+            let eni = first.status.eni.as_ref();
+            let eni = eni.map_or_else(|| "an ENI".to_owned(), |eni| eni.id.to_string());
+            return Note::new(
+                Reason::WaitingForSlot,
+                format!(
+                    "{instance} has no free slot; waiting for {eni} of claim {} to leave it",
+                    first.key
+                ),
+            );
+        }
+        let kind = self
+            .cloud
+            .instances
+            .get(instance)
+            .and_then(|record| record.instance.as_ref())
+            .map_or_else(String::new, |i| format!(" ({})", i.instance_type));
+        Note::new(
+            Reason::NodeFull,
+            format!(
+                "{instance}{kind} holds no more than {} ENIs and all are taken; remove a pod with an ENI from the node, or request the resource eniclaim.io/eni so that the scheduler counts",
+                facts.limit()
+            ),
+        )
+    }
+
+    /// Why a pod has no node yet.
+    pub(super) fn not_scheduled(&self, class: &ClassName) -> Note {
+        let mut nodes = self.watched.nodes.values();
+        let serves = nodes.any(|node| node.classes.contains(class));
+        let message = if serves {
+            format!(
+                "the ENI is made once the pod has a node; nodes that class {class} can work on have the label class.eniclaim.io/{class}"
+            )
+        } else {
+            format!(
+                "the ENI is made once the pod has a node, and class {class} can work on none: {}",
+                self.why_no_node(class)
+            )
+        };
+        Note::new(Reason::NotScheduled, message)
+    }
+
+    /// What stands in the way on the first node that cannot serve the class.
+    fn why_no_node(&self, name: &ClassName) -> String {
+        let obstacle = |node: &Node| {
+            let id = match &node.instance {
+                Ok(id) => id,
+                Err(why) => return Some(format!("node {} cannot hold ENIs: {why}", node.name)),
+            };
+            let (instance, _) = match self.support(Some(node), id) {
+                Ok(support) => support,
+                Err(note) => return Some(note.message),
+            };
+            let (class, vpc) = (self.watched.classes.get(name)?, instance.vpc.as_ref()?);
+            // Whether a subnet is full does not matter here.
+            let choice = crate::subnet::choose(
+                class,
+                &instance.zone,
+                vpc,
+                &self.cloud.subnets,
+                Time(i64::MAX),
+            );
+            choice.err().map(|note| note.message)
+        };
+        self.watched
+            .nodes
+            .values()
+            .find_map(obstacle)
+            .unwrap_or_else(|| "no eniclaim agent has reported from a node that could".to_owned())
+    }
+}
+
+/// The first slot in order.
+const FIRST: Slot = Slot { card: 0, index: 0 };

@@ -1,0 +1,136 @@
+//! What Kubernetes shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::{
+    Time,
+    id::{ClassName, Namespace, NodeName, PodUid},
+};
+
+use crate::{
+    claim::Claim,
+    cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
+    order::Change,
+};
+
+/// The lists that have to be complete before anything is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum List {
+    Pods,
+    AgentPods,
+    Nodes,
+    Namespaces,
+    Classes,
+    Claims,
+    Reports,
+}
+
+impl List {
+    const ALL: [(Self, &str); 7] = [
+        (Self::Pods, "pods"),
+        (Self::AgentPods, "pods of the agent"),
+        (Self::Nodes, "nodes"),
+        (Self::Namespaces, "namespaces"),
+        (Self::Classes, "eniclasses"),
+        (Self::Claims, "eniclaims"),
+        (Self::Reports, "eninodes"),
+    ];
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Watched {
+    pub(super) lists: BTreeSet<List>,
+    pub(super) pods: BTreeMap<Key, Pod>,
+    /// What direct reads said of pods that no watch shows, while a claim names them.
+    pub(super) proofs: BTreeMap<PodUid, PodProof>,
+    pub(super) agents: BTreeMap<Key, AgentPod>,
+    pub(super) nodes: BTreeMap<NodeName, Node>,
+    pub(super) namespaces: BTreeMap<Namespace, NamespaceFacts>,
+    pub(super) classes: BTreeMap<ClassName, Class>,
+    pub(super) claims: BTreeMap<Key, HeldClaim>,
+    pub(super) reports: BTreeMap<NodeName, NodeReport>,
+}
+
+/// What a direct read said of a pod that no watch shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum PodProof {
+    /// It does not exist, or has ended: for ever, since a UID is never used again.
+    Ended,
+    /// It lived at that time.
+    Alive(Time),
+}
+
+/// A claim, and where this picture of it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct HeldClaim {
+    pub(super) claim: Claim,
+    pub(super) source: Source,
+}
+
+/// Where a picture comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// A watch: what it shows later is later.
+    Stream,
+    /// The answer to our own write, which may overtake the watch.
+    OwnWrite,
+}
+
+impl Watched {
+    pub(super) fn is_complete(&self) -> bool {
+        self.lists.len() == List::ALL.len()
+    }
+
+    /// Names of the lists that are missing.
+    pub(super) fn missing(&self) -> Vec<&'static str> {
+        List::ALL
+            .iter()
+            .filter(|(list, _)| !self.lists.contains(list))
+            .map(|(_, name)| *name)
+            .collect()
+    }
+
+    pub(super) fn claim(&self, key: &Key) -> Option<&Claim> {
+        self.claims.get(key).map(|held| &held.claim)
+    }
+
+    /// This cluster as tags name it, once the namespace kube-system is known.
+    pub(super) fn cluster(&self, configured: Option<&String>) -> Option<Cluster> {
+        let uid = self
+            .namespaces
+            .get(&Namespace::from("kube-system"))
+            .map(|n| n.uid.clone())?;
+        Some(Cluster {
+            id: configured.cloned().unwrap_or_else(|| uid.clone()),
+            uid,
+        })
+    }
+}
+
+/// Keys that the change takes away.
+pub(super) fn gone<K: Ord + Clone, T, H>(
+    held: &BTreeMap<K, H>,
+    change: &Change<K, T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<K> {
+    match change {
+        Change::All(items) => {
+            let stay: BTreeSet<K> = items.iter().map(key).collect();
+            held.keys()
+                .filter(|k| !stay.contains(*k))
+                .cloned()
+                .collect()
+        }
+        Change::Set(_) => Vec::new(),
+        Change::Gone(key) => vec![key.clone()],
+    }
+}
+
+/// Objects that the change brings.
+pub(super) fn items<K, T>(change: Change<K, T>) -> Vec<T> {
+    match change {
+        Change::All(items) => items,
+        Change::Set(item) => vec![*item],
+        Change::Gone(_) => Vec::new(),
+    }
+}

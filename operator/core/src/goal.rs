@@ -1,0 +1,113 @@
+//! Where the ENI of a claim shall be.
+
+use api::id::{InstanceId, NodeName, NodeUid, PodUid};
+
+use crate::{
+    claim::Claim,
+    cluster::{Node, Pod},
+    reason::{Note, Reason},
+    token::claim_name,
+};
+
+/// Where the ENI of a claim shall be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Goal {
+    /// Nowhere: its pod has ended, and it goes with the claim.
+    Gone,
+    /// On this node, in this pod.
+    On(Site),
+    /// Where it is: the pod lives, and nothing new can be begun for it now.
+    Held(Note),
+    /// Not known: no watch shows the pod, and only a direct read tells whether it lives.
+    Unclear,
+    /// Not ours to say: the claim is not one that the operator made.
+    Unserved(Note),
+}
+
+/// The pod and the node whose instance its ENI goes to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Site {
+    /// UID of the pod.
+    pub pod: PodUid,
+    /// The pod's node.
+    pub node: NodeName,
+    /// UID of the node object: a node made again under its name is another node.
+    pub node_uid: NodeUid,
+    /// The node's instance.
+    pub instance: InstanceId,
+}
+
+/// What is known of the pod that a claim is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PodSeen<'a> {
+    /// It exists and has not ended.
+    Alive(&'a Pod),
+    /// It exists without our label: what it asked for stays as it is.
+    Unlabelled,
+    /// It has ended, or a direct read showed that it is gone.
+    Ended,
+    /// No watch shows it.
+    Unseen,
+}
+
+/// Where the ENI shall be, given what is known of its pod and of that pod's node.
+pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
+    let Some(owner) = &claim.owner else {
+        return Goal::Unserved(Note::new(
+            Reason::NotServed,
+            "the claim names no pod; delete it, and label a pod with eniclaim.io/class instead",
+        ));
+    };
+    let name = claim_name(&owner.name, &owner.uid);
+    if claim.key.name != name {
+        return Goal::Unserved(Note::new(
+            Reason::NotServed,
+            format!(
+                "pod {} is served by claim {name}; delete this one",
+                owner.name
+            ),
+        ));
+    }
+    match pod {
+        PodSeen::Ended => Goal::Gone,
+        PodSeen::Unseen => Goal::Unclear,
+        PodSeen::Unlabelled => Goal::Held(Note::new(
+            Reason::NotServed,
+            "the label eniclaim.io/class was taken off the pod; put it back, or create the pod again",
+        )),
+        PodSeen::Alive(pod) => site(pod, node).map_or_else(Goal::Held, Goal::On),
+    }
+}
+
+fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {
+    if pod.deleting {
+        return Err(Note::new(
+            Reason::PodTerminating,
+            "the pod is being deleted; nothing new is begun for it",
+        ));
+    }
+    let Some(name) = &pod.node else {
+        return Err(Note::new(
+            Reason::NotScheduled,
+            "the ENI is made once the pod has a node",
+        ));
+    };
+    let Some(node) = node else {
+        return Err(Note::new(
+            Reason::Reading,
+            format!("node {name} is not known yet"),
+        ));
+    };
+    let instance = node.instance.clone().map_err(|why| {
+        Note::new(
+            Reason::NodeUnsupported,
+            format!("node {name} cannot hold ENIs: {why}"),
+        )
+    })?;
+    Ok(Site {
+        pod: pod.uid.clone(),
+        node: name.clone(),
+        node_uid: node.uid.clone(),
+        instance,
+    })
+}

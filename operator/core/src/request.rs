@@ -1,0 +1,76 @@
+//! The Create request of a claim: frozen before EC2 hears of it, complete enough to be repeated word for word.
+
+use std::collections::BTreeMap;
+
+use api::{
+    Time,
+    claim::{CreateRequest, Creation},
+    id::{SecurityGroupId, SubnetId},
+    tag,
+};
+
+use crate::{claim::Claim, cluster::Cluster, token::client_token};
+
+/// Characters that EC2 takes as the description of an ENI.
+const DESCRIPTION: usize = 255;
+
+/// What a class says of an ENI, with the subnet chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Where it is made.
+    pub subnet: SubnetId,
+    /// The groups it gets.
+    pub groups: Vec<SecurityGroupId>,
+    /// The class's own tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Shape {
+    /// The claim's n-th request.
+    pub fn freeze(
+        &self,
+        claim: &Claim,
+        cluster: &Cluster,
+        incarnation: u32,
+        now: Time,
+    ) -> Creation {
+        let started_at = now.whole_second();
+        let mut tags = self.tags.clone();
+        tags.extend(
+            [
+                (tag::CLUSTER, cluster.id.clone()),
+                (tag::CLUSTER_UID, cluster.uid.clone()),
+                (tag::CLAIM_UID, claim.uid.to_string()),
+                (tag::CLAIM, claim.key.to_string()),
+                (tag::CLASS, claim.class.to_string()),
+                (tag::CREATED_AT, started_at.to_string()),
+                (tag::INCARNATION, incarnation.to_string()),
+                (tag::NO_MANAGE, "true".to_owned()),
+                (tag::NAME, claim.key.to_string()),
+            ]
+            .map(|(key, value)| (key.to_owned(), value)),
+        );
+        Creation {
+            incarnation,
+            token: client_token(&claim.uid, incarnation),
+            request: CreateRequest {
+                subnet_id: self.subnet.clone(),
+                security_group_ids: self.groups.clone(),
+                description: format!("eniclaim {} in cluster {}", claim.key, cluster.id)
+                    .chars()
+                    .take(DESCRIPTION)
+                    .collect(),
+                tags,
+            },
+            started_at,
+            answer: None,
+        }
+    }
+
+    /// Whether that request asked for the same.
+    pub fn is_asked_by(&self, creation: &Creation, claim: &Claim, cluster: &Cluster) -> bool {
+        self.freeze(claim, cluster, creation.incarnation, creation.started_at)
+            .request
+            == creation.request
+    }
+}

@@ -1,0 +1,143 @@
+//! What the decision about one claim may look at besides the claim.
+
+use api::{
+    Interface, Time,
+    id::{EniId, NodeName, Slot, Zone},
+};
+
+use crate::{
+    cluster::Cluster,
+    ec2::{EniView, Subnet},
+    error::Ec2Error,
+    order::Action,
+    reason::Note,
+    request::Shape,
+};
+
+/// What the decision about one claim may look at besides the claim.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Seen {
+    /// This cluster.
+    pub cluster: Cluster,
+    /// What the class says of the interface, while it exists.
+    pub interface: Option<Interface>,
+    /// What its next Create request would be, or what stands in the way.
+    pub shape: Result<Shape, Note>,
+    /// Zone of the instance that its ENI shall be attached to, once EC2 has been read.
+    pub zone: Option<Zone>,
+    /// The slot that is free for it there, its own if it still is, or what stands in the way.
+    pub slot: Result<Slot, Note>,
+    /// Its ENI.
+    pub eni: EniSeen,
+    /// Another ENI that carries its tag.
+    pub other: Option<EniId>,
+    /// The subnet of its ENI.
+    pub subnet: SubnetSeen,
+    /// The instance that its attachment names.
+    pub host: Host,
+    /// The sends of its Create request.
+    pub sends: Sends,
+    /// What searching EC2 by its tag has shown.
+    pub search: Search,
+    /// The last refusal, until an effect succeeds.
+    pub backoff: Option<Backoff>,
+    /// When EC2 last took a Detach of its attachment.
+    pub detached: Option<Time>,
+    /// Since when its attachment has been seen to be detaching.
+    pub detaching: Option<Time>,
+}
+
+/// What is known of an ENI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EniSeen {
+    /// Nothing: not read since we last changed it.
+    Unknown,
+    /// As reads showed it.
+    Shown(Box<EniView>, Steady),
+    /// Reads by filter did not show it, which proves nothing.
+    Missing(Steady),
+    /// A read by its id said that there is none.
+    NotFound,
+    /// EC2 answered our Delete of it with success.
+    Deleted,
+}
+
+/// Whether more than one read over some time showed the same: reads may be stale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Steady {
+    /// One read so far.
+    Once,
+    /// Several.
+    Yes,
+}
+
+/// What is known of the subnet of an ENI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum SubnetSeen {
+    /// Not read yet.
+    Unread,
+    /// EC2 knows it.
+    Known(Subnet),
+    /// This region and account do not know it: then a `NotFound` proves nothing.
+    Foreign,
+}
+
+/// Whether software on the instance of an attachment may still use the device.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Host {
+    /// It may: the agent there has to give the device back. The node is named for people.
+    Alive(NodeName),
+    /// Nothing runs there: it is stopped or terminated.
+    Dead,
+    /// EC2 is ending it, detaches by itself, and deletes what is marked so.
+    ShuttingDown,
+    /// A person says that nothing runs there any more.
+    OutOfService,
+}
+
+/// What is known of the sends of the present Create request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sends {
+    /// This process froze the request and has not sent it.
+    None,
+    /// Every send was answered by a refusal that excludes an ENI.
+    Refused,
+    /// At least one was not, or another process may have sent it.
+    Inconclusive,
+}
+
+/// What searching EC2 for an ENI by the claim's tag has shown since the last send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Search {
+    /// It goes on.
+    Running,
+    /// Two complete reads half a minute apart showed none.
+    Nothing,
+}
+
+/// A refusal, and how long it is respected.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Backoff {
+    /// What was refused.
+    pub action: Action,
+    /// The incarnation of the Create request at that time.
+    pub incarnation: u32,
+    /// What was answered.
+    pub error: Ec2Error,
+    /// How often in a row.
+    pub attempts: u32,
+    /// When it was answered.
+    pub at: Time,
+    /// When it may be tried again.
+    pub until: Time,
+}
+
+impl EniSeen {
+    /// The view, where reads showed one.
+    pub fn view(&self) -> Option<&EniView> {
+        match self {
+            Self::Shown(view, _) => Some(view),
+            Self::Unknown | Self::Missing(_) | Self::NotFound | Self::Deleted => None,
+        }
+    }
+}

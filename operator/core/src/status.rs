@@ -1,0 +1,363 @@
+//! The status of a claim after a step, and what of it is only prose.
+
+use api::{
+    ClaimStatus, Condition, ConditionStatus, Time,
+    claim::{Attachment, Binding, CreateAnswer, Eni, LastError, Phase, Release},
+    condition::kind,
+    id::{InstanceId, Slot},
+};
+
+use crate::{
+    claim::Claim,
+    ec2::{AttachmentView, EniView},
+    reason::{Note, Reason},
+    seen::{Backoff, Seen, Sends, SubnetSeen},
+    step::{Step, incarnation},
+    subnet::ipam,
+};
+
+/// The operator's part of the status once this step is taken.
+pub fn after(
+    claim: &Claim,
+    seen: &Seen,
+    step: &Step,
+    note: &Note,
+    told: Option<&Backoff>,
+    now: Time,
+) -> ClaimStatus {
+    let mut next = claim.status.clone();
+    advance(&mut next, claim, seen, step, now);
+    match told {
+        Some(backoff) => next.last_error = Some(last_error(backoff)),
+        None => match step {
+            // What an earlier request met stays until this one is answered, and what a release was for until it is done.
+            Step::Freeze(_) | Step::Create(_) | Step::Refused | Step::Search => {}
+            _ => next.last_error = None,
+        },
+    }
+    if !matches!(
+        step,
+        Step::Rest
+            | Step::ConfirmPod
+            | Step::DeleteClaim
+            | Step::LetGo
+            | Step::Forget(_)
+            | Step::AddFinalizer
+    ) {
+        state(&mut next, claim, step, note, now);
+    }
+    next
+}
+
+/// The facts of the step, without what people read of it.
+fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now: Time) {
+    match step {
+        Step::Bind(site, shape) => {
+            next.binding = claim.owner.as_ref().map(|owner| Binding {
+                pod_name: owner.name.clone(),
+                pod_uid: site.pod.clone(),
+                node_uid: site.node_uid.clone(),
+                instance_id: site.instance.clone(),
+                since: now.whole_second(),
+            });
+            next.node_name = Some(site.node.clone());
+            next.interface.clone_from(&seen.interface);
+            next.timeline.requested.get_or_insert(now);
+            if let Some(shape) = shape {
+                next.creation =
+                    Some(shape.freeze(claim, &seen.cluster, incarnation(claim) + 1, now));
+            }
+        }
+        Step::Freeze(shape) => {
+            next.creation = Some(shape.freeze(claim, &seen.cluster, incarnation(claim) + 1, now));
+        }
+        Step::Lost(shape, _) => {
+            next.eni = None;
+            next.ipam = None;
+            next.attachment = None;
+            next.creation = Some(shape.freeze(claim, &seen.cluster, incarnation(claim) + 1, now));
+        }
+        Step::Refused => {
+            if let Some(creation) = &mut next.creation {
+                let answer = match seen.sends {
+                    Sends::None | Sends::Refused => CreateAnswer::Refused,
+                    Sends::Inconclusive => CreateAnswer::Inconclusive,
+                };
+                creation.answer.get_or_insert(answer);
+            }
+        }
+        Step::Record(view, slot) => record(next, seen, view, *slot, now),
+        Step::Reserve(slot) => {
+            let instance = next.binding.as_ref().map(|b| b.instance_id.clone());
+            next.attachment = instance.map(|instance| reserved(instance, *slot));
+        }
+        Step::RecordAttachment(view) => {
+            let release = claim.deleting.then_some(Release::Requested);
+            next.attachment = Some(recorded(view, release, now));
+        }
+        Step::AwaitDevice | Step::Ready | Step::Mark => {
+            if let Some(attachment) = &mut next.attachment {
+                attachment.attached_at.get_or_insert(now.whole_second());
+            }
+            next.timeline.attached.get_or_insert(now);
+            if matches!(step, Step::AwaitDevice) && seen.interface.is_some() {
+                next.interface.clone_from(&seen.interface);
+            }
+        }
+        Step::DropAttachment(_) => next.attachment = None,
+        Step::Release(_) => {
+            if let Some(attachment) = &mut next.attachment {
+                attachment.release = Some(Release::Requested);
+            }
+        }
+        Step::AwaitEni | Step::Attach(_) | Step::AwaitAttachment | Step::Create(_) => {
+            if seen.interface.is_some() {
+                next.interface.clone_from(&seen.interface);
+            }
+        }
+        Step::Rest
+        | Step::AddFinalizer
+        | Step::ConfirmPod
+        | Step::DeleteClaim
+        | Step::Blocked(_)
+        | Step::Search
+        | Step::AwaitRelease
+        | Step::Detach(..)
+        | Step::AwaitDetach
+        | Step::Delete(_)
+        | Step::AwaitDelete
+        | Step::LetGo
+        | Step::Forget(_) => {}
+    }
+}
+
+fn record(next: &mut ClaimStatus, seen: &Seen, view: &EniView, slot: Option<Slot>, now: Time) {
+    next.eni = Some(Eni {
+        id: view.id.clone(),
+        mac: view.mac.clone(),
+        subnet_id: view.subnet.clone(),
+        vpc_id: view.vpc.clone(),
+        zone: view.zone.clone(),
+        security_group_ids: view.groups.clone(),
+    });
+    if let SubnetSeen::Known(subnet) = &seen.subnet {
+        next.ipam = Some(ipam(&view.addresses, subnet));
+    }
+    if let Some(creation) = &mut next.creation {
+        creation.answer = None;
+    }
+    next.timeline.created = Some(now);
+    next.last_error = None;
+    let instance = next.binding.as_ref().map(|b| b.instance_id.clone());
+    if let (Some(slot), Some(instance)) = (slot, instance) {
+        next.attachment = Some(reserved(instance, slot));
+    }
+}
+
+fn reserved(instance: InstanceId, slot: Slot) -> Attachment {
+    Attachment {
+        instance_id: instance,
+        slot,
+        id: None,
+        requested_at: None,
+        attached_at: None,
+        release: None,
+    }
+}
+
+fn recorded(view: &AttachmentView, release: Option<Release>, now: Time) -> Attachment {
+    Attachment {
+        instance_id: view.instance.clone(),
+        slot: view.slot,
+        id: Some(view.id.clone()),
+        requested_at: Some(now.whole_second()),
+        attached_at: None,
+        release,
+    }
+}
+
+fn last_error(backoff: &Backoff) -> LastError {
+    LastError {
+        code: backoff.error.code.clone(),
+        message: backoff.error.message.clone(),
+        request_id: backoff.error.request_id.clone(),
+        attempts: backoff.attempts,
+        next_retry: Some(backoff.until.whole_second()),
+    }
+}
+
+/// The phase and the conditions, which follow from the rest.
+fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: Time) {
+    let ready = matches!(step, Step::Ready | Step::Mark);
+    next.phase = Some(phase(next, step));
+    let provisioned = provisioned(next);
+    let attached = attached(next);
+    let ready_note = if ready {
+        // What stands in the way of marking the ENI is no fault of the pod's interface.
+        Note::new(
+            if claim.deleting {
+                Reason::InUse
+            } else {
+                Reason::Ready
+            },
+            note.message.clone(),
+        )
+    } else {
+        note.clone()
+    };
+    for (kind, holds, note) in [
+        (kind::PROVISIONED, provisioned.0, provisioned.1),
+        (kind::ATTACHED, attached.0, attached.1),
+        (kind::READY, ready, ready_note),
+    ] {
+        put(next, claim, kind, holds, note, now);
+    }
+}
+
+fn put(next: &mut ClaimStatus, claim: &Claim, kind: &str, holds: bool, note: Note, now: Time) {
+    let condition = Condition {
+        kind: kind.to_owned(),
+        status: ConditionStatus::of(holds),
+        reason: note.reason.as_str().to_owned(),
+        message: cut(note.message),
+        last_transition_time: now.whole_second(),
+        observed_generation: Some(claim.generation),
+    }
+    .since(&next.conditions, now);
+    match next.conditions.iter_mut().find(|c| c.kind == kind) {
+        Some(held) => *held = condition,
+        None => next.conditions.push(condition),
+    }
+}
+
+/// The schema takes 2,048 characters.
+fn cut(message: String) -> String {
+    if message.chars().count() <= 2_048 {
+        return message;
+    }
+    message.chars().take(2_048).collect()
+}
+
+fn phase(next: &ClaimStatus, step: &Step) -> Phase {
+    let attachment = next.attachment.as_ref();
+    match step {
+        Step::Ready | Step::Mark => Phase::Ready,
+        Step::Release(_) | Step::AwaitRelease => Phase::Releasing,
+        Step::Detach(..) | Step::AwaitDetach | Step::DropAttachment(_) => Phase::Detaching,
+        Step::Delete(_) | Step::AwaitDelete => Phase::Deleting,
+        Step::AwaitDevice => Phase::Attached,
+        Step::Bind(..) | Step::Freeze(_) | Step::Create(_) | Step::Lost(..) | Step::Search => {
+            Phase::Creating
+        }
+        Step::Refused => Phase::Pending,
+        Step::Record(..)
+        | Step::AwaitEni
+        | Step::Reserve(_)
+        | Step::Attach(_)
+        | Step::RecordAttachment(_)
+        | Step::AwaitAttachment => Phase::Attaching,
+        Step::Blocked(_)
+        | Step::Rest
+        | Step::AddFinalizer
+        | Step::ConfirmPod
+        | Step::DeleteClaim
+        | Step::LetGo
+        | Step::Forget(_) => match (&next.eni, attachment) {
+            (None, _) => Phase::Pending,
+            (Some(_), Some(a)) if a.is_released() => Phase::Releasing,
+            (Some(_), Some(a)) if a.attached_at.is_some() => Phase::Attached,
+            (Some(_), _) => Phase::Attaching,
+        },
+    }
+}
+
+fn provisioned(status: &ClaimStatus) -> (bool, Note) {
+    match &status.eni {
+        Some(eni) => (
+            true,
+            Note::new(Reason::Created, format!("{} in {}", eni.id, eni.subnet_id)),
+        ),
+        None => (
+            false,
+            Note::new(Reason::Creating, "EC2 has not made an ENI yet"),
+        ),
+    }
+}
+
+fn attached(status: &ClaimStatus) -> (bool, Note) {
+    match &status.attachment {
+        Some(a) if a.is_released() => (
+            false,
+            Note::new(Reason::Releasing, format!("leaves {}", a.instance_id)),
+        ),
+        Some(a) if a.attached_at.is_some() => (
+            true,
+            Note::new(Reason::Attached, format!("{} of {}", a.slot, a.instance_id)),
+        ),
+        Some(a) => (
+            false,
+            Note::new(
+                Reason::Attaching,
+                format!("{} of {} is reserved", a.slot, a.instance_id),
+            ),
+        ),
+        None => (false, Note::new(Reason::Creating, "has no slot yet")),
+    }
+}
+
+/// How much a change of a status matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Weight {
+    /// Nothing differs that anybody would read.
+    Same,
+    /// Sentences or times differ.
+    Words,
+    /// The reason, the phase or the error differs.
+    Reason,
+    /// Facts differ, or whether a condition holds: written before anything else happens.
+    Facts,
+}
+
+/// How much the change from one status to another matters.
+pub fn weight(before: &ClaimStatus, after: &ClaimStatus) -> Weight {
+    if facts(before) != facts(after) {
+        return Weight::Facts;
+    }
+    let reasons = |s: &ClaimStatus| {
+        let conditions: Vec<String> = s.conditions.iter().map(|c| c.reason.clone()).collect();
+        (
+            s.phase,
+            s.last_error.as_ref().map(|e| e.code.clone()),
+            conditions,
+        )
+    };
+    if reasons(before) != reasons(after) {
+        return Weight::Reason;
+    }
+    let words = |s: &ClaimStatus| {
+        let conditions: Vec<String> = s.conditions.iter().map(|c| c.message.clone()).collect();
+        (s.last_error.clone(), conditions)
+    };
+    if words(before) == words(after) {
+        Weight::Same
+    } else {
+        Weight::Words
+    }
+}
+
+/// What is not prose: everything but the phase, the last error, conditions that do not hold, and reason, message and
+/// generation of those that do.
+fn facts(status: &ClaimStatus) -> ClaimStatus {
+    let mut facts = status.clone();
+    facts.phase = None;
+    facts.last_error = None;
+    facts
+        .conditions
+        .retain(|c| c.status == ConditionStatus::True);
+    for condition in &mut facts.conditions {
+        condition.reason.clear();
+        condition.message.clear();
+        condition.observed_generation = None;
+    }
+    facts
+}

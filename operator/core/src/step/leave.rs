@@ -1,0 +1,118 @@
+//! How an ENI leaves an instance: released by the agent, then detached.
+
+use api::{
+    Time,
+    claim::{Attachment, DeviceState},
+    time::{MINUTE, SECOND},
+};
+
+use super::{Look, Step};
+use crate::{
+    ec2::{AttachmentState, AttachmentView},
+    order::DetachMode,
+    reason::{Note, Reason},
+    seen::{EniSeen, Host},
+};
+
+/// A Detach that EC2 took may not show in reads for this long; it is not repeated meanwhile.
+const DETACH_SHOWS: i64 = 15 * SECOND;
+/// On an instance that is dead or out of service, an ENI that detaches for longer is detached by force.
+const FORCE_AFTER: i64 = MINUTE;
+
+impl Look<'_> {
+    /// The next move of an attachment that has to go; none once it is gone.
+    pub(super) fn leave(&self, attachment: &Attachment, why: Note) -> Option<Step> {
+        let Some(id) = &attachment.id else {
+            return self.leave_unanswered(attachment);
+        };
+        if self.seen.eni == EniSeen::Deleted || self.is_gone() {
+            return None;
+        }
+        if !attachment.is_released() {
+            return Some(Step::Release(why));
+        }
+        let released = self.claim.device_state() == Some(DeviceState::Released);
+        if !released && matches!(self.seen.host, Host::Alive(_)) {
+            return Some(Step::AwaitRelease);
+        }
+        match &self.seen.eni {
+            EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound => Some(Step::AwaitDetach),
+            EniSeen::Deleted => None,
+            EniSeen::Shown(view, _) => match &view.attachment {
+                None => None,
+                Some(_) if !self.is_ours(view) => Some(self.not_ours(&view.id)),
+                Some(on) if on.id == *id => Some(self.detach(on)),
+                Some(other) => Some(self.found(other)),
+            },
+        }
+    }
+
+    /// A slot was reserved; whether EC2 took the Attach has to be read.
+    fn leave_unanswered(&self, attachment: &Attachment) -> Option<Step> {
+        match &self.seen.eni {
+            EniSeen::Unknown => Some(Step::AwaitDetach),
+            EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => None,
+            EniSeen::Shown(view, _) => match &view.attachment {
+                None => None,
+                Some(on) if on.instance == attachment.instance_id => {
+                    Some(Step::RecordAttachment(on.clone()))
+                }
+                Some(other) => Some(self.found(other)),
+            },
+        }
+    }
+
+    /// EC2 shows another attachment than the status: our own Attach whose answer was lost, or somebody else's.
+    fn found(&self, other: &AttachmentView) -> Step {
+        let status = &self.claim.status;
+        let ours = status
+            .attachment
+            .as_ref()
+            .is_some_and(|a| a.instance_id == other.instance);
+        if ours {
+            return Step::RecordAttachment(other.clone());
+        }
+        Step::Blocked(Note::new(
+            Reason::Unexpected,
+            format!(
+                "{} is attached to {}, not by us; detach it",
+                self.eni_name(),
+                other.instance
+            ),
+        ))
+    }
+
+    fn detach(&self, on: &AttachmentView) -> Step {
+        let dead = matches!(self.seen.host, Host::Dead | Host::OutOfService);
+        let asked = self.claim.force_detach.as_ref() == Some(&on.id);
+        if on.state == AttachmentState::Detaching {
+            let long = is_past(self.seen.detaching, FORCE_AFTER, self.now);
+            return if asked || (dead && long) {
+                Step::Detach(on.clone(), DetachMode::Force)
+            } else {
+                Step::AwaitDetach
+            };
+        }
+        // EC2 detaches by itself, and deletes what is marked so; a Detach in between would make it forget the mark.
+        if self.seen.host == Host::ShuttingDown && on.delete_on_termination {
+            return Step::AwaitDetach;
+        }
+        if self
+            .seen
+            .detached
+            .is_some_and(|at| self.now.since(at) < DETACH_SHOWS)
+        {
+            return Step::AwaitDetach;
+        }
+        let mode = if asked {
+            DetachMode::Force
+        } else {
+            DetachMode::Normal
+        };
+        Step::Detach(on.clone(), mode)
+    }
+}
+
+fn is_past(since: Option<Time>, limit: i64, now: Time) -> bool {
+    since.is_some_and(|since| now.since(since) >= limit)
+}
