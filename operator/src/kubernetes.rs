@@ -64,7 +64,6 @@ impl Kubernetes {
             Object::RemoveFinalizer(claim) => self.remove_finalizer(claim).await,
             Object::DeleteClaim(claim) => self.delete_claim(claim).await,
             Object::NewReport { node, uid } => self.new_report(node, uid).await,
-            Object::DeleteReport { node } => self.delete_report(node).await,
             Object::Report { node, status } => self.write_report(node, status).await,
             Object::Node { node, patch } => self.patch_node(node, patch).await,
         }

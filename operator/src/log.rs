@@ -138,7 +138,6 @@ pub(crate) fn written(object: &Object, outcome: &Outcome) {
         }
         Object::DeleteClaim(claim) => tracing::info!(claim = %claim.key, result, "claim deleted"),
         Object::NewReport { node, uid: _ } => tracing::info!(%node, result, "new report"),
-        Object::DeleteReport { node } => tracing::info!(%node, result, "report deleted"),
         Object::Report { node, status } => {
             let (capacity, free) = (status.capacity, status.free);
             tracing::info!(%node, capacity, free, result, "report");

@@ -32,6 +32,8 @@ pub(crate) struct Metrics {
     stages: Family<StageLabels, Histogram, Buckets>,
     events: Family<ReasonLabels, Counter>,
     dropped: Counter,
+    tokens: Family<ActionLabels, Gauge>,
+    orphans: Gauge,
     ready: Gauge<f64, AtomicU64>,
 }
 
@@ -193,6 +195,18 @@ impl Default for Metrics {
             "Events that were not published as too many waited",
             dropped.clone(),
         );
+        let tokens = Family::default();
+        registry.register(
+            "ec2_tokens",
+            "Calls of each EC2 action that the budget allows now",
+            tokens.clone(),
+        );
+        let orphans = Gauge::default();
+        registry.register(
+            "orphans",
+            "ENIs of this cluster that no claim owns",
+            orphans.clone(),
+        );
         let ready = Gauge::default();
         registry.register("ready", "1 while the operator does its work", ready.clone());
         Self {
@@ -204,6 +218,8 @@ impl Default for Metrics {
             stages,
             events,
             dropped,
+            tokens,
+            orphans,
             ready,
         }
     }
@@ -262,6 +278,19 @@ impl Metrics {
                 })
                 .set(i64::from(count));
         }
+    }
+
+    pub(crate) fn set_tokens(&self, tokens: impl Iterator<Item = (Action, i64)>) {
+        for (action, left) in tokens {
+            let action = ActionLabel(action);
+            self.tokens
+                .get_or_create(&ActionLabels { action })
+                .set(left);
+        }
+    }
+
+    pub(crate) fn set_orphans(&self, count: usize) {
+        self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn set_ready(&self, ready: bool) {

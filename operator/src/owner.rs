@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use operator_core::{Fact, Fleet, Settings, claim::Phase};
+use operator_core::{Fact, Fleet, Settings, Term, Time, claim::Phase};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinSet, yield_now},
@@ -50,7 +50,7 @@ struct Owner {
     watched: mpsc::Receiver<Fact>,
     /// Of orders.
     outcomes: mpsc::UnboundedReceiver<Fact>,
-    terms: watch::Receiver<operator_core::Term>,
+    terms: watch::Receiver<Term>,
     /// Watches and the publisher of Events: none ends by itself.
     background: JoinSet<()>,
     census: BTreeMap<Phase, u32>,
@@ -64,7 +64,7 @@ impl Owner {
         ec2: aws_sdk_ec2::Client,
         options: &Options,
         clock: Clock,
-        mut terms: watch::Receiver<operator_core::Term>,
+        mut terms: watch::Receiver<Term>,
     ) -> Self {
         let monitor = options.monitor.clone();
         let metrics = monitor.metrics.clone();
@@ -110,7 +110,7 @@ impl Owner {
             for order in self.fleet.next(now) {
                 self.executor.begin(order, now, &mut self.in_flight);
             }
-            self.report(leadership);
+            self.report(leadership, now);
             match self.fleet.wake(now) {
                 Some(at) if at <= now => yield_now().await,
                 at => {
@@ -175,13 +175,16 @@ impl Owner {
         self.fleet.learn(fact, self.clock.now());
     }
 
-    fn report(&mut self, leadership: &Leadership) {
+    fn report(&mut self, leadership: &Leadership, now: Time) {
         let ready = leadership.health().and_then(|()| self.fleet.readiness());
         self.monitor.set_ready(ready);
         self.monitor.beat();
+        let metrics = &self.monitor.metrics;
+        metrics.set_tokens(self.fleet.tokens(now));
+        metrics.set_orphans(self.fleet.orphans());
         if *self.fleet.census() != self.census {
             self.census.clone_from(self.fleet.census());
-            self.monitor.metrics.set_claims(&self.census);
+            metrics.set_claims(&self.census);
         }
     }
 

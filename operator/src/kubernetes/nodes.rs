@@ -6,10 +6,7 @@ use api::{
 };
 use crds::EniNode;
 use k8s_openapi::api::core::v1::Node;
-use kube::{
-    Api,
-    api::{DeleteParams, Patch},
-};
+use kube::{Api, api::Patch};
 use operator_core::{Outcome, order::NodePatch};
 use serde_json::{Map, Value, json};
 
@@ -23,16 +20,6 @@ impl Kubernetes {
         let api = self.reports();
         let made = api.create(&parameters, &report);
         of_report(self.count(Written::EniNode, made).await)
-    }
-
-    /// The stream shows that it is gone; it is made again for the node that now has the name.
-    pub(super) async fn delete_report(&self, node: &NodeName) -> Outcome {
-        let (api, parameters) = (self.reports(), DeleteParams::default());
-        let deleted = api.delete(node.as_str(), &parameters);
-        match self.count(Written::EniNode, deleted).await {
-            Ok(_) | Err(Failure::NotFound) => Outcome::Conflict,
-            Err(failure) => failure.outcome(),
-        }
     }
 
     /// Without a version: the agent's part is another field manager's, and nobody else writes ours.
