@@ -131,7 +131,7 @@ fn metadata() -> Node {
             "finalizers": { "type": "array", "x-kubernetes-list-type": "set" },
             "ownerReferences": {
                 "type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"],
-                "items": { "x-kubernetes-map-type": "atomic" },
+                "items": { "x-kubernetes-map-type": "atomic", "x-kubernetes-preserve-unknown-fields": true },
             },
             "labels": { "type": "object", "additionalProperties": { "type": "string" } },
             "annotations": { "type": "object", "additionalProperties": { "type": "string" } },
