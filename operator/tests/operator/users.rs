@@ -136,7 +136,8 @@ impl State {
         let Some(instance) = self.instance(node) else {
             return;
         };
-        self.vpc.terminate(&instance).unwrap();
+        let now = self.now();
+        self.vpc.terminate(&instance, now).unwrap();
         self.api.edit(&Id::new("nodes", "", node), |node| {
             put(node, "status.conditions", json!([ready("Unknown")]));
         });
