@@ -23,7 +23,7 @@ pub use client::{client, configure};
 use crate::{Monitor, convert::Malformed, metrics::Metrics};
 
 /// No call takes longer, from its signature to the last byte of the answer.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TIMEOUT: Duration = Duration::from_secs(6);
 
 /// EC2, as the orders of the fleet need it.
 #[derive(Debug, Clone)]

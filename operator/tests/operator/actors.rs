@@ -293,7 +293,7 @@ impl State {
                 && text(pod, "spec.nodeName") == node
                 && at(pod, "metadata.deletionTimestamp").is_null()
         });
-        if at(attachment, "release") == true {
+        if at(attachment, "release") == "Requested" {
             return (!in_pod && said != "Released").then_some("Released");
         }
         match said {

@@ -176,7 +176,7 @@ impl State {
                 "right-node",
                 &format!("{id} is attached at {got:?}, its claim says {slot:?}"),
             );
-        } else if at(placed, "release") == true {
+        } else if at(placed, "release") == "Requested" {
             self.broken(
                 "right-node",
                 &format!("{id} is attached though its attachment is released"),
