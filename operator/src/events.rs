@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     Clock, convert,
-    kubernetes::TIMEOUT,
+    kubernetes::{Failure, TIMEOUT},
     metrics::{Metrics, WriteResult, Written},
 };
 
@@ -104,7 +104,7 @@ impl Publisher {
             Ok(Ok(())) => WriteResult::Ok,
             Ok(Err(error)) => {
                 tracing::warn!(reason = %note.reason, ?about, %error, "event not published");
-                WriteResult::Refused
+                Failure::from(&error).result()
             }
             Err(_) => {
                 tracing::warn!(reason = %note.reason, ?about, "event not published in time");
