@@ -101,9 +101,8 @@ impl Kubernetes {
         let api = self.claims(key);
         let deleted = api.delete(&key.name, &parameters);
         let deleted = self.count(Written::EniClaim, deleted).await;
-        match deleted.map(|answer| answer.left()) {
-            Ok(Some(claim)) => written(claim),
-            Ok(None) => Outcome::ClaimGone,
+        match deleted {
+            Ok(answer) => answer.left().map_or(Outcome::ClaimGone, written),
             Err(failure) => of_claim(Err(failure)),
         }
     }
