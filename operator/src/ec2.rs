@@ -83,12 +83,14 @@ impl Ec2 {
     }
 }
 
-/// An answer that lacks what it always has, or that this version cannot read: what it says of other objects proves nothing.
-fn unreadable(answer: &impl RequestId, why: &Malformed) -> Box<Ec2Error> {
-    Box::new(Ec2Error {
-        class: ErrorClass::Transient,
-        code: code::NO_ANSWER.to_owned(),
-        message: why.to_string(),
-        request_id: answer.request_id().map(ToOwned::to_owned),
+/// What was read in an answer. One that lacks what it always has proves nothing of the other objects in it either.
+fn readable<T>(answer: &impl RequestId, read: Result<T, Malformed>) -> Answer<T> {
+    read.map_err(|why| {
+        Box::new(Ec2Error {
+            class: ErrorClass::Transient,
+            code: code::NO_ANSWER.to_owned(),
+            message: why.to_string(),
+            request_id: answer.request_id().map(ToOwned::to_owned),
+        })
     })
 }

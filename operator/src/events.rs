@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::{
     Clock, convert,
-    kubernetes::TIMEOUT,
+    kubernetes::{Failure, TIMEOUT},
     metrics::{Metrics, WriteResult, Written},
 };
 
@@ -104,7 +104,7 @@ impl Publisher {
             Ok(Ok(())) => WriteResult::Ok,
             Ok(Err(error)) => {
                 tracing::warn!(reason = %note.reason, ?about, %error, "event not published");
-                WriteResult::Refused
+                Failure::from(&error).result()
             }
             Err(_) => {
                 tracing::warn!(reason = %note.reason, ?about, "event not published in time");
@@ -234,6 +234,7 @@ mod tests {
     use operator_core::{Reason, cluster::Key};
 
     use super::*;
+    use crate::script::{self, Call};
 
     fn an_event(about: &About, message: &str) -> ApiEvent {
         let note = Note::new(Reason::NodeFull, message);
@@ -271,5 +272,97 @@ mod tests {
         let event = an_event(&About::Node("n1".into(), "u".into()), "full");
         assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
         assert_eq!(event.involved_object.namespace, None);
+    }
+
+    fn pods_event() -> Event {
+        Event {
+            about: About::Pod(Key::new("a", "web-0"), "u".into()),
+            note: Note::new(Reason::NodeFull, "full"),
+        }
+    }
+
+    fn publisher(client: Client, metrics: Metrics) -> (Events, impl Future<Output = ()> + Send) {
+        Events::new(client, metrics, Clock::start(), "operator-0".into())
+    }
+
+    /// Publishes the same Event so often, and returns what was called.
+    async fn publish(
+        times: usize,
+        script: impl Fn(&Call) -> Option<(u16, String)> + Clone + Send + Sync + 'static,
+    ) -> Vec<Call> {
+        let (client, calls) = script::client(script);
+        let (events, task) = publisher(client, Metrics::default());
+        (0..times).for_each(|_| events.publish(pods_event()));
+        drop(events);
+        task.await;
+        let calls = calls.lock().unwrap();
+        calls.clone()
+    }
+
+    fn stored(count: i32) -> Option<(u16, String)> {
+        let event = serde_json::json!({ "metadata": { "name": "e" }, "involvedObject": {}, "count": count });
+        Some((200, event.to_string()))
+    }
+
+    fn outline(calls: &[Call]) -> Vec<(&str, Option<i64>)> {
+        let line = |call: &'_ Call| call.body["count"].as_i64();
+        calls
+            .iter()
+            .map(|call| (call.method.as_str(), line(call)))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_is_published_again_is_counted_by_one_write() {
+        let calls = publish(3, |_| stored(1)).await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("PATCH", Some(2)), ("PATCH", Some(3))]
+        );
+        assert!(calls[0].path.starts_with("/api/v1/namespaces/a/events"));
+        assert!(calls[1].body["lastTimestamp"].is_string());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_of_an_earlier_process_is_counted_on() {
+        let calls = publish(1, |call| match call.method.as_str() {
+            "POST" => script::failure(409, "AlreadyExists"),
+            _ => stored(4),
+        })
+        .await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("GET", None), ("PATCH", Some(5))]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_expired_is_published_anew() {
+        let calls = publish(2, |call| match call.method.as_str() {
+            "PATCH" => script::failure(404, "NotFound"),
+            _ => stored(1),
+        })
+        .await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("PATCH", Some(2)), ("POST", Some(1))]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_events_and_of_too_many_the_oldest_are_dropped() {
+        let (client, calls) = script::client(|_| None);
+        let metrics = Metrics::default();
+        let (events, task) = publisher(client, metrics.clone());
+        (0..QUEUE + 7).for_each(|_| events.publish(pods_event()));
+        let task = tokio::spawn(task);
+        while calls.lock().unwrap().len() < 2 {
+            tokio::time::sleep(TIMEOUT).await;
+        }
+        task.abort();
+        let metrics = metrics.encode();
+        assert!(metrics.contains("events_dropped_total 7"), "{metrics}");
+        let unavailable = r#"kubernetes_writes_total{object="Event",outcome="unavailable"}"#;
+        assert!(metrics.contains(unavailable), "{metrics}");
     }
 }

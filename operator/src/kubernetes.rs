@@ -36,7 +36,7 @@ pub(crate) struct Kubernetes {
 
 /// Why a call did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Failure {
+pub(crate) enum Failure {
     /// There is no such object.
     NotFound,
     /// There is such an object already.
@@ -103,23 +103,23 @@ impl Kubernetes {
             tracing::warn!("the API server did not answer in time");
             return Err(Failure::Unavailable);
         };
-        answer.map_err(Failure::from)
+        answer.map_err(|error| {
+            let failure = Failure::from(&error);
+            // What else can happen is logged with the order that met it.
+            if failure == Failure::Unavailable {
+                tracing::warn!(%error, "no answer from the API server");
+            }
+            failure
+        })
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let failure = match &error {
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        match error {
             Error::Api(status) => Self::of(status),
             _ => Self::Unavailable,
-        };
-        match &failure {
-            // Each of them is expected: the fleet decides again on what it then sees.
-            Self::NotFound | Self::Exists | Self::Conflict => tracing::debug!(%error),
-            Self::Refused(_) => tracing::warn!(%error, "the API server refuses"),
-            Self::Unavailable => tracing::warn!(%error, "no answer from the API server"),
         }
-        failure
     }
 }
 
@@ -138,7 +138,7 @@ impl Failure {
         }
     }
 
-    fn result(&self) -> WriteResult {
+    pub(crate) fn result(&self) -> WriteResult {
         match self {
             Self::NotFound => WriteResult::NotFound,
             Self::Exists | Self::Conflict => WriteResult::Conflict,

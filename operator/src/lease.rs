@@ -157,13 +157,10 @@ impl Candidate {
                 Some(answer)
             }
             Err(why) => {
-                let since = match self.failing_since {
-                    Some(since) => since,
-                    None => {
-                        tracing::warn!(lease = %self.store.name, why, "no answer about the Lease; trying again");
-                        *self.failing_since.insert(sent)
-                    }
-                };
+                let since = *self.failing_since.get_or_insert_with(|| {
+                    tracing::warn!(lease = %self.store.name, why, "no answer about the Lease; trying again");
+                    sent
+                });
                 if self.clock.now().since(since) >= self.timing.duration {
                     let _ = self.health.send_replace(Err(format!(
                         "no operator can lead: the Lease {} cannot be read or written: {why}",

@@ -14,6 +14,8 @@ mod metrics;
 mod monitor;
 pub mod options;
 mod owner;
+#[cfg(test)]
+mod script;
 mod watch;
 
 pub use clock::Clock;

@@ -3,7 +3,7 @@
 use operator_core::{
     Outcome, Read, Target,
     error::{Ec2Error, ErrorClass},
-    order::{About, Effect, Event, NewClaim, Object, StatusWrite},
+    order::{About, ApiRefusal, Effect, Event, NewClaim, Object, StatusWrite},
 };
 use tracing::field::{DisplayValue, display};
 
@@ -103,10 +103,10 @@ fn is_expected(error: &Ec2Error) -> bool {
     }
 }
 
-/// A write to Kubernetes that was done; why one was not is logged where the API server says it.
+/// A write to Kubernetes, with what became of it.
 pub(crate) fn written(object: &Object, outcome: &Outcome) {
     let result = match outcome {
-        Outcome::Refused(_) => "refused",
+        Outcome::Refused(refusal) => return refused(&object.target(), refusal),
         Outcome::NotWritten => "not written",
         Outcome::Conflict => "conflict",
         Outcome::ClaimGone => "gone",
@@ -146,6 +146,18 @@ pub(crate) fn written(object: &Object, outcome: &Outcome) {
             tracing::info!(%node, publish = patch.publish, labels = ?patch.labels, result, "node");
         }
     }
+}
+
+fn refused(target: &Target, refusal: &ApiRefusal) {
+    let ApiRefusal { reason, message } = refusal;
+    let Fields {
+        claim,
+        pod,
+        node,
+        eni: _,
+    } = Fields::of(target);
+    let error = message;
+    tracing::warn!(claim, pod, node, reason, error, "the API server refuses");
 }
 
 /// A read that failed; that others succeed is counted and not logged.

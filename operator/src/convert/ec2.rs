@@ -4,8 +4,9 @@ use std::{collections::BTreeMap, fmt::Display, net::Ipv4Addr, str::FromStr};
 
 use api::id::{AttachmentId, InstanceType, Mac, Slot};
 use aws_sdk_ec2::types::{
-    Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName, InstanceTypeInfo,
-    NetworkInterface, NetworkInterfaceAttachment, NetworkInterfaceStatus, Subnet as ApiSubnet,
+    Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName,
+    InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkInterface,
+    NetworkInterfaceAttachment, NetworkInterfaceStatus, Subnet as ApiSubnet,
 };
 use operator_core::ec2::{
     AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState,
@@ -163,7 +164,7 @@ pub(crate) fn instance(instance: &ApiInstance) -> Result<Instance, Malformed> {
         _ => InstanceState::Alive,
     };
     let zone = instance.placement().and_then(|p| p.availability_zone());
-    let kind = instance.instance_type().map(|kind| kind.as_str());
+    let kind = instance.instance_type().map(ApiInstanceType::as_str);
     let vpc = instance.vpc_id().filter(|vpc| !vpc.is_empty());
     let attached = instance.network_interfaces().iter();
     Ok(Instance {
@@ -191,7 +192,7 @@ fn attached_eni(of: &Of, eni: &InstanceNetworkInterface) -> Result<AttachedEni, 
 pub(crate) fn instance_type(
     info: &InstanceTypeInfo,
 ) -> Result<(InstanceType, TypeFacts), Malformed> {
-    let name = info.instance_type().map(|name| name.as_str());
+    let name = info.instance_type().map(ApiInstanceType::as_str);
     let of = Of(name.unwrap_or("an instance type"));
     let network = of.need("networkInfo", info.network_info())?;
     let card = |card: &aws_sdk_ec2::types::NetworkCardInfo| {

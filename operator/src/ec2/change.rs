@@ -8,7 +8,7 @@ use operator_core::{
     order::{Action, DetachMode, Effect},
 };
 
-use super::{Answer, Ec2, unreadable};
+use super::{Answer, Ec2, readable};
 use crate::convert::{self, Malformed};
 
 impl Ec2 {
@@ -61,9 +61,8 @@ impl Ec2 {
         let view = answer
             .network_interface()
             .ok_or_else(|| Malformed::missing("CreateNetworkInterface", "networkInterface"))
-            .and_then(convert::eni)
-            .map_err(|why| unreadable(&answer, &why))?;
-        Ok(Outcome::Created(Box::new(view)))
+            .and_then(convert::eni);
+        Ok(Outcome::Created(Box::new(readable(&answer, view)?)))
     }
 
     /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
@@ -79,9 +78,8 @@ impl Ec2 {
         let answer = self
             .call(Action::AttachNetworkInterface, call.send())
             .await?;
-        convert::attachment_id(answer.attachment_id())
-            .map(Outcome::Attached)
-            .map_err(|why| unreadable(&answer, &why))
+        let id = convert::attachment_id(answer.attachment_id());
+        Ok(Outcome::Attached(readable(&answer, id)?))
     }
 
     /// Sets a value: repeated it changes nothing.

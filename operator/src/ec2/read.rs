@@ -9,13 +9,13 @@ use api::{
 use aws_sdk_ec2::{
     error::{ProvideErrorMetadata, SdkError},
     operation::RequestId,
-    types::Filter,
+    types::{Filter, Reservation},
 };
 use aws_smithy_async::future::pagination_stream::PaginationStream;
 use operator_core::{Outcome, ec2::EniView, order::Action};
 use tokio::time::Instant;
 
-use super::{Answer, Ec2, unreadable};
+use super::{Answer, Ec2, readable};
 use crate::convert::{self, Malformed};
 
 /// `DescribeNetworkInterfaces` and its siblings take at most 1,000 results a page and 200 values a filter.
@@ -59,15 +59,13 @@ impl Ec2 {
             }
             Err(error) => return Outcome::Failed(error),
         };
-        answer
+        let view = answer
             .network_interfaces()
             .first()
             .ok_or_else(|| Malformed::missing(id.as_str(), "networkInterfaceSet"))
-            .and_then(convert::eni)
-            .map_or_else(
-                |why| Outcome::Failed(unreadable(&answer, &why)),
-                |view| Outcome::Eni(Some(Box::new(view))),
-            )
+            .and_then(convert::eni);
+        readable(&answer, view)
+            .map_or_else(Outcome::Failed, |view| Outcome::Eni(Some(Box::new(view))))
     }
 
     /// By filter: what does not exist is left out.
@@ -82,7 +80,10 @@ impl Ec2 {
                 .page_size(PAGE)
                 .send();
             let read = self.each_page(Action::DescribeInstances, &mut pages, |answer| {
-                let all = answer.reservations().iter().flat_map(|r| r.instances());
+                let all = answer
+                    .reservations()
+                    .iter()
+                    .flat_map(Reservation::instances);
                 extend(&mut found, all.map(convert::instance))
             });
             if let Err(error) = read.await {
@@ -107,9 +108,9 @@ impl Ec2 {
                 Err(error) => return Outcome::Failed(error),
             };
             for info in answer.instance_types() {
-                match convert::instance_type(info) {
+                match readable(&answer, convert::instance_type(info)) {
                     Ok((name, facts)) => found.insert(name, facts),
-                    Err(why) => return Outcome::Failed(unreadable(&answer, &why)),
+                    Err(error) => return Outcome::Failed(error),
                 };
             }
         }
@@ -181,7 +182,7 @@ impl Ec2 {
                 return Ok(());
             };
             let answer = self.counted(action, begun, answer)?;
-            convert(&answer).map_err(|why| unreadable(&answer, &why))?;
+            readable(&answer, convert(&answer))?;
         }
     }
 }

@@ -121,10 +121,14 @@ where
         facts: &Sender<Fact>,
     ) -> Result<(), SendError<Fact>> {
         let key = (self.key)(&object);
-        unread.remove(object.meta().uid.as_deref().unwrap_or_default());
-        match object.0.map(self.convert) {
-            Ok(Some(item)) => facts.send((self.fact)(Change::Set(Box::new(item)))).await,
-            Ok(None) => Ok(()),
+        match object.0 {
+            Ok(object) => {
+                unread.remove(object.meta().uid.as_deref().unwrap_or_default());
+                match (self.convert)(object) {
+                    Some(item) => facts.send((self.fact)(Change::Set(Box::new(item)))).await,
+                    None => Ok(()),
+                }
+            }
             Err(invalid) => self.pass_over(unread, key, invalid, facts).await,
         }
     }
@@ -161,4 +165,132 @@ where
 
 fn kind<O: Resource<DynamicType: Default>>() -> String {
     O::kind(&O::DynamicType::default()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, atomic::AtomicUsize};
+
+    use crds::EniClass;
+    use operator_core::cluster::Class;
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{convert, script};
+
+    fn class(name: &str, version: u32, group: &str) -> Value {
+        json!({
+            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass",
+            "metadata": { "name": name, "uid": format!("uid-{name}"), "resourceVersion": version.to_string() },
+            "spec": { "subnets": { "ids": [] }, "securityGroups": { "ids": [group] } },
+        })
+    }
+
+    fn good(name: &str, version: u32) -> Value {
+        class(name, version, "sg-0a1b2c3d4e5f60718")
+    }
+
+    fn bad(name: &str, version: u32) -> Value {
+        class(name, version, "nonsense")
+    }
+
+    fn list(items: &[Value]) -> String {
+        let list = json!({
+            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClassList",
+            "metadata": { "resourceVersion": "2" }, "items": items,
+        });
+        list.to_string()
+    }
+
+    fn lines(events: &[(&str, Value)]) -> String {
+        let line = |(kind, object): &(&str, Value)| {
+            format!("{}\n", json!({ "type": kind, "object": object }))
+        };
+        events.iter().map(line).collect()
+    }
+
+    /// The facts of a watch whose lists and streams are answered one after the other, then never again.
+    async fn facts(answers: Vec<String>, count: usize) -> Vec<Fact> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let (client, _) = script::client(move |_| {
+            let next = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Some((200, answers.get(next)?.clone()))
+        });
+        let classes: Stream<EniClass, _, Class> = Stream {
+            fact: Fact::Classes,
+            key: |class| convert::name_of(class),
+            convert: convert::class,
+            about: |key, uid| Some(About::Class(key.name.into(), uid)),
+        };
+        let (sender, mut receiver) = mpsc::channel(100);
+        let config = watcher::Config::default();
+        let watch = tokio::spawn(classes.follow(Api::all(client), config, sender));
+        let mut facts = Vec::new();
+        while facts.len() < count {
+            facts.push(receiver.recv().await.unwrap());
+        }
+        assert!(receiver.is_empty());
+        watch.abort();
+        facts
+    }
+
+    /// What happened to which class.
+    fn short(facts: &[Fact]) -> Vec<String> {
+        let short = |fact: &Fact| match fact {
+            Fact::Classes(Change::All(all)) => {
+                let names = all.iter().map(|c| c.name.as_str());
+                format!("all {}", names.collect::<Vec<_>>().join(" "))
+            }
+            Fact::Classes(Change::Set(class)) => format!("set {}", class.name),
+            Fact::Classes(Change::Gone(name)) => format!("gone {name}"),
+            Fact::Unreadable(Unreadable {
+                about: About::Class(name, uid),
+                error,
+            }) => {
+                assert_eq!(*uid, format!("uid-{name}"));
+                assert!(error.contains("is not a security group id"), "{error}");
+                format!("unreadable {name}")
+            }
+            other => panic!("{other:?}"),
+        };
+        facts.iter().map(short).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_object_that_cannot_be_read_is_reported_once_and_stops_nothing() {
+        let events = lines(&[
+            ("MODIFIED", bad("b", 4)),
+            ("MODIFIED", good("a", 5)),
+            ("ADDED", good("c", 6)),
+            ("MODIFIED", good("b", 7)),
+            ("MODIFIED", bad("b", 8)),
+            ("DELETED", bad("b", 9)),
+        ]);
+        let facts = facts(vec![list(&[good("a", 1), bad("b", 2)]), events], 7).await;
+        let seen = [
+            "unreadable b",
+            "all a",
+            "set a",
+            "set c",
+            "set b",
+            "unreadable b",
+            "gone b",
+        ];
+        assert_eq!(short(&facts), seen);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_could_not_be_read_and_is_not_listed_again_is_gone() {
+        let expired =
+            json!({ "kind": "Status", "code": 410, "reason": "Expired", "message": "too old" });
+        let lists = vec![
+            list(&[good("a", 1), bad("b", 2), bad("c", 2)]),
+            lines(&[("ERROR", expired)]),
+            list(&[bad("c", 3)]),
+        ];
+        let facts = facts(lists, 5).await;
+        let seen = ["unreadable b", "unreadable c", "all a", "gone b", "all "];
+        assert_eq!(short(&facts), seen);
+    }
 }
