@@ -23,5 +23,9 @@ mod story;
 #[path = "core/world.rs"]
 mod world;
 
+#[path = "core/creation.rs"]
+mod creation;
 #[path = "core/in_use.rs"]
 mod in_use;
+#[path = "core/lost.rs"]
+mod lost;

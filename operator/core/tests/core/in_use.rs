@@ -100,8 +100,11 @@ fn a_claim_name_taken_by_another_owner_is_told_and_free_again_once_that_is_gone(
             ..template
         };
         world.put_claim(squatter.clone());
-        world.add_pod("web", "n1");
-        world.change_pod("web", |pod| pod.uid = uid.into());
+        let pod = world.a_pod("web", "n1");
+        world.put_pod(operator_core::cluster::Pod {
+            uid: uid.into(),
+            ..pod
+        });
         world.run(5_000);
         assert_eq!(world.told(Reason::ClaimNameTaken), 1);
         world.rest();

@@ -98,8 +98,13 @@ impl World {
     }
 
     pub fn add_pod(&mut self, name: &str, node: &str) {
+        let pod = self.a_pod(name, node);
+        self.put_pod(pod);
+    }
+
+    pub fn a_pod(&mut self, name: &str, node: &str) -> Pod {
         let uid = self.store.uid(name).into();
-        let pod = Pod {
+        Pod {
             key: pod_key(name),
             uid,
             asks: vec![Ask {
@@ -112,8 +117,7 @@ impl World {
             deleting: false,
             terminal: false,
             created: self.now,
-        };
-        self.put_pod(pod);
+        }
     }
 
     pub fn change_pod(&mut self, name: &str, change: impl FnOnce(&mut Pod)) {
@@ -248,20 +252,28 @@ impl World {
     pub fn picture(&self) -> String {
         let mut text = format!("now {}\n", self.now);
         for claim in self.store.claims.values() {
-            text += &format!("{claim:#?}\n");
+            let Claim { key, uid, deleting, finalizer, status, device, .. } = claim;
+            text += &format!("{key} {uid} deleting {deleting} finalizer {finalizer} {device:?}\n");
+            text += &format!("  {:?} bound {:?}\n", status.phase, status.binding);
+            text += &format!("  {:?}\n  {:?}\n", status.attachment, status.last_error);
+            text += &format!("  {:?}\n", status.eni.as_ref().map(|e| e.id.to_string()));
+            text += &format!("  {:?}\n", status.creation.as_ref().map(|c| (c.incarnation, c.answer)));
+            for c in &status.conditions {
+                text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
+            }
         }
         for eni in self.vpc.enis().filter(|e| !e.is_primary()) {
             text += &format!("{} {:?}\n", eni.id, eni.state);
         }
-        let since = |at: operator_core::Time| at.since(self.now) as f64 / 1_000.0;
+        let since = |at: operator_core::Time| at.since(self.now) / 1_000;
         for (at, kind, about) in self.log.writes.iter().rev().take(15).rev() {
-            text += &format!("{:.1} s: {kind} {about}\n", since(*at));
+            text += &format!("{} s: {kind} {about}\n", since(*at));
         }
         for (at, action, about) in self.log.mutations.iter().rev().take(15).rev() {
-            text += &format!("{:.1} s: {action} {about}\n", since(*at));
+            text += &format!("{} s: {action} {about}\n", since(*at));
         }
         for (at, event) in self.log.events.iter().rev().take(10).rev() {
-            text += &format!("{:.1} s: {:?}\n", since(*at), event.note);
+            text += &format!("{} s: {:?}\n", since(*at), event.note);
         }
         text
     }
