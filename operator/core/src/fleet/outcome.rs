@@ -55,8 +55,9 @@ impl Fleet {
             | Outcome::Subnets(_) => {}
         }
         self.work.rests.remove(&target);
-        if busy.is_some_and(|busy| busy.effect.is_some()) {
+        if let Some(effect) = busy.and_then(|busy| busy.effect) {
             self.work.backoffs.remove(&target);
+            self.work.paused.remove(&effect.action());
         }
     }
 

@@ -91,8 +91,23 @@ impl Fleet {
 
     /// An action that AWS denies is tried by one claim at a time.
     fn note_denial(&mut self, action: Action, error: &Ec2Error, now: Time) {
-        if error.class != ErrorClass::Denied {
-            return;
+        match error.class {
+            ErrorClass::Denied => {}
+            // AWS authorises before it looks at anything else.
+            ErrorClass::NotYet
+            | ErrorClass::State
+            | ErrorClass::TokenReused
+            | ErrorClass::NodeFull
+            | ErrorClass::SubnetFull
+            | ErrorClass::QuotaFull
+            | ErrorClass::Terminal => {
+                self.work.paused.remove(&action);
+                return;
+            }
+            ErrorClass::Throttled
+            | ErrorClass::Transient
+            | ErrorClass::Credentials
+            | ErrorClass::Unlisted => return,
         }
         let times = self.work.paused.get(&action).map_or(0, |(times, _)| *times) + 1;
         let until = now.after(backoff::delay(ErrorClass::Denied, times, action.as_str()));
