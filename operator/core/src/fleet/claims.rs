@@ -47,6 +47,7 @@ impl Fleet {
             self.work.agenda.at(target.clone(), wake);
         }
         self.wait_for_subnet(&claim, &seen, now);
+        self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
         let note = self.queue_note(&target, &decision, now);
         self.tell_claim(&claim, note.as_ref().unwrap_or(&decision.note), now, orders);
@@ -202,6 +203,16 @@ impl Fleet {
             .min();
         let again = until.unwrap_or_else(|| now.after(crate::subnet::AGAIN));
         self.work.agenda.at(Target::Claim(claim.key.clone()), again);
+    }
+
+    /// Who waits for an instance that EC2 says is full looks again when it is tried again.
+    fn wait_for_room(&mut self, target: &Target, goal: &Goal, now: Time) {
+        if let Goal::On(site) = goal
+            && let Some(until) = self.cloud.full.get(&site.instance)
+            && *until > now
+        {
+            self.work.agenda.at(target.clone(), *until);
+        }
     }
 
     /// A slot where an Attach got stuck is not taken again soon.

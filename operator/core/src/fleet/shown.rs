@@ -130,6 +130,11 @@ impl Fleet {
         {
             // Its slot may be free now.
             let claim = claim.clone();
+            if let Some(attachment) = &claim.status.attachment
+                && self.cloud.is_detached(id)
+            {
+                self.cloud.full.remove(&attachment.instance_id);
+            }
             self.mark_places(&claim);
         }
         for key in owner.into_iter().chain(tagged) {
