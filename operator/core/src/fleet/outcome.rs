@@ -21,9 +21,21 @@ impl Fleet {
             return;
         }
         match outcome {
+            // The watch has shown meanwhile that the claim is gone: the answer must not bring it back.
+            Outcome::Claim(claim)
+                if matches!(target, Target::Claim(_)) && self.watched.claim(&claim.key).is_none() => {}
             Outcome::Claim(claim) => self.learn_written(*claim),
             Outcome::ClaimGone => self.learn_gone(&target, now),
-            Outcome::Report(report) => self.learn_report(*report),
+            Outcome::Report(report) => {
+                // The same for a report; one without content was made just now.
+                let is_known = match self.watched.reports.get(&report.name) {
+                    Some(held) => !held.version.is_newer_than(&report.version),
+                    None => report.status == api::NodeStatus::default(),
+                };
+                if is_known {
+                    self.learn_report(*report);
+                }
+            }
             Outcome::Node(node) => {
                 // An answer after the node's deletion must not bring it back.
                 let known = self.watched.nodes.get(&node.name);
