@@ -277,7 +277,7 @@ impl Fleet {
             Goal::On(site) => Some(site),
             Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
-        let (eni, other) = self.eni_of(claim);
+        let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
         let attachment = claim.status.attachment.as_ref();
         let attached = attachment.is_some_and(|a| a.id.is_some());
@@ -331,27 +331,19 @@ impl Fleet {
     }
 
     /// The claim's ENI, and another one that carries its tag.
-    fn eni_of(&self, claim: &Claim) -> (EniSeen, Option<api::id::EniId>) {
-        let tagged = self.cloud.tagged.get(&claim.uid);
-        let alive = |id: &&api::id::EniId| {
-            self.cloud
-                .enis
-                .get(*id)
-                .is_some_and(|record| record.view.is_some())
-        };
+    fn eni_of(
+        &self,
+        claim: &Claim,
+        cluster: &Cluster,
+    ) -> (EniSeen, Option<api::id::EniId>) {
+        let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
         match &claim.status.eni {
             Some(eni) => {
-                let other = tagged
-                    .into_iter()
-                    .flatten()
-                    .filter(alive)
-                    .find(|id| **id != eni.id)
-                    .cloned();
+                let other = tagged.find(|id| **id != eni.id).cloned();
                 (self.cloud.eni(&eni.id), other)
             }
             None => {
-                let mut found = tagged.into_iter().flatten().filter(alive);
-                let eni = found
+                let eni = tagged
                     .next()
                     .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
                 (eni, None)

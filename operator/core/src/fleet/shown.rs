@@ -190,7 +190,10 @@ impl Fleet {
         };
         let sent = self.work.sends.get(&key).map(|sent| sent.at);
         let since = sent.unwrap_or(self.work.leads_since);
-        let is_found = self.cloud.tagged.contains_key(claim);
+        let Some(cluster) = self.watched.cluster(self.settings.cluster_id.as_ref()) else {
+            return;
+        };
+        let is_found = self.cloud.of_claim(claim, &cluster.id).next().is_some();
         if began > since && !is_found {
             self.cloud.searched(claim, began);
         }
