@@ -65,9 +65,9 @@ impl Fleet {
     pub(super) fn dispatch(&mut self, now: Time, orders: &mut Vec<Order>) {
         for action in self.work.queues.actions() {
             while self.work.call_at(action, now).is_none() {
-                let agenda = &self.work.agenda;
-                let Some((target, effect)) =
-                    self.work.queues.take(action, |t| !agenda.is_marked(t))
+                let (agenda, busy) = (&self.work.agenda, &self.work.busy);
+                let is_ready = |t: &Target| !agenda.is_marked(t) && !busy.contains_key(t);
+                let Some((target, effect)) = self.work.queues.take(action, is_ready)
                 else {
                     break;
                 };
