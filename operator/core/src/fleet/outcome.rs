@@ -45,7 +45,7 @@ impl Fleet {
                     self.learn_node(*node);
                 }
             }
-            Outcome::Conflict => return self.learn_conflict(target, now),
+            Outcome::Conflict => return self.learn_conflict(target, busy, now),
             Outcome::Refused(refusal) => return self.learn_api_refusal(target, refusal, now),
             Outcome::NotWritten | Outcome::Withheld => {
                 return self.learn_not_done(target, busy, now);
@@ -109,8 +109,17 @@ impl Fleet {
     }
 
     /// The object changed meanwhile. Where that is known already it is decided again at once.
-    fn learn_conflict(&mut self, target: Target, now: Time) {
-        self.work.rest(target, now);
+    fn learn_conflict(&mut self, target: Target, busy: Option<Busy>, now: Time) {
+        let is_known = match (&target, busy.and_then(|busy| busy.version)) {
+            (Target::Claim(key), Some(version)) => self
+                .watched
+                .claim(key)
+                .is_some_and(|claim| claim.version != version),
+            _ => false,
+        };
+        if !is_known {
+            self.work.rest(target, now);
+        }
     }
 
     fn learn_api_refusal(&mut self, target: Target, refusal: ApiRefusal, now: Time) {
