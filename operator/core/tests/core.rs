@@ -23,9 +23,13 @@ mod story;
 #[path = "core/world.rs"]
 mod world;
 
+#[path = "core/attachments.rs"]
+mod attachments;
 #[path = "core/creation.rs"]
 mod creation;
 #[path = "core/in_use.rs"]
 mod in_use;
+#[path = "core/limits.rs"]
+mod limits;
 #[path = "core/lost.rs"]
 mod lost;
