@@ -92,8 +92,7 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             next.attachment = instance.map(|instance| reserved(instance, *slot));
         }
         Step::RecordAttachment(view) => {
-            let release = claim.deleting.then_some(Release::Requested);
-            next.attachment = Some(recorded(view, release, now));
+            next.attachment = Some(recorded(view, now));
         }
         Step::AwaitDevice | Step::Ready | Step::Mark => {
             if let Some(attachment) = &mut next.attachment {
@@ -165,14 +164,14 @@ fn reserved(instance: InstanceId, slot: Slot) -> Attachment {
     }
 }
 
-fn recorded(view: &AttachmentView, release: Option<Release>, now: Time) -> Attachment {
+fn recorded(view: &AttachmentView, now: Time) -> Attachment {
     Attachment {
         instance_id: view.instance.clone(),
         slot: view.slot,
         id: Some(view.id.clone()),
         requested_at: Some(now.whole_second()),
         attached_at: None,
-        release,
+        release: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The core against EC2's rules, in any order of events.
+//! The core against a small world: an API server, EC2's rules, agents, and time that passes only when nothing else can happen.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,5 +6,30 @@
     clippy::indexing_slicing
 )]
 
+#[path = "core/agent.rs"]
+mod agent;
+#[path = "core/api_server.rs"]
+mod api_server;
+#[path = "core/ec2.rs"]
+mod ec2;
+#[path = "core/executor.rs"]
+mod executor;
+#[path = "core/judge.rs"]
+mod judge;
 #[path = "core/lease.rs"]
 mod lease;
+#[path = "core/story.rs"]
+mod story;
+#[path = "core/world.rs"]
+mod world;
+
+#[path = "core/attachments.rs"]
+mod attachments;
+#[path = "core/creation.rs"]
+mod creation;
+#[path = "core/in_use.rs"]
+mod in_use;
+#[path = "core/limits.rs"]
+mod limits;
+#[path = "core/lost.rs"]
+mod lost;

@@ -49,6 +49,7 @@ impl Fleet {
             self.work.agenda.at(target.clone(), wake);
         }
         self.wait_for_subnet(&claim, &seen, now);
+        self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
         let note = self.queue_note(&target, &decision, now);
         self.tell_claim(&claim, note.as_ref().unwrap_or(&decision.note), now, orders);
@@ -208,6 +209,16 @@ impl Fleet {
         self.work.agenda.at(Target::Claim(claim.key.clone()), again);
     }
 
+    /// Who waits for an instance that EC2 says is full looks again when it is tried again.
+    fn wait_for_room(&mut self, target: &Target, goal: &Goal, now: Time) {
+        if let Goal::On(site) = goal
+            && let Some(until) = self.cloud.full.get(&site.instance)
+            && *until > now
+        {
+            self.work.agenda.at(target.clone(), *until);
+        }
+    }
+
     /// A slot where an Attach got stuck is not taken again soon.
     fn note_stuck(&mut self, claim: &Claim, step: &Step, now: Time) {
         if let (Step::Release(note), Some(attachment)) = (step, &claim.status.attachment)
@@ -270,7 +281,7 @@ impl Fleet {
             Goal::On(site) => Some(site),
             Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
-        let (eni, other) = self.eni_of(claim);
+        let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
         let attachment = claim.status.attachment.as_ref();
         let attached = attachment.is_some_and(|a| a.id.is_some());
@@ -324,27 +335,15 @@ impl Fleet {
     }
 
     /// The claim's ENI, and another one that carries its tag.
-    fn eni_of(&self, claim: &Claim) -> (EniSeen, Option<api::id::EniId>) {
-        let tagged = self.cloud.tagged.get(&claim.uid);
-        let alive = |id: &&api::id::EniId| {
-            self.cloud
-                .enis
-                .get(*id)
-                .is_some_and(|record| record.view.is_some())
-        };
+    fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
+        let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
         match &claim.status.eni {
             Some(eni) => {
-                let other = tagged
-                    .into_iter()
-                    .flatten()
-                    .filter(alive)
-                    .find(|id| **id != eni.id)
-                    .cloned();
+                let other = tagged.find(|id| **id != eni.id).cloned();
                 (self.cloud.eni(&eni.id), other)
             }
             None => {
-                let mut found = tagged.into_iter().flatten().filter(alive);
-                let eni = found
+                let eni = tagged
                     .next()
                     .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
                 (eni, None)

@@ -95,6 +95,20 @@ impl Cloud {
         }
     }
 
+    /// ENIs that the last reads showed with the tags of this claim and of this cluster: others are not ours.
+    pub(super) fn of_claim<'a>(
+        &'a self,
+        claim: &ClaimUid,
+        cluster: &str,
+    ) -> impl Iterator<Item = &'a EniId> + use<'a> {
+        let cluster = cluster.to_owned();
+        let is_ours = move |id: &&EniId| {
+            let view = self.enis.get(*id).and_then(|record| record.view.as_ref());
+            view.is_some_and(|view| view.tags.cluster.as_deref() == Some(cluster.as_str()))
+        };
+        self.tagged.get(claim).into_iter().flatten().filter(is_ours)
+    }
+
     /// Whether a fresh read shows that it is attached nowhere, or we know that it is gone.
     pub(super) fn is_detached(&self, id: &EniId) -> bool {
         self.tombstones.contains_key(id)

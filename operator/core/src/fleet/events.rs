@@ -41,6 +41,17 @@ impl Fleet {
         if let Some(after) = after.filter(|after| *after > now) {
             return self.work.agenda.at(target, after);
         }
+        // An earlier process has told what the claim says already.
+        let is_told = note.reason.tone() == Tone::Normal
+            && !self.work.told.contains_key(&target)
+            && claim
+                .status
+                .condition(api::condition::kind::READY)
+                .is_some_and(|c| c.reason == note.reason.as_str());
+        if is_told {
+            self.work.told.insert(target, (note.reason, now));
+            return;
+        }
         // What follows the loss of an ENI is told by its conditions; the loss itself must not be overwritten at once.
         self.tell(target, about, note.clone(), now, orders);
     }
@@ -149,9 +160,12 @@ impl Fleet {
         let message = format!(
             "this version of the operator cannot read the object and passes it over: {error}; correct it, or update the operator"
         );
-        self.work.events.push(Event {
+        let event = Event {
             about,
             note: Note::new(Reason::Unreadable, message),
-        });
+        };
+        if !self.work.events.contains(&event) {
+            self.work.events.push(event);
+        }
     }
 }

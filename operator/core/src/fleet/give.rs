@@ -24,12 +24,16 @@ impl Fleet {
         match &object {
             Object::Status(StatusWrite { claim, status }) => {
                 busy.claim = Some(claim.uid.clone());
+                busy.version = Some(claim.version.clone());
                 busy.status = Some(status.clone());
                 self.promise(&claim.key, status, now);
             }
             Object::AddFinalizer(claim)
             | Object::RemoveFinalizer(claim)
-            | Object::DeleteClaim(claim) => busy.claim = Some(claim.uid.clone()),
+            | Object::DeleteClaim(claim) => {
+                busy.claim = Some(claim.uid.clone());
+                busy.version = Some(claim.version.clone());
+            }
             Object::NewClaim(_)
             | Object::NewReport { .. }
             | Object::Report { .. }

@@ -27,6 +27,8 @@ pub(super) enum Dependency {
     Subnet(SubnetId),
     /// All classes and their subnets.
     Classes,
+    /// A claim that has the name of another pod's claim.
+    Claim(Key),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]

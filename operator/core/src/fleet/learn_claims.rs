@@ -170,5 +170,6 @@ impl Fleet {
         if let Some(pod) = claim.pod_key() {
             self.work.agenda.mark(Target::Pod(pod));
         }
+        self.wake_up(&Dependency::Claim(key.clone()));
     }
 }

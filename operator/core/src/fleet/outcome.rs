@@ -21,9 +21,22 @@ impl Fleet {
             return;
         }
         match outcome {
+            // The watch has shown meanwhile that the claim is gone: the answer must not bring it back.
+            Outcome::Claim(claim)
+                if matches!(target, Target::Claim(_))
+                    && self.watched.claim(&claim.key).is_none() => {}
             Outcome::Claim(claim) => self.learn_written(*claim),
             Outcome::ClaimGone => self.learn_gone(&target, now),
-            Outcome::Report(report) => self.learn_report(*report),
+            Outcome::Report(report) => {
+                // The same for a report; one without content was made just now.
+                let is_known = match self.watched.reports.get(&report.name) {
+                    Some(held) => !held.version.is_newer_than(&report.version),
+                    None => report.status == api::NodeStatus::default(),
+                };
+                if is_known {
+                    self.learn_report(*report);
+                }
+            }
             Outcome::Node(node) => {
                 // An answer after the node's deletion must not bring it back.
                 let known = self.watched.nodes.get(&node.name);
@@ -33,7 +46,7 @@ impl Fleet {
                     self.learn_node(*node);
                 }
             }
-            Outcome::Conflict => return self.learn_conflict(target, now),
+            Outcome::Conflict => return self.learn_conflict(target, busy, now),
             Outcome::Refused(refusal) => return self.learn_api_refusal(target, refusal, now),
             Outcome::NotWritten | Outcome::Withheld => {
                 return self.learn_not_done(target, busy, now);
@@ -55,8 +68,9 @@ impl Fleet {
             | Outcome::Subnets(_) => {}
         }
         self.work.rests.remove(&target);
-        if busy.is_some_and(|busy| busy.effect.is_some()) {
+        if let Some(effect) = busy.and_then(|busy| busy.effect) {
             self.work.backoffs.remove(&target);
+            self.work.paused.remove(&effect.action());
         }
     }
 
@@ -96,8 +110,17 @@ impl Fleet {
     }
 
     /// The object changed meanwhile. Where that is known already it is decided again at once.
-    fn learn_conflict(&mut self, target: Target, now: Time) {
-        self.work.rest(target, now);
+    fn learn_conflict(&mut self, target: Target, busy: Option<Busy>, now: Time) {
+        let is_known = match (&target, busy.and_then(|busy| busy.version)) {
+            (Target::Claim(key), Some(version)) => self
+                .watched
+                .claim(key)
+                .is_some_and(|claim| claim.version != version),
+            _ => false,
+        };
+        if !is_known {
+            self.work.rest(target, now);
+        }
     }
 
     fn learn_api_refusal(&mut self, target: Target, refusal: ApiRefusal, now: Time) {

@@ -45,11 +45,7 @@ impl Fleet {
 
     /// The claim that is to be made for an interface of a pod: none where it is there, or the sentence that says why not.
     fn claim_for(&self, pod: &Pod, ask: &Ask) -> Result<Option<NewClaim>, Note> {
-        let name = PodName::from(pod.key.name.as_str());
-        let key = Key {
-            namespace: pod.key.namespace.clone(),
-            name: claim_name(&name, &pod.uid),
-        };
+        let key = claim_key(pod);
         if let Some(claim) = self.watched.claim(&key) {
             let ours = claim.owner.as_ref().is_some_and(|o| o.uid == pod.uid);
             if ours && claim.class == ask.class {
@@ -73,10 +69,17 @@ impl Fleet {
         }
         Ok(Some(NewClaim {
             key,
-            pod: name,
+            pod: PodName::from(pod.key.name.as_str()),
             uid: pod.uid.clone(),
             class: ask.class.clone(),
         }))
+    }
+}
+
+fn claim_key(pod: &Pod) -> Key {
+    Key {
+        namespace: pod.key.namespace.clone(),
+        name: claim_name(&PodName::from(pod.key.name.as_str()), &pod.uid),
     }
 }
 
@@ -84,5 +87,6 @@ fn rests_on(pod: &Pod, ask: &Ask) -> BTreeSet<Dependency> {
     BTreeSet::from([
         Dependency::Class(ask.class.clone()),
         Dependency::Namespace(pod.key.namespace.clone()),
+        Dependency::Claim(claim_key(pod)),
     ])
 }

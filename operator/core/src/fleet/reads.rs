@@ -146,6 +146,8 @@ impl Fleet {
     fn compose(&mut self, topic: Topic, now: Time) -> Option<Read> {
         match topic {
             Topic::Listing => {
+                // Until the namespace kube-system shows: it is looked for again, not all the time.
+                self.work.read_at.insert(topic, now.after(FAST));
                 let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
                 self.work.listing += 1;
                 Some(Read::Listing(cluster.id))

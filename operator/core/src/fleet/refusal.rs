@@ -1,6 +1,6 @@
 //! What EC2 refused, or did not answer.
 
-use api::{Time, time::MINUTE};
+use api::{Time, id::InstanceId, time::MINUTE};
 
 use super::{Fleet, work::Busy};
 use crate::{
@@ -91,8 +91,23 @@ impl Fleet {
 
     /// An action that AWS denies is tried by one claim at a time.
     fn note_denial(&mut self, action: Action, error: &Ec2Error, now: Time) {
-        if error.class != ErrorClass::Denied {
-            return;
+        match error.class {
+            ErrorClass::Denied => {}
+            // AWS authorises before it looks at anything else.
+            ErrorClass::NotYet
+            | ErrorClass::State
+            | ErrorClass::TokenReused
+            | ErrorClass::NodeFull
+            | ErrorClass::SubnetFull
+            | ErrorClass::QuotaFull
+            | ErrorClass::Terminal => {
+                self.work.paused.remove(&action);
+                return;
+            }
+            ErrorClass::Throttled
+            | ErrorClass::Transient
+            | ErrorClass::Credentials
+            | ErrorClass::Unlisted => return,
         }
         let times = self.work.paused.get(&action).map_or(0, |(times, _)| *times) + 1;
         let until = now.after(backoff::delay(ErrorClass::Denied, times, action.as_str()));
@@ -114,6 +129,14 @@ impl Fleet {
         }
     }
 
+    /// What is published of a full instance is counted again when it is tried again.
+    fn count_again(&mut self, instance: &InstanceId, at: Time) {
+        if let Some(node) = self.index.node_of.get(instance) {
+            self.work.agenda.at(Target::Node(node.clone()), at);
+            self.work.agenda.at(Target::Report(node.clone()), at);
+        }
+    }
+
     fn note_places(&mut self, effect: &Effect, error: &Ec2Error, now: Time) {
         match (effect, error.class) {
             (Effect::Create(creation), ErrorClass::SubnetFull) => {
@@ -132,6 +155,7 @@ impl Fleet {
                 if let Some(node) = self.index.node_of.get(instance).cloned() {
                     self.mark_node(&node);
                 }
+                self.count_again(instance, now.after(FULL));
             }
             // Somebody else uses the instance too: its slots are read again.
             (Effect::Attach { instance, .. }, ErrorClass::State) => {

@@ -130,6 +130,11 @@ impl Fleet {
         {
             // Its slot may be free now.
             let claim = claim.clone();
+            if let Some(attachment) = &claim.status.attachment
+                && self.cloud.is_detached(id)
+            {
+                self.cloud.full.remove(&attachment.instance_id);
+            }
             self.mark_places(&claim);
         }
         for key in owner.into_iter().chain(tagged) {
@@ -185,7 +190,10 @@ impl Fleet {
         };
         let sent = self.work.sends.get(&key).map(|sent| sent.at);
         let since = sent.unwrap_or(self.work.leads_since);
-        let is_found = self.cloud.tagged.contains_key(claim);
+        let Some(cluster) = self.watched.cluster(self.settings.cluster_id.as_ref()) else {
+            return;
+        };
+        let is_found = self.cloud.of_claim(claim, &cluster.id).next().is_some();
         if began > since && !is_found {
             self.cloud.searched(claim, began);
         }

@@ -11,7 +11,7 @@ use api::{
 use super::{agenda::Agenda, queue::Queues};
 use crate::{
     budget::{Bucket, Budget},
-    cluster::Key,
+    cluster::{Key, Version},
     decision::Poll,
     lease::Term,
     order::{Action, Effect, Read, Target, Topic},
@@ -78,6 +78,8 @@ pub(super) struct Work {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Busy {
     pub(super) claim: Option<ClaimUid>,
+    /// The version of the claim that a write rests on.
+    pub(super) version: Option<Version>,
     pub(super) status: Option<Box<ClaimStatus>>,
     pub(super) effect: Option<Effect>,
     is_write: bool,

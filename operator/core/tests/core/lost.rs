@@ -1,0 +1,217 @@
+//! What others take away: ENIs, attachments, instances, nodes.
+
+use operator_core::{Reason, claim::DeviceState, cluster::NodeHealth, order::Action};
+use vpc::{Detach, Request};
+
+use super::{story::LONG, world::World};
+
+fn delete_eni(world: &mut World, pod: &str) {
+    let eni = world.eni_of(pod).unwrap();
+    detach(world, pod);
+    world.run(2_000);
+    world.somebody(Request::DeleteNetworkInterface(eni.as_str().into()));
+}
+
+fn detach(world: &mut World, pod: &str) {
+    let claim = world.claim_of(pod).unwrap();
+    let id = claim.status.attachment_id().unwrap().clone();
+    world.somebody(Request::DetachNetworkInterface(Detach {
+        attachment: id.as_str().into(),
+        force: false,
+    }));
+}
+
+#[test]
+fn an_eni_deleted_by_somebody_else_is_told_within_a_minute_and_replaced() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.rest();
+    let eni = world.eni_of("web").unwrap();
+    delete_eni(&mut world, "web");
+    world.until(60_000, "not Ready", |w| {
+        w.claim_of("web").unwrap().status.phase != Some(operator_core::claim::Phase::Ready)
+    });
+    world.until(60_000, "told", |w| w.told(Reason::EniLost) == 1);
+    world.until(120_000, "another ENI", |w| w.is_ready("web"));
+    assert_ne!(world.eni_of("web"), Some(eni));
+    world.rest();
+    assert_eq!(world.told(Reason::EniLost), 1);
+    world.clear();
+}
+
+#[test]
+fn an_eni_detached_by_somebody_else_is_told_within_a_minute_and_attached_again() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.rest();
+    let eni = world.eni_of("web");
+    detach(&mut world, "web");
+    world.until(60_000, "told", |w| w.told(Reason::AttachmentLost) == 1);
+    world.until(60_000, "attached again", |w| w.is_ready("web"));
+    assert_eq!(world.eni_of("web"), eni);
+    world.rest();
+    world.clear();
+}
+
+#[test]
+fn an_eni_lost_before_it_was_attached_is_replaced_once_it_is_old_enough() {
+    let mut world = World::new();
+    world.script.always.insert(
+        Action::AttachNetworkInterface,
+        super::ec2::Verdict::Refuse("InternalError", "no", 500),
+    );
+    world.add_pod("web", "n1");
+    world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
+    world.run(5_000);
+    let eni = world.eni_of("web").unwrap();
+    world.somebody(Request::DeleteNetworkInterface(eni.as_str().into()));
+    world.script.always.clear();
+    world.until(420_000, "another ENI", |w| w.is_ready("web"));
+    world.rest();
+    world.clear();
+}
+
+#[test]
+fn a_node_replaced_under_its_name_gets_the_eni_on_its_new_instance() {
+    for wait in [100, 700, 1_800, 2_500, 60_000] {
+        for keep in [false, true] {
+            let mut world = World::new();
+            world.add_pod("web", "n1");
+            world.run(wait);
+            let old = world.instance_of("n1");
+            world.remove_node("n1");
+            world.terminate(&old);
+            if keep {
+                world.run(20_000);
+            }
+            world.add_node("n1", "m5.large");
+            let new = world.instance_of("n1");
+            world.until(400_000, "ready on the new one", |w| {
+                w.is_ready("web")
+                    && w.claim_of("web")
+                        .unwrap()
+                        .status
+                        .attachment
+                        .as_ref()
+                        .unwrap()
+                        .instance_id
+                        .as_str()
+                        == new.as_str()
+            });
+            world.rest();
+            assert!(world.is_ready("web"));
+            world.clear();
+        }
+    }
+}
+
+#[test]
+fn a_node_that_registers_again_keeps_its_enis() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    let node = world.store.nodes[&"n1".into()].clone();
+    world.remove_node("n1");
+    world.run(5_000);
+    world.put_node(operator_core::cluster::Node {
+        uid: "again".into(),
+        ..node
+    });
+    world.rest();
+    assert!(world.is_ready("web"));
+    assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
+    world.clear();
+}
+
+#[test]
+fn a_terminated_instance_needs_no_release() {
+    for (deleted_before, node_first) in [(true, true), (true, false), (false, true), (false, false)]
+    {
+        let mut world = World::new();
+        world.ready("web", "n1");
+        world.rest();
+        let instance = world.instance_of("n1");
+        if deleted_before {
+            let key = world.claim_of("web").unwrap().key.clone();
+            world.delete_claim(&key);
+        }
+        if node_first {
+            world.remove_node("n1");
+            world.terminate(&instance);
+        } else {
+            world.terminate(&instance);
+            world.run(8_000);
+            world.set_health("n1", NodeHealth::NotReady);
+            world.run(30_000);
+            world.remove_node("n1");
+        }
+        world.run(1_000);
+        world.remove_pod("web");
+        world.until(60_000, "it goes", |w| w.store.claims.is_empty());
+        assert_eq!(world.made(), []);
+        world.rest();
+    }
+}
+
+#[test]
+fn a_dead_node_that_nobody_deletes_is_noticed_too() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.rest();
+    let instance = world.instance_of("n1");
+    world.terminate(&instance);
+    world.run(8_000);
+    world.set_health("n1", NodeHealth::NotReady);
+    world.remove_pod("web");
+    world.until(60_000, "it goes", |w| w.store.claims.is_empty());
+    assert_eq!(world.made(), []);
+    world.rest();
+}
+
+#[test]
+fn an_agent_that_is_away_holds_what_it_has_until_the_instance_is_dead() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.agents.away.insert("n1".into());
+    world.remove_pod("web");
+    world.run(LONG);
+    assert_eq!(
+        world.calls(Action::DetachNetworkInterface),
+        0,
+        "nothing is pulled"
+    );
+    assert_eq!(world.told(Reason::WaitingForAgent), 1, "told on the claim");
+    let instance = world.instance_of("n1");
+    let now = world.millis();
+    world.vpc.stop(&instance, now).unwrap();
+    world.set_health("n1", NodeHealth::NotReady);
+    world.until(60_000, "it goes", |w| w.store.claims.is_empty());
+    world.rest();
+}
+
+#[test]
+fn out_of_service_stands_for_a_release() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.agents.away.insert("n1".into());
+    world.remove_pod("web");
+    world.run(60_000);
+    world.set_health("n1", NodeHealth::OutOfService);
+    world.until(30_000, "it goes", |w| w.store.claims.is_empty());
+    world.rest();
+}
+
+#[test]
+fn a_release_of_an_earlier_attachment_proves_nothing() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.agents.away.insert("n1".into());
+    let key = world.claim_of("web").unwrap().key.clone();
+    world.change_claim(&key, |claim| {
+        let device = claim.device.as_mut().unwrap();
+        device.attachment_id = "eni-attach-00000000000000099".parse().unwrap();
+        device.state = DeviceState::Released;
+    });
+    world.remove_pod("web");
+    world.run(LONG);
+    assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
+}

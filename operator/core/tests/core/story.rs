@@ -1,0 +1,295 @@
+//! What users and accidents do to the world, and what tests read of it.
+
+use std::collections::BTreeMap;
+
+use api::{Interface, claim::Phase, condition::kind, id::EniId, tag};
+use operator_core::{
+    Change, Fact, Reason,
+    claim::Claim,
+    cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, Selector, Version},
+    order::Action,
+};
+use vpc::{Launch, Request, Response, world as aws};
+
+use super::world::{World, set};
+
+/// Ten minutes, in which a world at rest changes nothing.
+pub const LONG: i64 = 600_000;
+
+pub fn a_class() -> Class {
+    Class {
+        name: "app".into(),
+        namespaces: Some(Selector::default()),
+        subnets: vec![
+            aws::SUBNET_ZONE_B.parse().unwrap(),
+            aws::SUBNET_NODES.parse().unwrap(),
+        ],
+        groups: vec![aws::GROUP_APP.parse().unwrap()],
+        interface: Interface::default(),
+        tags: BTreeMap::from([("team".into(), "shop".into())]),
+    }
+}
+
+pub fn pod_key(name: &str) -> Key {
+    Key::new("shop", name)
+}
+
+impl World {
+    /// A node with an instance of that type in zone a, and a ready agent.
+    pub fn add_node(&mut self, name: &str, instance_type: &str) {
+        self.add_node_in(name, instance_type, aws::SUBNET_NODES);
+    }
+
+    pub fn add_node_in(&mut self, name: &str, instance_type: &str, subnet: &str) {
+        let launch = Launch {
+            name: name.to_owned(),
+            instance_type: instance_type.to_owned(),
+            subnet: subnet.into(),
+            address: None,
+            groups: [aws::GROUP_NODES.into()].into(),
+            routes: vec![],
+            source_dest_check: false,
+        };
+        let now = self.millis();
+        let instance = self.vpc.launch(launch, now).unwrap().instance.id;
+        let uid = self.store.uid(name);
+        let agent = AgentPod {
+            key: Key::new("eniclaim", &format!("agent-{name}")),
+            uid: self.store.uid("agent").into(),
+            node: Some(name.into()),
+            ready: true,
+        };
+        self.store
+            .agent_pods
+            .insert(agent.key.clone(), agent.clone());
+        self.show(&Fact::AgentPods(set(&agent)));
+        self.put_node(Node {
+            name: name.into(),
+            uid: uid.into(),
+            version: Version::default(),
+            instance: Ok(instance.as_str().parse().unwrap()),
+            boot: "boot-1".into(),
+            health: NodeHealth::Ready,
+            classes: [].into(),
+            published: (None, None),
+        });
+    }
+
+    /// The node object goes, and the report with it.
+    pub fn remove_node(&mut self, name: &str) {
+        self.store.nodes.remove(&name.into());
+        self.show(&Fact::Nodes(Change::Gone(name.into())));
+        if self.store.reports.remove(&name.into()).is_some() {
+            self.show(&Fact::Reports(Change::Gone(name.into())));
+        }
+    }
+
+    pub fn set_health(&mut self, name: &str, health: NodeHealth) {
+        let node = self.store.nodes[&name.into()].clone();
+        self.put_node(Node { health, ..node });
+    }
+
+    pub fn instance_of(&self, name: &str) -> vpc::InstanceId {
+        let node = &self.store.nodes[&name.into()];
+        node.instance.clone().unwrap().as_str().into()
+    }
+
+    pub fn terminate(&mut self, instance: &vpc::InstanceId) {
+        let now = self.millis();
+        self.vpc.terminate(instance, now).unwrap();
+    }
+
+    pub fn add_pod(&mut self, name: &str, node: &str) {
+        let pod = self.a_pod(name, node);
+        self.put_pod(pod);
+    }
+
+    pub fn a_pod(&mut self, name: &str, node: &str) -> Pod {
+        let uid = self.store.uid(name).into();
+        Pod {
+            key: pod_key(name),
+            uid,
+            asks: vec![Ask {
+                class: "app".into(),
+            }],
+            annotated: true,
+            host_network: false,
+            node: Some(node.into()),
+            requested: 1,
+            deleting: false,
+            terminal: false,
+            created: self.now,
+        }
+    }
+
+    pub fn change_pod(&mut self, name: &str, change: impl FnOnce(&mut Pod)) {
+        let mut pod = self.store.pods[&pod_key(name)].clone();
+        change(&mut pod);
+        self.put_pod(pod);
+    }
+
+    pub fn remove_pod(&mut self, name: &str) {
+        if self.store.pods.remove(&pod_key(name)).is_some() {
+            self.show(&Fact::Pods(Change::Gone(pod_key(name))));
+        }
+    }
+
+    pub fn set_class(&mut self, change: impl FnOnce(&mut Class)) {
+        let mut class = self.store.classes[&"app".into()].clone();
+        change(&mut class);
+        self.store.classes.insert(class.name.clone(), class.clone());
+        self.show(&Fact::Classes(set(&class)));
+    }
+
+    pub fn claim_of(&self, pod: &str) -> Option<&Claim> {
+        let uid = &self.store.pods.get(&pod_key(pod))?.uid;
+        let name = operator_core::token::claim_name(&pod.into(), uid);
+        self.store.claims.get(&pod_key(&name))
+    }
+
+    pub fn change_claim(&mut self, key: &Key, change: impl FnOnce(&mut Claim)) {
+        let mut claim = self.store.claims[key].clone();
+        change(&mut claim);
+        self.put_claim(claim);
+    }
+
+    /// As `kubectl delete eniclaim`.
+    pub fn delete_claim(&mut self, key: &Key) {
+        if self.store.claims.contains_key(key) {
+            self.change_claim(key, |claim| {
+                claim.deleting = true;
+                claim.generation += 1;
+            });
+        }
+    }
+
+    pub fn is_ready(&self, pod: &str) -> bool {
+        self.claim_of(pod)
+            .is_some_and(|claim| claim.status.phase == Some(Phase::Ready) && self.is_plugged(pod))
+    }
+
+    /// Whether the pod has the device that its claim names.
+    pub fn is_plugged(&self, pod: &str) -> bool {
+        let Some(uid) = self.store.pods.get(&pod_key(pod)).map(|p| &p.uid) else {
+            return false;
+        };
+        let eni = self.eni_of(pod);
+        eni.is_some_and(|eni| {
+            let held = self.agents.plugged.get(&eni);
+            held.is_some_and(|(_, holder)| holder == uid)
+        })
+    }
+
+    pub fn eni_of(&self, pod: &str) -> Option<EniId> {
+        let claim = self.claim_of(pod)?;
+        claim.status.eni.as_ref().map(|eni| eni.id.clone())
+    }
+
+    /// The reason of the condition Ready.
+    pub fn reason_of(&self, pod: &str) -> Option<String> {
+        let status = &self.claim_of(pod)?.status;
+        status.condition(kind::READY).map(|c| c.reason.clone())
+    }
+
+    /// How often this reason was published.
+    pub fn told(&self, reason: Reason) -> usize {
+        let events = self.log.events.iter();
+        events.filter(|(_, e)| e.note.reason == reason).count()
+    }
+
+    /// ENIs that some claim's request made.
+    pub fn made(&self) -> Vec<EniId> {
+        let made = self
+            .vpc
+            .enis()
+            .filter(|e| e.tags.contains_key(tag::CLAIM_UID));
+        made.map(|e| e.id.as_str().parse().unwrap()).collect()
+    }
+
+    pub fn calls(&self, action: Action) -> usize {
+        let calls = self.log.mutations.iter();
+        calls.filter(|(_, a, _)| *a == action).count()
+    }
+
+    pub fn reads(&self, action: Action) -> usize {
+        self.log.reads.iter().filter(|(_, a)| *a == action).count()
+    }
+
+    /// A pod whose ENI is ready.
+    pub fn ready(&mut self, pod: &str, node: &str) {
+        self.add_pod(pod, node);
+        let name = pod.to_owned();
+        self.until(60_000, "the pod gets its ENI", |w| w.is_ready(&name));
+    }
+
+    /// Everything that is under way ends; then ten minutes pass without a change by the operator.
+    pub fn rest(&mut self) {
+        for _ in 0..60 {
+            let before = (self.log.writes.len(), self.log.mutations.len());
+            self.run(LONG);
+            if before == (self.log.writes.len(), self.log.mutations.len()) {
+                return;
+            }
+        }
+        panic!("never rests\n{}", self.picture());
+    }
+
+    /// No pods any more: nothing is left in Kubernetes or EC2.
+    pub fn clear(&mut self) {
+        for key in self.store.pods.keys().cloned().collect::<Vec<_>>() {
+            self.remove_pod(&key.name);
+        }
+        self.rest();
+        assert!(self.store.claims.is_empty(), "left:\n{}", self.picture());
+        assert_eq!(self.made(), [], "left:\n{}", self.picture());
+    }
+
+    /// Another client of EC2 calls.
+    pub fn somebody(&mut self, request: Request) -> Response {
+        let now = self.millis();
+        let response = self.vpc.call(request, now).unwrap();
+        self.stir();
+        response
+    }
+
+    /// What a person debugging a test wants to see.
+    pub fn picture(&self) -> String {
+        let mut text = format!("now {}\n", self.now);
+        for claim in self.store.claims.values() {
+            let Claim {
+                key,
+                uid,
+                deleting,
+                finalizer,
+                status,
+                device,
+                ..
+            } = claim;
+            text += &format!("{key} {uid} deleting {deleting} finalizer {finalizer} {device:?}\n");
+            text += &format!("  {:?} bound {:?}\n", status.phase, status.binding);
+            text += &format!("  {:?}\n  {:?}\n", status.attachment, status.last_error);
+            text += &format!("  {:?}\n", status.eni.as_ref().map(|e| e.id.to_string()));
+            text += &format!(
+                "  {:?}\n",
+                status.creation.as_ref().map(|c| (c.incarnation, c.answer))
+            );
+            for c in &status.conditions {
+                text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
+            }
+        }
+        for eni in self.vpc.enis().filter(|e| !e.is_primary()) {
+            text += &format!("{} {:?}\n", eni.id, eni.state);
+        }
+        let since = |at: operator_core::Time| at.since(self.now) / 1_000;
+        for (at, kind, about) in self.log.writes.iter().rev().take(15).rev() {
+            text += &format!("{} s: {kind} {about}\n", since(*at));
+        }
+        for (at, action, about) in self.log.mutations.iter().rev().take(15).rev() {
+            text += &format!("{} s: {action} {about}\n", since(*at));
+        }
+        for (at, event) in self.log.events.iter().rev().take(10).rev() {
+            text += &format!("{} s: {:?}\n", since(*at), event.note);
+        }
+        text
+    }
+}
