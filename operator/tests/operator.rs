@@ -18,6 +18,8 @@ mod faults;
 mod judge;
 #[path = "operator/process.rs"]
 mod process;
+#[path = "operator/random.rs"]
+mod random;
 #[path = "operator/story.rs"]
 mod story;
 #[path = "operator/tags.rs"]
