@@ -20,6 +20,8 @@ mod judge;
 mod lease;
 #[path = "operator/process.rs"]
 mod process;
+#[path = "operator/random.rs"]
+mod random;
 #[path = "operator/story.rs"]
 mod story;
 #[path = "operator/users.rs"]

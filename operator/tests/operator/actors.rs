@@ -30,10 +30,12 @@ pub struct Actors {
     containers: BTreeMap<String, String>,
     /// Milliseconds that a container takes to end once its pod is deleted; its grace if absent.
     pub ends_after: Option<u64>,
-    /// When a pod was first seen to end, or without a node.
-    ending: BTreeMap<String, u64>,
-    /// When an agent first saw that it has something to do.
-    noticed: BTreeMap<(String, String), u64>,
+    /// When something that takes its time began.
+    since: BTreeMap<String, u64>,
+    /// Whether something takes its time.
+    is_waiting: bool,
+    /// Objects and EC2 as they were at the end of the last look.
+    seen: Option<(u64, usize)>,
 }
 
 /// How an agent is.
@@ -61,19 +63,39 @@ impl Actors {
 /// All of them look around for ever.
 pub async fn act(world: World) {
     loop {
-        world.with(|state| {
-            let (now, time) = (state.now(), state.time());
-            state.vpc.advance(now);
-            state.schedule();
-            state.run_kubelets();
-            state.run_agents();
-            state.api.collect(time);
-        });
+        let has_work = {
+            let state = world.lock();
+            let seen = (state.api.version(), state.vpc.pending().len());
+            state.actors.is_waiting || state.actors.seen != Some(seen) || seen.1 > 0
+        };
+        if has_work {
+            world.with(State::act);
+        }
         sleep(Duration::from_millis(100)).await;
     }
 }
 
 impl State {
+    fn act(&mut self) {
+        let (now, time) = (self.now(), self.time());
+        self.actors.is_waiting = false;
+        self.vpc.advance(now);
+        self.schedule();
+        self.run_kubelets();
+        self.run_agents();
+        self.api.collect(time);
+        self.actors.seen = Some((self.api.version(), self.vpc.pending().len()));
+    }
+
+    /// Whether so many milliseconds passed since this was first asked.
+    fn is_over(&mut self, what: &str, takes: u64) -> bool {
+        let now = self.now();
+        let since = *self.actors.since.entry(what.to_owned()).or_insert(now);
+        let is_over = now >= since + takes;
+        self.actors.is_waiting |= !is_over;
+        is_over
+    }
+
     /// A pod goes to a node that carries its class's label and has the resource left.
     fn schedule(&mut self) {
         let is_waiting = |pod: &&Value| {
@@ -132,19 +154,21 @@ impl State {
 
     /// Containers start when their device is there, end after their pods are deleted, and then the pods go.
     fn run_kubelets(&mut self) {
-        let (vpc, actors) = (&self.vpc, &mut self.actors);
+        let vpc = &self.vpc;
         let lives = |instance: &String| {
             let instance = vpc.instance(&instance.as_str().into());
             instance.is_some_and(|i| i.state == InstanceState::Running)
         };
-        let dead: Vec<String> = actors
+        let dead: Vec<String> = self
+            .actors
             .containers
             .iter()
             .filter(|(_, instance)| !lives(instance))
             .map(|(uid, _)| uid.clone())
             .collect();
-        actors.containers.retain(|uid, _| !dead.contains(uid));
-        actors.devices.retain(|_, pod| !dead.contains(pod));
+        for uid in dead {
+            self.end_sandbox(&uid);
+        }
         self.end_containers();
         let placed = |pod: &&Value| !at(pod, "spec.nodeName").is_null();
         let pods: Vec<Value> = self.all("pods").filter(placed).cloned().collect();
@@ -164,9 +188,8 @@ impl State {
 
     /// The garbage collector of pods: what is bound to a node that does not exist goes by force.
     fn forget_pod(&mut self, pod: &Value) {
-        let (uid, now) = (text(pod, "metadata.uid").to_owned(), self.now());
-        let since = *self.actors.ending.entry(uid).or_insert(now);
-        if now >= since + POD_GC {
+        let uid = text(pod, "metadata.uid");
+        if self.is_over(&format!("forget {uid}"), POD_GC) {
             self.force_delete(&id_of_pod(pod));
         }
     }
@@ -184,35 +207,35 @@ impl State {
             .all("pods")
             .map(|p| text(p, "metadata.uid").to_owned())
             .collect();
-        let now = self.now();
-        let Actors {
-            containers,
-            ending,
-            devices,
-            ends_after,
-            ..
-        } = &mut self.actors;
-        let takes = ends_after.unwrap_or(GRACE);
-        containers.retain(|uid, _| {
-            pods.contains(uid) || now < *ending.entry(uid.clone()).or_insert(now) + takes
-        });
-        devices.retain(|_, pod| containers.contains_key(pod) || pods.contains(pod));
+        let takes = self.actors.ends_after.unwrap_or(GRACE);
+        let without_pod = |uid: &&String| !pods.contains(*uid);
+        let alone: Vec<String> = self
+            .actors
+            .containers
+            .keys()
+            .filter(without_pod)
+            .cloned()
+            .collect();
+        for uid in alone {
+            if self.is_over(&format!("end {uid}"), takes) {
+                self.end_sandbox(&uid);
+            }
+        }
+    }
+
+    /// The sandbox ends: its network namespace dies, and the device is back on the node.
+    fn end_sandbox(&mut self, uid: &str) {
+        self.actors.containers.remove(uid);
+        self.actors.devices.retain(|_, pod| pod != uid);
     }
 
     fn run_pod(&mut self, pod: &Value, node: &str) {
-        let (id, uid, now) = (
-            id_of_pod(pod),
-            text(pod, "metadata.uid").to_owned(),
-            self.now(),
-        );
+        let (id, uid) = (id_of_pod(pod), text(pod, "metadata.uid").to_owned());
         let instance = self.instance(node).unwrap().to_string();
         if at(pod, "metadata.deletionTimestamp").is_null() {
             let is_plugged = !asks(pod) || self.actors.devices.values().any(|p| *p == uid);
-            if is_plugged && !self.actors.containers.contains_key(&uid) {
-                self.actors.containers.insert(uid, instance);
-                self.api
-                    .edit(&id, |pod| put(pod, "status.phase", "Running"));
-            } else if is_plugged && text(pod, "status.phase") == "Pending" {
+            if is_plugged {
+                self.actors.containers.entry(uid).or_insert(instance);
                 self.api
                     .edit(&id, |pod| put(pod, "status.phase", "Running"));
             }
@@ -226,19 +249,11 @@ impl State {
             .actors
             .ends_after
             .map_or(grace, |after| after.min(grace));
-        let since = *self.actors.ending.entry(uid.clone()).or_insert(now);
-        let takes = if self.actors.containers.contains_key(&uid) {
-            takes
-        } else {
-            0
-        };
-        if now < since + takes {
-            return;
+        let runs = self.actors.containers.contains_key(&uid);
+        if !runs || self.is_over(&format!("end {uid}"), takes) {
+            self.end_sandbox(&uid);
+            self.api.finish_pod(&id);
         }
-        // The sandbox ends: its namespace dies, and the device is back on the node.
-        self.actors.containers.remove(&uid);
-        self.actors.devices.retain(|_, plugged| *plugged != uid);
-        self.api.finish_pod(&id);
     }
 
     /// Each agent brings the devices of its claims where they belong, and says so.
@@ -259,11 +274,11 @@ impl State {
                 let Some(next) = self.next_of(&claim, &node) else {
                     continue;
                 };
-                let key = (text(&claim, "metadata.uid").to_owned(), next.to_owned());
-                let now = self.now();
-                let since = *self.actors.noticed.entry(key.clone()).or_insert(now);
-                if now >= since + delay {
-                    self.actors.noticed.remove(&key);
+                let (uid, id) = (
+                    text(&claim, "metadata.uid"),
+                    text(&claim, "status.attachment.id"),
+                );
+                if self.is_over(&format!("{next} {uid} {id}"), delay) {
                     self.say(&claim, next);
                 }
             }

@@ -195,7 +195,7 @@ fn a_pod_comes_and_goes_and_leaves_nothing() {
 #[test]
 fn a_crash_after_each_effect_converges() {
     for story in 0..3 {
-        for seed in 1..=3 {
+        for seed in [1, 2] {
             let effects = told(seed, None, story).effects.len();
             for n in 1..=effects {
                 let again = told(seed, Some(n), story).effects;

@@ -1,7 +1,7 @@
 //! What people and accidents do to the cluster, each as one call.
 
 use kube_api::{
-    Id, Method, Request,
+    Id, Method, Request, Snapshot,
     json::{put, text},
 };
 use serde_json::{Value, json};
@@ -115,11 +115,27 @@ impl State {
 
     /// Somebody sets a label, or removes it by null.
     pub fn label(&mut self, plural: &str, namespace: &str, name: &str, key: &str, value: Value) {
+        self.patch(
+            plural,
+            namespace,
+            name,
+            json!({ "metadata": { "labels": { key: value } } }),
+        );
+    }
+
+    /// A merge patch of somebody.
+    pub fn patch(&mut self, plural: &str, namespace: &str, name: &str, patch: Value) {
         let path = self.path_of(plural, namespace, name);
-        let patch = json!({ "metadata": { "labels": { key: value } } });
         let request = Request::new(Method::Patch, &path, patch)
             .with_content_type("application/merge-patch+json");
         self.request(&request);
+    }
+
+    /// The API server's database goes back to a backup.
+    pub fn restore(&mut self, backup: Snapshot) {
+        self.note("* versions go back", "");
+        self.api.restore(backup);
+        self.judge.restored = Some(self.now());
     }
 
     /// The kubelet starts again and resets what it publishes.
