@@ -69,6 +69,11 @@ impl Cluster {
         &self.state
     }
 
+    /// The API server's audit log: one JSON object a line for each write that it answered, leases left out.
+    pub fn audit_log(&self) -> PathBuf {
+        control_plane::audit_log(&self.state)
+    }
+
     /// A program for people: kubectl for this cluster.
     pub fn kubectl_path(&self) -> PathBuf {
         self.state.join("kubectl")
@@ -130,6 +135,11 @@ impl Cluster {
     /// A node, counted from 0.
     pub fn node(&self, index: usize) -> Node {
         Node::new(&self.name, &self.state, index + 1)
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
     }
 
     /// Runs a program in a network namespace, to its end.
