@@ -3,7 +3,10 @@
 // An index into a `serde_json::Value` does not panic: it answers null where there is nothing.
 #![allow(clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
@@ -55,7 +58,8 @@ impl World {
         for node in self.cluster.nodes() {
             let seen = node.exec(&["sh", "-c", script])?;
             for line in String::from_utf8_lossy(&seen.stdout).lines() {
-                left.push_str(&format!("{}: {line}\n", node.name()));
+                // Writing to a string cannot fail.
+                let _ = writeln!(left, "{}: {line}", node.name());
             }
         }
         Ok(left)
@@ -106,7 +110,8 @@ impl World {
     pub fn ec2(&self, action: &str, parameters: &[(&str, &str)]) -> anyhow::Result<String> {
         let mut form = format!("Action={action}&Version=2016-11-15");
         for (name, value) in parameters {
-            form.push_str(&format!("&{name}={value}"));
+            // Writing to a string cannot fail.
+            let _ = write!(form, "&{name}={value}");
         }
         let command = [
             "curl",

@@ -38,9 +38,9 @@ impl World {
             })
             .with_context(|| format!("no pod is {identity}"))?;
         let uid = pod["metadata"]["uid"].as_str().context("a pod's UID")?;
-        let pids = self.pids_of_pod(OPERATOR, uid)?;
-        ensure!(pids.len() == 1, "not one process is {identity}: {pids:?}");
-        let pid = *pids.first().context("no process")?;
+        let found = self.pids_of_pod(OPERATOR, uid)?;
+        ensure!(found.len() == 1, "not one process is {identity}: {found:?}");
+        let pid = *found.first().context("no process")?;
         Ok(Leader { identity, pid })
     }
 

@@ -65,10 +65,8 @@ impl Space<'_> {
 
     /// Applies an object. A class goes when this value goes.
     pub fn apply(&self, object: &Value) -> anyhow::Result<()> {
-        if let ("EniClass", Some(name)) = (
-            object["kind"].as_str().unwrap_or_default(),
-            object["metadata"]["name"].as_str(),
-        ) {
+        let part = |path: &str| object.pointer(path).and_then(Value::as_str);
+        if let (Some("EniClass"), Some(name)) = (part("/kind"), part("/metadata/name")) {
             self.owns_class(name);
         }
         let file = self.write(object)?;

@@ -58,7 +58,7 @@ pub fn registered_again(space: &Space) -> anyhow::Result<()> {
     serves(space, &node)
 }
 
-/// A node whose agent is gone is not offered: AgentReady is False, the class label is off, pods run elsewhere.
+/// A node whose agent is gone is not offered: `AgentReady` is False, the class label is off, pods run elsewhere.
 pub fn without_agent(space: &Space) -> anyhow::Result<()> {
     let (gone, kept) = (
         space.world.cluster.node(0).name(),

@@ -23,7 +23,7 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.eni_of("stuck").map(|_| true)
     })?;
     let eni = space.eni_of("stuck")?;
-    let limit = Duration::from_secs(120);
+    let limit = Duration::from_mins(2);
     let event = space.await_event_for("stuck", "attaching", limit)?;
     let message = event["message"].as_str().unwrap_or_default();
     ensure!(
