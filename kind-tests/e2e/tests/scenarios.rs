@@ -130,8 +130,9 @@ fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // One cluster, one audit: a scenario must not see another one's ENIs.
     args.test_threads = Some(1);
+    let chosen = chosen(&mut args);
     if args.list {
-        return libtest_mimic::run(&args, trials(None)).exit_code();
+        return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
@@ -143,7 +144,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let conclusion = libtest_mimic::run(&args, trials(world.as_ref()));
+    let conclusion = libtest_mimic::run(&args, trials(&chosen, world.as_ref()));
     match world.map(|world| world.cluster.down()) {
         None | Some(Ok(())) => conclusion.exit_code(),
         Some(Err(error)) => {
@@ -153,14 +154,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn trials(world: Option<&Arc<World>>) -> Vec<Trial> {
-    SCENARIOS
+/// The scenarios that the filter names: `a,b` runs those whose name contains a or b.
+fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
+    let filter = args.filter.take().unwrap_or_default();
+    let words: Vec<&str> = filter.split(',').collect();
+    let fits = |name: &str| match args.exact {
+        true => words.contains(&name),
+        false => words.iter().any(|word| name.contains(word)),
+    };
+    let all = SCENARIOS.iter().copied();
+    all.filter(|(name, _)| fits(name)).collect()
+}
+
+fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) -> Vec<Trial> {
+    scenarios
         .iter()
-        .map(|(name, scenario)| {
+        .map(|&(name, scenario)| {
             let world = world.cloned();
-            Trial::test(*name, move || {
+            Trial::test(name, move || {
                 let world = world.as_deref().expect("a cluster");
-                run(world, name, *scenario).map_err(|error| Failed::from(format!("{error:#}")))
+                run(world, name, scenario).map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
