@@ -217,7 +217,13 @@ impl Cluster {
 
     /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails, and standard error
     /// has a dump.
-    pub fn wait(
+    pub fn wait(&self, what: &str, limit: Duration, condition: impl FnMut() -> bool) -> Result<()> {
+        self.poll(what, limit, condition)
+            .inspect_err(|_| self.dump())
+    }
+
+    /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails.
+    pub fn poll(
         &self,
         what: &str,
         limit: Duration,
@@ -230,7 +236,6 @@ impl Cluster {
             }
             drop(signals::gate());
             if let Some(component) = self.daemons.ended() {
-                self.dump();
                 let log = self.daemons.tail(&component, 5);
                 return Err(ClusterError::Ended {
                     component,
@@ -239,7 +244,6 @@ impl Cluster {
                 });
             }
             if start.elapsed() > limit {
-                self.dump();
                 return Err(ClusterError::Deadline {
                     what: what.to_owned(),
                     limit,

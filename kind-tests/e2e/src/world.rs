@@ -163,8 +163,7 @@ impl World {
         succeeded("kubectl", args, &self.cluster.kubectl(args)?)
     }
 
-    /// Waits until `condition` holds; fails with `what`, the condition's last error and a dump of the cluster when it does not
-    /// within `limit`.
+    /// Waits until `condition` holds; fails with `what` and the condition's last error when it does not within `limit`.
     pub fn wait(
         &self,
         what: &str,
@@ -172,8 +171,11 @@ impl World {
         mut condition: impl FnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let mut last = None;
-        let waited = self.cluster.wait(what, limit, || match condition() {
-            Ok(holds) => holds,
+        let waited = self.cluster.poll(what, limit, || match condition() {
+            Ok(holds) => {
+                last = None;
+                holds
+            }
             Err(error) => {
                 last = Some(error);
                 false

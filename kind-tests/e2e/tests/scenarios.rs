@@ -188,5 +188,9 @@ fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
     });
     drop(space);
     // The next scenario starts from nothing, whatever this one left.
-    ended.and(world.await_clean())
+    let clean = world.await_clean();
+    if clean.is_err() {
+        world.force_clean()?;
+    }
+    ended.and(clean)
 }

@@ -56,7 +56,30 @@ fn tell(keep: bool) -> anyhow::Result<()> {
     story.step("Bring up a simulated VPC and a two-node Kubernetes in it");
     let world = World::up("demo")?;
     show(&world.kubectl(&["get", "nodes", "-o", "wide"])?);
+    if let Err(error) = main_job(&world, &mut story, keep) {
+        let folder = world.keep_evidence("demo")?;
+        return Err(error.context(format!("see {}", folder.display())));
+    }
+    if keep {
+        println!(
+            "\nThe cluster stays up. kubectl for it:\n  {}",
+            world.cluster.kubectl_path().display()
+        );
+        println!("Take it down with:\n  {}", world.cluster.down_command());
+        world.cluster.keep();
+        return Ok(());
+    }
+    story.step("Take the cluster and the VPC down");
+    world.cluster.down()?;
+    println!(
+        "\nNo process, namespace, mount or control group is left. {:.1}s in all.",
+        story.start.elapsed().as_secs_f32()
+    );
+    Ok(())
+}
 
+/// From the installation to the deleted pods, or to the running pod that is to be kept.
+fn main_job(world: &World, story: &mut Story, keep: bool) -> anyhow::Result<()> {
     story.step("Install eniclaim with Helm: operator, node agents, CNI plugin");
     world.install()?;
     world.await_agents()?;
@@ -93,24 +116,11 @@ fn tell(keep: bool) -> anyhow::Result<()> {
     show(&pods.exec("web", &["/bin/ip", "address", "show", "eni0"])?);
     show(&pods.exec("web", &["/bin/ip", "rule"])?);
 
-    reach(&pods, &mut story)?;
-
+    reach(&pods, story)?;
     if keep {
-        println!(
-            "\nThe cluster stays up. kubectl for it:\n  {}",
-            world.cluster.kubectl_path().display()
-        );
-        println!("Take it down with:\n  {}", world.cluster.down_command());
-        world.cluster.keep();
         return Ok(());
     }
-    tear_down(&pods, &mut story)?;
-    world.cluster.down()?;
-    println!(
-        "\nNo process, namespace, mount or control group is left. {:.1}s in all.",
-        story.start.elapsed().as_secs_f32()
-    );
-    Ok(())
+    tear_down(&pods, story)
 }
 
 /// Who reaches the peer, and that nobody reaches the metadata service.
@@ -168,6 +178,5 @@ fn tear_down(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
     pods.delete_pods(&["web", "plain"])?;
     show(&pods.kubectl(&["get", "eniclaims"])?);
     show("EC2 holds no ENI of ours; the nodes have no link, rule, table or journal file of one");
-    story.step("Take the cluster and the VPC down");
     Ok(())
 }

@@ -29,7 +29,7 @@ impl World {
 
     /// Waits until no claim is left in any namespace, EC2 holds nothing of ours, and no node has anything of an ENI.
     pub fn await_clean(&self) -> anyhow::Result<()> {
-        self.wait("all claims to be gone", 2 * SOON, || {
+        self.wait("all claims to be gone", SOON, || {
             let claims = self.kubectl(&["get", "eniclaims", "-A", "--no-headers"])?;
             ensure!(claims.trim().is_empty(), "there are {claims}");
             Ok(true)
@@ -44,6 +44,40 @@ impl World {
             ensure!(left.is_empty(), "{left}");
             Ok(true)
         })
+    }
+
+    /// Takes away by force what is left: claims with their finalizers, ENIs by EC2.
+    pub fn force_clean(&self) -> anyhow::Result<()> {
+        let claims = self.kubectl(&["get", "eniclaims", "-A", "--no-headers"])?;
+        for claim in claims.lines() {
+            let mut words = claim.split_whitespace();
+            let (Some(namespace), Some(name)) = (words.next(), words.next()) else {
+                continue;
+            };
+            let here = ["-n", namespace];
+            let delete = ["delete", "eniclaim", name, "--wait=false"];
+            self.kubectl(&[&here[..], &delete].concat())?;
+            let bare = r#"{"metadata":{"finalizers":null}}"#;
+            let patch = ["patch", "eniclaim", name, "--type=merge", "-p", bare];
+            // It may go by itself meanwhile.
+            let _ = self.kubectl(&[&here[..], &patch].concat());
+        }
+        let snapshot = self.cluster.sim("GET", "/sim/snapshot", None)?;
+        for eni in snapshot["enis"].as_array().into_iter().flatten() {
+            let ours = eni["tags"].get(CLAIM_UID).is_some();
+            let (true, Some(id)) = (ours, eni["id"].as_str()) else {
+                continue;
+            };
+            if let Some(attachment) = eni["attachment"]["id"].as_str() {
+                let attachment = [("AttachmentId", attachment)];
+                let _ = self.ec2("DetachNetworkInterface", &attachment);
+            }
+            self.wait("an ENI that was left to be deleted", SOON, || {
+                let deleted = self.ec2("DeleteNetworkInterface", &[("NetworkInterfaceId", id)]);
+                Ok(deleted.is_ok() || self.eni(id)?.is_null())
+            })?;
+        }
+        Ok(())
     }
 
     /// Links, rules, nftables tables and journal files of ENIs on the nodes themselves, a line for each.

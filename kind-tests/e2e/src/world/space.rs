@@ -152,7 +152,7 @@ impl Space<'_> {
                 .kubectl(&[&delete[..], &["--wait=false"]].concat());
             failed.extend(deleted.err());
             // A class that goes before its claims would change what happens to them.
-            let gone = self.world.wait("the claims to be gone", SOON, || {
+            let gone = self.world.wait("the claims to be gone", SOON / 2, || {
                 Ok(self.claims().map_or(true, |claims| claims.is_empty()))
             });
             failed.extend(gone.err());

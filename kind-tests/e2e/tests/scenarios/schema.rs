@@ -21,10 +21,19 @@ pub fn rules(space: &Space) -> anyhow::Result<()> {
 fn judge(space: &Space, case: &Value) -> anyhow::Result<()> {
     let says = case["says"].as_str().unwrap_or_default();
     if let Some(before) = case.get("before") {
-        space.apply(before)?;
+        space.apply(&without_namespace(before))?;
     }
-    space.dry_run(&case["accepted"])?;
-    is_refused(space, &case["refused"], says)
+    space.dry_run(&without_namespace(&case["accepted"]))?;
+    is_refused(space, &without_namespace(&case["refused"]), says)
+}
+
+/// kubectl wants no namespace in an object but the one that it is given.
+fn without_namespace(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("namespace");
+    }
+    object
 }
 
 fn is_refused(space: &Space, object: &Value, says: &str) -> anyhow::Result<()> {
