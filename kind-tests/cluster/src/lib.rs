@@ -25,7 +25,7 @@ mod vpc;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -43,8 +43,8 @@ use image::Builder;
 use process::{Daemons, output};
 use vpc::{Machine, Vpc, netns_path};
 
-/// How long a kubelet may take to end.
-const KUBELET_END: Duration = Duration::from_secs(10);
+/// How long a daemon may take to end.
+const DAEMON_END: Duration = Duration::from_secs(10);
 
 /// A running cluster. It ends when this is dropped, and by Ctrl-C, unless [`Cluster::keep`] was called.
 #[derive(Debug)]
@@ -198,21 +198,42 @@ impl Cluster {
 
     /// Ends a node's kubelet and starts it again; its containers go on.
     pub fn restart_kubelet(&self, index: usize) -> Result<()> {
+        let node = self.known(index)?;
+        self.end(&node.kubelet_name())?;
+        node.start_kubelet(&self.daemons)
+    }
+
+    /// Deletes a node's Node object, and starts its kubelet again, which then makes another one; its containers go on.
+    pub fn register_again(&self, index: usize) -> Result<()> {
+        let node = self.known(index)?;
+        // It would end by itself when the Node goes.
+        self.end(&node.kube_proxy_name())?;
+        let mut kubectl = self.admin(&self.binaries.kubernetes.join("kubectl"));
+        let deleted = process::run(
+            kubectl.args(["delete", "node", &node.name()]),
+            Stdio::null(),
+        );
+        // A kubelet registers its node only when it starts.
+        self.restart_kubelet(index)?;
+        node.start_kube_proxy(&self.daemons)?;
+        deleted.map(drop)
+    }
+
+    fn known(&self, index: usize) -> Result<&Node> {
         let nodes = self.nodes.len();
-        let no_node = || ClusterError::NoNode {
+        self.nodes.get(index).ok_or_else(|| ClusterError::NoNode {
             cluster: self.name.clone(),
             index,
             nodes,
-        };
-        let node = self.nodes.get(index).ok_or_else(no_node)?;
-        let kubelet = self.daemons.stop(&node.kubelet_name());
-        let has_ended = || !kubelet.is_some_and(process::Process::is_running);
-        self.wait(
-            &format!("the kubelet of {} to end", node.name()),
-            KUBELET_END,
-            has_ended,
-        )?;
-        node.start_kubelet(&self.daemons)
+        })
+    }
+
+    /// Ends a daemon that is expected to end.
+    fn end(&self, daemon: &str) -> Result<()> {
+        let process = self.daemons.stop(daemon);
+        self.wait(&format!("{daemon} to end"), DAEMON_END, || {
+            !process.is_some_and(process::Process::is_running)
+        })
     }
 
     /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails, and standard error

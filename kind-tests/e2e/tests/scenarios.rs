@@ -158,9 +158,9 @@ fn main() -> ExitCode {
 fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
     let filter = args.filter.take().unwrap_or_default();
     let words: Vec<&str> = filter.split(',').collect();
-    let fits = |name: &str| match args.exact {
-        true => words.contains(&name),
-        false => words.iter().any(|word| name.contains(word)),
+    let fits = |name: &str| {
+        let part = words.iter().any(|word| name.contains(word));
+        part && (!args.exact || words.contains(&name))
     };
     let all = SCENARIOS.iter().copied();
     all.filter(|(name, _)| fits(name)).collect()

@@ -33,14 +33,7 @@ pub fn eninode_deleted(space: &Space) -> anyhow::Result<()> {
 pub fn registered_again(space: &Space) -> anyhow::Result<()> {
     let node = space.world.cluster.node(1).name();
     let before = uid(&space.world.get("node", &node)?);
-    let name = node.clone();
-    space.at_end(move |world| match world.get("node", &name)? {
-        Value::Null => Ok(world.cluster.restart_kubelet(1)?),
-        _ => Ok(()),
-    });
-    space.kubectl(&["delete", "node", &node])?;
-    // A kubelet registers its node only when it starts.
-    space.world.cluster.restart_kubelet(1)?;
+    space.world.cluster.register_again(1)?;
     space.world.wait("the Node to be Ready again", SOON, || {
         let now = space.world.get("node", &node)?;
         Ok(is_ready(&now) && uid(&now) != before)
