@@ -182,7 +182,8 @@ fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) ->
 /// Runs a scenario in its own namespace. The evidence of a failure is kept before anything is put back.
 fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
     let space = world.space(&name.replace('_', "-"))?;
-    let ended = scenario(&space).map_err(|error| match world.keep_evidence(name) {
+    let ended = scenario(&space).and_then(|()| world.faults_are_spent());
+    let ended = ended.map_err(|error| match world.keep_evidence(name) {
         Ok(folder) => error.context(format!("see {}", folder.display())),
         Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
     });

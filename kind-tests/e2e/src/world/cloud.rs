@@ -99,6 +99,13 @@ impl World {
         Ok(left)
     }
 
+    /// Fails when a fault that was ordered has hit no call: then the scenario has not shown what it says.
+    pub fn faults_are_spent(&self) -> anyhow::Result<()> {
+        let left = self.cluster.sim("GET", "/sim/faults", None)?;
+        ensure!(left == json!([]), "faults hit no call: {left}");
+        Ok(())
+    }
+
     /// Forgets all faults that were ordered.
     pub fn forget_faults(&self) -> anyhow::Result<()> {
         Ok(self.cluster.sim("DELETE", "/sim/faults", None).map(drop)?)

@@ -97,7 +97,7 @@ fn waiting_pod_is_told(space: &Space) -> anyhow::Result<()> {
     let first = pod["metadata"]["name"].as_str().context("a name")?;
     let eni = space.eni_of(first)?;
     // Long enough to be worth an Event.
-    space.fault(&json!({"action": "DetachNetworkInterface", "delayMs": 8_000}))?;
+    space.fault(&json!({"action": "DetachNetworkInterface", "takesMs": 8_000}))?;
     space.kubectl(&["delete", "pod", first, "--wait=false"])?;
     let what = format!("an Event of the next pod that names {eni}");
     space.world.wait(&what, SOON, || {

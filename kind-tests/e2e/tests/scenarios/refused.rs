@@ -36,7 +36,8 @@ pub fn namespace_goes(space: &Space) -> anyhow::Result<()> {
     space.await_event("second", "InvalidParameter")?;
     let delete = ["delete", "namespace", space.name(), "--timeout=60s"];
     space.world.kubectl(&delete)?;
-    space.world.await_clean()
+    space.world.await_clean()?;
+    space.world.forget_faults()
 }
 
 /// A quota forbids the claim: the Event has the API server's sentence, and without the quota the pod becomes Ready.

@@ -16,7 +16,7 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.world.calls(attach)?.len(),
         space.world.calls(detach)?.len(),
     );
-    space.fault(&json!({"action": attach, "times": 1, "attachDelayMs": 600_000}))?;
+    space.fault(&json!({"action": attach, "times": 1, "takesMs": 600_000}))?;
     let node = space.world.cluster.node(0).name();
     space.apply(&on(asking(pod("stuck"), space.name()), &node))?;
     space.world.wait("the ENI in the claim", SOON, || {
