@@ -49,6 +49,9 @@ impl Fleet {
         self.wait_for_subnet(&claim, &seen, now);
         self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
+        if decision.note.reason == Reason::DetachStuck {
+            self.mark_nodes_of(&claim);
+        }
         let note = self.queue_note(&target, &decision, now);
         self.tell_claim(&claim, note.as_ref().unwrap_or(&decision.note), now, orders);
         match weight(&claim.status, &decision.status) {
