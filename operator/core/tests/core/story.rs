@@ -251,7 +251,7 @@ impl World {
     /// What a person debugging a test wants to see.
     pub fn picture(&self) -> String {
         let mut text = format!("now {}\n", self.now);
-        for claim in self.store.claims.values() {
+        for claim in self.store.claims.values().take(6) {
             let Claim { key, uid, deleting, finalizer, status, device, .. } = claim;
             text += &format!("{key} {uid} deleting {deleting} finalizer {finalizer} {device:?}\n");
             text += &format!("  {:?} bound {:?}\n", status.phase, status.binding);
@@ -262,7 +262,7 @@ impl World {
                 text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
             }
         }
-        for eni in self.vpc.enis().filter(|e| !e.is_primary()) {
+        for eni in self.vpc.enis().filter(|e| !e.is_primary()).take(6) {
             text += &format!("{} {:?}\n", eni.id, eni.state);
         }
         let since = |at: operator_core::Time| at.since(self.now) / 1_000;
