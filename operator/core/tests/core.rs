@@ -37,6 +37,8 @@ mod leading;
 mod limits;
 #[path = "core/lost.rs"]
 mod lost;
+#[path = "core/random.rs"]
+mod random;
 #[path = "core/sweeping.rs"]
 mod sweeping;
 #[path = "core/watching.rs"]

@@ -63,10 +63,10 @@ fn no_order_begins_after_its_term_has_ended() {
     world.elect(1);
     world.run(20 * SECOND);
     assert!(world.is_ready("web"), "{}", world.picture());
-    let before = (world.log.writes.len(), world.log.mutations.len());
+    let before = world.log.by[&0];
     world.resume(0);
     world.run(20 * SECOND);
-    assert_eq!((world.log.writes.len(), world.log.mutations.len()), before, "what it had in hand is withheld");
+    assert_eq!(world.log.by[&0], before, "what it had in hand is withheld");
     world.rest();
     world.clear();
 }
