@@ -190,6 +190,13 @@ impl World {
         status.condition(kind::READY).map(|c| c.reason.clone())
     }
 
+    /// The sentence of the condition Ready.
+    pub fn why(&self, pod: &str) -> String {
+        let claim = self.claim_of(pod);
+        let ready = claim.and_then(|c| c.status.condition(kind::READY));
+        ready.map_or_else(String::new, |c| c.message.clone())
+    }
+
     /// How often this reason was published.
     pub fn told(&self, reason: Reason) -> usize {
         let events = self.log.events.iter();
