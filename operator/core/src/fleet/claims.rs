@@ -15,7 +15,7 @@ use crate::{
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Object, Order, Read, StatusWrite, Target, Topic},
-    reason::{Note, Reason, Tone},
+    reason::{Note, Reason},
     request::Shape,
     seen::{Backoff, EniSeen, Seen, Sends, SubnetSeen},
     status::{Weight, after, weight},
@@ -26,8 +26,6 @@ use crate::{
 const POD_READ: i64 = MINUTE;
 /// A status whose reason changed is written when that lasts; one whose words changed, later.
 const REASON_LASTS: i64 = 3 * SECOND / 2;
-/// The same for a step of the normal course, which most often is followed by the next one soon.
-const STEP_LASTS: i64 = 5 * SECOND;
 const WORDS_LAST: i64 = 30 * SECOND;
 
 impl Fleet {
@@ -129,8 +127,7 @@ impl Fleet {
             }
             Some(Act::ReadPod) => self.read_pod(claim, now, orders),
             Some(Act::Effect(_)) | None => {
-                let tone = decision.note.reason.tone();
-                self.write_prose(claim, weight, tone, decision.status, now, orders);
+                self.write_prose(claim, weight, decision.status, now, orders);
             }
         }
     }
@@ -140,7 +137,6 @@ impl Fleet {
         &mut self,
         claim: &Claim,
         weight: Weight,
-        tone: Tone,
         status: api::ClaimStatus,
         now: Time,
         orders: &mut Vec<Order>,
@@ -151,7 +147,6 @@ impl Fleet {
                 return;
             }
             Weight::Words => WORDS_LAST,
-            Weight::Reason if tone == Tone::Silent => STEP_LASTS,
             Weight::Reason | Weight::Facts => REASON_LASTS,
         };
         let since = *self
