@@ -148,9 +148,6 @@ impl Fleet {
     /// An object that this version cannot read is told on the object.
     pub(super) fn learn_unreadable(&mut self, object: Unreadable, _: Time) {
         let Unreadable { about, error } = object;
-        if let About::Claim(_, uid) = &about {
-            self.watched.unreadable.insert(uid.clone());
-        }
         let message = format!(
             "this version of the operator cannot read the object and passes it over: {error}; correct it, or update the operator"
         );

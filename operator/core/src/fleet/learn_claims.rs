@@ -86,7 +86,6 @@ impl Fleet {
             self.index.remove_status(&key, &placed);
             self.index.remove_claim(before);
         }
-        self.watched.unreadable.remove(&claim.uid);
         self.index.add_claim(&claim);
         let placed = self.intended(&claim).clone();
         self.index.add_status(&key, &placed);

@@ -42,9 +42,6 @@ impl Fleet {
             return true;
         }
         let claim = view.tags.claim.as_ref();
-        if claim.is_some_and(|uid| self.watched.unreadable.contains(uid)) {
-            return true;
-        }
         let claim = claim.and_then(|uid| self.index.by_uid.get(uid));
         claim
             .and_then(|key| self.watched.claim(key))

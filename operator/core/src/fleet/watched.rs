@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     Time,
-    id::{ClaimUid, ClassName, Namespace, NodeName, PodUid},
+    id::{ClassName, Namespace, NodeName, PodUid},
 };
 
 use crate::{
@@ -49,8 +49,6 @@ pub(super) struct Watched {
     pub(super) classes: BTreeMap<ClassName, Class>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
-    /// Claims that this version cannot read: they exist, whatever lists leave out.
-    pub(super) unreadable: BTreeSet<ClaimUid>,
 }
 
 /// What a direct read said of a pod that no watch shows.
