@@ -25,11 +25,21 @@ mod world;
 
 #[path = "core/attachments.rs"]
 mod attachments;
+#[path = "core/counting.rs"]
+mod counting;
 #[path = "core/creation.rs"]
 mod creation;
 #[path = "core/in_use.rs"]
 mod in_use;
+#[path = "core/leading.rs"]
+mod leading;
 #[path = "core/limits.rs"]
 mod limits;
 #[path = "core/lost.rs"]
 mod lost;
+#[path = "core/random.rs"]
+mod random;
+#[path = "core/sweeping.rs"]
+mod sweeping;
+#[path = "core/watching.rs"]
+mod watching;

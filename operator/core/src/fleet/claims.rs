@@ -18,7 +18,7 @@ use crate::{
     reason::{Note, Reason, Tone},
     request::Shape,
     seen::{Backoff, EniSeen, Seen, Sends, SubnetSeen},
-    status::{Weight, weight},
+    status::{Weight, after, weight},
     step::{Step, incarnation},
 };
 
@@ -41,7 +41,7 @@ impl Fleet {
         };
         let goal = self.goal(&claim, now);
         let seen = self.seen(&claim, &goal, cluster, now);
-        let decision = decide(&claim, &seen, &goal, now);
+        let mut decision = decide(&claim, &seen, &goal, now);
         self.index
             .depend(&target, self.rests_on(&claim, &goal, &seen));
         self.work.polls.set(key, &claim.uid, decision.poll.clone());
@@ -51,14 +51,31 @@ impl Fleet {
         self.wait_for_subnet(&claim, &seen, now);
         self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
-        let note = self.queue_note(&target, &decision, now);
-        self.tell_claim(&claim, note.as_ref().unwrap_or(&decision.note), now, orders);
-        match weight(&claim.status, &decision.status) {
-            Weight::Facts => {
-                self.work.queues.leave(&target);
-                self.write_status(&claim, decision.status, now, orders);
+        if decision.note.reason == Reason::DetachStuck {
+            self.mark_nodes_of(&claim);
+        }
+        let mut differs = weight(&claim.status, &decision.status);
+        self.queue(&target, differs, decision.act.as_ref());
+        if let Some(note) = self.queue_note(&target, now) {
+            decision.status = after(&claim, &seen, &decision.step, &note, None, now);
+            decision.note = note;
+            differs = weight(&claim.status, &decision.status);
+        }
+        self.tell_claim(&claim, &decision.note, now, orders);
+        if differs == Weight::Facts {
+            self.write_status(&claim, decision.status, now, orders);
+        } else {
+            self.act(&claim, differs, decision, now, orders);
+        }
+    }
+
+    /// An effect waits for its turn once the status stands that it rests on.
+    fn queue(&mut self, target: &Target, differs: Weight, act: Option<&Act>) {
+        match act {
+            Some(Act::Effect(effect)) if differs != Weight::Facts => {
+                self.work.queues.enter(target, effect.clone());
             }
-            weight => self.act(&claim, weight, decision, now, orders),
+            _ => self.work.queues.leave(target),
         }
     }
 
@@ -100,18 +117,7 @@ impl Fleet {
         now: Time,
         orders: &mut Vec<Order>,
     ) {
-        let target = Target::Claim(claim.key.clone());
-        let edit = match decision.act {
-            Some(Act::Effect(effect)) => {
-                self.work.queues.enter(&target, effect);
-                None
-            }
-            other => {
-                self.work.queues.leave(&target);
-                other
-            }
-        };
-        match edit {
+        match decision.act {
             Some(Act::AddFinalizer) => {
                 self.write(Object::AddFinalizer(reference(claim)), now, orders);
             }

@@ -9,7 +9,6 @@ use super::Fleet;
 use crate::{
     claim::Claim,
     cluster::Pod,
-    decision::{Act, Decision},
     order::{About, Event, Order, Target, Unreadable},
     reason::{Note, Reason, Tone},
 };
@@ -101,23 +100,15 @@ impl Fleet {
     }
 
     /// The place in the queue, once waiting for it takes noticeably long.
-    pub(super) fn queue_note(
-        &self,
-        target: &Target,
-        decision: &Decision,
-        now: Time,
-    ) -> Option<Note> {
-        let Some(Act::Effect(effect)) = &decision.act else {
-            return None;
-        };
+    pub(super) fn queue_note(&self, target: &Target, now: Time) -> Option<Note> {
         let (action, place) = self.work.queues.place(target)?;
         let wait = self.work.budget.wait(action, place, now);
-        (action == effect.action() && wait >= QUEUED).then(|| {
+        (wait >= QUEUED).then(|| {
+            let wait = wait / SECOND;
             Note::new(
                 Reason::Queued,
                 format!(
-                    "waits for {action}, {place}th in the queue for EC2's request rate, about {} s",
-                    wait / 1_000
+                    "waits for {action}: place {place} in the queue for EC2's request rate, about {wait} s"
                 ),
             )
         })

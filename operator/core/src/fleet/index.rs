@@ -158,7 +158,8 @@ fn phase(status: &ClaimStatus) -> Phase {
     status.phase.unwrap_or(Phase::Pending)
 }
 
-fn instances(status: &ClaimStatus) -> BTreeSet<InstanceId> {
+/// Instances that a claim is bound or attached to.
+pub(super) fn instances(status: &ClaimStatus) -> BTreeSet<InstanceId> {
     let bound = status.binding.as_ref().map(|b| b.instance_id.clone());
     let attached = status.attachment.as_ref().map(|a| a.instance_id.clone());
     bound.into_iter().chain(attached).collect()

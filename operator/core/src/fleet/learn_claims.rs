@@ -6,7 +6,7 @@ use api::id::ClaimUid;
 
 use super::{
     Fleet,
-    index::Dependency,
+    index::{Dependency, instances},
     watched::{HeldClaim, List, Source},
 };
 use crate::{
@@ -135,17 +135,18 @@ impl Fleet {
 
     /// Nodes whose slots a claim has or had, and whoever waits for one there.
     pub(super) fn mark_places(&mut self, claim: &Claim) {
-        let bound = claim.status.binding.as_ref().map(|b| b.instance_id.clone());
-        let attached = claim
-            .status
-            .attachment
-            .as_ref()
-            .map(|a| a.instance_id.clone());
-        for instance in bound.into_iter().chain(attached).collect::<BTreeSet<_>>() {
+        self.mark_nodes_of(claim);
+        for instance in instances(&claim.status) {
+            self.wake_up(&Dependency::Slot(instance));
+        }
+    }
+
+    /// Nodes whose slots a claim has or had: what is published of them may change.
+    pub(super) fn mark_nodes_of(&mut self, claim: &Claim) {
+        for instance in instances(&claim.status) {
             if let Some(node) = self.index.node_of.get(&instance).cloned() {
                 self.mark_node(&node);
             }
-            self.wake_up(&Dependency::Slot(instance));
         }
     }
 

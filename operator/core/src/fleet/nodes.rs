@@ -30,7 +30,7 @@ impl Fleet {
         let Some(node) = self.watched.nodes.get(name).cloned() else {
             return;
         };
-        self.depend_on_node(&Target::Report(name.clone()), &node);
+        self.depend_on_node(&Target::Report(name.clone()), &node, now);
         let Some(held) = self.watched.reports.get(name) else {
             let new = Object::NewReport {
                 node: name.clone(),
@@ -92,7 +92,7 @@ impl Fleet {
         let Some(node) = self.watched.nodes.get(name).cloned() else {
             return;
         };
-        self.depend_on_node(&Target::Node(name.clone()), &node);
+        self.depend_on_node(&Target::Node(name.clone()), &node, now);
         let support = node
             .instance
             .as_ref()
@@ -124,7 +124,13 @@ impl Fleet {
         }
     }
 
-    fn depend_on_node(&mut self, target: &Target, node: &Node) {
+    fn depend_on_node(&mut self, target: &Target, node: &Node, now: Time) {
+        // What is published of an instance that EC2 says is full is counted again when that is tried again.
+        let full = node.instance.as_ref().ok();
+        let full = full.and_then(|id| self.cloud.full.get(id));
+        if let Some(until) = full.filter(|until| **until > now) {
+            self.work.agenda.at(target.clone(), *until);
+        }
         let instance = node.instance.clone().ok().map(Dependency::Instance);
         let on = instance.into_iter().chain([Dependency::Classes]).collect();
         self.index.depend(target, on);

@@ -174,7 +174,11 @@ impl Fleet {
         else {
             return;
         };
-        self.cloud.full.remove(instance);
+        if self.cloud.full.remove(instance).is_some()
+            && let Some(node) = self.index.node_of.get(instance).cloned()
+        {
+            self.mark_node(&node);
+        }
         self.cloud.amend(eni, now, |view| {
             view.available = false;
             view.attachment = Some(AttachmentView {

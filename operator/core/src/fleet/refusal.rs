@@ -1,6 +1,6 @@
 //! What EC2 refused, or did not answer.
 
-use api::{Time, id::InstanceId, time::MINUTE};
+use api::{Time, time::MINUTE};
 
 use super::{Fleet, work::Busy};
 use crate::{
@@ -129,14 +129,6 @@ impl Fleet {
         }
     }
 
-    /// What is published of a full instance is counted again when it is tried again.
-    fn count_again(&mut self, instance: &InstanceId, at: Time) {
-        if let Some(node) = self.index.node_of.get(instance) {
-            self.work.agenda.at(Target::Node(node.clone()), at);
-            self.work.agenda.at(Target::Report(node.clone()), at);
-        }
-    }
-
     fn note_places(&mut self, effect: &Effect, error: &Ec2Error, now: Time) {
         match (effect, error.class) {
             (Effect::Create(creation), ErrorClass::SubnetFull) => {
@@ -155,7 +147,6 @@ impl Fleet {
                 if let Some(node) = self.index.node_of.get(instance).cloned() {
                     self.mark_node(&node);
                 }
-                self.count_again(instance, now.after(FULL));
             }
             // Somebody else uses the instance too: its slots are read again.
             (Effect::Attach { instance, .. }, ErrorClass::State) => {

@@ -85,6 +85,10 @@ impl Look<'_> {
     fn detach(&self, on: &AttachmentView) -> Step {
         let dead = matches!(self.seen.host, Host::Dead | Host::OutOfService);
         let asked = self.claim.force_detach.as_ref() == Some(&on.id);
+        let is_new = self.seen.detached;
+        if is_new.is_some_and(|at| self.now.since(at) < DETACH_SHOWS) {
+            return Step::AwaitDetach;
+        }
         if on.state == AttachmentState::Detaching {
             let long = is_past(self.seen.detaching, FORCE_AFTER, self.now);
             return if asked || (dead && long) {
@@ -95,13 +99,6 @@ impl Look<'_> {
         }
         // EC2 detaches by itself, and deletes what is marked so; a Detach in between would make it forget the mark.
         if self.seen.host == Host::ShuttingDown && on.delete_on_termination {
-            return Step::AwaitDetach;
-        }
-        if self
-            .seen
-            .detached
-            .is_some_and(|at| self.now.since(at) < DETACH_SHOWS)
-        {
             return Step::AwaitDetach;
         }
         let mode = if asked {

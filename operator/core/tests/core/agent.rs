@@ -46,12 +46,20 @@ impl World {
         for eni in dead {
             self.agents.plugged.remove(&eni);
         }
-        for claim in self.store.claims.values().cloned().collect::<Vec<_>>() {
-            let node = claim.status.node_name.clone();
-            let Some(node) = node.filter(|n| self.runs(n) && !self.agents.away.contains(n)) else {
-                continue;
-            };
-            self.serve(claim, &node);
+        let seen: Vec<(Key, NodeName, Option<DeviceState>)> = self
+            .store
+            .claims
+            .values()
+            .filter_map(|claim| {
+                let node = claim.status.node_name.clone()?;
+                let is_served = !self.agents.away.contains(&node) && self.runs(&node);
+                let has_id = claim.status.attachment_id().is_some();
+                (is_served && has_id)
+                    .then(|| (claim.key.clone(), node.clone(), self.wanted(claim, &node)))
+            })
+            .collect();
+        for (key, node, state) in seen {
+            self.serve(&key, &node, state);
         }
     }
 
@@ -64,47 +72,57 @@ impl World {
             .is_some_and(|i| i.state == InstanceState::Running)
     }
 
-    fn serve(&mut self, claim: Claim, node: &NodeName) {
-        let (Some(attachment), Some(eni)) = (&claim.status.attachment, &claim.status.eni) else {
-            return;
-        };
-        let Some(id) = attachment.id.clone() else {
-            return;
-        };
-        let here = self.store.nodes[node].instance.as_ref().ok() == Some(&attachment.instance_id);
-        let pod = self.pod_on(&claim, node);
-        let held = self.agents.plugged.get(&eni.id).cloned();
-        let is_there = here && self.has_device(&eni.id);
-        let pod = pod.filter(|pod| !pod.deleting || held.is_some());
-        let state = if attachment.is_released() {
-            self.agents.plugged.remove(&eni.id);
-            DeviceState::Released
-        } else if !is_there {
-            self.agents.plugged.remove(&eni.id);
-            return;
-        } else if let Some(pod) = pod {
-            let holder = (node.clone(), pod.uid);
-            self.agents.plugged.insert(eni.id.clone(), holder);
-            DeviceState::Plugged
-        } else {
-            self.agents.plugged.remove(&eni.id);
-            match claim.device_state() {
-                None | Some(DeviceState::Seen) => DeviceState::Seen,
-                Some(_) => DeviceState::Home,
-            }
-        };
-        if claim.device_state() == Some(state) {
-            return;
+    /// Where the agent has the device; none while it does not see it.
+    fn wanted(&self, claim: &Claim, node: &NodeName) -> Option<DeviceState> {
+        let (attachment, eni) = (
+            claim.status.attachment.as_ref()?,
+            claim.status.eni.as_ref()?,
+        );
+        if attachment.is_released() {
+            return Some(DeviceState::Released);
         }
+        let here = self.store.nodes[node].instance.as_ref().ok() == Some(&attachment.instance_id);
+        if !here || !self.has_device(&eni.id) {
+            return None;
+        }
+        let is_plugged = self.agents.plugged.contains_key(&eni.id);
+        let pod = self.pod_on(claim, node);
+        if pod.is_some_and(|pod| !pod.deleting || is_plugged) {
+            return Some(DeviceState::Plugged);
+        }
+        match claim.device_state() {
+            None | Some(DeviceState::Seen) => Some(DeviceState::Seen),
+            Some(_) => Some(DeviceState::Home),
+        }
+    }
+
+    fn serve(&mut self, key: &Key, node: &NodeName, state: Option<DeviceState>) {
+        let claim = &self.store.claims[key];
+        let (Some(eni), Some(id)) = (&claim.status.eni, claim.status.attachment_id()) else {
+            return;
+        };
         let owner = claim.owner.as_ref().map(|o| o.uid.clone());
+        match (state, &owner) {
+            (Some(DeviceState::Plugged), Some(owner)) => {
+                let holder = (node.clone(), owner.clone());
+                self.agents.plugged.insert(eni.id.clone(), holder);
+            }
+            _ => {
+                self.agents.plugged.remove(&eni.id);
+            }
+        }
+        let Some(state) = state.filter(|state| claim.device_state() != Some(*state)) else {
+            return;
+        };
         let device = Device {
-            attachment_id: id,
+            attachment_id: id.clone(),
             state,
             pod_uid: owner.filter(|_| state == DeviceState::Plugged),
             container_id: None,
             if_name: None,
             since: self.now.whole_second(),
         };
+        let claim = claim.clone();
         self.put_claim(Claim {
             device: Some(device),
             ..claim
@@ -112,11 +130,11 @@ impl World {
     }
 
     /// The pod that the claim is bound to, where it runs here.
-    fn pod_on(&self, claim: &Claim, node: &NodeName) -> Option<Pod> {
+    fn pod_on(&self, claim: &Claim, node: &NodeName) -> Option<&Pod> {
         let pod = self.store.pods.get(&claim.pod_key()?)?;
         let bound = claim.status.binding.as_ref()?;
         (pod.uid == bound.pod_uid && !pod.terminal && pod.node.as_ref() == Some(node))
-            .then(|| pod.clone())
+            .then_some(pod)
     }
 
     fn has_device(&self, eni: &EniId) -> bool {

@@ -29,6 +29,8 @@ pub struct Store {
     pub refuses_claims: bool,
     /// Writes of a status by the operator, by name of the claim.
     pub status_writes: BTreeMap<String, u32>,
+    /// Objects that this version of the operator cannot read.
+    pub unreadable: Vec<operator_core::order::Unreadable>,
     uids: u64,
 }
 
@@ -62,7 +64,7 @@ impl Store {
     }
 
     pub fn lists(&self) -> Vec<Fact> {
-        vec![
+        let mut facts = vec![
             Fact::Namespaces(Change::All(self.namespaces.values().cloned().collect())),
             Fact::Classes(Change::All(self.classes.values().cloned().collect())),
             Fact::Pods(Change::All(self.labelled())),
@@ -70,7 +72,9 @@ impl Store {
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),
             Fact::Reports(Change::All(self.reports.values().cloned().collect())),
             Fact::Claims(Change::All(self.claims.values().cloned().collect())),
-        ]
+        ];
+        facts.extend(self.unreadable.iter().cloned().map(Fact::Unreadable));
+        facts
     }
 
     fn labelled(&self) -> Vec<Pod> {

@@ -260,6 +260,7 @@ fn an_attach_whose_answer_was_lost_is_found_and_not_repeated_for_ever() {
 fn an_eni_without_our_tags_is_never_changed() {
     let mut world = World::new();
     world.ready("web", "n1");
+    world.rest();
     let claim = world.claim_of("web").unwrap().clone();
     let eni = world.eni_of("web").unwrap();
     world.somebody(Request::CreateTags {

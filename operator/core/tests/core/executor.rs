@@ -101,6 +101,9 @@ impl World {
     /// What was begun takes effect, whether or not anybody still waits for the answer.
     pub fn land(&mut self, op: usize, life: u64, order: Order, verdict: Verdict) {
         let target = target(&order);
+        if matches!(order, Order::Ec2(_) | Order::Write(_)) {
+            *self.log.by.entry(op).or_default() += 1;
+        }
         match order {
             Order::Ec2(order) => self.land_call(op, life, &order, &verdict),
             Order::Write(write) => {

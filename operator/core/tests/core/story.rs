@@ -191,6 +191,13 @@ impl World {
         status.condition(kind::READY).map(|c| c.reason.clone())
     }
 
+    /// The sentence of the condition Ready.
+    pub fn why(&self, pod: &str) -> String {
+        let claim = self.claim_of(pod);
+        let ready = claim.and_then(|c| c.status.condition(kind::READY));
+        ready.map_or_else(String::new, |c| c.message.clone())
+    }
+
     /// How often this reason was published.
     pub fn told(&self, reason: Reason) -> usize {
         let events = self.log.events.iter();
@@ -255,7 +262,7 @@ impl World {
     /// What a person debugging a test wants to see.
     pub fn picture(&self) -> String {
         let mut text = format!("now {}\n", self.now);
-        for claim in self.store.claims.values() {
+        for claim in self.store.claims.values().take(6) {
             let Claim {
                 key,
                 uid,
@@ -277,7 +284,7 @@ impl World {
                 text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
             }
         }
-        for eni in self.vpc.enis().filter(|e| !e.is_primary()) {
+        for eni in self.vpc.enis().filter(|e| !e.is_primary()).take(6) {
             text += &format!("{} {:?}\n", eni.id, eni.state);
         }
         let since = |at: operator_core::Time| at.since(self.now) / 1_000;

@@ -26,8 +26,9 @@ pub struct World {
     pub log: Log,
     /// Which process renews its term.
     pub leader: Option<usize>,
-    /// The latest end of a term that was given to anybody.
+    /// The latest end of a term that was given to anybody, and from when on the present leader may lead.
     pub term_ends: Time,
+    leads_from: Time,
     queue: BTreeMap<(Time, u64), Event>,
     count: u64,
     dice: u64,
@@ -60,6 +61,8 @@ pub enum Event {
     Agents,
     /// The leader renews its term.
     Renew,
+    /// The leader's first term begins.
+    Elected,
 }
 
 /// What was done.
@@ -70,6 +73,8 @@ pub struct Log {
     pub reads: Vec<(Time, Action)>,
     pub events: Vec<(Time, Told)>,
     pub orders: u64,
+    /// Changes by each process.
+    pub by: BTreeMap<usize, usize>,
 }
 
 impl World {
@@ -92,6 +97,7 @@ impl World {
             log: Log::default(),
             leader: None,
             term_ends: Time(0),
+            leads_from: Time(0),
             queue: BTreeMap::new(),
             count: 0,
             dice: 1,
@@ -201,14 +207,13 @@ impl World {
             return;
         }
         self.leader = Some(op);
-        self.count += 1;
-        let from = self.term_ends.max(self.now);
-        self.queue.insert((from.after(1), self.count), Event::Renew);
+        self.leads_from = self.term_ends.max(self.now).after(1);
+        self.at_time(self.leads_from, Event::Elected);
     }
 
     fn renew(&mut self) {
         let Some(op) = self.leader else { return };
-        if self.ops[op].paused || !self.ops[op].alive {
+        if self.ops[op].paused || !self.ops[op].alive || self.now < self.leads_from {
             return;
         }
         let until = self.now.after(TERM);
@@ -320,6 +325,7 @@ impl World {
                 self.agents.looking = false;
                 self.look();
             }
+            Event::Elected => self.renew(),
             Event::Renew => {
                 self.renew();
                 self.at(RENEWAL, Event::Renew);

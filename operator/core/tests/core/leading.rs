@@ -1,0 +1,164 @@
+//! Two operators: who may change anything, and what a late or paused one can do.
+
+use operator_core::{MINUTE, SECOND, Settings, order::Action};
+
+use super::{ec2::Verdict, world::World};
+
+fn pair() -> World {
+    let mut world = World::new();
+    world.start(Settings {
+        cluster_id: Some("c1".into()),
+        ..Settings::default()
+    });
+    world.run(5 * SECOND);
+    world
+}
+
+#[test]
+fn a_standby_reads_and_changes_nothing() {
+    let mut world = World::new();
+    world.leader = None;
+    world.add_pod("web", "n1");
+    world.run(5 * MINUTE);
+    assert_eq!(
+        (
+            world.log.writes.len(),
+            world.log.mutations.len(),
+            world.log.events.len()
+        ),
+        (0, 0, 0)
+    );
+    let reads = world.log.reads.len();
+    assert!((4..60).contains(&reads), "{reads}");
+    assert!(world.ops[0].fleet.readiness().is_ok());
+}
+
+#[test]
+fn a_standby_with_warm_caches_acts_at_once() {
+    let mut world = pair();
+    world.stop(0);
+    world.add_pod("web", "n1");
+    world.run(MINUTE);
+    assert!(!world.is_ready("web"));
+    world.elect(1);
+    world.until(5 * SECOND, "the other one takes over", |w| {
+        w.is_ready("web")
+    });
+    world.rest();
+    world.clear();
+}
+
+#[test]
+fn a_new_leader_begins_with_a_quarter_of_the_budget() {
+    let mut world = pair();
+    world.stop(0);
+    world.elect(1);
+    world.run(100);
+    let now = world.now;
+    let tokens = |w: &World, action| {
+        w.ops[1]
+            .fleet
+            .tokens(now)
+            .find(|(a, _)| *a == action)
+            .unwrap()
+            .1
+    };
+    world.run(12 * SECOND);
+    let now = world.now;
+    let left = world.ops[1]
+        .fleet
+        .tokens(now)
+        .find(|(a, _)| *a == Action::CreateNetworkInterface)
+        .unwrap()
+        .1;
+    assert!(left <= 15 + 3 * 13 && left < 60, "{left}");
+    let _ = tokens;
+}
+
+#[test]
+fn no_order_begins_after_its_term_has_ended() {
+    let mut world = pair();
+    world.add_pod("web", "n1");
+    world.until(5 * SECOND, "a claim", |w| w.claim_of("web").is_some());
+    world.pause(0);
+    world.elect(1);
+    world.run(20 * SECOND);
+    assert!(world.is_ready("web"), "{}", world.picture());
+    let before = world.log.by[&0];
+    world.resume(0);
+    world.run(20 * SECOND);
+    assert_eq!(world.log.by[&0], before, "what it had in hand is withheld");
+    world.rest();
+    world.clear();
+}
+
+#[test]
+fn a_leader_that_is_paused_at_any_moment_makes_nothing_twice() {
+    for wait in (0..40).map(|n| n * 97) {
+        let mut world = pair();
+        world.add_pod("a", "n1");
+        world.add_pod("b", "n1");
+        world.run(wait);
+        world.pause(0);
+        world.elect(1);
+        world.run(9 * SECOND + wait);
+        world.remove_pod("a");
+        world.run(5 * SECOND);
+        world.resume(0);
+        world.run(30 * SECOND);
+        world.elect(0);
+        world.rest();
+        assert!(world.is_ready("b"), "{wait}");
+        world.clear();
+    }
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_pods_life_leaves_nothing_behind() {
+    for wait in (0..70).map(|n| n * 61) {
+        let mut world = World::new();
+        world.add_pod("a", "n1");
+        world.run(wait);
+        world.crash(0);
+        world.until(2 * MINUTE, "up all the same", |w| w.is_ready("a"));
+        world.remove_pod("a");
+        world.run(wait);
+        world.crash(0);
+        world.rest();
+        assert!(world.store.claims.is_empty(), "{wait}");
+        assert_eq!(world.made(), [], "{wait}");
+        assert_eq!(
+            world.calls(Action::CreateNetworkInterface),
+            1 + repeats(&world),
+            "{wait}"
+        );
+    }
+}
+
+/// Creates that were repeated with their token.
+fn repeats(world: &World) -> usize {
+    let again = world.calls(Action::CreateNetworkInterface) - 1;
+    assert!(again <= 1);
+    again
+}
+
+#[test]
+fn what_the_last_leader_was_doing_when_it_died_is_not_taken_for_refused() {
+    let mut world = pair();
+    world
+        .script
+        .once(Action::CreateNetworkInterface, Verdict::Late(6_000));
+    world.add_pod("web", "n1");
+    world.run(400);
+    world.stop(0);
+    world.script.once(
+        Action::CreateNetworkInterface,
+        Verdict::Refuse("UnauthorizedOperation", "no", 403),
+    );
+    world.elect(1);
+    world.run(12 * SECOND);
+    world.until(3 * MINUTE, "ready", |w| w.is_ready("web"));
+    world.rest();
+    assert_eq!(world.made().len(), 1);
+    world.clear();
+}

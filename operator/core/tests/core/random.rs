@@ -1,0 +1,320 @@
+//! Whatever happens in whatever order: the invariants hold, and once faults stop it converges and rests.
+
+use operator_core::{MINUTE, SECOND, Settings, cluster::NodeHealth, order::Action};
+use proptest::prelude::*;
+use vpc::{Detach, Request, world as aws};
+
+use super::{ec2::Script, story::pod_key, world::World};
+
+/// Calls that one pod may cost, faults included.
+const CALLS: usize = 60;
+
+/// A few minutes of bad luck.
+fn trouble(world: &mut World, steps: u32) {
+    for _ in 0..steps {
+        faults(world);
+        let name = format!("p{}", world.dice(5));
+        match world.dice(24) {
+            0..=3 => appear(world, &name),
+            4 => world.remove_pod(&name),
+            5 => change(world, &name, |pod| pod.deleting = true),
+            6 => change(world, &name, |pod| pod.terminal = true),
+            7 => delete_claim(world, &name),
+            8 => reuse(world, &name),
+            9 | 10 => {
+                let op = usize::try_from(world.dice(2)).unwrap();
+                world.crash(op);
+            }
+            11 => world.list(0),
+            12 => hand_over(world),
+            13 => somebody(world, &name),
+            14 => lose_node(world),
+            15 => agents(world),
+            16 => restore(world),
+            17 => second_claim(world, &name),
+            18 => edit_class(world),
+            _ => {}
+        }
+        let pause = world.dice(6_000);
+        world.run(i64::try_from(pause * pause / 3_000).unwrap());
+    }
+}
+
+fn faults(world: &mut World) {
+    let is_bad = world.percent(40);
+    let mut level = |most: u64| if is_bad { world.dice(most) } else { 0 };
+    world.script = Script {
+        lose_reply: level(30),
+        lose_call: level(15),
+        late: level(20),
+        unknown: level(15),
+        throttle: level(15),
+        deny: level(20),
+        lose_read: level(20),
+        slow_read: level(40),
+        lose_write: level(15),
+        lose_written: level(20),
+        lag: i64::try_from(level(3_000)).unwrap(),
+        ..Script::default()
+    };
+    world.vpc.settings.stale_ms = if is_bad && world.percent(30) {
+        world.dice(5_000)
+    } else {
+        0
+    };
+}
+
+fn appear(world: &mut World, name: &str) {
+    let node = format!("n{}", world.dice(2) + 1);
+    let exists = world.store.nodes.contains_key(&node.as_str().into());
+    if exists && !world.store.pods.contains_key(&pod_key(name)) {
+        world.add_pod(name, &node);
+    }
+}
+
+fn change(world: &mut World, name: &str, change: impl FnOnce(&mut operator_core::cluster::Pod)) {
+    if world.store.pods.contains_key(&pod_key(name)) {
+        world.change_pod(name, change);
+    }
+}
+
+fn delete_claim(world: &mut World, name: &str) {
+    if let Some(key) = world.claim_of(name).map(|c| c.key.clone()) {
+        world.delete_claim(&key);
+    }
+}
+
+/// A pod is made again under its name at once, as a StatefulSet does.
+fn reuse(world: &mut World, name: &str) {
+    if let Some(node) = world
+        .store
+        .pods
+        .get(&pod_key(name))
+        .and_then(|p| p.node.clone())
+    {
+        world.remove_pod(name);
+        world.add_pod(name, node.as_str());
+    }
+}
+
+fn hand_over(world: &mut World) {
+    let Some(leader) = world.leader else { return };
+    if world.percent(50) {
+        world.pause(leader);
+    }
+    world.elect(1 - leader);
+    let wait = i64::try_from(world.dice(15_000)).unwrap();
+    world.run(wait);
+    world.resume(leader);
+}
+
+/// Another client of EC2 takes something away.
+fn somebody(world: &mut World, name: &str) {
+    let Some(eni) = world.eni_of(name) else {
+        return;
+    };
+    let now = world.millis();
+    let eni = vpc::EniId::from(eni.as_str());
+    let attachment = world
+        .vpc
+        .eni(&eni)
+        .and_then(|e| e.attachment())
+        .map(|a| a.id.clone());
+    let request = match attachment {
+        Some(id) => Request::DetachNetworkInterface(Detach::from(id)),
+        None => Request::DeleteNetworkInterface(eni.clone()),
+    };
+    // It may be refused: the ENI is on its way somewhere.
+    let _ = world.vpc.call(request, now);
+    world.agents.plugged.remove(&eni.as_str().parse().unwrap());
+    world.stir();
+}
+
+/// An instance ends; its node goes, and perhaps comes back as another one.
+fn lose_node(world: &mut World) {
+    if !world.store.nodes.contains_key(&"n2".into()) {
+        return;
+    }
+    let instance = world.instance_of("n2");
+    world.terminate(&instance);
+    if world.percent(50) {
+        let wait = i64::try_from(world.dice(20_000)).unwrap();
+        world.run(wait);
+        world.set_health("n2", NodeHealth::NotReady);
+    }
+    world.remove_node("n2");
+    if world.percent(50) {
+        for n in 0..5 {
+            let name = format!("p{n}");
+            let pod = world.store.pods.get(&pod_key(&name));
+            if pod.is_some_and(|p| p.node.as_ref().is_some_and(|n| n.as_str() == "n2")) {
+                world.remove_pod(&name);
+            }
+        }
+    }
+    world.add_node_in("n2", "m5.large", aws::SUBNET_NODES);
+}
+
+fn agents(world: &mut World) {
+    world.agents.delay = i64::try_from(world.dice(8_000)).unwrap() + 1;
+    if world.percent(50) {
+        world.agents.away.insert("n1".into());
+    } else {
+        world.agents.away.clear();
+        world.stir();
+    }
+}
+
+/// The API server comes back from a backup that lacks the last versions' numbers.
+fn restore(world: &mut World) {
+    world.store.version = world.store.version.saturating_sub(500);
+    for key in world.store.claims.keys().cloned().collect::<Vec<_>>() {
+        let version = world.store.next_version();
+        world.store.claims.get_mut(&key).unwrap().version = version;
+    }
+    for op in 0..world.ops.len() {
+        world.list(op);
+    }
+}
+
+fn second_claim(world: &mut World, name: &str) {
+    let Some(first) = world.claim_of(name).cloned() else {
+        return;
+    };
+    let key = operator_core::cluster::Key::new("shop", &format!("second-{name}"));
+    if world.store.claims.contains_key(&key) {
+        return world.delete_claim(&key);
+    }
+    let uid = world.store.uid("second").into();
+    world.put_claim(operator_core::claim::Claim {
+        key,
+        uid,
+        finalizer: false,
+        deleting: false,
+        status: api::ClaimStatus::default(),
+        device: None,
+        ..first
+    });
+}
+
+fn edit_class(world: &mut World) {
+    let other = world.percent(50);
+    world.set_class(|class| {
+        let group = if other {
+            aws::GROUP_APP
+        } else {
+            aws::GROUP_DEFAULT
+        };
+        class.groups = vec![group.parse().unwrap()];
+    });
+}
+
+/// No more faults: everything comes to an end.
+fn mend(world: &mut World) {
+    world.script = Script::default();
+    world.vpc.settings.stale_ms = 0;
+    world.agents.away.clear();
+    world.agents.delay = 100;
+    for op in 0..world.ops.len() {
+        world.resume(op);
+    }
+    if world.leader.is_none() {
+        world.elect(0);
+    }
+    for key in world.store.claims.keys().cloned().collect::<Vec<_>>() {
+        if key.name.starts_with("second") {
+            world.delete_claim(&key);
+        }
+    }
+    // A pod that is being deleted is removed in the end.
+    for key in world.store.pods.keys().cloned().collect::<Vec<_>>() {
+        if world.store.pods[&key].deleting {
+            world.remove_pod(&key.name);
+        }
+    }
+    world.stir();
+}
+
+fn converges(seed: u64, steps: u32) {
+    let mut world = World::new();
+    world.start(Settings {
+        cluster_id: Some("c1".into()),
+        ..Settings::default()
+    });
+    world.seed(seed);
+    trouble(&mut world, steps);
+    let calls = world.log.mutations.len();
+    mend(&mut world);
+    world.rest();
+    let living: Vec<String> = world
+        .store
+        .pods
+        .values()
+        .filter(|pod| !pod.terminal)
+        .map(|pod| pod.key.name.clone())
+        .collect();
+    let mut waiting = 0;
+    for name in &living {
+        if !world.is_ready(name) {
+            let reason = world.reason_of(name);
+            let is_full = world.why(name).contains("all are taken");
+            assert!(is_full, "{name} ends as {reason:?}\n{}", world.picture());
+            waiting += 1;
+        }
+    }
+    assert!(
+        waiting <= living.len().saturating_sub(2).max(0),
+        "{waiting} wait\n{}",
+        world.picture()
+    );
+    let served = world.log.mutations.len() - calls;
+    assert!(served < CALLS * 5, "{served} calls without faults");
+    world.clear();
+    world.run(30 * MINUTE);
+    assert_eq!(world.made(), [], "{}", world.picture());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, max_shrink_iters: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_converges_whatever_happens(seed: u64, steps in 5_u32..80) {
+        converges(seed, steps);
+    }
+
+    #[test]
+    fn what_was_decided_is_decided_again(seed: u64, steps in 5_u32..40) {
+        // Asked twice without news, the fleet orders nothing more.
+        let mut world = World::new();
+        world.start(Settings { cluster_id: Some("c1".into()), ..Settings::default() });
+        world.seed(seed);
+        trouble(&mut world, steps);
+        world.run(SECOND);
+        let now = world.now;
+        for op in &mut world.ops {
+            if !op.paused {
+                let _ = op.fleet.next(now);
+                prop_assert_eq!(op.fleet.next(now), []);
+            }
+        }
+    }
+}
+
+#[test]
+fn seeds_that_once_failed_pass() {
+    for (seed, steps) in [(1, 40)] {
+        converges(seed, steps);
+    }
+}
+
+#[test]
+fn a_pod_costs_few_calls_in_good_times() {
+    let mut world = World::new();
+    for n in 0..4 {
+        world.ready(&format!("p{n}"), if n < 2 { "n1" } else { "n2" });
+    }
+    world.rest();
+    world.clear();
+    assert_eq!(world.calls(Action::CreateNetworkInterface), 4);
+    assert_eq!(world.log.mutations.len(), 20, "five a pod");
+}
