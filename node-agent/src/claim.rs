@@ -6,6 +6,7 @@ use crds::{
     condition::kind,
     interface::{DefaultRoute, InstanceMetadata},
 };
+use kube::ResourceExt;
 use node_agent_core::claim::{
     Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
 };
@@ -13,10 +14,10 @@ use node_agent_core::claim::{
 use crate::error::Error;
 
 /// Namespace and name of a claim.
-pub fn key(claim: &EniClaim) -> ClaimKey {
+pub fn key(claim: &impl ResourceExt) -> ClaimKey {
     ClaimKey {
-        namespace: claim.metadata.namespace.clone().unwrap_or_default(),
-        name: claim.metadata.name.clone().unwrap_or_default(),
+        namespace: claim.namespace().unwrap_or_default(),
+        name: claim.name_any(),
     }
 }
 

@@ -224,7 +224,7 @@ impl Engine {
                 self.parts.ready.store(true, Ordering::Relaxed);
             }
             Input::Claim(object) => {
-                let key = claim::key(&object);
+                let key = claim::key(&*object);
                 match convert(&object) {
                     Some(claim) => self.facts.learn(claim, self.now()),
                     None => self.facts.forget(&key),

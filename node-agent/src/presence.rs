@@ -9,6 +9,7 @@ use kube::{
     api::{ApiResource, DynamicObject, Patch, PatchParams},
     runtime::{WatchStreamExt, watcher},
 };
+use serde::Deserialize;
 use serde_json::json;
 
 /// After each attempt to say it, successful or not: whatever happens to the EniNode, it is not written more often.
@@ -35,8 +36,8 @@ pub async fn keep(client: Client, node: String, agent: Agent) {
 
 /// Whether the EniNode says this of its agent.
 pub fn says(node: &DynamicObject, agent: &Agent) -> bool {
-    let said = serde_json::from_value::<Agent>(node.data["status"]["agent"].clone());
-    said.is_ok_and(|said| said == *agent)
+    let said = node.data.pointer("/status/agent").map(Agent::deserialize);
+    said.is_some_and(|said| said.is_ok_and(|said| said == *agent))
 }
 
 /// What is applied to the EniNode's status.

@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "agent/api_server.rs"]
+mod api_server;
 #[path = "agent/claim.rs"]
 mod claim;
 #[path = "agent/engine.rs"]
@@ -16,9 +18,13 @@ mod home;
 mod install;
 #[path = "agent/plug.rs"]
 mod plug;
+#[path = "agent/presence.rs"]
+mod presence;
 #[path = "agent/report.rs"]
 mod report;
 #[path = "agent/running.rs"]
 mod running;
+#[path = "agent/watch.rs"]
+mod watch;
 #[path = "agent/world.rs"]
 mod world;

@@ -1,13 +1,12 @@
-//! Events: what a person reads under `kubectl describe`.
+//! Events: what a person reads under `kubectl describe`. Nothing waits for them, and none is sent twice.
 
-use std::fmt::Debug;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
-use crds::OPERATOR;
 use k8s_openapi::{
-    api::{
-        core::v1::ObjectReference,
-        events::v1::{Event, EventSeries},
-    },
+    api::core::v1::{Event as ApiEvent, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
 use kube::{
@@ -15,131 +14,355 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use operator_core::{
-    Time,
-    order::Tell,
-    reason::{Note, Tone},
+    Note, Time,
+    order::{About, Event},
+    reason::Tone,
 };
-use tokio::time::{Duration, timeout};
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    time::timeout,
+};
 
 use crate::{
-    border::micro,
-    metrics::{Metrics, Written},
+    Clock, convert,
+    kubernetes::{Failure, TIMEOUT},
+    metrics::{Metrics, WriteResult, Written},
 };
 
-/// An Event is worth no longer wait.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Characters that the API takes as the note of an Event.
-const NOTE: usize = 1024;
+/// Events that wait; of more the oldest are dropped.
+const QUEUE: usize = 1024;
+/// Events of which is known how often they were published; of more all are forgotten, and looked up again.
+const KNOWN: usize = 4096;
+/// Bytes that the API takes as the message of an Event (pkg/apis/core/validation/events.go).
+const MESSAGE: usize = 1024;
+/// Bytes of an object's name in that of an Event: at most 253 with the dot and the hash.
+const NAME: usize = 236;
 
-#[derive(Clone)]
+/// Where Events are handed in.
+#[derive(Debug, Clone)]
 pub(crate) struct Events {
-    client: Client,
-    metrics: Metrics,
-}
-
-impl Debug for Events {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Events")
-    }
+    queue: broadcast::Sender<Event>,
 }
 
 impl Events {
-    pub(crate) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+    /// A queue, and the task that publishes what is in it under the name of this pod.
+    pub(crate) fn new(
+        client: Client,
+        metrics: Metrics,
+        clock: Clock,
+        instance: String,
+    ) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (queue, waiting) = broadcast::channel(QUEUE);
+        let publisher = Publisher {
+            client,
+            metrics,
+            clock,
+            instance,
+            counts: HashMap::new(),
+        };
+        (Self { queue }, publisher.run(waiting))
     }
 
-    /// On the claim and on the pod; an Event that cannot be published is only logged.
-    pub(crate) async fn publish(&self, tell: &Tell, now: Time) {
-        let Tell { claim, pod, note } = tell;
-        let claim = claim
-            .as_ref()
-            .map(|(key, uid)| reference("eniclaim.io/v1alpha1", "EniClaim", key, uid.as_str()));
-        let pod = pod
-            .as_ref()
-            .map(|(key, uid)| reference("v1", "Pod", key, uid.as_str()));
-        self.metrics.told(note.reason);
-        for (about, related) in [(&claim, &pod), (&pod, &claim)] {
-            let Some(about) = about else { continue };
-            let event = event(about, related.clone(), note, now);
-            match timeout(PATIENCE, self.say(event, now)).await {
-                Ok(Ok(())) => self.metrics.wrote(Written::Event, true),
-                failed => {
-                    self.metrics.wrote(Written::Event, false);
-                    tracing::warn!(reason = %note.reason, about = about.name, ?failed, "event not published");
+    /// Returns at once.
+    pub(crate) fn publish(&self, event: Event) {
+        // It fails only when the publisher is gone, and with it the process.
+        let _ = self.queue.send(event);
+    }
+}
+
+struct Publisher {
+    client: Client,
+    metrics: Metrics,
+    clock: Clock,
+    instance: String,
+    /// How often each was published, by namespace and name.
+    counts: HashMap<(String, String), i32>,
+}
+
+impl Publisher {
+    async fn run(mut self, mut waiting: broadcast::Receiver<Event>) {
+        loop {
+            match waiting.recv().await {
+                Ok(event) => self.publish(event).await,
+                Err(RecvError::Lagged(dropped)) => {
+                    tracing::warn!(
+                        dropped,
+                        "events dropped: the API server takes them too slowly"
+                    );
+                    self.metrics.dropped(dropped);
                 }
+                Err(RecvError::Closed) => return,
             }
         }
     }
 
-    /// The name follows from what is said of whom: said again, it is counted, also by another process.
-    async fn say(&self, event: Event, now: Time) -> Result<(), Error> {
+    async fn publish(&mut self, event: Event) {
+        let now = self.clock.now();
+        let Event { about, note } = event;
+        let event = api_event(&about, &note, &self.instance, now);
+        let result = match timeout(TIMEOUT, self.say(event, now)).await {
+            Ok(Ok(())) => WriteResult::Ok,
+            Ok(Err(error)) => {
+                tracing::warn!(reason = %note.reason, ?about, %error, "event not published");
+                Failure::from(&error).result()
+            }
+            Err(_) => {
+                tracing::warn!(reason = %note.reason, ?about, "event not published in time");
+                WriteResult::Unavailable
+            }
+        };
+        self.metrics.wrote(Written::Event, result);
+        self.metrics.event(note.reason);
+    }
+
+    /// The name follows from what is said of whom: said again, it is counted, also after another process said it.
+    async fn say(&mut self, event: ApiEvent, now: Time) -> Result<(), Error> {
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let name = event.metadata.name.clone().unwrap_or_default();
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
-        match api.create(&PostParams::default(), &event).await {
-            Err(Error::Api(status)) if status.is_already_exists() => {}
-            created => return created.map(|_| ()),
+        let api: Api<ApiEvent> = Api::namespaced(self.client.clone(), &namespace);
+        let key = (namespace, name);
+        if let Some(count) = self.counts.get(&key) {
+            match count_up(&api, &key.1, *count, now).await {
+                Err(Error::Api(status)) if status.is_not_found() => {}
+                counted => return counted.map(|count| self.remember(key, count)),
+            }
         }
-        let held = api.get(&name).await?;
-        let count = held.series.map_or(1, |s| s.count).saturating_add(1);
-        let patch =
-            serde_json::json!({ "series": EventSeries { count, last_observed_time: micro(now) } });
-        api.patch(&name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .map(|_| ())
+        let count = match api.create(&PostParams::default(), &event).await {
+            Err(Error::Api(status)) if status.is_already_exists() => {
+                let count = api.get(&key.1).await?.count.unwrap_or(1);
+                count_up(&api, &key.1, count, now).await?
+            }
+            created => created.map(|_| 1)?,
+        };
+        self.remember(key, count);
+        Ok(())
+    }
+
+    fn remember(&mut self, key: (String, String), count: i32) {
+        if self.counts.len() >= KNOWN {
+            self.counts.clear();
+        }
+        self.counts.insert(key, count);
     }
 }
 
-fn reference(
-    version: &str,
-    kind: &str,
-    key: &operator_core::id::Key,
-    uid: &str,
-) -> ObjectReference {
+async fn count_up(api: &Api<ApiEvent>, name: &str, count: i32, now: Time) -> Result<i32, Error> {
+    let count = count.saturating_add(1);
+    let patch =
+        Patch::Merge(serde_json::json!({ "count": count, "lastTimestamp": convert::time_of(now) }));
+    api.patch(name, &PatchParams::default(), &patch).await?;
+    Ok(count)
+}
+
+/// As client-go's recorder writes it (tools/record/event.go).
+fn api_event(about: &About, note: &Note, instance: &str, now: Time) -> ApiEvent {
+    let object = reference(about);
+    let (reason, now) = (note.reason.to_string(), convert::time_of(now));
+    ApiEvent {
+        metadata: ObjectMeta {
+            name: Some(name(&object, note)),
+            // Events about objects without a namespace live in this one.
+            namespace: Some(object.namespace.clone().unwrap_or_else(|| "default".into())),
+            ..ObjectMeta::default()
+        },
+        involved_object: object,
+        reason: Some(reason),
+        message: Some(cut(&note.message, MESSAGE).to_owned()),
+        type_: Some(match note.reason.tone() {
+            Tone::Silent | Tone::Normal => "Normal".to_owned(),
+            Tone::Warning => "Warning".to_owned(),
+        }),
+        source: Some(EventSource {
+            component: Some(api::name::OPERATOR.to_owned()),
+            host: None,
+        }),
+        reporting_component: Some(api::name::OPERATOR.to_owned()),
+        reporting_instance: Some(instance.to_owned()),
+        first_timestamp: Some(now.clone()),
+        last_timestamp: Some(now),
+        count: Some(1),
+        ..ApiEvent::default()
+    }
+}
+
+fn name(object: &ObjectReference, note: &Note) -> String {
+    // The algorithm may differ between versions of the standard library: then one Event is written anew.
+    let mut hasher = DefaultHasher::new();
+    (&object.uid, note.reason, &note.message).hash(&mut hasher);
+    let name = cut(object.name.as_deref().unwrap_or_default(), NAME);
+    format!(
+        "{}.{:016x}",
+        name.trim_end_matches(['-', '.']),
+        hasher.finish()
+    )
+}
+
+fn reference(about: &About) -> ObjectReference {
+    let (group, kind) = match about {
+        About::Pod(..) => (None, "Pod"),
+        About::Node(..) => (None, "Node"),
+        About::Claim(..) => (Some(api::name::GROUP), "EniClaim"),
+        About::Class(..) => (Some(api::name::GROUP), "EniClass"),
+        About::Report(..) => (Some(api::name::GROUP), "EniNode"),
+    };
+    let (namespace, name, uid) = match about {
+        About::Pod(key, uid) => (Some(&key.namespace), key.name.as_str(), uid.as_str()),
+        About::Claim(key, uid) => (Some(&key.namespace), key.name.as_str(), uid.as_str()),
+        About::Class(name, uid) => (None, name.as_str(), uid.as_str()),
+        About::Node(name, uid) => (None, name.as_str(), uid.as_str()),
+        About::Report(name, uid) => (None, name.as_str(), uid.as_str()),
+    };
     ObjectReference {
-        api_version: Some(version.to_owned()),
+        api_version: Some(group.map_or_else(
+            || "v1".to_owned(),
+            |group| format!("{group}/{}", api::name::VERSION),
+        )),
         kind: Some(kind.to_owned()),
-        namespace: Some(key.namespace.to_string()),
-        name: Some(key.name.clone()),
+        namespace: namespace.map(ToString::to_string),
+        name: Some(name.to_owned()),
         uid: Some(uid.to_owned()),
         ..ObjectReference::default()
     }
 }
 
-fn event(
-    about: &ObjectReference,
-    related: Option<ObjectReference>,
-    note: &Note,
-    now: Time,
-) -> Event {
-    let message: String = note.message.chars().take(NOTE).collect();
-    let name = about.name.clone().unwrap_or_default();
-    let tag = operator_core::token::event_tag(about.uid.as_deref().unwrap_or_default(), note);
-    Event {
-        metadata: ObjectMeta {
-            // At most 253 characters with the tag of 16.
-            name: Some(format!(
-                "{}.{tag}",
-                name.chars()
-                    .take(236)
-                    .collect::<String>()
-                    .trim_end_matches(['-', '.'])
-            )),
-            namespace: about.namespace.clone(),
-            ..ObjectMeta::default()
-        },
-        action: Some(note.reason.to_string()),
-        reason: Some(note.reason.to_string()),
-        type_: Some(match note.reason.tone() {
-            Tone::Step | Tone::Waits => "Normal".to_owned(),
-            Tone::Warns => "Warning".to_owned(),
-        }),
-        note: Some(message),
-        event_time: Some(micro(now)),
-        regarding: Some(about.clone()),
-        related,
-        reporting_controller: Some("eniclaim.io/operator".to_owned()),
-        reporting_instance: Some(OPERATOR.to_owned()),
-        ..Event::default()
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use operator_core::{Reason, cluster::Key};
+
+    use super::*;
+    use crate::script::{self, Call};
+
+    fn an_event(about: &About, message: &str) -> ApiEvent {
+        let note = Note::new(Reason::NodeFull, message);
+        api_event(about, &note, "operator-0", Time(1_800_000_000_000))
+    }
+
+    #[test]
+    fn what_is_said_again_of_the_same_object_has_the_same_name() {
+        let pod = |uid: &str| About::Pod(Key::new("a", "web-0"), uid.into());
+        let name = |about: &About, message| an_event(about, message).metadata.name;
+        assert_eq!(name(&pod("u"), "full"), name(&pod("u"), "full"));
+        assert_ne!(name(&pod("u"), "full"), name(&pod("v"), "full"));
+        assert_ne!(name(&pod("u"), "full"), name(&pod("u"), "fuller"));
+    }
+
+    #[test]
+    fn an_event_fits_the_api() {
+        let about = About::Claim(Key::new("a", &format!("{}-b", "x".repeat(235))), "u".into());
+        let event = an_event(&about, &format!("a{}", "…".repeat(400)));
+        let name = event.metadata.name.unwrap();
+        assert!(name.len() <= 253 && !name.contains("-."), "{name}");
+        assert_eq!(event.message.unwrap().len(), 1 + 341 * "…".len());
+        assert_eq!(
+            (event.metadata.namespace.as_deref(), event.type_.as_deref()),
+            (Some("a"), Some("Warning"))
+        );
+        assert_eq!(
+            event.involved_object.api_version.as_deref(),
+            Some("eniclaim.io/v1alpha1")
+        );
+    }
+
+    #[test]
+    fn events_about_objects_without_a_namespace_live_in_default() {
+        let event = an_event(&About::Node("n1".into(), "u".into()), "full");
+        assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
+        assert_eq!(event.involved_object.namespace, None);
+    }
+
+    fn pods_event() -> Event {
+        Event {
+            about: About::Pod(Key::new("a", "web-0"), "u".into()),
+            note: Note::new(Reason::NodeFull, "full"),
+        }
+    }
+
+    fn publisher(client: Client, metrics: Metrics) -> (Events, impl Future<Output = ()> + Send) {
+        Events::new(client, metrics, Clock::start(), "operator-0".into())
+    }
+
+    /// Publishes the same Event so often, and returns what was called.
+    async fn publish(
+        times: usize,
+        script: impl Fn(&Call) -> Option<(u16, String)> + Clone + Send + Sync + 'static,
+    ) -> Vec<Call> {
+        let (client, calls) = script::client(script);
+        let (events, task) = publisher(client, Metrics::default());
+        (0..times).for_each(|_| events.publish(pods_event()));
+        drop(events);
+        task.await;
+        let calls = calls.lock().unwrap();
+        calls.clone()
+    }
+
+    fn stored(count: i32) -> Option<(u16, String)> {
+        let event = serde_json::json!({ "metadata": { "name": "e" }, "involvedObject": {}, "count": count });
+        Some((200, event.to_string()))
+    }
+
+    fn outline(calls: &[Call]) -> Vec<(&str, Option<i64>)> {
+        let line = |call: &'_ Call| call.body["count"].as_i64();
+        calls
+            .iter()
+            .map(|call| (call.method.as_str(), line(call)))
+            .collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_is_published_again_is_counted_by_one_write() {
+        let calls = publish(3, |_| stored(1)).await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("PATCH", Some(2)), ("PATCH", Some(3))]
+        );
+        assert!(calls[0].path.starts_with("/api/v1/namespaces/a/events"));
+        assert!(calls[1].body["lastTimestamp"].is_string());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_of_an_earlier_process_is_counted_on() {
+        let calls = publish(1, |call| match call.method.as_str() {
+            "POST" => script::failure(409, "AlreadyExists"),
+            _ => stored(4),
+        })
+        .await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("GET", None), ("PATCH", Some(5))]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_expired_is_published_anew() {
+        let calls = publish(2, |call| match call.method.as_str() {
+            "PATCH" => script::failure(404, "NotFound"),
+            _ => stored(1),
+        })
+        .await;
+        assert_eq!(
+            outline(&calls),
+            [("POST", Some(1)), ("PATCH", Some(2)), ("POST", Some(1))]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_events_and_of_too_many_the_oldest_are_dropped() {
+        let (client, calls) = script::client(|_| None);
+        let metrics = Metrics::default();
+        let (events, task) = publisher(client, metrics.clone());
+        (0..QUEUE + 7).for_each(|_| events.publish(pods_event()));
+        let task = tokio::spawn(task);
+        while calls.lock().unwrap().len() < 2 {
+            tokio::time::sleep(TIMEOUT).await;
+        }
+        task.abort();
+        let metrics = metrics.encode();
+        assert!(metrics.contains("events_dropped_total 7"), "{metrics}");
+        let unavailable = r#"kubernetes_writes_total{object="Event",outcome="unavailable"}"#;
+        assert!(metrics.contains(unavailable), "{metrics}");
     }
 }

@@ -1,107 +1,145 @@
-//! Carries out one order, once, and tells what became of it.
+//! Carries out one order, once, and reports the outcome.
 
-mod kubernetes;
+use std::sync::Arc;
 
-use operator_core::{Effect, Fact, Order, Outcome, Time, cloud::Refusal};
-use tokio::sync::Semaphore;
+use operator_core::{
+    Fact, Order, Outcome, Read, Target, Time,
+    claim::ClaimStatus,
+    order::{Ec2Order, Object, Write},
+};
+use tokio::{sync::mpsc::UnboundedSender, task::JoinSet};
 
 use crate::{
-    Monitor,
-    ec2::Ec2,
+    Clock,
+    ec2::{self, Ec2},
     events::Events,
-    execute::kubernetes::Kubernetes,
+    kubernetes::Kubernetes,
+    log,
     metrics::{Metrics, Stage},
 };
 
-/// Orders carried out at once; the others wait their turn.
-const AT_ONCE: usize = 64;
-
-/// Carries out orders.
-#[derive(Debug)]
+/// Carries out orders; how many at once is the fleet's to decide.
 pub(crate) struct Executor {
-    kubernetes: Kubernetes,
-    ec2: Ec2,
-    events: Events,
-    metrics: Metrics,
-    turns: Semaphore,
+    pub(crate) kubernetes: Kubernetes,
+    pub(crate) ec2: Ec2,
+    pub(crate) events: Events,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    /// Where outcomes go, and the pages that come before them. Unbounded: the fleet bounds what is in flight.
+    pub(crate) outcomes: UnboundedSender<Fact>,
+}
+
+/// Orders in flight: what changes nothing is dropped when the process ends.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    pub(crate) changes: JoinSet<()>,
+    pub(crate) reads: JoinSet<()>,
 }
 
 impl Executor {
-    pub(crate) fn new(client: kube::Client, ec2: aws_sdk_ec2::Client, monitor: &Monitor) -> Self {
-        let metrics = monitor.metrics.clone();
-        Self {
-            kubernetes: Kubernetes::new(client.clone(), metrics.clone()),
-            ec2: Ec2::new(ec2, monitor),
-            events: Events::new(client, metrics.clone()),
-            metrics,
-            turns: Semaphore::new(AT_ONCE),
+    /// Begins an order. None waits for another.
+    pub(crate) fn begin(self: &Arc<Self>, order: Order, decided: Time, in_flight: &mut InFlight) {
+        let this = self.clone();
+        match order {
+            Order::Publish(event) => {
+                log::event(&event);
+                self.events.publish(event);
+            }
+            Order::Read(read) => {
+                in_flight.reads.spawn(async move {
+                    let outcome = this.read(&read).await;
+                    this.report(read.target(), outcome);
+                });
+            }
+            Order::Ec2(order) => {
+                in_flight.changes.spawn(async move {
+                    let outcome = this.change(&order).await;
+                    this.report(order.target, outcome);
+                });
+            }
+            Order::Write(write) => {
+                in_flight.changes.spawn(async move {
+                    let outcome = this.write(&write, decided).await;
+                    this.report(write.object.target(), outcome);
+                });
+            }
         }
     }
 
-    /// The outcome as a fact; none for Events, which nothing depends on.
-    pub(crate) async fn carry_out(&self, order: Order, now: Time) -> Option<Fact> {
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await.ok()?;
-        let target = order.target();
-        let outcome = match order {
-            Order::Tell(tell) => {
-                self.events.publish(&tell, now).await;
-                return None;
-            }
-            Order::WriteClaim(write) => {
-                let outcome = self.kubernetes.write_claim(&write).await;
-                if matches!(outcome, Outcome::Claim(_)) {
-                    self.measure(&write.status, now);
-                    for tell in &write.tell {
-                        self.events.publish(tell, now).await;
-                    }
-                }
-                outcome
-            }
-            Order::CreateClaim(new) => self.kubernetes.create_claim(&new).await,
-            Order::CreateReport { node, uid } => self.kubernetes.create_report(&node, &uid).await,
-            Order::WriteReport { node, report } => self.kubernetes.write_report(&node, &report).await,
-            Order::PatchNode { node, patch } => self.kubernetes.patch_node(&node, &patch).await,
-            Order::Effect { claim, uid, version, effect } => {
-                tracing::info!(%claim, action = %effect.action(), "effect");
-                let outcome = match &effect {
-                    Effect::Create(creation) => self.ec2.create(creation).await,
-                    Effect::Attach { eni, instance, slot } => self.ec2.attach(eni, instance, *slot).await,
-                    Effect::SetDeleteOnTermination { eni, attachment } => self.ec2.delete_on_termination(eni, attachment).await,
-                    Effect::Detach { attachment, .. } => self.ec2.detach(attachment).await,
-                    Effect::Delete { eni } => self.ec2.delete(eni).await,
-                    Effect::AddFinalizer => Ok(self.kubernetes.add_finalizer(&claim, &version).await),
-                    Effect::DeleteClaim => Ok(self.kubernetes.delete_claim(&claim, &uid).await),
-                    Effect::RemoveFinalizer => Ok(self.kubernetes.remove_finalizer(&claim, &version).await),
-                };
-                outcome.unwrap_or_else(|refusal| {
-                    let Refusal { kind, code, message, request_id } = &*refusal;
-                    tracing::warn!(%claim, action = %effect.action(), kind = kind.as_str(), code, message, request_id, "refused");
-                    Outcome::Refused(refusal)
-                })
-            }
-            Order::Ask(question) => self.ec2.ask(question).await.unwrap_or_else(|refusal| {
-                tracing::warn!(topic = ?target, code = refusal.code, message = refusal.message, "EC2 could not be read");
-                Outcome::Refused(refusal)
-            }),
-        };
-        Some(Fact::Done(target, outcome))
+    fn report(&self, target: Target, outcome: Outcome) {
+        // It fails only when the owner is gone, and with it the process.
+        let _ = self.outcomes.send(Fact::Done(target, outcome));
     }
 
-    /// Each stage is reached by the very write that happens now.
-    fn measure(&self, status: &operator_core::claim::Status, now: Time) {
+    /// The call must have ended in time, so it begins only if its time-out fits.
+    async fn change(&self, order: &Ec2Order) -> Outcome {
+        let Ec2Order {
+            target,
+            effect,
+            not_after,
+        } = order;
+        let timeout = i64::try_from(ec2::TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+        if self.clock.now().after(timeout) > *not_after {
+            log::withheld(target);
+            return Outcome::Withheld;
+        }
+        let outcome = self.ec2.change(effect).await;
+        log::changed(target, effect, &outcome);
+        outcome
+    }
+
+    async fn write(&self, write: &Write, decided: Time) -> Outcome {
+        let Write { object, not_after } = write;
+        if self.clock.now() > *not_after {
+            log::withheld(&object.target());
+            return Outcome::Withheld;
+        }
+        let outcome = self.kubernetes.write(object).await;
+        log::written(object, &outcome);
+        if let (Object::Status(write), Outcome::Claim(_)) = (object, &outcome) {
+            self.measure(&write.status, decided);
+        }
+        outcome
+    }
+
+    async fn read(&self, read: &Read) -> Outcome {
+        let outcome = match read {
+            Read::Listing(cluster) => {
+                let page = |enis| {
+                    let _ = self.outcomes.send(Fact::Page(enis));
+                };
+                self.ec2.listing(cluster, page).await
+            }
+            Read::Enis(ids) => self.ec2.enis(ids).await,
+            Read::Tagged(claims) => self.ec2.tagged(claims).await,
+            Read::Eni(id) => self.ec2.eni(id).await,
+            Read::Instances(ids) => self.ec2.instances(ids).await,
+            Read::Types(names) => self.ec2.types(names).await,
+            Read::Subnets(ids) => self.ec2.subnets(ids).await,
+            Read::Pod(key) => self.kubernetes.pod(key).await,
+        };
+        log::read(read, &outcome);
+        outcome
+    }
+
+    /// Each stage is reached by the very write that was decided now.
+    fn measure(&self, status: &ClaimStatus, decided: Time) {
         let Some(requested) = status.timeline.requested else {
             return;
         };
-        if status.timeline.created == Some(now) {
-            self.metrics.reached(Stage::Created, now.since(requested));
+        let took = decided.since(requested);
+        if status.timeline.created == Some(decided) {
+            self.metrics.reached(Stage::Created, took);
         }
-        if status.timeline.attached == Some(now) {
-            self.metrics.reached(Stage::Attached, now.since(requested));
+        if status.timeline.attached == Some(decided) {
+            self.metrics.reached(Stage::Attached, took);
         }
-        let ready = status.condition(operator_core::claim::ConditionKind::Ready);
-        if ready.is_some_and(|c| c.holds && c.since == now.whole_second()) {
-            self.metrics.reached(Stage::Ready, now.since(requested));
+        let ready = status.condition(api::condition::kind::READY);
+        if ready.is_some_and(|ready| {
+            ready.status == api::ConditionStatus::True
+                && ready.last_transition_time == decided.whole_second()
+        }) {
+            self.metrics.reached(Stage::Ready, took);
         }
     }
 }

@@ -10,9 +10,9 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, api::PostParams};
 use operator_core::{
-    Time,
+    SECOND, Time,
+    cluster::Version,
     lease::{Decision, Election, Record, Term, Timing, Write},
-    time::SECOND,
 };
 use tokio::{
     sync::watch,
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, Options,
-    metrics::{Metrics, Written},
+    metrics::{Metrics, WriteResult, Written},
 };
 
 /// Giving the Lease back may take so long; then the next leader waits until it expires.
@@ -157,13 +157,10 @@ impl Candidate {
                 Some(answer)
             }
             Err(why) => {
-                let since = match self.failing_since {
-                    Some(since) => since,
-                    None => {
-                        tracing::warn!(lease = %self.store.name, why, "no answer about the Lease; trying again");
-                        *self.failing_since.insert(sent)
-                    }
-                };
+                let since = *self.failing_since.get_or_insert_with(|| {
+                    tracing::warn!(lease = %self.store.name, why, "no answer about the Lease; trying again");
+                    sent
+                });
                 if self.clock.now().since(since) >= self.timing.duration {
                     let _ = self.health.send_replace(Err(format!(
                         "no operator can lead: the Lease {} cannot be read or written: {why}",
@@ -238,7 +235,10 @@ impl Store {
                     .await
             }
         };
-        self.metrics.wrote(Written::Lease, stored.is_ok());
+        let result = stored
+            .as_ref()
+            .map_or(WriteResult::Unavailable, |_| WriteResult::Ok);
+        self.metrics.wrote(Written::Lease, result);
         let stored = stored?;
         let record = self.record(&stored);
         self.held = Some(stored);
@@ -256,7 +256,7 @@ impl Store {
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.name.to_string()),
-                resource_version: replaces.as_ref().map(ToString::to_string),
+                resource_version: replaces.as_ref().map(|version| version.0.clone()),
                 ..metadata
             },
             spec: Some(LeaseSpec {
@@ -281,8 +281,8 @@ impl Store {
                 .metadata
                 .resource_version
                 .clone()
-                .ok_or("it has no resourceVersion")?
-                .into(),
+                .map(Version)
+                .ok_or("it has no resourceVersion")?,
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             duration: promised.map_or(millis(self.duration), |seconds| i64::from(seconds) * SECOND),
             transitions: spec.lease_transitions.unwrap_or(0),

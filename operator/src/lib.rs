@@ -1,21 +1,26 @@
 //! The operator's shell: watches feed one owner of the fleet, executors carry out its orders; no policy of its own.
 
-mod border;
 mod clock;
+mod convert;
 pub mod ec2;
 mod error;
 mod events;
 mod execute;
 pub mod http;
+mod kubernetes;
 pub mod lease;
+mod log;
 mod metrics;
 mod monitor;
 pub mod options;
 mod owner;
+#[cfg(test)]
+mod script;
 mod watch;
 
 pub use clock::Clock;
 pub use error::Error;
+pub use kubernetes::configure;
 pub use monitor::Monitor;
 pub use options::Options;
 pub use owner::run;

@@ -63,9 +63,11 @@ async fn operate(flags: Flags) -> anyhow::Result<()> {
 }
 
 async fn work(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let client = kube::Client::try_default()
+    let config = kube::Config::infer()
         .await
         .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
+    let client = kube::Client::try_from(operator::configure(config))
+        .context("make a client of the Kubernetes API")?;
     let Some(ec2) = ec2::client(&options.monitor, &shutdown).await else {
         return Ok(());
     };

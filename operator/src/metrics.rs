@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use operator_core::{Kind, Reason, claim::Phase};
+use operator_core::{Reason, claim::Phase, error::ErrorClass, order::Action};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text::encode},
     metrics::{
@@ -18,6 +18,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
+/// The outcome of whatever did what was asked.
+const OK: &str = "ok";
+
 /// Every metric, shared.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -28,21 +31,10 @@ pub(crate) struct Metrics {
     claims: Family<PhaseLabels, Gauge>,
     stages: Family<StageLabels, Histogram, Buckets>,
     events: Family<ReasonLabels, Counter>,
+    dropped: Counter,
+    tokens: Family<ActionLabels, Gauge>,
+    orphans: Gauge,
     ready: Gauge<f64, AtomicU64>,
-}
-
-/// The EC2 actions that are called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub(crate) enum Ec2Action {
-    CreateNetworkInterface,
-    AttachNetworkInterface,
-    ModifyNetworkInterfaceAttribute,
-    DetachNetworkInterface,
-    DeleteNetworkInterface,
-    DescribeNetworkInterfaces,
-    DescribeInstances,
-    DescribeInstanceTypes,
-    DescribeSubnets,
 }
 
 /// The objects that are written.
@@ -55,6 +47,29 @@ pub(crate) enum Written {
     Lease,
 }
 
+/// What became of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum WriteResult {
+    Ok,
+    Conflict,
+    NotFound,
+    Refused,
+    Unavailable,
+}
+
+impl EncodeLabelValue for WriteResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        let word = match self {
+            Self::Ok => OK,
+            Self::Conflict => "conflict",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+        };
+        word.encode(encoder)
+    }
+}
+
 /// The stages of a claim, each measured from its binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub(crate) enum Stage {
@@ -63,36 +78,41 @@ pub(crate) enum Stage {
     Ready,
 }
 
+/// What became of a call to EC2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Outcome(Option<Kind>);
+struct CallResult(Option<ErrorClass>);
 
-impl EncodeLabelValue for Outcome {
+impl EncodeLabelValue for CallResult {
     fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
-        self.0.map_or("ok", Kind::as_str).encode(encoder)
+        self.0.map_or(OK, ErrorClass::as_str).encode(encoder)
+    }
+}
+
+/// An action, as AWS spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ActionLabel(Action);
+
+impl EncodeLabelValue for ActionLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> std::fmt::Result {
+        self.0.as_str().encode(encoder)
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
-    action: Ec2Action,
-    outcome: Outcome,
+    action: ActionLabel,
+    outcome: CallResult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ActionLabels {
-    action: Ec2Action,
+    action: ActionLabel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct WriteLabels {
     object: Written,
-    done: Done,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-enum Done {
-    Yes,
-    No,
+    outcome: WriteResult,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -138,36 +158,25 @@ impl MetricConstructor<Histogram> for Buckets {
     }
 }
 
-const PHASES: [Phase; 8] = [
-    Phase::Pending,
-    Phase::Creating,
-    Phase::Attaching,
-    Phase::Attached,
-    Phase::Ready,
-    Phase::Releasing,
-    Phase::Detaching,
-    Phase::Deleting,
-];
-
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("eniclaim_operator");
         let calls = Family::default();
         registry.register(
             "ec2_calls",
-            "EC2 calls by action, and ok or the kind of their error",
+            "EC2 calls by action and outcome: ok, or the class of the error; each page of a read is a call",
             calls.clone(),
         );
         let latency = Family::new_with_constructor(Buckets);
         registry.register(
             "ec2_call_seconds",
-            "Time until EC2 answered, retries of the client included",
+            "Time until EC2 answered",
             latency.clone(),
         );
         let writes = Family::default();
         registry.register(
             "kubernetes_writes",
-            "Writes of Kubernetes objects",
+            "Writes of Kubernetes objects, by object and outcome",
             writes.clone(),
         );
         let claims = Family::default();
@@ -180,6 +189,24 @@ impl Default for Metrics {
         );
         let events = Family::default();
         registry.register("events", "Events published, by reason", events.clone());
+        let dropped = Counter::default();
+        registry.register(
+            "events_dropped",
+            "Events that were not published as too many waited",
+            dropped.clone(),
+        );
+        let tokens = Family::default();
+        registry.register(
+            "ec2_tokens",
+            "Calls of each EC2 action that the budget allows now",
+            tokens.clone(),
+        );
+        let orphans = Gauge::default();
+        registry.register(
+            "orphans",
+            "ENIs of this cluster that no claim owns",
+            orphans.clone(),
+        );
         let ready = Gauge::default();
         registry.register("ready", "1 while the operator does its work", ready.clone());
         Self {
@@ -190,6 +217,9 @@ impl Default for Metrics {
             claims,
             stages,
             events,
+            dropped,
+            tokens,
+            orphans,
             ready,
         }
     }
@@ -203,22 +233,20 @@ impl Metrics {
         text
     }
 
-    pub(crate) fn called(&self, action: Ec2Action, error: Option<Kind>, took: Duration) {
+    pub(crate) fn called(&self, action: Action, error: Option<ErrorClass>, took: Duration) {
+        let action = ActionLabel(action);
+        let outcome = CallResult(error);
         self.calls
-            .get_or_create(&CallLabels {
-                action,
-                outcome: Outcome(error),
-            })
+            .get_or_create(&CallLabels { action, outcome })
             .inc();
         self.latency
             .get_or_create(&ActionLabels { action })
             .observe(took.as_secs_f64());
     }
 
-    pub(crate) fn wrote(&self, object: Written, done: bool) {
-        let done = if done { Done::Yes } else { Done::No };
+    pub(crate) fn wrote(&self, object: Written, outcome: WriteResult) {
         self.writes
-            .get_or_create(&WriteLabels { object, done })
+            .get_or_create(&WriteLabels { object, outcome })
             .inc();
     }
 
@@ -229,7 +257,7 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    pub(crate) fn told(&self, reason: Reason) {
+    pub(crate) fn event(&self, reason: Reason) {
         self.events
             .get_or_create(&ReasonLabels {
                 reason: ReasonLabel(reason),
@@ -237,8 +265,12 @@ impl Metrics {
             .inc();
     }
 
+    pub(crate) fn dropped(&self, events: u64) {
+        self.dropped.inc_by(events);
+    }
+
     pub(crate) fn set_claims(&self, census: &BTreeMap<Phase, u32>) {
-        for phase in PHASES {
+        for phase in Phase::ALL {
             let count = census.get(&phase).copied().unwrap_or(0);
             self.claims
                 .get_or_create(&PhaseLabels {
@@ -246,6 +278,19 @@ impl Metrics {
                 })
                 .set(i64::from(count));
         }
+    }
+
+    pub(crate) fn set_tokens(&self, tokens: impl Iterator<Item = (Action, i64)>) {
+        for (action, left) in tokens {
+            let action = ActionLabel(action);
+            self.tokens
+                .get_or_create(&ActionLabels { action })
+                .set(left);
+        }
+    }
+
+    pub(crate) fn set_orphans(&self, count: usize) {
+        self.orphans.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     pub(crate) fn set_ready(&self, ready: bool) {

@@ -6,7 +6,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::metrics::Metrics;
 
-/// The owner task looks around at least this often; three times of silence and it hangs.
+/// The owner task beats at least this often; three missed beats fail liveness.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// A shared view of how the operator is.

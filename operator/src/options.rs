@@ -17,7 +17,7 @@ const NAME: &str = "eniclaim-operator";
 /// Labels that the chart gives the agent's pods.
 const AGENT: &str = "app.kubernetes.io/name=eniclaim,app.kubernetes.io/component=agent";
 /// A shorter lease is lost by one slow answer; a longer one leaves claims without a leader for as long.
-const LEASE: std::ops::RangeInclusive<u64> = 5..=300;
+const LEASE: std::ops::RangeInclusive<u64> = 15..=300;
 
 /// Gives pods AWS network interfaces of their own: makes, attaches, detaches and deletes them as `EniClaims` say.
 #[derive(Debug, Clone, Parser)]
@@ -45,7 +45,7 @@ pub struct Flags {
     /// Name of the Lease by which one of several operators leads.
     #[arg(long, env = "ENICLAIM_LEASE_NAME", default_value = NAME)]
     pub lease_name: String,
-    /// When a leader has been silent for so long, another operator takes over: 5s to 5m.
+    /// When a leader has been silent for so long, another operator takes over: 15s to 5m.
     #[arg(long, env = "ENICLAIM_LEASE_DURATION", default_value = "15s", value_parser = lease_duration)]
     pub leader_elect_lease_duration: Duration,
     /// Port of /livez, /readyz and /metrics.
@@ -187,7 +187,7 @@ fn lease_duration(text: &str) -> Result<Duration, String> {
         .and_then(|d| Duration::try_from(d).ok());
     match duration {
         Some(d) if d.subsec_nanos() == 0 && LEASE.contains(&d.as_secs()) => Ok(d),
-        _ => Err("a lease lasts whole seconds from 5s to 5m, for example 15s".to_owned()),
+        _ => Err("a lease lasts whole seconds from 15s to 5m, for example 15s".to_owned()),
     }
 }
 
@@ -225,10 +225,10 @@ mod tests {
             assert_eq!(flags(&[&share]).is_ok(), fits, "{share}");
         }
         for (duration, fits) in [
-            ("5s", true),
+            ("15s", true),
             ("1m30s", true),
             ("5m", true),
-            ("4s", false),
+            ("14s", false),
             ("301s", false),
             ("7500ms", false),
             ("-15s", false),

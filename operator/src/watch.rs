@@ -1,142 +1,103 @@
 //! Streams of Kubernetes objects, turned into facts.
 
-use std::{fmt::Debug, hash::Hash, pin::pin};
+mod stream;
 
-use crds::{EniClaim, EniClass, EniNode};
-use futures::{StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
-use kube::{
-    Api, Client, Resource,
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Event},
-    },
-};
-use operator_core::{Change, Fact};
-use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+use kube::{Api, Client, runtime::watcher::Config};
+use operator_core::{Fact, order::About};
 use tokio::{sync::mpsc::Sender, task::JoinSet};
 
-use crate::border;
+use crate::{Options, convert, watch::stream::Stream};
+
+/// The API server ends a watch after this time. One that has not ended a little later runs over a dead connection
+/// (kube-runtime, `next_with_idle_timeout`): so that is noticed within a minute.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(45);
+/// Objects in one page of a list; so many are held as the API server sent them.
+const PAGE: u32 = 500;
 
 /// Starts all watches; each tries again for ever, with back-off.
-pub(crate) fn start(client: &Client, facts: &Sender<Fact>) -> JoinSet<()> {
-    let all = watcher::Config::default();
-    let asking = all.clone().labels(crds::CLASS);
-    let mut watches = JoinSet::new();
-    watches.spawn(stream::<Pod, _, _>(
-        client,
-        asking,
-        border::pod,
-        border::key_of,
-        Fact::Pods,
-        facts,
-    ));
-    watches.spawn(stream::<EniClaim, _, _>(
-        client,
-        all.clone(),
-        border::claim,
-        border::claim_id,
-        Fact::Claims,
-        facts,
-    ));
-    watches.spawn(stream::<Node, _, _>(
-        client,
-        all.clone(),
-        border::node,
-        border::name_of,
-        Fact::Nodes,
-        facts,
-    ));
-    watches.spawn(stream::<Namespace, _, _>(
-        client,
-        all.clone(),
-        border::namespace,
-        border::name_of,
-        Fact::Namespaces,
-        facts,
-    ));
-    watches.spawn(stream::<EniClass, _, _>(
-        client,
-        all.clone(),
-        border::class,
-        border::name_of,
-        Fact::Classes,
-        facts,
-    ));
-    watches.spawn(stream::<EniNode, _, _>(
-        client,
-        all,
-        border::report,
-        border::name_of,
-        Fact::Reports,
-        facts,
-    ));
-    watches
-}
-
-/// One watch. What cannot be parsed is passed over: the schema of the API server lets no such object in.
-fn stream<O, K, T>(
+pub(crate) fn start(
     client: &Client,
-    config: watcher::Config,
-    parse: fn(&O) -> Option<T>,
-    key: fn(&O) -> K,
-    fact: fn(Change<K, T>) -> Fact,
+    options: &Options,
     facts: &Sender<Fact>,
-) -> impl Future<Output = ()> + Send + 'static
-where
-    O: Resource<DynamicType: Default + Eq + Hash>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + 'static,
-    K: Send + 'static,
-    T: Send + 'static,
-{
-    let (api, facts) = (Api::<O>::all(client.clone()), facts.clone());
-    async move { follow(api, config, parse, key, fact, facts).await }
+    watches: &mut JoinSet<()>,
+) {
+    let every = Config::default()
+        .timeout(u32::try_from(TIMEOUT.as_secs()).unwrap_or(u32::MAX))
+        .page_size(PAGE);
+    pods(client, options, &every, facts, watches);
+    cluster(client, &every, facts, watches);
+    ours(client, &every, facts, watches);
 }
 
-async fn follow<O, K, T>(
-    api: Api<O>,
-    config: watcher::Config,
-    parse: fn(&O) -> Option<T>,
-    key: fn(&O) -> K,
-    fact: fn(Change<K, T>) -> Fact,
-    facts: Sender<Fact>,
-) where
-    O: Resource<DynamicType: Default + Eq + Hash>
-        + Clone
-        + DeserializeOwned
-        + Debug
-        + Send
-        + 'static,
-{
-    let events = watcher::watcher(api, config).default_backoff();
-    let mut events = pin!(events.inspect_err(|error| {
-        tracing::warn!(kind = %O::kind(&O::DynamicType::default()), %error, "watch interrupted; trying again");
-    }));
-    let mut listed = Vec::new();
-    while let Some(event) = events.next().await {
-        let change = match event {
-            Err(_) => continue,
-            Ok(Event::Init) => {
-                listed.clear();
-                continue;
-            }
-            Ok(Event::InitApply(object)) => {
-                listed.extend(parse(&object));
-                continue;
-            }
-            Ok(Event::InitDone) => Change::All(std::mem::take(&mut listed)),
-            Ok(Event::Apply(object)) => match parse(&object) {
-                Some(item) => Change::Set(Box::new(item)),
-                None => continue,
-            },
-            Ok(Event::Delete(object)) => Change::Gone(key(&object)),
-        };
-        if facts.send(fact(change)).await.is_err() {
-            return;
-        }
-    }
+fn pods(
+    client: &Client,
+    options: &Options,
+    every: &Config,
+    facts: &Sender<Fact>,
+    watches: &mut JoinSet<()>,
+) {
+    let asking = Stream {
+        fact: Fact::Pods,
+        key: |pod| convert::key_of(pod),
+        convert: |pod| convert::pod(&pod),
+        about: |key, uid| Some(About::Pod(key, uid.into())),
+    };
+    let labelled = every.clone().labels(api::name::CLASS);
+    watches.spawn(asking.follow(Api::all(client.clone()), labelled, facts.clone()));
+
+    let agents = Stream {
+        fact: Fact::AgentPods,
+        key: |pod| convert::key_of(pod),
+        convert: |pod| convert::agent_pod(&pod),
+        about: |key, uid| Some(About::Pod(key, uid.into())),
+    };
+    let namespace = Api::namespaced(client.clone(), &options.namespace);
+    let selected = every.clone().labels(&options.agent_selector);
+    watches.spawn(agents.follow(namespace, selected, facts.clone()));
+}
+
+fn cluster(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut JoinSet<()>) {
+    let nodes = Stream {
+        fact: Fact::Nodes,
+        key: |node| convert::name_of(node),
+        convert: |node| convert::node(&node),
+        about: |key, uid| Some(About::Node(key.name.into(), uid.into())),
+    };
+    watches.spawn(nodes.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+
+    let namespaces = Stream {
+        fact: Fact::Namespaces,
+        key: |namespace| convert::name_of(namespace),
+        convert: |namespace| convert::namespace(&namespace),
+        about: |_, _| None,
+    };
+    watches.spawn(namespaces.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+}
+
+fn ours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut JoinSet<()>) {
+    let classes = Stream {
+        fact: Fact::Classes,
+        key: |class| convert::name_of(class),
+        convert: convert::class,
+        about: |key, uid| Some(About::Class(key.name.into(), uid)),
+    };
+    watches.spawn(classes.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+
+    let claims = Stream {
+        fact: Fact::Claims,
+        key: |claim| convert::claim_id(claim),
+        convert: convert::claim,
+        about: |key, uid| Some(About::Claim(key, uid.into())),
+    };
+    watches.spawn(claims.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+
+    let reports = Stream {
+        fact: Fact::Reports,
+        key: |report| convert::name_of(report),
+        convert: convert::report,
+        about: |key, uid| Some(About::Report(key.name.into(), uid)),
+    };
+    watches.spawn(reports.follow(Api::all(client.clone()), every.clone(), facts.clone()));
 }

@@ -8,20 +8,24 @@
 
 #[path = "operator/actors.rs"]
 mod actors;
-#[path = "operator/api.rs"]
-mod api;
-#[path = "operator/apply.rs"]
-mod apply;
 #[path = "operator/cloud.rs"]
 mod cloud;
+#[path = "operator/connection.rs"]
+mod connection;
+#[path = "operator/faults.rs"]
+mod faults;
+#[path = "operator/judge.rs"]
+mod judge;
 #[path = "operator/lease.rs"]
 mod lease;
 #[path = "operator/process.rs"]
 mod process;
+#[path = "operator/random.rs"]
+mod random;
 #[path = "operator/story.rs"]
 mod story;
-#[path = "operator/tags.rs"]
-mod tags;
+#[path = "operator/users.rs"]
+mod users;
 #[path = "operator/wire.rs"]
 mod wire;
 #[path = "operator/world.rs"]

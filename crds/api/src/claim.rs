@@ -40,19 +40,19 @@ pub struct ClaimStatus {
     /// The node where the device is or is going. The node's agent selects its claims by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_name: Option<NodeName>,
-    /// Who may plug the device in.
+    /// The pod that may get the device, and the node and instance where it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub binding: Option<Binding>,
-    /// What the class says of the interface; it follows the class until the device is in the pod.
+    /// What the interface looks like in the pod: as the class says, until the device is plugged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub interface: Option<Interface>,
-    /// The Create request, frozen before EC2 hears of it, so that the same call can be repeated exactly.
+    /// The CreateNetworkInterface request, stored before it is sent, so that exactly the same call can be repeated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub creation: Option<Creation>,
-    /// The last thing that went wrong, until it is mended.
+    /// The last failure, until it is resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub last_error: Option<LastError>,
@@ -60,7 +60,7 @@ pub struct ClaimStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub eni: Option<Eni>,
-    /// Where the ENI is plugged into an instance. The slot comes first, the id when EC2 gave it.
+    /// Where the ENI is attached. The slot is stored before the Attach is sent, the id when EC2 has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub attachment: Option<Attachment>,
@@ -150,9 +150,9 @@ pub struct Creation {
     pub token: String,
     /// The parameters of the call.
     pub request: CreateRequest,
-    /// When it was frozen.
+    /// When the request was stored, before it was first sent.
     pub started_at: Time,
-    /// What is known of its answers. Absent: it may be on its way.
+    /// What the answers so far prove, while no ENI is known. Absent: it may still be under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<CreateAnswer>,
 }
@@ -204,7 +204,7 @@ pub struct LastError {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub request_id: Option<String>,
-    /// How often in a row.
+    /// Consecutive failed attempts.
     #[schemars(extend("format" = "int32"))]
     pub attempts: u32,
     /// When it is tried again.
@@ -224,7 +224,7 @@ pub struct Eni {
     pub subnet_id: SubnetId,
     /// The VPC it lies in.
     pub vpc_id: VpcId,
-    /// The availability zone it lies in, for ever.
+    /// Its availability zone; it never changes.
     pub zone: Zone,
     /// Its security groups when it was made.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
@@ -240,13 +240,13 @@ pub struct Attachment {
     /// The slot, reserved before EC2 hears of it.
     #[serde(flatten)]
     pub slot: Slot,
-    /// Id of the attachment, once EC2 gave it.
+    /// Id of the attachment, once EC2 has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<AttachmentId>,
-    /// When EC2 took the Attach.
+    /// When EC2 accepted the Attach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_at: Option<Time>,
-    /// When it was seen to be attached.
+    /// When it was first observed attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached_at: Option<Time>,
     /// Set once and never taken back: a released attachment is never plugged again.
@@ -303,7 +303,8 @@ fn ip(_: &mut SchemaGenerator) -> Schema {
 pub struct Device {
     /// The attachment that this is about.
     pub attachment_id: AttachmentId,
-    /// Where the device is.
+    /// Seen: on the node, not in a pod yet. Plugged: in the pod. Home: back on the node. Released: never plugged again for
+    /// this attachment.
     pub state: DeviceState,
     /// The pod it is plugged into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -312,11 +313,11 @@ pub struct Device {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub container_id: Option<String>,
-    /// Its name where it is.
+    /// Name of the interface in the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 15))]
     pub if_name: Option<String>,
-    /// Since when it is there.
+    /// Since when.
     pub since: Time,
 }
 

@@ -9,7 +9,7 @@ use crate::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Condition {
-    /// What is stated, for example Ready.
+    /// Type of the condition, for example Ready.
     #[serde(rename = "type")]
     #[schemars(length(max = 64))]
     pub kind: String,
@@ -18,12 +18,12 @@ pub struct Condition {
     /// One word in CamelCase, for programs.
     #[schemars(length(max = 64))]
     pub reason: String,
-    /// One sentence for people: what is so, and what mends it.
+    /// One sentence for people: the state, its cause and the remedy.
     #[schemars(length(max = 2048))]
     pub message: String,
     /// When `status` last changed.
     pub last_transition_time: Time,
-    /// The generation of the object that this was stated about.
+    /// The object's metadata.generation that this was observed for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "int64"))]
     pub observed_generation: Option<i64>,

@@ -33,11 +33,11 @@ pub struct NodeStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub cards: Vec<Card>,
-    /// What is in the slots of the cards; brought up to date within half a minute.
+    /// Occupied slots; updated within 30 seconds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 512), extend("x-kubernetes-list-type" = "atomic"))]
     pub slots: Vec<OccupiedSlot>,
-    /// What the node's agent says of itself.
+    /// Written by the node's agent when it starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub agent: Option<Agent>,
@@ -69,7 +69,7 @@ pub struct Card {
     #[schemars(range(max = 63))]
     #[schemars(extend("format" = "int32"))]
     pub index: u32,
-    /// How many ENIs EC2 lets onto this card.
+    /// How many ENIs EC2 allows on this card.
     #[schemars(extend("format" = "int32"))]
     pub limit: u32,
     /// How many of them are not ours.
@@ -83,7 +83,7 @@ pub struct Card {
 )]
 #[serde(rename_all = "camelCase")]
 pub struct OccupiedSlot {
-    /// Which.
+    /// Which slot.
     #[serde(flatten)]
     pub slot: Slot,
     /// The ENI in it, once it is known.

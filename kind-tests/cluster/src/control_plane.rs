@@ -1,13 +1,16 @@
 //! etcd, the API server, the controller manager and the scheduler, in the control plane's namespace.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
+use serde_json::json;
+
 use crate::{
     binaries::Binaries,
-    error::Result,
+    error::{Result, at},
     pki::{Authority, service_account_keys},
     process::Daemons,
     vpc::netns_path,
@@ -23,6 +26,23 @@ const ETCD: &str = "http://127.0.0.1:2379";
 /// The URL of the API server.
 pub(crate) fn url() -> String {
     format!("https://{ADDRESS}:6443")
+}
+
+/// One JSON object a line for each write that the API server answered.
+pub(crate) fn audit_log(state: &Path) -> PathBuf {
+    state.join("log/audit.log")
+}
+
+/// Who wrote which object how, without bodies; leases are renewed all the time and tell nothing.
+fn audit_policy() -> serde_json::Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [
+            {"level": "None", "verbs": ["get", "list", "watch"]},
+            {"level": "None", "resources": [{"group": "coordination.k8s.io"}]},
+            {"level": "Metadata"},
+        ],
+    })
 }
 
 /// The control plane of one cluster.
@@ -46,6 +66,8 @@ impl ControlPlane<'_> {
         )?;
         authority.identity(&self.folder("scheduler"), "system:kube-scheduler", &[])?;
         service_account_keys(&self.state.join("pki"))?;
+        let policy = self.audit_policy();
+        at(&policy, fs::write(&policy, audit_policy().to_string()))?;
         self.daemons.start("etcd", &mut self.etcd())?;
         self.daemons
             .start("kube-apiserver", &mut self.apiserver())?;
@@ -63,6 +85,10 @@ impl ControlPlane<'_> {
 
     fn folder(&self, identity: &str) -> PathBuf {
         self.state.join("pki").join(identity)
+    }
+
+    fn audit_policy(&self) -> PathBuf {
+        self.state.join("audit-policy.json")
     }
 
     fn program(&self, folder: &Path, name: &str) -> Command {
@@ -116,7 +142,11 @@ impl ControlPlane<'_> {
                 "https://kubernetes.default.svc",
                 "--cert-dir",
             ])
-            .arg(self.folder("apiserver"));
+            .arg(self.folder("apiserver"))
+            .arg("--audit-policy-file")
+            .arg(self.audit_policy())
+            .arg("--audit-log-path")
+            .arg(audit_log(self.state));
         for (flag, file) in [
             ("--tls-cert-file", "apiserver/tls.crt"),
             ("--tls-private-key-file", "apiserver/tls.key"),

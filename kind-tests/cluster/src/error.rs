@@ -83,7 +83,7 @@ pub enum ClusterError {
         /// How many there are.
         nodes: usize,
     },
-    /// Something did not happen in time; standard error has the dump.
+    /// Something did not happen in time.
     #[error("waited {} s in vain for {what}", limit.as_secs_f32())]
     Deadline {
         /// What should have happened.
@@ -91,7 +91,7 @@ pub enum ClusterError {
         /// How long it was waited for.
         limit: Duration,
     },
-    /// A component of the cluster is not there any more; standard error has the dump.
+    /// A component of the cluster is not there any more.
     #[error("{component} ended while waiting for {what}; its log ends with:\n{log}")]
     Ended {
         /// Which.

@@ -25,7 +25,7 @@ mod vpc;
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -43,8 +43,8 @@ use image::Builder;
 use process::{Daemons, output};
 use vpc::{Machine, Vpc, netns_path};
 
-/// How long a kubelet may take to end.
-const KUBELET_END: Duration = Duration::from_secs(10);
+/// How long a daemon may take to end.
+const DAEMON_END: Duration = Duration::from_secs(10);
 
 /// A running cluster. It ends when this is dropped, and by Ctrl-C, unless [`Cluster::keep`] was called.
 #[derive(Debug)]
@@ -67,6 +67,11 @@ impl Cluster {
     /// The folder of its files; it goes with the cluster.
     pub fn state_dir(&self) -> &Path {
         &self.state
+    }
+
+    /// The API server's audit log: one JSON object a line for each write that it answered, leases left out.
+    pub fn audit_log(&self) -> PathBuf {
+        control_plane::audit_log(&self.state)
     }
 
     /// A program for people: kubectl for this cluster.
@@ -132,6 +137,11 @@ impl Cluster {
         Node::new(&self.name, &self.state, index + 1)
     }
 
+    /// All nodes.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
     /// Runs a program in a network namespace, to its end.
     pub fn in_netns(&self, netns: &str, command: &[&str]) -> Result<Output> {
         let mut enter = Command::new("nsenter");
@@ -188,26 +198,53 @@ impl Cluster {
 
     /// Ends a node's kubelet and starts it again; its containers go on.
     pub fn restart_kubelet(&self, index: usize) -> Result<()> {
+        let node = self.known(index)?;
+        self.end(&node.kubelet_name())?;
+        node.start_kubelet(&self.daemons)
+    }
+
+    /// Deletes a node's Node object, and starts its kubelet again, which then makes another one; its containers go on.
+    pub fn register_again(&self, index: usize) -> Result<()> {
+        let node = self.known(index)?;
+        // It would end by itself when the Node goes.
+        self.end(&node.kube_proxy_name())?;
+        let mut kubectl = self.admin(&self.binaries.kubernetes.join("kubectl"));
+        let deleted = process::run(
+            kubectl.args(["delete", "node", &node.name()]),
+            Stdio::null(),
+        );
+        // A kubelet registers its node only when it starts.
+        self.restart_kubelet(index)?;
+        node.start_kube_proxy(&self.daemons)?;
+        deleted.map(drop)
+    }
+
+    fn known(&self, index: usize) -> Result<&Node> {
         let nodes = self.nodes.len();
-        let no_node = || ClusterError::NoNode {
+        self.nodes.get(index).ok_or_else(|| ClusterError::NoNode {
             cluster: self.name.clone(),
             index,
             nodes,
-        };
-        let node = self.nodes.get(index).ok_or_else(no_node)?;
-        let kubelet = self.daemons.stop(&node.kubelet_name());
-        let has_ended = || !kubelet.is_some_and(process::Process::is_running);
-        self.wait(
-            &format!("the kubelet of {} to end", node.name()),
-            KUBELET_END,
-            has_ended,
-        )?;
-        node.start_kubelet(&self.daemons)
+        })
+    }
+
+    /// Ends a daemon that is expected to end.
+    fn end(&self, daemon: &str) -> Result<()> {
+        let process = self.daemons.stop(daemon);
+        self.wait(&format!("{daemon} to end"), DAEMON_END, || {
+            !process.is_some_and(process::Process::is_running)
+        })
     }
 
     /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails, and standard error
     /// has a dump.
-    pub fn wait(
+    pub fn wait(&self, what: &str, limit: Duration, condition: impl FnMut() -> bool) -> Result<()> {
+        self.poll(what, limit, condition)
+            .inspect_err(|_| self.dump())
+    }
+
+    /// Waits until `condition` holds. After `limit`, or when a component ends meanwhile, it fails.
+    pub fn poll(
         &self,
         what: &str,
         limit: Duration,
@@ -220,7 +257,6 @@ impl Cluster {
             }
             drop(signals::gate());
             if let Some(component) = self.daemons.ended() {
-                self.dump();
                 let log = self.daemons.tail(&component, 5);
                 return Err(ClusterError::Ended {
                     component,
@@ -229,7 +265,6 @@ impl Cluster {
                 });
             }
             if start.elapsed() > limit {
-                self.dump();
                 return Err(ClusterError::Deadline {
                     what: what.to_owned(),
                     limit,

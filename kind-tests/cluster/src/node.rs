@@ -211,7 +211,7 @@ impl Node {
         let mut command = self.enter();
         command.args(["kube-proxy", "--config", "/etc/kubernetes/kube-proxy.json"]);
         daemons
-            .start(&format!("{}-kube-proxy", self.name), &mut command)
+            .start(&self.kube_proxy_name(), &mut command)
             .map(drop)
     }
 
@@ -236,6 +236,10 @@ impl Node {
                 "topology.kubernetes.io/zone=us-east-1a,topology.kubernetes.io/region=us-east-1",
             ]);
         daemons.start(&self.kubelet_name(), &mut command).map(drop)
+    }
+
+    pub(crate) fn kube_proxy_name(&self) -> String {
+        format!("{}-kube-proxy", self.name)
     }
 
     pub(crate) fn kubelet_name(&self) -> String {

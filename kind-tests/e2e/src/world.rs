@@ -1,19 +1,31 @@
 //! A cluster with eniclaim installed by its charts, as a user has it.
 
+mod agents;
+mod cloud;
+mod evidence;
+mod look;
+mod operator;
 mod processes;
-mod see;
+mod space;
+mod traffic;
+mod writes;
 
 use std::{
     path::{Path, PathBuf},
     process::Output,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
 use cluster::{Cluster, Options};
 use serde_json::json;
 
-pub use see::text;
+pub use look::{condition, is_ready, text};
+pub use operator::Leader;
+pub use rustix::process::Signal;
+pub use space::Space;
+pub use traffic::Traffic;
+pub use writes::Write;
 
 /// Where eniclaim is installed.
 pub const SYSTEM: &str = "eniclaim-system";
@@ -151,20 +163,7 @@ impl World {
         succeeded("kubectl", args, &self.cluster.kubectl(args)?)
     }
 
-    /// Applies an object.
-    pub fn apply(&self, object: &serde_json::Value) -> anyhow::Result<String> {
-        let file = self.cluster.state_dir().join("apply.json");
-        std::fs::write(&file, object.to_string())?;
-        self.kubectl(&["apply", "-f", &text(&file)])
-    }
-
-    /// Runs a command in a pod's container; its standard output, or an error with what it said.
-    pub fn exec(&self, pod: &str, command: &[&str]) -> anyhow::Result<String> {
-        self.kubectl(&[&["exec", pod, "--"], command].concat())
-    }
-
-    /// Waits until `condition` holds; fails with `what`, the condition's last error and a dump of the cluster when it does not
-    /// within `limit`.
+    /// Waits until `condition` holds; fails with `what` and the condition's last error when it does not within `limit`.
     pub fn wait(
         &self,
         what: &str,
@@ -172,8 +171,11 @@ impl World {
         mut condition: impl FnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let mut last = None;
-        let waited = self.cluster.wait(what, limit, || match condition() {
-            Ok(holds) => holds,
+        let waited = self.cluster.poll(what, limit, || match condition() {
+            Ok(holds) => {
+                last = None;
+                holds
+            }
             Err(error) => {
                 last = Some(error);
                 false
@@ -186,6 +188,25 @@ impl World {
             }
             (Err(waited), None) => Err(waited.into()),
         }
+    }
+
+    /// Looks again and again for as long as `span`; fails with the first look that does.
+    pub fn holds(
+        &self,
+        what: &str,
+        span: Duration,
+        mut look: impl FnMut() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let mut broken = None;
+        self.wait(what, span + SOON, || {
+            broken = look().err();
+            Ok(broken.is_some() || start.elapsed() >= span)
+        })?;
+        let after = start.elapsed().as_secs_f32();
+        broken.map_or(Ok(()), |error| {
+            Err(error.context(format!("{what} ended after {after:.1} s")))
+        })
     }
 }
 

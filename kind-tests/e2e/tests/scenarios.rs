@@ -8,25 +8,39 @@
 
 mod scenarios {
     pub mod bad_input;
+    pub mod class;
     pub mod crashes;
+    pub mod foreign_client;
+    pub mod full_node;
+    pub mod in_use;
+    pub mod leader;
+    pub mod makers;
     pub mod many;
+    pub mod node;
+    pub mod refused;
     pub mod schema;
     pub mod story;
+    pub mod stuck;
+    pub mod writes;
 }
 
-use std::{process::ExitCode, sync::Arc};
+use std::{env, process::ExitCode, sync::Arc};
 
-use e2e::world::World;
+use e2e::world::{Space, World};
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{bad_input, crashes, many, schema, story};
-use serde_json::{Value, json};
+use scenarios::{
+    bad_input, class, crashes, foreign_client, full_node, in_use, leader, many, node, refused,
+    schema, story, stuck, writes,
+};
 
-type Scenario = fn(&World) -> anyhow::Result<()>;
+type Scenario = fn(&Space) -> anyhow::Result<()>;
 
+/// The namespace of a scenario has its name, so a name has at most 63 characters.
 const SCENARIOS: &[(&str, Scenario)] = &[
+    ("api_server_refuses_with_the_rules_sentence", schema::rules),
     (
-        "rules_are_refused_by_the_api_server_with_their_sentence",
-        schema::rules,
+        "interface_names_of_the_kernel_are_refused",
+        schema::reserved_interface_names,
     ),
     (
         "every_field_of_a_claims_status_is_explained",
@@ -34,7 +48,12 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ),
     ("wrong_chart_values_are_refused", schema::chart_values),
     ("labelled_pod_gets_its_own_eni", story::one_pod),
+    (
+        "metadata_is_blocked_or_allowed_as_the_class_says",
+        story::metadata,
+    ),
     ("pass_through_add_opens_no_socket", story::pass_through),
+    ("writes_of_one_pods_life", writes::one_pod),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
     (
         "pod_deleted_while_its_eni_is_being_created",
@@ -52,38 +71,72 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "agent_stopped_and_pods_that_do_not_ask_start_as_ever",
         crashes::agent_stopped,
     ),
+    ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
+    ("unknown_class_is_reported", bad_input::unknown_class),
     (
-        "namespace_that_died_without_del_gives_its_eni_back",
-        crashes::dead_namespace,
-    ),
-    ("unknown_class_is_told_and_mends", bad_input::unknown_class),
-    (
-        "namespace_not_selected_is_told_and_mends",
+        "namespace_not_selected_is_reported",
         bad_input::namespace_not_selected,
     ),
     (
-        "subnet_that_does_not_exist_is_told_and_mends",
+        "subnet_that_does_not_exist_is_reported",
         bad_input::subnet_does_not_exist,
     ),
     (
-        "group_that_does_not_exist_is_told_and_mends",
+        "group_that_does_not_exist_is_reported",
         bad_input::group_does_not_exist,
     ),
-    ("full_node_is_told_and_mends", bad_input::node_full),
+    ("full_node_is_reported", bad_input::node_full),
     (
         "malformed_cni_input_gets_one_sentence",
         bad_input::malformed_cni_input,
     ),
+    (
+        "refused_create_takes_the_edited_class",
+        refused::edited_class,
+    ),
+    ("refused_create_holds_no_namespace", refused::namespace_goes),
+    ("quota_refusal_is_reported", refused::quota),
+    (
+        "class_edited_before_the_plug_is_taken",
+        class::edited_before_plug,
+    ),
+    (
+        "deleted_claim_stays_while_its_pod_runs",
+        in_use::deleted_claim,
+    ),
+    ("foreground_deletion_waits_for_the_pod", in_use::foreground),
+    (
+        "eni_detached_by_another_client_is_reported",
+        foreign_client::detached,
+    ),
+    (
+        "eni_deleted_by_another_client_is_reported",
+        foreign_client::deleted,
+    ),
+    (
+        "eninode_that_was_deleted_is_filled_again",
+        node::eninode_deleted,
+    ),
+    ("node_registered_again_serves", node::registered_again),
+    ("node_without_agent_gets_no_pods", node::without_agent),
+    ("quick_job_has_no_rejected_pods", full_node::quick_job),
+    ("rollout_at_full_capacity", full_node::rollout),
+    ("attach_that_stays_attaching_is_given_up", stuck::attaching),
+    ("leader_killed_while_pods_start_and_end", leader::killed),
+    ("leader_stopped_while_pods_start_and_end", leader::stopped),
 ];
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // One cluster, one audit: a scenario must not see another one's ENIs.
     args.test_threads = Some(1);
+    let chosen = chosen(&mut args);
     if args.list {
-        return libtest_mimic::run(&args, trials(None)).exit_code();
+        return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
-    let world = World::up("e2e").and_then(|world| world.install().map(|()| world));
+    // Another name lets it run beside other clusters on the same machine.
+    let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
+    let world = World::up(&name).and_then(|world| world.install().map(|()| world));
     let world = match world {
         Ok(world) => Some(Arc::new(world)),
         Err(error) => {
@@ -91,7 +144,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let conclusion = libtest_mimic::run(&args, trials(world.as_ref()));
+    let conclusion = libtest_mimic::run(&args, trials(&chosen, world.as_ref()));
     match world.map(|world| world.cluster.down()) {
         None | Some(Ok(())) => conclusion.exit_code(),
         Some(Err(error)) => {
@@ -101,58 +154,44 @@ fn main() -> ExitCode {
     }
 }
 
-fn trials(world: Option<&Arc<World>>) -> Vec<Trial> {
-    SCENARIOS
+/// The scenarios that the filter names: `a,b` runs those whose name contains a or b.
+fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
+    let filter = args.filter.take().unwrap_or_default();
+    let words: Vec<&str> = filter.split(',').collect();
+    let fits = |name: &str| {
+        let part = words.iter().any(|word| name.contains(word));
+        part && (!args.exact || words.contains(&name))
+    };
+    let all = SCENARIOS.iter().copied();
+    all.filter(|(name, _)| fits(name)).collect()
+}
+
+fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) -> Vec<Trial> {
+    scenarios
         .iter()
-        .map(|(name, scenario)| {
+        .map(|&(name, scenario)| {
             let world = world.cloned();
-            Trial::test(*name, move || {
+            Trial::test(name, move || {
                 let world = world.as_deref().expect("a cluster");
-                scenario(world).map_err(|error| {
-                    world.cluster.dump();
-                    // The next scenario starts from nothing, whatever this one left.
-                    let cleaned =
-                        world.kubectl(&["delete", "pods,eniclasses", "--all", "--timeout=60s"]);
-                    let _ = cleaned.and_then(|_| world.await_clean());
-                    Failed::from(format!("{error:#}"))
-                })
+                run(world, name, scenario).map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
 }
 
-/// A class as in docs/examples, under another name.
-fn class(name: &str) -> Value {
-    json!({
-        "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass", "metadata": {"name": name},
-        "spec": {
-            "namespaceSelector": {},
-            "subnets": {"ids": ["subnet-000000000000000a1"]},
-            "securityGroups": {"ids": ["sg-000000000000000a2"]},
-        }
-    })
-}
-
-/// A pod that serves on every address; with a class it asks for an ENI.
-fn pod(name: &str, class: Option<&str>) -> Value {
-    let mut pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name},
-        "spec": {
-            "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "probe", "image": "localhost/eniclaim/probe:dev", "args": ["serve"],
-                "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
-            }]
-        }
+/// Runs a scenario in its own namespace. The evidence of a failure is kept before anything is put back.
+fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
+    let space = world.space(&name.replace('_', "-"))?;
+    let ended = scenario(&space).and_then(|()| world.faults_are_spent());
+    let ended = ended.map_err(|error| match world.keep_evidence(name) {
+        Ok(folder) => error.context(format!("see {}", folder.display())),
+        Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
     });
-    if let Some(class) = class {
-        pod["metadata"]["labels"] = json!({"eniclaim.io/class": class});
+    drop(space);
+    // The next scenario starts from nothing, whatever this one left.
+    let clean = world.await_clean();
+    if clean.is_err() {
+        world.force_clean()?;
     }
-    pod
-}
-
-/// The same pod, only on this node.
-fn on(mut pod: Value, node: &str) -> Value {
-    pod["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": node});
-    pod
+    ended.and(clean)
 }

@@ -1,8 +1,7 @@
 //! What a report writes into a claim's status.
 
-use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, node::Agent};
-use kube::api::DynamicObject;
-use node_agent::{presence, report::Notice};
+use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, id::PodUid};
+use node_agent::report::Notice;
 use node_agent_core::{
     claim::{Metadata, Place, Report},
     layout::Features,
@@ -43,7 +42,7 @@ fn plugged_device_is_described_whole() {
     assert_eq!(device.state, DeviceState::Plugged);
     assert_eq!(
         (
-            device.pod_uid.as_ref().map(|uid| uid.as_str()),
+            device.pod_uid.as_ref().map(PodUid::as_str),
             device.container_id.as_deref(),
             device.if_name.as_deref()
         ),
@@ -121,30 +120,5 @@ fn our_part_holds_no_field_of_the_operator() {
     assert_eq!(
         patch["status"]["timeline"],
         serde_json::json!({ "seen": "2026-01-01T00:00:01Z", "plugged": "2026-01-01T00:00:05Z" })
-    );
-}
-
-#[test]
-fn node_made_again_or_of_another_agent_is_told_apart_from_ours() {
-    let agent = |pod: &str| Agent {
-        version: "1".into(),
-        boot_id: "b".into(),
-        pod_uid: pod.into(),
-    };
-    let node = |status| -> DynamicObject {
-        let mut document = presence::patch("n1", &agent("a-1"));
-        document["status"] = status;
-        serde_json::from_value(document).unwrap()
-    };
-    let ours = node(presence::patch("n1", &agent("a-1"))["status"].clone());
-    assert!(presence::says(&ours, &agent("a-1")));
-    assert!(!presence::says(&ours, &agent("a-2")), "an agent before us");
-    let anew = node(serde_json::json!({ "capacity": 7 }));
-    assert!(!presence::says(&anew, &agent("a-1")), "made again");
-    let newer = serde_json::json!({ "version": "1", "bootId": "b", "podUid": "a-1", "later": {} });
-    let newer = node(serde_json::json!({ "agent": newer, "conditions": "of another form" }));
-    assert!(
-        presence::says(&newer, &agent("a-1")),
-        "only our part counts"
     );
 }

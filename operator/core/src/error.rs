@@ -112,6 +112,7 @@ impl ErrorClass {
 }
 
 /// The class of an error that EC2 answered with this HTTP status, or that our client made up where EC2 did not answer.
+/// Codes: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
 pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
     match code {
         "RequestLimitExceeded"
@@ -140,10 +141,14 @@ pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
         | "IncorrectState"
         | "InvalidState"
         | "OperationNotPermitted"
-        | "DependencyViolation" => ErrorClass::State,
+        | "DependencyViolation"
+        | "Resource.AlreadyAssociated"
+        | "Gateway.NotAttached" => ErrorClass::State,
         "InvalidParameter"
         | "InvalidParameterValue"
         | "InvalidParameterCombination"
+        | "MissingParameter"
+        | "UnknownParameter"
         | "PrivateIpAddressLimitExceeded"
         | "SecurityGroupsPerInterfaceLimitExceeded"
         | "InvalidGroup.NotFound"
@@ -151,17 +156,19 @@ pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
         | "InvalidSecurityGroupID.NotFound"
         | "InvalidSubnetID.NotFound"
         | "InvalidIPAddress.InUse"
-        | "Resource.AlreadyAssociated"
-        | "Gateway.NotAttached"
         | "TagLimitExceeded"
         | "FilterLimitExceeded"
         | "InvalidMaxResults"
         | "UnsupportedOperation" => ErrorClass::Terminal,
-        "UnauthorizedOperation" | "OptInRequired" | "PendingVerification" => ErrorClass::Denied,
+        "UnauthorizedOperation" | "OptInRequired" | "PendingVerification" | "Blocked" => {
+            ErrorClass::Denied
+        }
         "AuthFailure"
         | "ExpiredToken"
+        | "ExpiredTokenException"
         | "RequestExpired"
         | "InvalidClientTokenId"
+        | "MissingAuthenticationToken"
         | "SignatureDoesNotMatch"
         | code::NOT_SIGNED => ErrorClass::Credentials,
         _ if (400..500).contains(&status) => ErrorClass::Unlisted,
@@ -172,5 +179,5 @@ pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
 /// EC2 reports an occupied device index and an ENI in use as invalid parameters; only the message tells them from others.
 fn is_state_in_disguise(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
-    message.contains("device index") || message.contains("in use")
+    message.contains("attached at device index") || message.contains("is currently in use")
 }

@@ -46,7 +46,7 @@ reasons! {
     /// The ENI is attached.
     Attached = Silent,
     /// The pod has its interface.
-    Ready = Normal,
+    Ready = Silent,
     /// The claim is being deleted while its pod uses it.
     InUse = Normal,
     /// The device is on its way back to the host.

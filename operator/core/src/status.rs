@@ -344,15 +344,19 @@ pub fn weight(before: &ClaimStatus, after: &ClaimStatus) -> Weight {
     }
 }
 
-/// What is not prose: everything but the phase, the last error, conditions that do not hold, and reason, message and
-/// generation of those that do.
+/// What is not prose: everything but the phase, the last error, and the conditions, whether it is Ready apart.
 fn facts(status: &ClaimStatus) -> ClaimStatus {
     let mut facts = status.clone();
     facts.phase = None;
     facts.last_error = None;
     facts
         .conditions
-        .retain(|c| c.status == ConditionStatus::True);
+        .retain(|c| c.kind == kind::READY && c.status == ConditionStatus::True);
+    // That the device is on the node is worth no write of its own: mostly it is in the pod a moment later.
+    facts.timeline.attached = None;
+    if let Some(attachment) = &mut facts.attachment {
+        attachment.attached_at = None;
+    }
     for condition in &mut facts.conditions {
         condition.reason.clear();
         condition.message.clear();

@@ -5,13 +5,10 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use tokio_util::sync::CancellationToken;
 
+use super::TIMEOUT;
 use crate::Monitor;
 
-/// The SDK's own retries of one call; our back-off comes after them.
-const ATTEMPTS: u32 = 3;
 const CONNECT: Duration = Duration::from_secs(5);
-const ATTEMPT: Duration = Duration::from_secs(10);
-const OPERATION: Duration = Duration::from_secs(30);
 /// How soon the region is looked for again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -40,18 +37,18 @@ pub async fn client(
     }
 }
 
-/// Puts our limits on a client's configuration.
+/// Puts our limits on a client's configuration. The SDK never retries: each send has one answer, which the fleet sees,
+/// counts and waits out; a retry of the SDK's own would hide whether an earlier send of a Create may have made an ENI.
 pub fn configure(config: aws_sdk_ec2::config::Builder) -> aws_sdk_ec2::Client {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)
-        .operation_attempt_timeout(ATTEMPT)
-        .operation_timeout(OPERATION)
+        .operation_attempt_timeout(TIMEOUT)
+        .operation_timeout(TIMEOUT)
         .build();
-    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS);
     aws_sdk_ec2::Client::from_conf(
         config
             .timeout_config(timeouts)
-            .retry_config(retries)
+            .retry_config(RetryConfig::disabled())
             .build(),
     )
 }

@@ -1,241 +1,396 @@
-//! Everybody else in the cluster, scripted: users, scheduler, garbage collector, and the agents of the nodes.
+//! Everybody else in the cluster: scheduler, kubelets, agents and controllers, one step at a time.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube_api::{
+    Api, Id, Method, Request,
+    json::{at, list, put, text},
+};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
-use vpc::{AttachmentState, Launch, world as aws};
+use vpc::{AttachmentState, InstanceState};
 
-use super::{
-    api::Call,
-    world::{State, World},
-};
+use super::world::{State, World};
 
-const BOOT: &str = "boot-1";
+/// The boot of every node.
+pub const BOOT: &str = "boot-1";
+/// How long the pods of a node that does not exist any more stay.
+const POD_GC: u64 = 40_000;
+/// How long a container takes that is asked to end and does not care.
+const GRACE: u64 = 30_000;
 
-/// Nodes, namespaces and a class.
-pub fn furnish(state: &mut State) {
-    for name in ["kube-system", "shop"] {
-        make(
-            state,
-            "namespaces",
-            "",
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }),
-        );
+/// What they know and what is true on the nodes.
+#[derive(Debug, Default)]
+pub struct Actors {
+    /// Agents that are not as they should be, by node.
+    pub agents: BTreeMap<String, Agent>,
+    /// Attachments whose device is in a pod, with the pod's UID.
+    pub devices: BTreeMap<String, String>,
+    /// Running containers: pod UID and the node's instance.
+    containers: BTreeMap<String, String>,
+    /// Milliseconds that a container takes to end once its pod is deleted; its grace if absent.
+    pub ends_after: Option<u64>,
+    /// When something that takes its time began.
+    since: BTreeMap<String, u64>,
+    /// Whether something takes its time.
+    is_waiting: bool,
+    /// Objects and EC2 as they were at the end of the last look.
+    seen: Option<(u64, usize)>,
+}
+
+/// How an agent is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Agent {
+    /// It does nothing.
+    pub away: bool,
+    /// Milliseconds until it does what it has to.
+    pub delay: u64,
+}
+
+impl Actors {
+    /// Whether the Node of an instance is declared out of service.
+    pub fn is_out_of_service(&self, api: &Api, instance: &str) -> bool {
+        let of_instance = |node: &&Value| text(node, "spec.providerID").ends_with(instance);
+        let node = api.all("nodes").find(of_instance);
+        node.is_some_and(|node| {
+            list(node, "spec.taints")
+                .iter()
+                .any(|taint| text(taint, "key") == "node.kubernetes.io/out-of-service")
+        })
     }
-    for name in ["n1", "n2"] {
-        let now = state.now();
-        let instance = state.vpc.launch(launch(name), now).unwrap().instance.id;
-        make(
-            state,
-            "nodes",
-            "",
-            json!({
-                "apiVersion": "v1", "kind": "Node", "metadata": { "name": name, "labels": { "kubernetes.io/hostname": name } },
-                "spec": { "providerID": format!("aws:///us-east-1a/{instance}") },
-                "status": { "capacity": { "cpu": "2" }, "allocatable": { "cpu": "2" }, "nodeInfo": {
-                    "architecture": "amd64", "bootID": BOOT, "containerRuntimeVersion": "", "kernelVersion": "", "kubeProxyVersion": "",
-                    "kubeletVersion": "", "machineID": "", "operatingSystem": "linux", "osImage": "", "systemUUID": "" } },
-            }),
-        );
-    }
-    make(
-        state,
-        "eniclasses",
-        "",
-        json!({
-            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass", "metadata": { "name": "app" },
-            "spec": { "namespaceSelector": {}, "subnets": { "ids": [aws::SUBNET_NODES] }, "securityGroups": { "ids": [aws::GROUP_APP] } },
-        }),
-    );
 }
 
-pub fn make_pod(state: &mut State, name: &str, class: &str) {
-    let asks = json!({ crds::CLASS: class });
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "labels": asks, "annotations": asks },
-        "spec": { "containers": [] }, "status": { "phase": "Pending" },
-    });
-    make(state, "pods", "shop", pod);
-}
-
-pub fn delete_pod(state: &mut State, name: &str) {
-    let now = state.stamp();
-    state
-        .api
-        .delete(
-            &("pods".into(), "shop".into(), name.into()),
-            &Value::Null,
-            &now,
-        )
-        .unwrap();
-}
-
-/// Scheduler, garbage collector and agents look around for ever.
+/// All of them look around for ever.
 pub async fn act(world: World) {
     loop {
-        {
-            let mut state = world.lock();
-            let now = state.now();
-            state.vpc.advance(now);
-            schedule(&mut state);
-            collect_garbage(&mut state);
-            report(&mut state);
-            tend(&mut state);
+        let has_work = {
+            let state = world.lock();
+            let seen = (state.api.version(), state.vpc.pending().len());
+            state.actors.is_waiting || state.actors.seen != Some(seen) || seen.1 > 0
+        };
+        if has_work {
+            world.with(State::act);
         }
-        world.changed();
         sleep(Duration::from_millis(100)).await;
     }
 }
 
-fn make(state: &mut State, plural: &str, namespace: &str, object: Value) {
-    let now = state.stamp();
-    state
-        .api
-        .create(
-            &(plural.into(), namespace.into(), String::new()),
-            object,
-            &now,
-        )
-        .unwrap();
-}
+impl State {
+    fn act(&mut self) {
+        let (now, time) = (self.now(), self.time());
+        self.actors.is_waiting = false;
+        self.vpc.advance(now);
+        self.schedule();
+        self.run_kubelets();
+        self.run_agents();
+        self.api.collect(time);
+        self.actors.seen = Some((self.api.version(), self.vpc.pending().len()));
+    }
 
-/// A pod goes to a node that carries its class's label and has the resource left.
-fn schedule(state: &mut State) {
-    let pods: Vec<Value> = state
-        .all("pods")
-        .filter(|pod| pod["spec"]["nodeName"].is_null())
-        .cloned()
-        .collect();
-    for mut pod in pods {
-        let class = pod["metadata"]["labels"][crds::CLASS].as_str().unwrap();
-        let label = format!("{}{class}", crds::CLASS_LABEL_PREFIX);
+    /// Whether so many milliseconds passed since this was first asked.
+    fn is_over(&mut self, what: &str, takes: u64) -> bool {
+        let now = self.now();
+        let since = *self.actors.since.entry(what.to_owned()).or_insert(now);
+        let is_over = now >= since + takes;
+        self.actors.is_waiting |= !is_over;
+        is_over
+    }
+
+    /// A pod goes to a node that carries its class's label and has the resource left.
+    fn schedule(&mut self) {
+        let is_waiting = |pod: &&Value| {
+            at(pod, "spec.nodeName").is_null() && at(pod, "metadata.deletionTimestamp").is_null()
+        };
+        let waiting: Vec<Id> = self.all("pods").filter(is_waiting).map(id_of_pod).collect();
+        for id in waiting {
+            let Some(node) = self.node_for(&id) else {
+                continue;
+            };
+            self.api.edit(&id, |pod| put(pod, "spec.nodeName", node));
+        }
+    }
+
+    fn node_for(&self, id: &Id) -> Option<String> {
+        let selector = at(self.api.get(id)?, "spec.nodeSelector").as_object();
         let fits = |node: &&Value| {
-            let name = &node["metadata"]["name"];
-            let used = state
-                .all("pods")
-                .filter(|pod| pod["spec"]["nodeName"] == *name)
-                .count();
-            let has: usize = node["status"]["allocatable"][crds::RESOURCE]
-                .as_str()
+            let name = text(node, "metadata.name");
+            let uses = |pod: &&Value| {
+                text(pod, "spec.nodeName") == name
+                    && !matches!(text(pod, "status.phase"), "Failed" | "Succeeded")
+                    && asks(pod)
+            };
+            let used = self.all("pods").filter(uses).count();
+            let allocatable = at(node, "status.allocatable").get(crds::RESOURCE);
+            let has = allocatable
+                .and_then(Value::as_str)
                 .and_then(|n| n.parse().ok())
                 .unwrap_or(0);
-            node["metadata"]["labels"][&label] == "true" && has > used
+            let labels = at(node, "metadata.labels");
+            at(node, "metadata.deletionTimestamp").is_null()
+                && self.is_alive(name)
+                && selector
+                    .into_iter()
+                    .flatten()
+                    .all(|(key, value)| labels.get(key) == Some(value))
+                && has > used
         };
-        let Some(node) = state
-            .all("nodes")
-            .find(fits)
-            .map(|node| node["metadata"]["name"].clone())
-        else {
-            continue;
-        };
-        pod["spec"]["nodeName"] = node;
-        let id = (
-            "pods".into(),
-            "shop".into(),
-            pod["metadata"]["name"].as_str().unwrap().to_owned(),
-        );
-        state.api.replace(id, pod);
+        let node = self.all("nodes").find(fits)?;
+        Some(text(node, "metadata.name").to_owned())
     }
-}
 
-/// What is owned by nobody any more is deleted.
-fn collect_garbage(state: &mut State) {
-    let pods: Vec<Value> = state
-        .all("pods")
-        .map(|pod| pod["metadata"]["uid"].clone())
-        .collect();
-    let orphan = |claim: &&Value| !pods.contains(&claim["metadata"]["ownerReferences"][0]["uid"]);
-    let alone: Vec<Value> = state
-        .all("eniclaims")
-        .filter(orphan)
-        .map(|claim| claim["metadata"]["name"].clone())
-        .collect();
-    let now = state.stamp();
-    for name in alone {
-        let id = (
-            "eniclaims".into(),
-            "shop".into(),
-            name.as_str().unwrap().to_owned(),
-        );
-        if state.api.objects[&id]["metadata"]["deletionTimestamp"].is_null() {
-            state.api.delete(&id, &Value::Null, &now).unwrap();
+    /// The instance of a node.
+    pub fn instance(&self, node: &str) -> Option<vpc::InstanceId> {
+        let node = self.api.get(&Id::new("nodes", "", node))?;
+        let (_, id) = text(node, "spec.providerID").rsplit_once('/')?;
+        Some(id.into())
+    }
+
+    /// Whether the node's instance runs.
+    pub fn is_alive(&self, node: &str) -> bool {
+        self.instance(node)
+            .and_then(|id| self.vpc.instance(&id).map(|i| i.state))
+            .is_some_and(|state| state == InstanceState::Running)
+    }
+
+    /// Containers start when their device is there, end after their pods are deleted, and then the pods go.
+    fn run_kubelets(&mut self) {
+        let vpc = &self.vpc;
+        let lives = |instance: &String| {
+            let instance = vpc.instance(&instance.as_str().into());
+            instance.is_some_and(|i| i.state == InstanceState::Running)
+        };
+        let dead: Vec<String> = self
+            .actors
+            .containers
+            .iter()
+            .filter(|(_, instance)| !lives(instance))
+            .map(|(uid, _)| uid.clone())
+            .collect();
+        for uid in dead {
+            self.end_sandbox(&uid);
+        }
+        self.end_containers();
+        let placed = |pod: &&Value| !at(pod, "spec.nodeName").is_null();
+        let pods: Vec<Value> = self.all("pods").filter(placed).cloned().collect();
+        let nodes: BTreeSet<String> = self
+            .all("nodes")
+            .map(|n| text(n, "metadata.name").to_owned())
+            .collect();
+        for pod in pods {
+            let node = text(&pod, "spec.nodeName");
+            if !nodes.contains(node) {
+                self.forget_pod(&pod);
+            } else if self.is_alive(node) {
+                self.run_pod(&pod, node);
+            }
         }
     }
-}
 
-/// Agents report as soon as there is a report of their node to write to.
-fn report(state: &mut State) {
-    let silent: Vec<Value> = state
-        .all("eninodes")
-        .filter(|n| n["status"]["agent"].is_null())
-        .map(|n| n["metadata"]["name"].clone())
-        .collect();
-    for name in silent {
-        let agent = json!({ "agent": { "version": "test", "bootId": BOOT, "podUid": "agent" } });
-        say(state, ("eninodes", "", name.as_str().unwrap()), &agent);
+    /// The garbage collector of pods: what is bound to a node that does not exist goes by force.
+    fn forget_pod(&mut self, pod: &Value) {
+        let uid = text(pod, "metadata.uid");
+        if self.is_over(&format!("forget {uid}"), POD_GC) {
+            self.force_delete(&id_of_pod(pod));
+        }
     }
-}
 
-/// Each agent brings the devices of its claims where they belong.
-fn tend(state: &mut State) {
-    for claim in state.all("eniclaims").cloned().collect::<Vec<_>>() {
-        let (status, attachment) = (&claim["status"], &claim["status"]["attachment"]);
-        let Some(id) = attachment["id"].as_str() else {
-            continue;
-        };
-        let eni = status["eni"]["id"]
-            .as_str()
-            .and_then(|eni| state.vpc.eni(&eni.into()));
+    /// Deletes a pod without waiting for its kubelet.
+    pub fn force_delete(&mut self, id: &Id) {
+        let path = self.api.path(id).unwrap();
+        let body = json!({ "gracePeriodSeconds": 0 });
+        self.request(&Request::new(Method::Delete, &path, body));
+    }
+
+    /// Containers whose pod was deleted by force end, too, as soon as they would have.
+    fn end_containers(&mut self) {
+        let pods: BTreeSet<String> = self
+            .all("pods")
+            .map(|p| text(p, "metadata.uid").to_owned())
+            .collect();
+        let takes = self.actors.ends_after.unwrap_or(GRACE);
+        let without_pod = |uid: &&String| !pods.contains(*uid);
+        let alone: Vec<String> = self
+            .actors
+            .containers
+            .keys()
+            .filter(without_pod)
+            .cloned()
+            .collect();
+        for uid in alone {
+            if self.is_over(&format!("end {uid}"), takes) {
+                self.end_sandbox(&uid);
+            }
+        }
+    }
+
+    /// The sandbox ends: its network namespace dies, and the device is back on the node.
+    fn end_sandbox(&mut self, uid: &str) {
+        self.actors.containers.remove(uid);
+        self.actors.devices.retain(|_, pod| pod != uid);
+    }
+
+    fn run_pod(&mut self, pod: &Value, node: &str) {
+        let (id, uid) = (id_of_pod(pod), text(pod, "metadata.uid").to_owned());
+        let instance = self.instance(node).unwrap().to_string();
+        if at(pod, "metadata.deletionTimestamp").is_null() {
+            let is_plugged = !asks(pod) || self.actors.devices.values().any(|p| *p == uid);
+            if is_plugged {
+                self.actors.containers.entry(uid).or_insert(instance);
+                self.api
+                    .edit(&id, |pod| put(pod, "status.phase", "Running"));
+            }
+            return;
+        }
+        let grace = at(pod, "metadata.deletionGracePeriodSeconds")
+            .as_u64()
+            .unwrap_or(0)
+            * 1000;
+        let takes = self
+            .actors
+            .ends_after
+            .map_or(grace, |after| after.min(grace));
+        let runs = self.actors.containers.contains_key(&uid);
+        if !runs || self.is_over(&format!("end {uid}"), takes) {
+            self.end_sandbox(&uid);
+            self.api.finish_pod(&id);
+        }
+    }
+
+    /// Each agent brings the devices of its claims where they belong, and says so.
+    fn run_agents(&mut self) {
+        let nodes: Vec<String> = self
+            .all("nodes")
+            .map(|n| text(n, "metadata.name").to_owned())
+            .collect();
+        for node in nodes {
+            let Agent { away, delay } = self.actors.agents.get(&node).copied().unwrap_or_default();
+            if away || !self.is_alive(&node) {
+                continue;
+            }
+            self.report(&node);
+            let mine = |claim: &&Value| text(claim, "status.nodeName") == node;
+            let claims: Vec<Value> = self.all("eniclaims").filter(mine).cloned().collect();
+            for claim in claims {
+                let Some(next) = self.next_of(&claim, &node) else {
+                    continue;
+                };
+                let (uid, id) = (
+                    text(&claim, "metadata.uid"),
+                    text(&claim, "status.attachment.id"),
+                );
+                if self.is_over(&format!("{next} {uid} {id}"), delay) {
+                    self.say(&claim, next);
+                }
+            }
+        }
+    }
+
+    /// What an agent does next about a claim.
+    fn next_of(&self, claim: &Value, node: &str) -> Option<&'static str> {
+        let attachment = at(claim, "status.attachment");
+        let id = text(attachment, "id");
+        if id.is_empty() || self.instance(node)?.as_str() != text(attachment, "instanceId") {
+            return None;
+        }
+        let eni = self.vpc.eni(&text(claim, "status.eni.id").into());
         let there = eni
             .and_then(vpc::Eni::attachment)
-            .is_some_and(|a| a.state == AttachmentState::Attached);
-        let said = if status["device"]["attachmentId"] == id {
-            status["device"]["state"].as_str()
+            .is_some_and(|a| a.id.as_str() == id && a.state == AttachmentState::Attached);
+        let device = at(claim, "status.device");
+        let said = if text(device, "attachmentId") == id {
+            text(device, "state")
         } else {
-            None
+            ""
         };
-        let pod = &status["binding"]["podUid"];
-        let runs = state.all("pods").any(|p| p["metadata"]["uid"] == *pod);
-        let next = match said {
-            _ if attachment["release"] == true => "Released",
-            None if there => "Seen",
-            Some("Seen") if runs => "Plugged",
-            _ => continue,
-        };
-        if said != Some(next) {
-            let device =
-                json!({ "attachmentId": id, "state": next, "podUid": pod, "since": state.stamp() });
-            let plugged = json!({ "type": "Plugged", "status": "True", "reason": next, "message": "", "lastTransitionTime": state.stamp() });
-            let name = claim["metadata"]["name"].as_str().unwrap();
-            say(
-                state,
-                ("eniclaims", "shop", name),
-                &json!({ "device": device, "conditions": [plugged] }),
-            );
+        let in_pod = self.actors.devices.contains_key(id);
+        let wants = self.all("pods").any(|pod| {
+            text(pod, "metadata.uid") == text(claim, "status.binding.podUid")
+                && text(pod, "spec.nodeName") == node
+                && at(pod, "metadata.deletionTimestamp").is_null()
+        });
+        if at(attachment, "release") == "Requested" {
+            return (!in_pod && said != "Released").then_some("Released");
+        }
+        match said {
+            "" if there => Some("Seen"),
+            "Seen" | "Home" if there && wants => Some("Plugged"),
+            "Plugged" if !in_pod => Some("Home"),
+            _ => None,
         }
     }
-}
 
-fn say(state: &mut State, (plural, namespace, name): (&str, &str, &str), status: &Value) {
-    let now = state.stamp();
-    let call = Call {
-        method: http::Method::PATCH,
-        id: (plural.into(), namespace.into(), name.into()),
-        status: true,
-        query: [("fieldManager".to_owned(), crds::AGENT.to_owned())].into(),
-        apply: true,
-        body: json!({ "status": status }),
-    };
-    state.api.call(&call, &now).unwrap();
-}
-
-fn launch(name: &str) -> Launch {
-    Launch {
-        name: name.into(),
-        instance_type: "m5.large".into(),
-        subnet: aws::SUBNET_NODES.into(),
-        address: None,
-        groups: [aws::GROUP_NODES.into()].into(),
-        routes: vec![],
-        source_dest_check: false,
+    fn say(&mut self, claim: &Value, next: &str) {
+        let attachment = text(claim, "status.attachment.id").to_owned();
+        let pod = text(claim, "status.binding.podUid").to_owned();
+        let device = json!({ "attachmentId": attachment, "state": next, "podUid": pod, "since": self.stamp() });
+        let plugged = json!({
+            "type": "Plugged", "status": if next == "Plugged" { "True" } else { "False" },
+            "reason": next, "message": "", "lastTransitionTime": self.stamp(),
+        });
+        let path = self.path_of("eniclaims", "shop", text(claim, "metadata.name"));
+        let status = json!({ "device": device, "conditions": [plugged] });
+        if !self.apply_status("EniClaim", &path, &status) {
+            return;
+        }
+        match next {
+            "Plugged" => {
+                self.actors.devices.insert(attachment, pod);
+            }
+            "Released" => {
+                self.judge.released.insert(attachment);
+            }
+            _ => {}
+        }
     }
+
+    /// The agent says to its EniNode who it is.
+    fn report(&mut self, node: &str) {
+        let id = Id::new("eninodes.eniclaim.io", "", node);
+        let Some(held) = self.api.get(&id) else {
+            return;
+        };
+        let agent = Id::new("pods", super::users::SYSTEM, &format!("agent-{node}"));
+        let pod = self
+            .api
+            .get(&agent)
+            .map(|pod| text(pod, "metadata.uid").to_owned());
+        let pod = pod.unwrap_or_default();
+        if text(held, "status.agent.podUid") == pod {
+            return;
+        }
+        let agent = json!({ "agent": { "version": "test", "bootId": BOOT, "podUid": pod } });
+        let path = self.path_of("eninodes", "", node);
+        self.apply_status("EniNode", &path, &agent);
+    }
+
+    pub fn path_of(&self, plural: &str, namespace: &str, name: &str) -> String {
+        let resource = self.api.kinds().named(plural).unwrap().resource();
+        self.api.path(&Id::new(&resource, namespace, name)).unwrap()
+    }
+
+    fn apply_status(&mut self, kind: &str, path: &str, status: &Value) -> bool {
+        let body = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": kind, "status": status });
+        let request = Request::new(Method::Patch, &format!("{path}/status"), body)
+            .with_query(&format!("fieldManager={}&force=true", crds::AGENT))
+            .with_content_type("application/apply-patch+yaml");
+        let answer = self.request(&request);
+        assert!(
+            answer.is_success() || answer.status == 404,
+            "the agent: {answer:?}"
+        );
+        answer.is_success()
+    }
+}
+
+/// Whether a pod asks for an interface.
+fn asks(pod: &Value) -> bool {
+    at(pod, "metadata.annotations").get(crds::CLASS).is_some()
+}
+
+pub fn id_of_pod(pod: &Value) -> Id {
+    Id::new(
+        "pods",
+        text(pod, "metadata.namespace"),
+        text(pod, "metadata.name"),
+    )
 }

@@ -197,7 +197,7 @@ fn a_wrong_flag_ends_it_with_a_sentence_that_says_what_fits() {
         ("--cluster-id=prod*", "1 to 64 characters"),
         ("--budget-share=2", "above 0 and at most 1"),
         ("--sweep=maybe", "dry-run"),
-        ("--leader-elect-lease-duration=1s", "from 5s to 5m"),
+        ("--leader-elect-lease-duration=1s", "from 15s to 5m"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
             .env_clear()

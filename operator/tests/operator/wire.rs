@@ -2,13 +2,27 @@
 
 use std::sync::{Arc, Mutex};
 
+use api::{
+    Time,
+    id::{AttachmentId, EniId, InstanceId, Slot},
+    tag,
+};
+use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError, future};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    },
+    orchestrator::HttpRequest,
+    result::ConnectorError,
+    runtime_components::RuntimeComponents,
+};
 use operator::{Monitor, ec2::Ec2};
 use operator_core::{
-    Kind, Outcome, Question, Time,
-    bind::tag,
-    claim::{CreateRequest, Creation, Slot},
-    cloud::{AttachmentState, EniView, InstanceState, Refusal},
-    id::{AttachmentId, EniId, InstanceId},
+    Outcome,
+    claim::{CreateRequest, Creation},
+    ec2::{AttachmentState, EniView, InstanceState},
+    error::{Ec2Error, ErrorClass, code},
+    order::{DetachMode, Effect},
 };
 use vpc::{Delays, Launch, Vpc, world as aws};
 use vpc_sim::protocol::Answer;
@@ -23,7 +37,7 @@ struct State {
     vpc: Vpc,
     now: u64,
     prepared: Vec<Prepared>,
-    calls: usize,
+    forms: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -36,7 +50,7 @@ impl Endpoint for Aws {
     async fn answer(&self, form: String) -> Answer {
         let prepared = {
             let mut state = self.0.lock().unwrap();
-            state.calls += 1;
+            state.forms.push(form.clone());
             (!state.prepared.is_empty()).then(|| state.prepared.remove(0))
         };
         match prepared {
@@ -57,7 +71,7 @@ impl Aws {
             vpc: Vpc::new(Delays::default()),
             now: 0,
             prepared,
-            calls: 0,
+            forms: vec![],
         })))
     }
 
@@ -71,24 +85,17 @@ impl Aws {
             routes: vec![],
             source_dest_check: false,
         };
-        self.0
-            .lock()
-            .unwrap()
-            .vpc
-            .launch(launch, 0)
-            .unwrap()
-            .instance
-            .id
-            .as_str()
-            .into()
+        let mut state = self.0.lock().unwrap();
+        let instance = state.vpc.launch(launch, 0).unwrap().instance;
+        instance.id.as_str().parse().unwrap()
     }
 
     fn pass(&self, millis: u64) {
         self.0.lock().unwrap().now += millis;
     }
 
-    fn calls(&self) -> usize {
-        self.0.lock().unwrap().calls
+    fn forms(&self) -> Vec<String> {
+        self.0.lock().unwrap().forms.clone()
     }
 
     fn client(&self) -> Ec2 {
@@ -96,60 +103,94 @@ impl Aws {
     }
 }
 
+fn eni(id: &str) -> EniId {
+    id.parse().unwrap()
+}
+
+fn nothing() -> EniId {
+    eni("eni-0000000000000dead")
+}
+
 fn creation(token: &str) -> Creation {
     let tags = [
         (tag::CLUSTER, "c1"),
-        (tag::CLAIM_UID, "uid-1"),
+        (tag::CLAIM_UID, token),
         ("team", "shop & co"),
     ];
     Creation {
         incarnation: 1,
         token: token.into(),
         request: CreateRequest {
-            subnet: aws::SUBNET_NODES.into(),
-            groups: vec![aws::GROUP_APP.into()],
+            subnet_id: aws::SUBNET_NODES.parse().unwrap(),
+            security_group_ids: vec![aws::GROUP_APP.parse().unwrap()],
             description: "for shop/web".into(),
             tags: tags
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
         },
         started_at: Time(0),
+        answer: None,
     }
 }
 
 async fn create(ec2: &Ec2, token: &str) -> EniView {
-    match ec2.create(&creation(token)).await {
-        Ok(Outcome::Created(view)) => *view,
+    match ec2.change(&Effect::Create(Box::new(creation(token)))).await {
+        Outcome::Created(view) => *view,
         other => panic!("{other:?}"),
     }
 }
 
-async fn describe(ec2: &Ec2, ids: Vec<EniId>) -> Vec<EniView> {
-    match ec2.ask(Question::Enis { ids, asked: 0 }).await {
-        Ok(Outcome::Enis { found, .. }) => found,
+async fn attach(ec2: &Ec2, eni: &EniId, instance: &InstanceId, index: u32) -> Outcome {
+    let effect = Effect::Attach {
+        eni: eni.clone(),
+        instance: instance.clone(),
+        slot: Slot { card: 0, index },
+    };
+    ec2.change(&effect).await
+}
+
+async fn attached(ec2: &Ec2, eni: &EniId, instance: &InstanceId, index: u32) -> AttachmentId {
+    match attach(ec2, eni, instance, index).await {
+        Outcome::Attached(id) => id,
         other => panic!("{other:?}"),
     }
 }
 
-async fn attach(
-    ec2: &Ec2,
-    eni: &EniId,
-    instance: &InstanceId,
-    index: u32,
-) -> Result<AttachmentId, Refusal> {
-    match ec2.attach(eni, instance, Slot { card: 0, index }).await {
-        Ok(Outcome::Attached(id)) => Ok(id),
-        Ok(other) => panic!("{other:?}"),
-        Err(refusal) => Err(*refusal),
+async fn detach(ec2: &Ec2, eni: &EniId, attachment: &AttachmentId, mode: DetachMode) -> Outcome {
+    let effect = Effect::Detach {
+        eni: eni.clone(),
+        attachment: attachment.clone(),
+        mode,
+    };
+    ec2.change(&effect).await
+}
+
+async fn delete(ec2: &Ec2, eni: &EniId) -> Outcome {
+    ec2.change(&Effect::Delete { eni: eni.clone() }).await
+}
+
+async fn describe(ec2: &Ec2, ids: &[EniId]) -> Vec<EniView> {
+    match ec2.enis(ids).await {
+        Outcome::Enis(found) => found,
+        other => panic!("{other:?}"),
     }
 }
 
-fn refused(answer: Result<Outcome, Box<Refusal>>) -> Refusal {
-    *answer.unwrap_err()
+async fn listing(ec2: &Ec2) -> (Vec<usize>, Outcome) {
+    let mut pages = Vec::new();
+    let outcome = ec2.listing("c1", |page| pages.push(page.len())).await;
+    (pages, outcome)
 }
 
-fn error(status: u16, code: &str) -> Prepared {
-    Prepared::Answer(Answer::refused(status, code, "no", "req-1".into()))
+fn failed(outcome: Outcome) -> Ec2Error {
+    match outcome {
+        Outcome::Failed(error) => *error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(status: u16, code: &str, message: &str) -> Prepared {
+    Prepared::Answer(Answer::refused(status, code, message, "req-1".into()))
 }
 
 fn page(status: u16, body: &str) -> Prepared {
@@ -159,29 +200,41 @@ fn page(status: u16, body: &str) -> Prepared {
     })
 }
 
+async fn error_of(prepared: Prepared) -> Ec2Error {
+    let aws = Aws::new(vec![prepared]);
+    let error = failed(delete(&aws.client(), &nothing()).await);
+    assert_eq!(aws.forms().len(), 1, "no call is sent twice");
+    error
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_enis_whole_life_is_read_back_as_it_was_written() {
     let aws = Aws::new(vec![]);
     let (instance, ec2) = (aws.launch(), aws.client());
-    let made = create(&ec2, "token-1").await;
+    let made = create(&ec2, "uid-1").await;
     assert_eq!(
         (made.subnet.as_str(), made.zone.as_str(), made.available),
         (aws::SUBNET_NODES, "us-east-1a", false)
     );
+    assert_eq!(made.groups, [aws::GROUP_APP.parse().unwrap()]);
     assert_eq!(
-        (made.groups.clone(), made.claim.clone()),
-        (vec![aws::GROUP_APP.into()], Some("uid-1".into()))
+        (made.tags.claim.clone(), made.tags.cluster.as_deref()),
+        (Some("uid-1".into()), Some("c1"))
     );
+    assert_eq!(made.addresses.len(), 1);
 
     aws.pass(1_000);
-    assert!(
-        describe(&ec2, vec![made.id.clone(), "eni-0000000000000dead".into()]).await[0].available,
-        "what does not exist is left out"
-    );
-    let id = attach(&ec2, &made.id, &instance, 2).await.unwrap();
+    let found = describe(&ec2, &[made.id.clone(), nothing()]).await;
+    assert_eq!(found.len(), 1, "what does not exist is left out");
+    assert!(found[0].available);
+    let id = attached(&ec2, &made.id, &instance, 2).await;
     aws.pass(1_500);
-    ec2.delete_on_termination(&made.id, &id).await.unwrap();
-    let at = describe(&ec2, vec![made.id.clone()])
+    let set = Effect::SetDeleteOnTermination {
+        eni: made.id.clone(),
+        attachment: id.clone(),
+    };
+    assert_eq!(ec2.change(&set).await, Outcome::Changed);
+    let at = describe(&ec2, std::slice::from_ref(&made.id))
         .await
         .remove(0)
         .attachment
@@ -195,14 +248,18 @@ async fn an_enis_whole_life_is_read_back_as_it_was_written() {
         (Slot { card: 0, index: 2 }, true)
     );
 
-    ec2.detach(&id).await.unwrap();
-    assert_eq!(refused(ec2.delete(&made.id).await).kind, Kind::State);
-    aws.pass(1_200);
-    ec2.delete(&made.id).await.unwrap();
-    let gone = refused(ec2.delete(&made.id).await);
+    let detached = detach(&ec2, &made.id, &id, DetachMode::Normal).await;
+    assert_eq!(detached, Outcome::Changed);
     assert_eq!(
-        (gone.kind, gone.code.as_str()),
-        (Kind::NotYet, "InvalidNetworkInterfaceID.NotFound")
+        failed(delete(&ec2, &made.id).await).class,
+        ErrorClass::State
+    );
+    aws.pass(1_200);
+    assert_eq!(delete(&ec2, &made.id).await, Outcome::Changed);
+    let gone = failed(delete(&ec2, &made.id).await);
+    assert_eq!(
+        (gone.class, gone.code.as_str()),
+        (ErrorClass::NotYet, "InvalidNetworkInterfaceID.NotFound")
     );
     assert!(gone.request_id.is_some());
 }
@@ -213,223 +270,451 @@ async fn one_token_makes_one_eni() {
     let ec2 = aws.client();
     assert_eq!(create(&ec2, "t").await.id, create(&ec2, "t").await.id);
     assert_ne!(create(&ec2, "t").await.id, create(&ec2, "u").await.id);
-    let other = Creation {
-        request: CreateRequest {
-            description: "other".into(),
-            ..creation("t").request
-        },
-        ..creation("t")
-    };
-    assert_eq!(
-        refused(ec2.create(&other).await).code,
-        "IdempotentParameterMismatch"
-    );
-    let Ok(Outcome::Enis { found, .. }) = ec2
-        .ask(Question::OurEnis {
-            cluster: "c1".into(),
-            asked: 0,
-        })
-        .await
-    else {
+    let mut other = creation("t");
+    other.request.description = "other".into();
+    let other = ec2.change(&Effect::Create(Box::new(other))).await;
+    assert_eq!(failed(other).class, ErrorClass::TokenReused);
+    assert_eq!(listing(&ec2).await, (vec![2], Outcome::Listed));
+    let Outcome::Enis(tagged) = ec2.tagged(&["t".into(), "v".into()]).await else {
         panic!()
     };
-    assert_eq!(found.len(), 2);
+    assert_eq!(tagged.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_read_by_id_tells_that_an_eni_does_not_exist() {
+    let aws = Aws::new(vec![]);
+    let ec2 = aws.client();
+    let made = create(&ec2, "t").await;
+    let Outcome::Eni(Some(found)) = ec2.eni(&made.id).await else {
+        panic!()
+    };
+    assert_eq!(found.id, made.id);
+    assert_eq!(ec2.eni(&nothing()).await, Outcome::Eni(None));
+    let empty = page(200, "<DescribeNetworkInterfacesResponse/>");
+    let empty = Aws::new(vec![empty]).client().eni(&made.id).await;
+    assert_eq!(failed(empty).class, ErrorClass::Transient);
 }
 
 #[tokio::test(start_paused = true)]
 async fn instances_types_and_subnets_are_read() {
     let aws = Aws::new(vec![]);
     let (id, ec2) = (aws.launch(), aws.client());
-    let Ok(Outcome::Instances { found, .. }) = ec2
-        .ask(Question::Instances(vec![
-            id.clone(),
-            "i-0000000000000dead".into(),
-        ]))
-        .await
-    else {
+    let unknown = "i-0000000000000dead".parse().unwrap();
+    let Outcome::Instances(found) = ec2.instances(&[id.clone(), unknown]).await else {
         panic!()
     };
     let [instance] = &found[..] else {
         panic!("{found:?}")
     };
     assert_eq!(
-        (&instance.id, instance.kind.as_str(), instance.state),
+        (
+            &instance.id,
+            instance.instance_type.as_str(),
+            instance.state
+        ),
         (&id, "m5.large", InstanceState::Alive)
     );
     assert_eq!(
         (
             instance.zone.as_str(),
-            instance.vpc.as_str(),
+            instance.vpc.clone(),
             instance.attached[0].slot
         ),
-        ("us-east-1a", aws::VPC, Slot { card: 0, index: 0 })
+        (
+            "us-east-1a",
+            aws::VPC.parse().ok(),
+            Slot { card: 0, index: 0 }
+        )
     );
-    let Ok(Outcome::Types { found, .. }) = ec2.ask(Question::Types(vec!["m5.large".into()])).await
-    else {
+    let Outcome::Types(found) = ec2.types(&["m5.large".into()]).await else {
         panic!()
     };
     assert_eq!(found[&"m5.large".into()].cards, [(0, 3)]);
-    let asked = vec![aws::SUBNET_SMALL.into(), "subnet-0000000000000dead".into()];
-    let Ok(Outcome::Subnets { found, asked }) = ec2.ask(Question::Subnets(asked)).await else {
+    let asked = [aws::SUBNET_SMALL, "subnet-0000000000000dead"].map(|id| id.parse().unwrap());
+    let Outcome::Subnets(found) = ec2.subnets(&asked).await else {
         panic!()
     };
     assert_eq!(
-        (asked.len(), found.len(), found[0].base, found[0].prefix),
-        (2, 1, [10, 0, 2, 0].into(), 28)
+        (found.len(), found[0].base, found[0].prefix, found[0].free),
+        (1, [10, 0, 2, 0].into(), 28, 11)
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_refusal_of_ec2_has_its_kind() {
+async fn what_ec2s_rules_refuse_has_its_class() {
     let aws = Aws::new(vec![]);
     let (instance, ec2) = (aws.launch(), aws.client());
+    let class = |outcome| failed(outcome).class;
     let (a, b, c) = (
         create(&ec2, "a").await.id,
         create(&ec2, "b").await.id,
         create(&ec2, "c").await.id,
     );
-    let pending = attach(&ec2, &a, &instance, 2).await.unwrap_err();
+    let pending = failed(attach(&ec2, &a, &instance, 2).await);
     assert_eq!(
-        (pending.kind, pending.code.as_str()),
-        (Kind::State, "IncorrectState")
+        (pending.class, pending.code.as_str()),
+        (ErrorClass::State, "IncorrectState")
     );
     aws.pass(1_000);
-    attach(&ec2, &a, &instance, 2).await.unwrap();
+    attached(&ec2, &a, &instance, 2).await;
+    let taken = attach(&ec2, &b, &instance, 2).await;
+    assert_eq!(class(taken), ErrorClass::State, "a taken index");
+    attached(&ec2, &b, &instance, 1).await;
     assert_eq!(
-        attach(&ec2, &b, &instance, 2).await.unwrap_err().kind,
-        Kind::State,
-        "a taken index is read again"
+        class(attach(&ec2, &c, &instance, 1).await),
+        ErrorClass::NodeFull
     );
-    attach(&ec2, &b, &instance, 1).await.unwrap();
-    assert_eq!(
-        attach(&ec2, &c, &instance, 1).await.unwrap_err().kind,
-        Kind::NodeFull
-    );
-    assert_eq!(
-        attach(&ec2, &"eni-0000000000000dead".into(), &instance, 1)
-            .await
-            .unwrap_err()
-            .kind,
-        Kind::NotYet
-    );
-    assert_eq!(
-        refused(ec2.detach(&"eni-attach-0000000000000dead".into()).await).kind,
-        Kind::State
-    );
-    let with = |subnet: &str, group: &str| {
-        let request = CreateRequest {
-            subnet: subnet.into(),
-            groups: vec![group.into()],
-            ..creation("x").request
-        };
-        Creation {
-            token: format!("{subnet}{group}").chars().rev().take(60).collect(),
-            request,
-            ..creation("x")
-        }
-    };
-    assert_eq!(
-        refused(
-            ec2.create(&with("subnet-0000000000000dead", aws::GROUP_APP))
-                .await
-        )
-        .kind,
-        Kind::Terminal
-    );
-    assert_eq!(
-        refused(
-            ec2.create(&with(aws::SUBNET_NODES, "sg-0000000000000dead"))
-                .await
-        )
-        .kind,
-        Kind::Terminal
-    );
+    let unknown = attach(&ec2, &nothing(), &instance, 1).await;
+    assert_eq!(class(unknown), ErrorClass::NotYet);
+    let over = "eni-attach-0000000000000dead".parse().unwrap();
+    let over = detach(&ec2, &a, &over, DetachMode::Normal).await;
+    assert_eq!(class(over), ErrorClass::State);
+    let mut full = creation("small");
+    full.request.subnet_id = aws::SUBNET_SMALL.parse().unwrap();
     for n in 0..11 {
-        let creation = with(aws::SUBNET_SMALL, aws::GROUP_APP);
-        ec2.create(&Creation {
-            token: format!("small-{n}"),
-            ..creation
-        })
-        .await
-        .unwrap();
+        full.token = format!("small-{n}");
+        let made = ec2.change(&Effect::Create(Box::new(full.clone()))).await;
+        assert!(matches!(made, Outcome::Created(_)), "{made:?}");
     }
-    assert_eq!(
-        refused(ec2.create(&with(aws::SUBNET_SMALL, aws::GROUP_APP)).await).kind,
-        Kind::SubnetFull
-    );
+    full.token = "small-11".into();
+    let full = ec2.change(&Effect::Create(Box::new(full))).await;
+    assert_eq!(class(full), ErrorClass::SubnetFull);
 }
 
+/// HTTP status, code and class: every row of the table that `classify` holds.
+const TABLE: &[(u16, &str, ErrorClass)] = &[
+    (503, "RequestLimitExceeded", ErrorClass::Throttled),
+    (503, "EC2ThrottledException", ErrorClass::Throttled),
+    (400, "Throttling", ErrorClass::Throttled),
+    (400, "ThrottlingException", ErrorClass::Throttled),
+    (400, "ThrottledException", ErrorClass::Throttled),
+    (500, "InternalError", ErrorClass::Transient),
+    (500, "InternalFailure", ErrorClass::Transient),
+    (503, "Unavailable", ErrorClass::Transient),
+    (503, "ServiceUnavailable", ErrorClass::Transient),
+    (400, "ConcurrentTagAccess", ErrorClass::Transient),
+    (
+        400,
+        "InvalidNetworkInterfaceID.NotFound",
+        ErrorClass::NotYet,
+    ),
+    (400, "AttachmentLimitExceeded", ErrorClass::NodeFull),
+    (
+        400,
+        "InsufficientFreeAddressesInSubnet",
+        ErrorClass::SubnetFull,
+    ),
+    (400, "InsufficientCidrBlocks", ErrorClass::SubnetFull),
+    (400, "NetworkInterfaceLimitExceeded", ErrorClass::QuotaFull),
+    (400, "AddressLimitExceeded", ErrorClass::QuotaFull),
+    (400, "IdempotentParameterMismatch", ErrorClass::TokenReused),
+    (400, "InvalidNetworkInterface.InUse", ErrorClass::State),
+    (400, "InvalidAttachmentID.NotFound", ErrorClass::State),
+    (
+        400,
+        "InvalidNetworkInterfaceAttachmentId.Malformed",
+        ErrorClass::State,
+    ),
+    (400, "IncorrectInstanceState", ErrorClass::State),
+    (400, "InvalidInstanceID.NotFound", ErrorClass::State),
+    (400, "IncorrectState", ErrorClass::State),
+    (400, "InvalidState", ErrorClass::State),
+    (400, "OperationNotPermitted", ErrorClass::State),
+    (400, "DependencyViolation", ErrorClass::State),
+    (400, "Resource.AlreadyAssociated", ErrorClass::State),
+    (400, "Gateway.NotAttached", ErrorClass::State),
+    (400, "InvalidParameter", ErrorClass::Terminal),
+    (400, "InvalidParameterValue", ErrorClass::Terminal),
+    (400, "InvalidParameterCombination", ErrorClass::Terminal),
+    (400, "MissingParameter", ErrorClass::Terminal),
+    (400, "UnknownParameter", ErrorClass::Terminal),
+    (400, "PrivateIpAddressLimitExceeded", ErrorClass::Terminal),
+    (
+        400,
+        "SecurityGroupsPerInterfaceLimitExceeded",
+        ErrorClass::Terminal,
+    ),
+    (400, "InvalidGroup.NotFound", ErrorClass::Terminal),
+    (400, "InvalidGroupId.Malformed", ErrorClass::Terminal),
+    (400, "InvalidSecurityGroupID.NotFound", ErrorClass::Terminal),
+    (400, "InvalidSubnetID.NotFound", ErrorClass::Terminal),
+    (400, "InvalidIPAddress.InUse", ErrorClass::Terminal),
+    (400, "TagLimitExceeded", ErrorClass::Terminal),
+    (400, "FilterLimitExceeded", ErrorClass::Terminal),
+    (400, "InvalidMaxResults", ErrorClass::Terminal),
+    (400, "UnsupportedOperation", ErrorClass::Terminal),
+    (403, "UnauthorizedOperation", ErrorClass::Denied),
+    (401, "OptInRequired", ErrorClass::Denied),
+    (400, "PendingVerification", ErrorClass::Denied),
+    (403, "Blocked", ErrorClass::Denied),
+    (401, "AuthFailure", ErrorClass::Credentials),
+    (400, "ExpiredToken", ErrorClass::Credentials),
+    (400, "ExpiredTokenException", ErrorClass::Credentials),
+    (400, "RequestExpired", ErrorClass::Credentials),
+    (403, "InvalidClientTokenId", ErrorClass::Credentials),
+    (403, "MissingAuthenticationToken", ErrorClass::Credentials),
+    (403, "SignatureDoesNotMatch", ErrorClass::Credentials),
+    (400, "SomethingOfNextYear", ErrorClass::Unlisted),
+    (412, "SomethingOfNextYear", ErrorClass::Unlisted),
+    (500, "SomethingOfNextYear", ErrorClass::Transient),
+];
+
 #[tokio::test(start_paused = true)]
-async fn what_aws_answers_instead_has_its_kind() {
-    for (status, code, kind) in [
-        (503, "RequestLimitExceeded", Kind::Throttled),
-        (500, "InternalError", Kind::Transient),
-        (403, "UnauthorizedOperation", Kind::Config),
-        (400, "ExpiredToken", Kind::Credentials),
-        (400, "NetworkInterfaceLimitExceeded", Kind::QuotaFull),
-    ] {
-        let aws = Aws::new(vec![error(status, code); 3]);
-        let refusal = refused(aws.client().delete(&"eni-00000000000000001".into()).await);
+async fn each_code_of_ec2_has_its_class_and_keeps_its_message() {
+    for (status, code, class) in TABLE {
+        let error = error_of(refused(*status, code, "That cannot be done.")).await;
+        let Ec2Error {
+            class: seen,
+            code: kept,
+            message,
+            request_id,
+        } = error;
         assert_eq!(
-            (
-                refusal.kind,
-                refusal.code.as_str(),
-                refusal.message.as_str()
-            ),
-            (kind, code, "no")
+            (seen, kept.as_str(), message.as_str(), request_id.as_deref()),
+            (*class, *code, "That cannot be done.", Some("req-1"))
         );
-        assert_eq!(refusal.request_id.as_deref(), Some("req-1"));
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_throttled_call_is_tried_again_by_the_client_itself() {
-    let aws = Aws::new(vec![error(503, "RequestLimitExceeded"); 2]);
-    create(&aws.client(), "t").await;
-    assert_eq!(aws.calls(), 3);
+async fn a_state_in_the_guise_of_a_parameter_is_told_by_its_message() {
+    for (message, class) in [
+        (
+            "Instance 'i-1' already has an interface attached at device index '1'.",
+            ErrorClass::State,
+        ),
+        (
+            "Network interface 'eni-1' is currently in use.",
+            ErrorClass::State,
+        ),
+        (
+            "Value (99) for parameter deviceIndex is invalid.",
+            ErrorClass::Terminal,
+        ),
+        (
+            "Value (sg-1 in use) for parameter groupId is invalid.",
+            ErrorClass::Terminal,
+        ),
+    ] {
+        let error = error_of(refused(400, "InvalidParameterValue", message)).await;
+        assert_eq!((error.class, error.message.as_str()), (class, message));
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_and_nonsense_are_transient() {
-    let eni: EniId = "eni-00000000000000001".into();
-    let silent = refused(
-        Aws::new(vec![Prepared::Silence; 3])
-            .client()
-            .delete(&eni)
-            .await,
-    );
+async fn what_differs_at_each_call_is_cut_from_a_denial() {
+    let message = "You are not authorized to perform this operation. User: arn:aws:sts::1:assumed-role/r/s is not \
+                   authorized to perform: ec2:DeleteNetworkInterface";
+    let denied = |blob| {
+        let message = format!("{message}. Encoded authorization failure message: {blob}");
+        error_of(refused(403, "UnauthorizedOperation", &message))
+    };
+    let (one, other) = (denied("aZ-1").await, denied("bY-2").await);
+    assert_eq!((one.clone(), one.message), (other, format!("{message}.")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_answer_of_ec2_leaves_it_unknown_whether_it_took_effect() {
+    let silence = error_of(Prepared::Silence).await;
     assert_eq!(
-        (silent.kind, silent.code.as_str()),
-        (Kind::Transient, "Timeout")
+        (silence.class, silence.code.as_str()),
+        (ErrorClass::Transient, code::TIMEOUT)
     );
-    let nonsense = refused(
-        Aws::new(vec![page(502, "<html>"); 3])
-            .client()
-            .delete(&eni)
-            .await,
-    );
-    assert_eq!(
-        (nonsense.kind, nonsense.code.as_str()),
-        (Kind::Transient, "NoAnswer")
-    );
+    for (status, body) in [
+        (502, "<html><body>Bad Gateway</body></html>"),
+        (403, "<html><body>Blocked by the proxy</body></html>"),
+        (500, ""),
+        (400, "<Response/>"),
+    ] {
+        let error = error_of(page(status, body)).await;
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::Transient, code::NO_ANSWER),
+            "{status} {body}"
+        );
+        assert!(error.message.contains(&status.to_string()), "{error}");
+    }
     let empty = page(200, "<CreateNetworkInterfaceResponse/>");
+    let create = Effect::Create(Box::new(creation("t")));
+    let empty = failed(Aws::new(vec![empty]).client().change(&create).await);
     assert_eq!(
-        refused(Aws::new(vec![empty]).client().create(&creation("t")).await).kind,
-        Kind::Transient
+        (empty.class, empty.code.as_str()),
+        (ErrorClass::Transient, code::NO_ANSWER)
+    );
+}
+
+/// A connection that breaks before the answer is whole.
+#[derive(Debug, Clone)]
+struct Broken;
+
+impl HttpConnector for Broken {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let error = "connection closed before message completed".into();
+        HttpConnectorFuture::ready(Err(ConnectorError::other(error, None)))
+    }
+}
+
+impl HttpClient for Broken {
+    fn http_connector(
+        &self,
+        _: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+/// What a chain of providers says that found nothing.
+#[derive(Debug)]
+struct NoCredentials;
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let error = CredentialsError::not_loaded("no providers in chain provided credentials");
+        future::ProvideCredentials::ready(Err(error))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_never_left_the_process_is_unsigned() {
+    let signed = || {
+        let key = aws_sdk_ec2::config::Credentials::new("key", "secret", None, None, "test");
+        cloud::config(Aws::new(vec![])).credentials_provider(key)
+    };
+    let mut without_region = signed();
+    without_region.set_region(None);
+    let without_credentials = cloud::config(Aws::new(vec![])).credentials_provider(NoCredentials);
+    for (config, class, code, says) in [
+        (
+            without_credentials,
+            ErrorClass::Credentials,
+            code::NOT_SIGNED,
+            "no providers in chain",
+        ),
+        (
+            without_region,
+            ErrorClass::Credentials,
+            code::NOT_SIGNED,
+            "aws.region",
+        ),
+        (
+            signed().http_client(Broken),
+            ErrorClass::Transient,
+            code::NO_ANSWER,
+            "before message completed",
+        ),
+    ] {
+        let ec2 = Ec2::new(operator::ec2::configure(config), &Monitor::default());
+        let error = failed(delete(&ec2, &nothing()).await);
+        assert_eq!((error.class, error.code.as_str()), (class, code), "{error}");
+        assert!(error.message.contains(says), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_forced_detach_is_forced() {
+    let aws = Aws::new(vec![]);
+    let (ec2, over) = (
+        aws.client(),
+        "eni-attach-0000000000000dead".parse().unwrap(),
+    );
+    detach(&ec2, &nothing(), &over, DetachMode::Normal).await;
+    detach(&ec2, &nothing(), &over, DetachMode::Force).await;
+    let forced = aws
+        .forms()
+        .iter()
+        .map(|f| f.contains("Force=true"))
+        .collect::<Vec<_>>();
+    assert_eq!(forced, [false, true]);
+}
+
+fn an_eni(id: &str, mac: &str, address: &str) -> String {
+    format!(
+        "<item><networkInterfaceId>{id}</networkInterfaceId><subnetId>{}</subnetId><vpcId>{}</vpcId>\
+         <availabilityZone>us-east-1a</availabilityZone><status>available</status><macAddress>{mac}</macAddress>{address}</item>",
+        aws::SUBNET_NODES,
+        aws::VPC
+    )
+}
+
+fn enis(items: &str, next: &str) -> Prepared {
+    let body = format!(
+        "<DescribeNetworkInterfacesResponse><networkInterfaceSet>{items}</networkInterfaceSet>{next}</DescribeNetworkInterfacesResponse>"
+    );
+    page(200, &body)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_eni_that_cannot_be_read_fails_the_whole_read_and_is_named() {
+    let (id, mac) = ("eni-00000000000000001", "02:00:00:00:00:01");
+    let good = an_eni(id, mac, "<privateIpAddress>10.0.0.5</privateIpAddress>");
+    for (bad, says) in [
+        (
+            an_eni("eni-00000000000000002", "nonsense", ""),
+            ["eni-00000000000000002", "macAddress"],
+        ),
+        (
+            good.replace("<status>available</status>", ""),
+            [id, "status"],
+        ),
+    ] {
+        let aws = Aws::new(vec![enis(&format!("{good}{bad}"), "")]);
+        let error = failed(aws.client().enis(&[eni(id)]).await);
+        assert_eq!(
+            (error.class, error.code.as_str()),
+            (ErrorClass::Transient, code::NO_ANSWER)
+        );
+        assert!(
+            says.iter().all(|word| error.message.contains(word)),
+            "{error}"
+        );
+    }
+    let without_ipv4 = an_eni(id, mac, "");
+    let aws = Aws::new(vec![enis(&without_ipv4, "")]);
+    assert!(
+        describe(&aws.client(), &[eni(id)]).await[0]
+            .addresses
+            .is_empty()
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_credentials_the_answer_says_so() {
-    let client = operator::ec2::configure(cloud::config(Aws::new(vec![])));
-    let refusal = refused(
-        Ec2::new(client, &Monitor::default())
-            .delete(&"eni-00000000000000001".into())
-            .await,
+async fn a_listing_comes_page_by_page_and_each_page_is_a_call() {
+    let monitor = Monitor::default();
+    let first = enis(
+        &an_eni("eni-00000000000000001", "02:00:00:00:00:01", ""),
+        "<nextToken>more</nextToken>",
     );
+    let last = enis(
+        &an_eni("eni-00000000000000002", "02:00:00:00:00:02", ""),
+        "",
+    );
+    let aws = Aws::new(vec![first.clone(), last]);
+    let ec2 = Ec2::new(cloud::client(aws.clone()), &monitor);
+    assert_eq!(listing(&ec2).await, (vec![1, 1], Outcome::Listed));
+    let calls = r#"ec2_calls_total{action="DescribeNetworkInterfaces",outcome="ok"} 2"#;
+    assert!(monitor.metrics().contains(calls), "{}", monitor.metrics());
+    assert!(aws.forms()[1].contains("NextToken=more"));
+
+    let aws = Aws::new(vec![first, refused(503, "RequestLimitExceeded", "no")]);
+    let (pages, outcome) = listing(&aws.client()).await;
     assert_eq!(
-        (refusal.kind, refusal.code.as_str()),
-        (Kind::Credentials, "NoCredentials"),
-        "{refusal:?}"
+        (pages, failed(outcome).class),
+        (vec![1], ErrorClass::Throttled),
+        "an incomplete listing is none"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_filter_has_more_values_than_ec2_takes() {
+    let ids: Vec<EniId> = (0..450).map(|n| eni(&format!("eni-{n:017x}"))).collect();
+    let aws = Aws::new(vec![]);
+    assert_eq!(describe(&aws.client(), &ids).await, []);
+    let values = aws.forms();
+    let values = values.iter().map(|f| f.matches("Filter.1.Value.").count());
+    assert_eq!(values.collect::<Vec<_>>(), [200, 200, 50]);
 }

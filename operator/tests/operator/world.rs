@@ -1,67 +1,90 @@
 //! One world: API server and EC2 behind one lock, virtual time, a die, and an operator that can be cut off.
 
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
 
-use bytes::Bytes;
-use futures::stream;
-use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use jiff::Timestamp;
-use kube::client::Body;
-use serde_json::{Value, json};
+use kube::CustomResourceExt;
+use kube_api::{Answer, Api, Id, Kinds, Method, Request, json};
+use serde_json::Value;
 use tokio::{
     sync::Notify,
     time::{Duration, Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use vpc::{Delays, Vpc};
-use vpc_sim::protocol::Answer;
 
 use super::{
-    api::{Call, Store},
-    cloud::{self, Endpoint},
+    actors::Actors,
+    cloud,
+    connection::{self, Line},
+    faults::Faults,
+    judge::Judge,
 };
 
 /// Where virtual time starts; the deterministic clock stands there as well.
 const EPOCH: i64 = 1_800_000_000_000;
+/// How long something may take to come about.
+pub const PATIENCE: Duration = Duration::from_mins(30);
 
 #[derive(Clone)]
-pub struct World(Arc<Shared>);
+pub struct World(pub(super) Arc<Shared>);
 
-struct Shared {
+pub struct Shared {
     state: Mutex<State>,
-    changed: Notify,
-    cut: Notify,
+    pub(super) changed: Notify,
+    pub(super) cut: Notify,
+    verdict: Notify,
 }
 
 pub struct State {
-    pub api: Store,
+    pub api: Api,
     pub vpc: Vpc,
-    pub trace: Vec<String>,
+    pub actors: Actors,
+    pub faults: Faults,
+    pub judge: Judge,
     /// Writes of Kubernetes and changes of EC2 by the operator, in their order.
     pub effects: Vec<String>,
     /// After so many effects the operator dies, its last answer lost.
-    crash_after: Option<usize>,
+    pub crash_after: Option<usize>,
     /// The operator that is connected; an older one gets no answers.
-    connected: u64,
+    pub connected: u64,
+    pub trace: Vec<String>,
+    hasher: DefaultHasher,
     die: u64,
     began: Instant,
 }
 
+/// The kinds of the cluster. To be called before a thread's randomness is taken from a seed.
+pub fn kinds() -> Arc<Kinds> {
+    static KINDS: OnceLock<Arc<Kinds>> = OnceLock::new();
+    let crds = || {
+        [
+            crds::EniClass::crd(),
+            crds::EniClaim::crd(),
+            crds::EniNode::crd(),
+        ]
+        .map(|crd| serde_json::to_value(crd).unwrap())
+    };
+    KINDS.get_or_init(|| Arc::new(Kinds::new(&crds()))).clone()
+}
+
 impl World {
-    pub fn new(seed: u64, crash_after: Option<usize>) -> Self {
+    pub fn new(seed: u64) -> Self {
         let state = State {
-            api: Store::default(),
+            api: Api::new(kinds()),
             vpc: Vpc::new(Delays::default()),
-            trace: Vec::new(),
+            actors: Actors::default(),
+            faults: Faults::default(),
+            judge: Judge::default(),
             effects: Vec::new(),
-            crash_after,
+            crash_after: None,
             connected: 0,
+            trace: Vec::new(),
+            hasher: DefaultHasher::new(),
             die: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1,
             began: Instant::now(),
         };
@@ -69,6 +92,7 @@ impl World {
             state: Mutex::new(state),
             changed: Notify::new(),
             cut: Notify::new(),
+            verdict: Notify::new(),
         }))
     }
 
@@ -76,30 +100,31 @@ impl World {
         self.0.state.lock().unwrap()
     }
 
-    /// To be called after a change that watches shall show.
-    pub fn changed(&self) {
+    /// Changes the world as somebody does who is not the operator; watches show it.
+    pub fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let outcome = {
+            let mut state = self.lock();
+            let outcome = act(&mut state);
+            state.judge_objects();
+            outcome
+        };
         self.0.changed.notify_waiters();
+        if self.lock().judge.verdict.is_some() {
+            self.0.verdict.notify_one();
+        }
+        outcome
     }
 
     /// Runs the operator until it is cut off, and then another one, for ever.
     pub async fn operate(self) {
         loop {
-            let number = {
-                let mut state = self.lock();
-                state.connected += 1;
-                state.connected
-            };
-            let line = Line {
-                world: self.clone(),
-                number,
-            };
+            let line = Line::connect(&self);
             let service = tower::service_fn({
                 let line = line.clone();
-                move |request| serve(line.clone(), request)
+                move |request| connection::serve(line.clone(), request)
             });
-            let client = kube::Client::new(service, "default");
             let run = operator::run(
-                client,
+                kube::Client::new(service, "default"),
                 cloud::client(line),
                 operator::Options::default(),
                 CancellationToken::new(),
@@ -114,6 +139,20 @@ impl World {
         }
     }
 
+    /// Ends the operator that is connected; another one follows.
+    pub fn crash(&self) {
+        self.lock().connected += 1;
+        self.0.cut.notify_one();
+    }
+
+    /// Ends the test when an invariant was broken.
+    pub async fn judged(&self) {
+        self.0.verdict.notified().await;
+        let state = self.lock();
+        let verdict = state.judge.verdict.clone().unwrap_or_default();
+        panic!("{verdict}\n{}", state.tail());
+    }
+
     /// Waits until `holds` of the world, in virtual time.
     pub async fn until(&self, what: &str, holds: impl Fn(&State) -> bool) {
         let wait = async {
@@ -121,211 +160,110 @@ impl World {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        if timeout(Duration::from_mins(15), wait).await.is_err() {
+        if timeout(PATIENCE, wait).await.is_err() {
             let state = self.lock();
-            let claims: Vec<&Value> = state.all("eniclaims").collect();
-            let tail = state
-                .trace
-                .iter()
-                .rev()
-                .take(40)
-                .rev()
-                .cloned()
-                .collect::<Vec<_>>()
-                .join("\n");
-            panic!(
-                "{what} did not come; claims {claims:#?}\n{tail}\nleft in EC2: {:#?}",
-                state.vpc.leaks().collect::<Vec<_>>()
-            );
+            panic!("{what} did not come\n{}", state.tail());
         }
     }
 }
 
 impl State {
+    /// Milliseconds since the epoch.
     pub fn now(&self) -> u64 {
         u64::try_from(EPOCH).unwrap() + u64::try_from(self.began.elapsed().as_millis()).unwrap()
     }
 
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millisecond(i64::try_from(self.now()).unwrap()).unwrap()
+    }
+
+    /// The time as objects carry it.
     pub fn stamp(&self) -> String {
-        let second = i64::try_from(self.now() / 1000).unwrap();
-        Timestamp::from_second(second).unwrap().to_string()
+        Timestamp::from_second(self.time().as_second())
+            .unwrap()
+            .to_string()
     }
 
     /// All objects of a kind.
-    pub fn all<'a>(&'a self, plural: &'a str) -> impl Iterator<Item = &'a Value> {
+    pub fn all<'a>(&'a self, plural: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
+        let kind = self.api.kinds().named(plural).unwrap();
+        self.api.all(&kind.resource())
+    }
+
+    /// A claim of the only namespace.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
         self.api
-            .objects
-            .iter()
-            .filter(move |(id, _)| id.0 == plural)
-            .map(|(_, object)| object)
+            .get(&Id::new("eniclaims.eniclaim.io", "shop", name))
     }
 
-    pub fn hash(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.trace.hash(&mut hasher);
-        hasher.finish()
+    /// A request of somebody who is not the operator.
+    pub fn request(&mut self, request: &Request) -> Answer {
+        let now = self.time();
+        self.api.call(request, now)
     }
 
-    fn roll(&mut self, sides: u64) -> u64 {
+    /// A request that must be granted.
+    pub fn must(&mut self, request: &Request) -> Value {
+        let answer = self.request(request);
+        assert!(answer.is_success(), "{request:?}: {answer:?}");
+        answer.body
+    }
+
+    /// Creates an object at the path of its collection.
+    pub fn create(&mut self, collection: &str, object: Value) -> Value {
+        self.must(&Request::new(Method::Post, collection, object))
+    }
+
+    /// Deletes an object, whether or not it is there.
+    pub fn delete(&mut self, id: &Id) {
+        let path = self.api.path(id).unwrap();
+        self.request(&Request::new(Method::Delete, &path, Value::Null));
+    }
+
+    /// A number below `sides`, by the seed.
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.die ^= self.die << 13;
         self.die ^= self.die >> 7;
         self.die ^= self.die << 17;
         self.die % sides
     }
 
-    fn note(&mut self, line: &str) {
+    /// Remembers a line for people, and all of it for the comparison of two runs.
+    pub fn note(&mut self, line: &str, body: &str) {
         let at = self.began.elapsed().as_millis();
-        self.trace.push(format!("{at:>7} {line}"));
-    }
-}
-
-/// What one operator is connected by. Cut, it swallows everything.
-#[derive(Clone)]
-struct Line {
-    world: World,
-    number: u64,
-}
-
-impl Line {
-    /// A call takes its time, drawn in the order of arrival; on a cut line it never comes back.
-    async fn travel(&self, what: &str, longest: u64) {
-        let latency = {
-            let mut state = self.world.lock();
-            if state.connected == self.number {
-                state.note(what);
-            }
-            state.roll(longest) + 1
-        };
-        sleep(Duration::from_millis(latency)).await;
-        self.hold().await;
+        let line = format!("{at:>7} {line}");
+        (&line, body).hash(&mut self.hasher);
+        self.trace.push(line);
     }
 
-    async fn hold(&self) {
-        let cut = self.world.lock().connected != self.number;
-        if cut {
-            std::future::pending::<()>().await;
+    /// Equal for two runs that are the same in every byte.
+    pub fn hash(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    /// How often the operator did what.
+    pub fn counts(&self) -> BTreeMap<&str, usize> {
+        let mut counts = BTreeMap::new();
+        for effect in &self.effects {
+            *counts.entry(effect.as_str()).or_default() += 1;
         }
+        counts
     }
 
-    /// An effect has happened: whether the operator still learns of it.
-    async fn happened(&self, what: String) {
-        let dies = {
-            let mut state = self.world.lock();
-            state.effects.push(what);
-            let dies = state.crash_after == Some(state.effects.len());
-            if dies {
-                state.connected += 1;
-                state.note("crash");
-            }
-            dies
-        };
-        if dies {
-            self.world.0.cut.notify_one();
-        }
-        self.hold().await;
+    /// What a person needs to understand a failure.
+    pub fn tail(&self) -> String {
+        let from = self.trace.len().saturating_sub(60);
+        let claims: Vec<&Value> = self.all("eniclaims").collect();
+        let claims = claims.iter().map(|claim| {
+            let mut claim = (*claim).clone();
+            json::remove(&mut claim, "metadata.managedFields");
+            format!("{claim:#}")
+        });
+        format!(
+            "{}\nclaims: {}\nleft in EC2: {:#?}",
+            self.trace[from..].join("\n"),
+            claims.collect::<Vec<_>>().join("\n"),
+            self.vpc.leaks().collect::<Vec<_>>()
+        )
     }
-}
-
-impl Endpoint for Line {
-    async fn answer(&self, form: String) -> Answer {
-        let action = form
-            .split('&')
-            .find_map(|p| p.strip_prefix("Action="))
-            .unwrap_or_default()
-            .to_owned();
-        self.travel(&format!("ec2 {action}"), 120).await;
-        let answer = {
-            let mut state = self.world.lock();
-            let now = state.now();
-            let answer = vpc_sim::protocol::answer(&mut state.vpc, &form, now);
-            assert_eq!(state.vpc.violations(), []);
-            if answer.status != 200 {
-                let line = format!("ec2 {action} -> {:?}", answer.error);
-                state.note(&line);
-            }
-            answer
-        };
-        if !action.starts_with("Describe") {
-            self.happened(action).await;
-        }
-        answer
-    }
-}
-
-type Reply = Response<UnsyncBoxBody<Bytes, io::Error>>;
-
-async fn serve(line: Line, request: Request<Body>) -> io::Result<Reply> {
-    let (parts, body) = request.into_parts();
-    let body = body.collect_bytes().await.map_err(io::Error::other)?;
-    let apply = parts
-        .headers
-        .get("content-type")
-        .is_some_and(|t| t.as_bytes().starts_with(b"application/apply-patch"));
-    let call = Call::parse(
-        parts.method,
-        parts.uri.path(),
-        parts.uri.query().unwrap_or_default(),
-        apply,
-        &body,
-    );
-    let watch = if call.is_watch() { " watch" } else { "" };
-    let what = format!("{} {}{watch}", call.method, parts.uri.path());
-    line.travel(&what, 20).await;
-    if call.is_watch() {
-        return Ok(follow(line, call));
-    }
-    let answer = {
-        let mut state = line.world.lock();
-        let stamp = state.stamp();
-        state.api.call(&call, &stamp)
-    };
-    line.world.changed();
-    let effect = call.is_write() && call.id.0 != "events";
-    if effect && answer.is_ok() {
-        line.happened(what).await;
-    }
-    let (status, body) = match answer {
-        Ok(object) => (200, object),
-        Err((code, reason)) => (
-            code.as_u16(),
-            json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "message": reason, "code": code.as_u16() }),
-        ),
-    };
-    let body = Full::new(Bytes::from(serde_json::to_vec(&body)?))
-        .map_err(|never| match never {})
-        .boxed_unsync();
-    Ok(Response::builder().status(status).body(body).unwrap())
-}
-
-/// A watch: everything since the version it was asked for, then everything that comes.
-fn follow(line: Line, call: Call) -> Reply {
-    let since = call
-        .query
-        .get("resourceVersion")
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(0_u64);
-    let frames = stream::unfold((line, call, since), |(line, call, since)| async move {
-        loop {
-            let shared = line.world.0.clone();
-            let change = shared.changed.notified();
-            line.hold().await;
-            let changes = line
-                .world
-                .lock()
-                .api
-                .changes(&call.id.0, &call.query, since);
-            let Some((last, _)) = changes.last() else {
-                change.await;
-                continue;
-            };
-            let last = *last;
-            let lines: Vec<String> = changes
-                .iter()
-                .map(|(_, change)| change.to_string())
-                .collect();
-            let lines = lines.join("\n") + "\n";
-            return Some((Ok(Frame::data(Bytes::from(lines))), (line, call, last)));
-        }
-    });
-    Response::new(StreamBody::new(frames).boxed_unsync())
 }

@@ -40,6 +40,17 @@ enum Command {
         #[arg(long, default_value_t = 3)]
         timeout: u64,
     },
+    /// Open a TCP connection and say nothing on it.
+    Connect {
+        /// Address and port of the server.
+        to: SocketAddr,
+        /// Local address to call from.
+        #[arg(long)]
+        from: Option<Ipv4Addr>,
+        /// Seconds to wait for the connection.
+        #[arg(long, default_value_t = 3)]
+        timeout: u64,
+    },
     /// Get a page over and over, each time on a new connection, until ended; print a line for each failure.
     Watch {
         /// Address and port of the server.
@@ -82,6 +93,11 @@ fn run(command: &Command) -> anyhow::Result<()> {
             timeout,
         } => {
             print!("{}", get(*to, path, *from, Duration::from_secs(*timeout))?);
+            Ok(())
+        }
+        Command::Connect { to, from, timeout } => {
+            connect(*to, *from, Duration::from_secs(*timeout))?;
+            println!("connected");
             Ok(())
         }
         Command::Watch { to, from } => loop {
@@ -138,18 +154,22 @@ fn read_request(stream: &mut TcpStream) {
     }
 }
 
+fn connect(to: SocketAddr, from: Option<Ipv4Addr>, timeout: Duration) -> anyhow::Result<TcpStream> {
+    match from {
+        Some(from) => raw::connect_from(IpAddr::V4(from), to, timeout),
+        None => {
+            TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))
+        }
+    }
+}
+
 fn get(
     to: SocketAddr,
     path: &str,
     from: Option<Ipv4Addr>,
     timeout: Duration,
 ) -> anyhow::Result<String> {
-    let mut stream = match from {
-        Some(from) => raw::connect_from(IpAddr::V4(from), to, timeout)?,
-        None => {
-            TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))?
-        }
-    };
+    let mut stream = connect(to, from, timeout)?;
     stream.set_read_timeout(Some(timeout))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;

@@ -30,6 +30,21 @@ impl World {
         Ok(found)
     }
 
+    /// Pids of the containers of one pod that run a program of this name.
+    pub fn pids_of_pod(&self, program: &str, pod_uid: &str) -> anyhow::Result<Vec<i32>> {
+        let mut pids = self.pids_of(program)?;
+        pids.retain(|pid| {
+            let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            group.contains(&format!("pod{pod_uid}"))
+        });
+        Ok(pids)
+    }
+
+    /// Sends a signal to one process.
+    pub fn signal(&self, pid: i32, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(Pid::from_raw(pid).context("pid 0")?, signal)?)
+    }
+
     /// Sends SIGKILL to every container process of this name, and fails when there is none.
     pub fn kill(&self, program: &str) -> anyhow::Result<()> {
         let pids = self.pids_of(program)?;
@@ -37,7 +52,7 @@ impl World {
             bail!("no {program} runs");
         }
         for pid in pids {
-            kill_process(Pid::from_raw(pid).context("pid 0")?, Signal::KILL)?;
+            self.signal(pid, Signal::KILL)?;
         }
         Ok(())
     }

@@ -3,28 +3,26 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
-use e2e::world::World;
+use e2e::world::Space;
 
-use super::super::{class, on, pod};
+use super::makers::{asking, class, on, pod};
 
 /// Ten pods over two nodes: ten ENIs, ten addresses, one Create and one Attach each.
-pub fn ten_pods(world: &World) -> anyhow::Result<()> {
-    world.apply(&class("app"))?;
+pub fn ten_pods(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
     let before = (
-        world.calls("CreateNetworkInterface")?.len(),
-        world.calls("AttachNetworkInterface")?.len(),
+        space.world.calls("CreateNetworkInterface")?.len(),
+        space.world.calls("AttachNetworkInterface")?.len(),
     );
     let names: Vec<String> = (0..10).map(|n| format!("many-{n}")).collect();
     for (n, name) in names.iter().enumerate() {
-        world.apply(&on(
-            pod(name, Some("app")),
-            &world.cluster.node(n % 2).name(),
-        ))?;
+        let node = space.world.cluster.node(n % 2).name();
+        space.apply(&on(asking(pod(name), space.name()), &node))?;
     }
     for name in &names {
-        world.await_ready(name)?;
+        space.await_ready(name)?;
     }
-    let claims = world.claims()?;
+    let claims = space.claims()?;
     let distinct = |path: &str| {
         claims
             .iter()
@@ -44,9 +42,13 @@ pub fn ten_pods(world: &World) -> anyhow::Result<()> {
     );
     ensure!(distinct("/status/nodeName") == 2, "not on two nodes");
     ensure!(
-        world.calls("CreateNetworkInterface")?.len() == before.0 + 10,
+        space.world.calls("CreateNetworkInterface")?.len() == before.0 + 10,
         "not one Create for each pod"
     );
+    ensure!(
+        space.world.calls("AttachNetworkInterface")?.len() == before.1 + 10,
+        "not one Attach for each pod"
+    );
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    world.delete_pods(&names)
+    space.delete_pods(&names)
 }

@@ -1,71 +1,90 @@
 //! What the API server itself says: refused objects, explained fields.
 
 use anyhow::{Context, bail, ensure};
-use e2e::world::{SYSTEM, World};
-use serde_json::Value;
+use e2e::world::Space;
+use serde_json::{Value, json};
+
+use super::makers::class;
 
 /// The objects that crds/tests evaluates locally, sent to a real API server.
-pub fn rules(world: &World) -> anyhow::Result<()> {
+pub fn rules(space: &Space) -> anyhow::Result<()> {
     // The operator deletes a claim whose pod does not exist; here only the API server's word counts.
-    operators(world, 0)?;
+    let replicas = space.stop_operator()?;
     let cases: Vec<Value> =
         serde_saphyr::from_str(include_str!("../../../../crds/tests/rules.yaml"))?;
-    let judged = cases.iter().try_for_each(|case| judge(world, case));
-    world.kubectl(&["delete", "eniclaims", "--all", "--timeout=30s"])?;
-    operators(world, 1)?;
+    let judged = cases.iter().try_for_each(|case| judge(space, case));
+    space.kubectl(&["delete", "eniclaims", "--all", "--timeout=30s"])?;
+    space.start_operator(replicas)?;
     judged
 }
 
-fn operators(world: &World, replicas: usize) -> anyhow::Result<()> {
-    let replicas = format!("--replicas={replicas}");
-    let scale = ["-n", SYSTEM, "scale", "deployment/eniclaim-operator"];
-    world.kubectl(&[&scale[..], &[&replicas]].concat())?;
-    world.await_rollout("deployment/eniclaim-operator")
-}
-
-fn judge(world: &World, case: &Value) -> anyhow::Result<()> {
+fn judge(space: &Space, case: &Value) -> anyhow::Result<()> {
     let says = case["says"].as_str().unwrap_or_default();
+    let object = |name: &str| without_namespace(&case[name]);
+    let (accepted, refused) = (object("accepted"), object("refused"));
     // A status is written only to an object that is there, by its subresource; an apply leaves it out.
-    let of_status = case["accepted"]["status"].is_object();
-    if let Some(before) = case
-        .get("before")
-        .or(of_status.then_some(&case["accepted"]))
-    {
-        world.apply(before)?;
+    let of_status = accepted["status"].is_object();
+    if case.get("before").is_some() {
+        space.apply(&object("before"))?;
+    } else if of_status {
+        space.apply(&accepted)?;
     }
     if case["before"]["status"].is_object() {
-        send(world, &case["before"], &["replace", "--subresource=status"])?;
+        space.send(&["replace", "--subresource=status"], &object("before"))?;
     }
     let verb: &[&str] = if of_status {
         &["replace", "--subresource=status", "--dry-run=server"]
     } else {
         &["apply", "--dry-run=server"]
     };
-    send(world, &case["accepted"], verb).with_context(|| format!("{says}: the accepted object"))?;
-    match send(world, &case["refused"], verb) {
-        Ok(()) => bail!("{says}: the API server took the refused object"),
-        Err(error) => ensure!(
-            format!("{error:#}").contains(says),
-            "{says}: the API server said {error:#}"
-        ),
-    }
+    space
+        .send(verb, &accepted)
+        .with_context(|| format!("{says}: the accepted object"))?;
+    is_refused(space, verb, &refused, says)?;
     // The next case begins with a status of its own.
     if of_status {
-        send(world, &case["accepted"], &["delete"])?;
+        space.send(&["delete"], &accepted)?;
     }
     Ok(())
 }
 
-fn send(world: &World, object: &Value, verb: &[&str]) -> anyhow::Result<()> {
-    let file = world.cluster.state_dir().join("judged.json");
-    std::fs::write(&file, object.to_string())?;
-    let file = e2e::world::text(&file);
-    world.kubectl(&[verb, &["-f", &*file]].concat()).map(|_| ())
+/// kubectl wants no namespace in an object but the one that it is given.
+fn without_namespace(object: &Value) -> Value {
+    let mut object = object.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        metadata.remove("namespace");
+    }
+    object
+}
+
+fn is_refused(space: &Space, verb: &[&str], object: &Value, says: &str) -> anyhow::Result<()> {
+    let Err(error) = space.send(verb, object) else {
+        bail!("{says}: the API server took {object}");
+    };
+    ensure!(
+        format!("{error:#}").contains(says),
+        "{says}: the API server said {error:#}"
+    );
+    Ok(())
+}
+
+/// Names that every network namespace has, or that sysctl(8) takes for all interfaces, cannot be an ENI's.
+pub fn reserved_interface_names(space: &Space) -> anyhow::Result<()> {
+    let named = |name: &str| {
+        let mut class = class(space);
+        class["spec"]["interface"] = json!({"name": name});
+        class
+    };
+    space.dry_run(&named("eni1"))?;
+    for name in ["eth0", "lo", "all", "default"] {
+        is_refused(space, &["apply", "--dry-run=server"], &named(name), name)?;
+    }
+    Ok(())
 }
 
 /// `kubectl explain` has a sentence for every field.
-pub fn explain(world: &World) -> anyhow::Result<()> {
-    let said = world.kubectl(&["explain", "eniclaim.status"])?;
+pub fn explain(space: &Space) -> anyhow::Result<()> {
+    let said = space.kubectl(&["explain", "eniclaim.status"])?;
     for field in [
         "phase",
         "nodeName",
@@ -91,16 +110,16 @@ pub fn explain(world: &World) -> anyhow::Result<()> {
 }
 
 /// A wrong value is refused by the chart's schema, before anything is installed.
-pub fn chart_values(world: &World) -> anyhow::Result<()> {
+pub fn chart_values(space: &Space) -> anyhow::Result<()> {
     for (value, says) in [
         ("aws.region=Frankfurt", "region"),
         ("agent.httpPort=0", "httpPort"),
         ("operatr.x=1", "operatr"),
     ] {
-        let refused = world.helm(&[
+        let refused = space.world.helm(&[
             "template",
             "eniclaim",
-            &world.chart("eniclaim"),
+            &space.world.chart("eniclaim"),
             "--set",
             value,
         ]);

@@ -1,52 +1,64 @@
 //! The main job: one labelled pod, from nothing to nothing.
 
 use anyhow::{Context, ensure};
-use e2e::world::{PEER, PORT, World};
-use serde_json::Value;
+use e2e::world::{PEER, PORT, Space};
+use serde_json::{Value, json};
 
-/// Ready, its own interface, its own security group, its primary network as before, no metadata, and all gone afterwards.
-pub fn one_pod(world: &World) -> anyhow::Result<()> {
-    world.kubectl(&[
-        "apply",
-        "-f",
-        &world.example("class.yaml"),
-        "-f",
-        &world.example("pod.yaml"),
-        "-f",
-        &world.example("plain-pod.yaml"),
-    ])?;
-    world.await_ready("web")?;
-    let claim = world.claim_of("web")?;
+use super::makers::{asking, class, pod};
+
+/// The instance metadata service.
+const METADATA: &str = "169.254.169.254:80";
+
+/// Ready, its own interface, its own security group, its primary network as before, and all gone afterwards.
+pub fn one_pod(space: &Space) -> anyhow::Result<()> {
+    let created = space.world.calls("CreateNetworkInterface")?.len();
+    apply_examples(space)?;
+    space.await_ready("web")?;
+    let claim = space.claim_of("web")?;
     let (mac, address) = (
         claim["status"]["eni"]["mac"].clone(),
-        world.eni_address("web")?,
+        space.eni_address("web")?,
     );
-    link_is_in_the_pod(world, &mac, &address)?;
+    link_is_in_the_pod(space, &mac, &address)?;
     let peer = format!("{PEER}:{PORT}");
-    let answer = world.exec("web", &["/probe", "get", &peer, "--from", &address])?;
+    let answer = space.exec("web", &["/probe", "get", &peer, "--from", &address])?;
     ensure!(
         answer == format!("hello {address}\n"),
         "the peer saw {answer:?}, not the ENI's address {address}"
     );
-    let plain = world.exec("plain", &["/probe", "get", &peer, "--timeout", "2"]);
+    let plain = space.exec("plain", &["/probe", "get", &peer, "--timeout", "2"]);
     ensure!(
         plain.is_err(),
         "the peer let in a pod without the security group"
     );
-    metadata_is_blocked(world, &address)?;
     ensure!(
         claim["status"]["device"]["ifName"] == "eni0" && claim["status"]["nodeName"].is_string(),
         "claim: {claim:#}"
     );
     ensure!(
-        world.calls("CreateNetworkInterface")?.len() == 1,
+        space.world.calls("CreateNetworkInterface")?.len() == created + 1,
         "more than one Create for one pod"
     );
-    world.delete_pods(&["web", "plain"])
+    space.delete_pods(&["web", "plain"])
 }
 
-fn link_is_in_the_pod(world: &World, mac: &Value, address: &str) -> anyhow::Result<()> {
-    let links = world.exec("web", &["/bin/ip", "address", "show", "eni0"])?;
+/// The objects of docs/examples, in this namespace.
+fn apply_examples(space: &Space) -> anyhow::Result<()> {
+    for name in ["class.yaml", "pod.yaml", "plain-pod.yaml"] {
+        space.kubectl(&["apply", "-f", &space.world.example(name)])?;
+    }
+    space.owns_class("app");
+    let here = json!({"spec": {"namespaceSelector": {"matchLabels": {
+        "kubernetes.io/metadata.name": space.name(),
+    }}}});
+    let patch = ["patch", "eniclass", "app", "--type=merge", "-p"];
+    space
+        .kubectl(&[&patch[..], &[&here.to_string()]].concat())
+        .map(drop)
+}
+
+fn link_is_in_the_pod(space: &Space, mac: &Value, address: &str) -> anyhow::Result<()> {
+    let links = space.exec("web", &["/bin/ip", "address", "show", "eni0"])?;
     ensure!(
         links.contains(mac.as_str().context("no MAC")?) && links.contains(&format!("{address}/32")),
         "eni0: {links}"
@@ -54,43 +66,61 @@ fn link_is_in_the_pod(world: &World, mac: &Value, address: &str) -> anyhow::Resu
     Ok(())
 }
 
-fn metadata_is_blocked(world: &World, address: &str) -> anyhow::Result<()> {
-    let plain = world.exec(
-        "web",
-        &[
-            "/probe",
-            "get",
-            "169.254.169.254:80",
-            "--from",
-            address,
-            "--timeout",
-            "2",
-        ],
-    );
-    ensure!(
-        plain.is_err(),
-        "the metadata service answered a kernel socket"
-    );
-    let raw = world.exec("web", &["/probe", "raw-metadata", "--gateway", "10.0.1.1"]);
-    let said = raw
+/// The instance metadata service: no connection, be it by the ENI, by the primary network or by a raw frame; and where
+/// the class allows it, a connection and an answer, without which the refusals would prove nothing.
+pub fn metadata(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
+    let mut open = class(space);
+    let allowing = format!("{}-open", space.name());
+    open["metadata"]["name"] = json!(allowing);
+    open["spec"]["interface"] = json!({"instanceMetadata": "Allowed"});
+    space.apply(&open)?;
+    space.apply(&asking(pod("blocked"), space.name()))?;
+    space.apply(&asking(pod("allowed"), &allowing))?;
+    space.await_ready("blocked")?;
+    space.await_ready("allowed")?;
+
+    let address = space.eni_address("allowed")?;
+    connect(space, "allowed", &["--from", &address])?;
+    raw(space, "allowed")?;
+
+    let address = space.eni_address("blocked")?;
+    for from in [&["--from", address.as_str()][..], &[]] {
+        let connected = connect(space, "blocked", from);
+        let said = connected.err().context("metadata took a connection")?;
+        ensure!(
+            format!("{said:#}").contains("connect"),
+            "the probe itself failed: {said:#}"
+        );
+    }
+    let said = raw(space, "blocked")
         .err()
-        .context("the metadata service answered a raw socket")?
+        .context("the metadata service answered a raw frame")?
         .to_string();
     ensure!(
         said.contains("did not answer a raw frame") || said.contains("send on eni0"),
         "the raw probe itself failed: {said}"
     );
-    Ok(())
+    space.delete_pods(&["blocked", "allowed"])
+}
+
+fn connect(space: &Space, pod: &str, from: &[&str]) -> anyhow::Result<String> {
+    let command = ["/probe", "connect", METADATA, "--timeout", "2"];
+    space.exec(pod, &[&command, from].concat())
+}
+
+fn raw(space: &Space, pod: &str) -> anyhow::Result<String> {
+    space.exec(pod, &["/probe", "raw-metadata", "--gateway", "10.0.1.1"])
 }
 
 /// The plugin passes a pod without the annotation through without any socket: seen by strace on the node.
-pub fn pass_through(world: &World) -> anyhow::Result<()> {
+pub fn pass_through(space: &Space) -> anyhow::Result<()> {
     let input = r#"{"cniVersion":"1.1.0","name":"pods","type":"eniclaim","prevResult":{"cniVersion":"1.1.0","interfaces":[],"ips":[]}}"#;
     let command = format!(
         "printf '%s' '{input}' | CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/none CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin \
          strace -f -o /run/trace /opt/cni/bin/eniclaim && cat /run/trace"
     );
-    let seen = world.cluster.node(0).exec(&["sh", "-c", &command])?;
+    let seen = space.world.cluster.node(0).exec(&["sh", "-c", &command])?;
     let seen = String::from_utf8_lossy(&seen.stdout).into_owned();
     ensure!(
         seen.contains("\"cniVersion\":\"1.1.0\"") && seen.contains("execve("),

@@ -15,7 +15,7 @@ use crate::{
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Object, Order, Read, StatusWrite, Target, Topic},
-    reason::{Note, Reason},
+    reason::{Note, Reason, Tone},
     request::Shape,
     seen::{Backoff, EniSeen, Seen, Sends, SubnetSeen},
     status::{Weight, after, weight},
@@ -24,8 +24,10 @@ use crate::{
 
 /// How long a direct read of a pod without our label counts.
 const POD_READ: i64 = MINUTE;
-/// A status whose reason changed is written when that lasts; one whose words changed, later.
+/// A status whose reason changed is written when that lasts: soon where somebody may have to act, later where it is progress;
+/// one whose words changed, later still.
 const REASON_LASTS: i64 = 3 * SECOND / 2;
+const PROGRESS_LASTS: i64 = 5 * SECOND;
 const WORDS_LAST: i64 = 30 * SECOND;
 
 impl Fleet {
@@ -127,7 +129,12 @@ impl Fleet {
             }
             Some(Act::ReadPod) => self.read_pod(claim, now, orders),
             Some(Act::Effect(_)) | None => {
-                self.write_prose(claim, weight, decision.status, now, orders);
+                let lasts = match (weight, decision.note.reason.tone()) {
+                    (Weight::Words, _) => WORDS_LAST,
+                    (_, Tone::Silent) => PROGRESS_LASTS,
+                    (_, Tone::Normal | Tone::Warning) => REASON_LASTS,
+                };
+                self.write_prose(claim, weight, decision.status, lasts, now, orders);
             }
         }
     }
@@ -138,17 +145,14 @@ impl Fleet {
         claim: &Claim,
         weight: Weight,
         status: api::ClaimStatus,
+        lasts: i64,
         now: Time,
         orders: &mut Vec<Order>,
     ) {
-        let lasts = match weight {
-            Weight::Same => {
-                self.work.prose_since.remove(&claim.key);
-                return;
-            }
-            Weight::Words => WORDS_LAST,
-            Weight::Reason | Weight::Facts => REASON_LASTS,
-        };
+        if weight == Weight::Same {
+            self.work.prose_since.remove(&claim.key);
+            return;
+        }
         let since = *self
             .work
             .prose_since
@@ -337,11 +341,7 @@ impl Fleet {
     }
 
     /// The claim's ENI, and another one that carries its tag.
-    fn eni_of(
-        &self,
-        claim: &Claim,
-        cluster: &Cluster,
-    ) -> (EniSeen, Option<api::id::EniId>) {
+    fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
         let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
         match &claim.status.eni {
             Some(eni) => {

@@ -148,6 +148,10 @@ impl Fleet {
     /// An object that this version cannot read is told on the object.
     pub(super) fn learn_unreadable(&mut self, object: Unreadable, _: Time) {
         let Unreadable { about, error } = object;
+        if let About::Claim(key, _) = &about {
+            self.watched.unreadable.insert(key.clone());
+            self.watched.unreadable_since.insert(key.clone());
+        }
         let message = format!(
             "this version of the operator cannot read the object and passes it over: {error}; correct it, or update the operator"
         );

@@ -71,8 +71,7 @@ impl Fleet {
             while self.work.call_at(action, now).is_none() {
                 let (agenda, busy) = (&self.work.agenda, &self.work.busy);
                 let is_ready = |t: &Target| !agenda.is_marked(t) && !busy.contains_key(t);
-                let Some((target, effect)) = self.work.queues.take(action, is_ready)
-                else {
+                let Some((target, effect)) = self.work.queues.take(action, is_ready) else {
                     break;
                 };
                 if self.work.budget.take(action, now) {

@@ -19,7 +19,10 @@ impl Fleet {
     pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Claim>) {
         match change {
             Change::All(claims) => {
-                let stay: BTreeSet<&Key> = claims.iter().map(|claim| &claim.key).collect();
+                // Unreadable ones are reported just before their list: what is known of them stays.
+                self.watched.unreadable = std::mem::take(&mut self.watched.unreadable_since);
+                let readable = claims.iter().map(|claim| &claim.key);
+                let stay: BTreeSet<&Key> = readable.chain(&self.watched.unreadable).collect();
                 let gone: Vec<Key> = self
                     .watched
                     .claims
@@ -37,6 +40,7 @@ impl Fleet {
                 self.complete(List::Claims, true);
             }
             Change::Set(claim) => {
+                self.readable(&claim.key);
                 let overtaken = self.watched.claims.get(&claim.key).is_some_and(|held| {
                     held.source == Source::OwnWrite
                         && held.claim.version.is_newer_than(&claim.version)
@@ -46,11 +50,17 @@ impl Fleet {
                 }
             }
             Change::Gone((key, uid)) => {
+                self.readable(&key);
                 if self.watched.claim(&key).is_some_and(|c| c.uid == uid) {
                     self.forget_claim(&key);
                 }
             }
         }
+    }
+
+    fn readable(&mut self, key: &Key) {
+        self.watched.unreadable.remove(key);
+        self.watched.unreadable_since.remove(key);
     }
 
     /// The answer to a write of ours.

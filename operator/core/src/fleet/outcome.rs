@@ -23,7 +23,8 @@ impl Fleet {
         match outcome {
             // The watch has shown meanwhile that the claim is gone: the answer must not bring it back.
             Outcome::Claim(claim)
-                if matches!(target, Target::Claim(_)) && self.watched.claim(&claim.key).is_none() => {}
+                if matches!(target, Target::Claim(_))
+                    && self.watched.claim(&claim.key).is_none() => {}
             Outcome::Claim(claim) => self.learn_written(*claim),
             Outcome::ClaimGone => self.learn_gone(&target, now),
             Outcome::Report(report) => {

@@ -53,6 +53,10 @@ impl Fleet {
         if self.settings.sweep == SweepMode::Off || self.work.until(now).is_none() {
             return;
         }
+        // What a claim that cannot be read owns is not known.
+        if !self.watched.unreadable.is_empty() {
+            return;
+        }
         let due: Vec<EniId> = self
             .cloud
             .unowned

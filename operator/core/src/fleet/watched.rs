@@ -49,6 +49,10 @@ pub(super) struct Watched {
     pub(super) classes: BTreeMap<ClassName, Class>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
+    /// Claims that this version cannot read: they exist, and own what they own.
+    pub(super) unreadable: BTreeSet<Key>,
+    /// Those of them that were reported since the last list: the next one has only these.
+    pub(super) unreadable_since: BTreeSet<Key>,
 }
 
 /// What a direct read said of a pod that no watch shows.

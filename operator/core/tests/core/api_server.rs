@@ -64,7 +64,9 @@ impl Store {
     }
 
     pub fn lists(&self) -> Vec<Fact> {
-        let mut facts = vec![
+        // What cannot be read is told before its list.
+        let mut facts: Vec<Fact> = self.unreadable.iter().cloned().map(Fact::Unreadable).collect();
+        facts.extend([
             Fact::Namespaces(Change::All(self.namespaces.values().cloned().collect())),
             Fact::Classes(Change::All(self.classes.values().cloned().collect())),
             Fact::Pods(Change::All(self.labelled())),
@@ -72,8 +74,7 @@ impl Store {
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),
             Fact::Reports(Change::All(self.reports.values().cloned().collect())),
             Fact::Claims(Change::All(self.claims.values().cloned().collect())),
-        ];
-        facts.extend(self.unreadable.iter().cloned().map(Fact::Unreadable));
+        ]);
         facts
     }
 
@@ -111,7 +112,10 @@ impl World {
             Object::Report { node, status } => self.write_report(&node, *status),
             Object::Node { node, patch } => self.patch_node(&node, patch),
         };
-        if !matches!(outcome, Outcome::NotWritten | Outcome::Conflict | Outcome::ClaimGone) {
+        if !matches!(
+            outcome,
+            Outcome::NotWritten | Outcome::Conflict | Outcome::ClaimGone
+        ) {
             self.log.writes.push((self.now, kind, about));
         }
         outcome
@@ -209,7 +213,9 @@ impl World {
 
     pub fn put_report(&mut self, mut report: NodeReport) -> NodeReport {
         report.version = self.store.next_version();
-        self.store.reports.insert(report.name.clone(), report.clone());
+        self.store
+            .reports
+            .insert(report.name.clone(), report.clone());
         self.show(&Fact::Reports(set(&report)));
         report
     }

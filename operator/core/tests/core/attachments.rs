@@ -15,7 +15,15 @@ fn an_eni_that_attaches_for_too_long_goes_into_another_slot() {
     world.vpc.delays.attach_ms = 10_000_000;
     world.add_pod("web", "n1");
     world.until(20 * SECOND, "an Attach", |w| w.calls(ATTACH) == 1);
-    let slot = |w: &World| w.claim_of("web").unwrap().status.attachment.as_ref().unwrap().slot;
+    let slot = |w: &World| {
+        w.claim_of("web")
+            .unwrap()
+            .status
+            .attachment
+            .as_ref()
+            .unwrap()
+            .slot
+    };
     let first = slot(&world);
     world.run(85 * SECOND);
     assert_eq!(world.told(Reason::AttachStuck), 0);
@@ -33,15 +41,32 @@ fn an_eni_that_detaches_for_too_long_is_told_with_the_way_out() {
     let mut world = World::new();
     world.ready("web", "n1");
     world.vpc.delays.detach_ms = 10_000_000;
-    let id = world.claim_of("web").unwrap().status.attachment_id().unwrap().clone();
+    let id = world
+        .claim_of("web")
+        .unwrap()
+        .status
+        .attachment_id()
+        .unwrap()
+        .clone();
     let key = world.claim_of("web").unwrap().key.clone();
     world.remove_pod("web");
     world.run(4 * MINUTE);
     assert_eq!(world.told(Reason::DetachStuck), 0);
     world.run(2 * MINUTE);
     assert_eq!(world.told(Reason::DetachStuck), 1);
-    let event = world.log.events.iter().find(|(_, e)| e.note.reason == Reason::DetachStuck);
-    assert!(event.unwrap().1.note.message.contains(&format!("eniclaim.io/force-detach={id}")));
+    let event = world
+        .log
+        .events
+        .iter()
+        .find(|(_, e)| e.note.reason == Reason::DetachStuck);
+    assert!(
+        event
+            .unwrap()
+            .1
+            .note
+            .message
+            .contains(&format!("eniclaim.io/force-detach={id}"))
+    );
     assert_eq!(world.calls(DETACH), 1, "never by force on its own");
     let stuck = world.store.nodes[&"n1".into()].published;
     assert_eq!(stuck, (Some(1), Some(1)), "a stuck slot is taken off");
@@ -60,7 +85,9 @@ fn force_is_used_by_itself_only_where_nothing_runs_any_more() {
     world.remove_pod("web");
     world.run(50 * SECOND);
     assert_eq!(world.calls(DETACH), 1);
-    world.until(40 * SECOND, "by force after a minute", |w| w.store.claims.is_empty());
+    world.until(40 * SECOND, "by force after a minute", |w| {
+        w.store.claims.is_empty()
+    });
     assert_eq!(world.calls(DETACH), 2);
     world.rest();
 }
@@ -70,12 +97,20 @@ fn an_eni_is_forgotten_on_a_persons_word_and_told() {
     let mut world = World::new();
     world.ready("web", "n1");
     world.agents.away.insert("n1".into());
-    let (eni, key) = (world.eni_of("web"), world.claim_of("web").unwrap().key.clone());
+    let (eni, key) = (
+        world.eni_of("web"),
+        world.claim_of("web").unwrap().key.clone(),
+    );
     world.remove_pod("web");
     world.run(MINUTE);
-    world.change_claim(&key, |claim| claim.force_forget = Some("eni-00000000000000099".parse().unwrap()));
+    world.change_claim(&key, |claim| {
+        claim.force_forget = Some("eni-00000000000000099".parse().unwrap())
+    });
     world.run(MINUTE);
-    assert!(world.store.claims.contains_key(&key), "another ENI's name forgets nothing");
+    assert!(
+        world.store.claims.contains_key(&key),
+        "another ENI's name forgets nothing"
+    );
     world.change_claim(&key, |claim| claim.force_forget = eni);
     world.until(5 * SECOND, "it goes", |w| w.store.claims.is_empty());
     assert_eq!(world.told(Reason::Forgotten), 1);
@@ -89,7 +124,12 @@ fn an_eni_of_a_pod_is_marked_to_go_with_its_instance_once() {
     world.rest();
     assert_eq!(world.calls(Action::ModifyNetworkInterfaceAttribute), 1);
     let eni = world.eni_of("web").unwrap();
-    let attachment = world.vpc.eni(&eni.as_str().into()).unwrap().attachment().unwrap();
+    let attachment = world
+        .vpc
+        .eni(&eni.as_str().into())
+        .unwrap()
+        .attachment()
+        .unwrap();
     assert!(attachment.delete_on_termination);
     world.crash(0);
     world.rest();
@@ -108,7 +148,11 @@ fn an_instance_that_is_shutting_down_is_left_to_ec2() {
     world.set_health("n1", NodeHealth::NotReady);
     world.remove_pod("web");
     world.until(3 * MINUTE, "it goes", |w| w.store.claims.is_empty());
-    assert_eq!(world.calls(DETACH), 0, "a Detach would make EC2 forget the mark");
+    assert_eq!(
+        world.calls(DETACH),
+        0,
+        "a Detach would make EC2 forget the mark"
+    );
     assert_eq!(world.made(), []);
 }
 
@@ -118,9 +162,19 @@ fn the_class_is_followed_until_the_device_is_in_the_pod() {
     world.agents.away.insert("n1".into());
     world.add_pod("web", "n1");
     world.run(20 * SECOND);
-    let name = |w: &World| w.claim_of("web").unwrap().status.interface.clone().unwrap().name;
+    let name = |w: &World| {
+        w.claim_of("web")
+            .unwrap()
+            .status
+            .interface
+            .clone()
+            .unwrap()
+            .name
+    };
     world.set_class(|class| class.interface.name = "net1".parse::<InterfaceName>().unwrap());
-    world.until(5 * SECOND, "the edited class is followed", |w| name(w).as_str() == "net1");
+    world.until(5 * SECOND, "the edited class is followed", |w| {
+        name(w).as_str() == "net1"
+    });
     world.agents.away.clear();
     world.stir();
     world.until(5 * SECOND, "ready", |w| w.is_ready("web"));
@@ -134,7 +188,10 @@ fn the_class_is_followed_until_the_device_is_in_the_pod() {
 fn nothing_is_begun_for_a_pod_that_is_being_deleted() {
     let mut world = World::new();
     let pod = world.a_pod("web", "n1");
-    world.put_pod(operator_core::cluster::Pod { deleting: true, ..pod });
+    world.put_pod(operator_core::cluster::Pod {
+        deleting: true,
+        ..pod
+    });
     world.run(LONG);
     assert!(world.store.claims.is_empty());
     world.clear();
@@ -143,11 +200,20 @@ fn nothing_is_begun_for_a_pod_that_is_being_deleted() {
         let mut world = World::new();
         world.add_pod("web", "n1");
         world.run(wait);
-        let before = (world.calls(Action::CreateNetworkInterface), world.calls(ATTACH));
+        let before = (
+            world.calls(Action::CreateNetworkInterface),
+            world.calls(ATTACH),
+        );
         world.change_pod("web", |pod| pod.deleting = true);
         world.run(LONG);
-        let after = (world.calls(Action::CreateNetworkInterface), world.calls(ATTACH));
-        assert!(after.0 + after.1 <= before.0 + before.1 + 1, "{before:?} {after:?}");
+        let after = (
+            world.calls(Action::CreateNetworkInterface),
+            world.calls(ATTACH),
+        );
+        assert!(
+            after.0 + after.1 <= before.0 + before.1 + 1,
+            "{before:?} {after:?}"
+        );
         world.clear();
     }
 }
@@ -157,7 +223,9 @@ fn a_delete_whose_answer_was_lost_is_settled_within_seconds() {
     let mut world = World::new();
     world.ready("web", "n1");
     world.run(10 * SECOND);
-    world.script.once(Action::DeleteNetworkInterface, Verdict::LoseReply);
+    world
+        .script
+        .once(Action::DeleteNetworkInterface, Verdict::LoseReply);
     world.remove_pod("web");
     world.until(40 * SECOND, "it goes", |w| w.store.claims.is_empty());
     world.rest();
@@ -165,7 +233,12 @@ fn a_delete_whose_answer_was_lost_is_settled_within_seconds() {
 
 #[test]
 fn an_attach_whose_answer_was_lost_is_found_and_not_repeated_for_ever() {
-    for verdict in [Verdict::LoseReply, Verdict::LoseCall, Verdict::Late(5_000), Verdict::SlowReply(4_000)] {
+    for verdict in [
+        Verdict::LoseReply,
+        Verdict::LoseCall,
+        Verdict::Late(5_000),
+        Verdict::SlowReply(4_000),
+    ] {
         for gone in [false, true] {
             let mut world = World::new();
             world.script.once(ATTACH, verdict.clone());
@@ -221,8 +294,13 @@ fn an_eni_with_a_claims_tag_and_another_clusters_is_neither_adopted_nor_deleted(
         .into(),
         client_token: None,
     }));
-    world.script.once(Action::CreateNetworkInterface, Verdict::LoseCall);
-    world.script.once(Action::CreateNetworkInterface, Verdict::Refuse("UnauthorizedOperation", "no", 403));
+    world
+        .script
+        .once(Action::CreateNetworkInterface, Verdict::LoseCall);
+    world.script.once(
+        Action::CreateNetworkInterface,
+        Verdict::Refuse("UnauthorizedOperation", "no", 403),
+    );
     world.until(3 * MINUTE, "ready", |w| w.is_ready("web"));
     world.remove_pod("web");
     world.rest();
@@ -260,9 +338,17 @@ fn a_full_node_waits_for_the_eni_that_leaves_it_and_names_it() {
     world.remove_pod("a");
     world.add_pod("c", "n1");
     world.run(4 * SECOND);
-    let event = world.log.events.iter().find(|(_, e)| e.note.reason == Reason::WaitingForSlot);
+    let event = world
+        .log
+        .events
+        .iter()
+        .find(|(_, e)| e.note.reason == Reason::WaitingForSlot);
     assert!(event.unwrap().1.note.message.contains(&eni));
-    assert_eq!(world.store.nodes[&"n1".into()].published, (Some(2), Some(2)), "detaching counts");
+    assert_eq!(
+        world.store.nodes[&"n1".into()].published,
+        (Some(2), Some(2)),
+        "detaching counts"
+    );
     world.until(20 * SECOND, "its slot", |w| w.is_ready("c"));
     world.rest();
     world.clear();

@@ -1,10 +1,6 @@
 //! Creating: whatever EC2 answers or does not, one ENI and none left behind.
 
-use operator_core::{
-    Reason, SECOND,
-    claim::Claim,
-    order::Action,
-};
+use operator_core::{Reason, SECOND, claim::Claim, order::Action};
 use vpc::world as aws;
 
 use super::{ec2::Verdict, story::LONG, world::World};
@@ -100,9 +96,17 @@ fn a_claim_that_is_deleted_with_a_create_unresolved_never_creates_again() {
 
 #[test]
 fn an_ec2_answer_that_no_table_lists_takes_the_edited_class() {
-    for (code, status) in [("InvalidParameter", 400), ("SomethingNew", 400), ("SomethingNew", 403), ("InvalidSubnet", 400)] {
+    for (code, status) in [
+        ("InvalidParameter", 400),
+        ("SomethingNew", 400),
+        ("SomethingNew", 403),
+        ("InvalidSubnet", 400),
+    ] {
         let mut world = World::new();
-        world.script.always.insert(CREATE, Verdict::Refuse(code, "no", status));
+        world
+            .script
+            .always
+            .insert(CREATE, Verdict::Refuse(code, "no", status));
         world.add_pod("web", "n1");
         world.run(120_000);
         assert!(!world.is_ready("web"));
@@ -120,9 +124,17 @@ fn an_ec2_answer_that_no_table_lists_takes_the_edited_class() {
 
 #[test]
 fn a_claim_whose_create_is_refused_for_good_can_be_deleted() {
-    for (code, status) in [("InvalidParameter", 400), ("SomethingNew", 400), ("UnauthorizedOperation", 403), ("InsufficientFreeAddressesInSubnet", 400)] {
+    for (code, status) in [
+        ("InvalidParameter", 400),
+        ("SomethingNew", 400),
+        ("UnauthorizedOperation", 403),
+        ("InsufficientFreeAddressesInSubnet", 400),
+    ] {
         let mut world = World::new();
-        world.script.always.insert(CREATE, Verdict::Refuse(code, "no", status));
+        world
+            .script
+            .always
+            .insert(CREATE, Verdict::Refuse(code, "no", status));
         world.add_pod("web", "n1");
         world.run(30_000);
         world.remove_pod("web");
@@ -134,7 +146,10 @@ fn a_claim_whose_create_is_refused_for_good_can_be_deleted() {
 #[test]
 fn a_refused_request_is_not_repeated_faster_than_its_backoff() {
     let mut world = World::new();
-    world.script.always.insert(CREATE, Verdict::Refuse("SomethingNew", "no", 400));
+    world
+        .script
+        .always
+        .insert(CREATE, Verdict::Refuse("SomethingNew", "no", 400));
     world.add_pod("web", "n1");
     world.run(LONG);
     assert!(world.calls(CREATE) <= 10, "{}", world.calls(CREATE));
@@ -144,7 +159,10 @@ fn a_refused_request_is_not_repeated_faster_than_its_backoff() {
 #[test]
 fn a_token_that_was_used_with_other_parameters_is_searched_for() {
     let mut world = World::new();
-    world.script.once(CREATE, Verdict::Refuse("IdempotentParameterMismatch", "token", 400));
+    world.script.once(
+        CREATE,
+        Verdict::Refuse("IdempotentParameterMismatch", "token", 400),
+    );
     world.add_pod("web", "n1");
     world.until(120_000, "another incarnation", |w| w.is_ready("web"));
     assert_eq!(incarnation(&world), 2);
@@ -155,7 +173,10 @@ fn a_token_that_was_used_with_other_parameters_is_searched_for() {
 
     let mut world = World::new();
     world.script.once(CREATE, Verdict::LoseReply);
-    world.script.once(CREATE, Verdict::Refuse("IdempotentParameterMismatch", "token", 400));
+    world.script.once(
+        CREATE,
+        Verdict::Refuse("IdempotentParameterMismatch", "token", 400),
+    );
     world.add_pod("web", "n1");
     world.until(60_000, "the mismatch", |w| w.calls(CREATE) == 2);
     adopts_the_first(world);
@@ -188,7 +209,10 @@ fn a_node_in_another_zone_gets_the_subnet_of_its_zone() {
     world.run(10 * SECOND);
     world.ready("web", "n3");
     let claim: &Claim = world.claim_of("web").unwrap();
-    assert_eq!(claim.status.eni.as_ref().unwrap().subnet_id.as_str(), aws::SUBNET_ZONE_B);
+    assert_eq!(
+        claim.status.eni.as_ref().unwrap().subnet_id.as_str(),
+        aws::SUBNET_ZONE_B
+    );
     world.clear();
 }
 

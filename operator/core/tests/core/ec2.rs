@@ -167,7 +167,12 @@ pub enum Answer {
 fn answer(read: &Read, response: Response) -> Answer {
     Answer::One(match (read, response) {
         (Read::Listing(_), Response::Enis(found, _)) => {
-            return Answer::Pages(found.chunks(3).map(|p| p.iter().map(view).collect()).collect());
+            return Answer::Pages(
+                found
+                    .chunks(3)
+                    .map(|p| p.iter().map(view).collect())
+                    .collect(),
+            );
         }
         (Read::Eni(_), Response::Enis(found, _)) => {
             Outcome::Eni(found.first().map(|eni| Box::new(view(eni))))
@@ -180,7 +185,12 @@ fn answer(read: &Read, response: Response) -> Answer {
             let facts = |kind: &vpc::InstanceType| TypeFacts {
                 cards: (0..).zip(kind.cards.iter().copied()).collect(),
             };
-            Outcome::Types(found.into_iter().map(|k| (k.name.into(), facts(k))).collect())
+            Outcome::Types(
+                found
+                    .into_iter()
+                    .map(|k| (k.name.into(), facts(k)))
+                    .collect(),
+            )
         }
         (_, Response::Subnets(found, _)) => Outcome::Subnets(found.iter().map(subnet).collect()),
         (read, other) => panic!("{other:?} answers no {read:?}"),
@@ -212,7 +222,11 @@ pub fn view(eni: &Eni) -> EniView {
         subnet: eni.subnet.as_str().parse().unwrap(),
         vpc: eni.vpc.as_str().parse().unwrap(),
         zone: eni.zone.as_str().into(),
-        groups: eni.groups.iter().map(|g| g.as_str().parse().unwrap()).collect(),
+        groups: eni
+            .groups
+            .iter()
+            .map(|g| g.as_str().parse().unwrap())
+            .collect(),
         addresses: vec![eni.address],
         available: matches!(eni.state, vpc::EniState::Available),
         attachment: eni.attachment().map(|a| AttachmentView {

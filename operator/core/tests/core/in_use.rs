@@ -22,7 +22,10 @@ fn a_pod_gets_its_eni_and_everything_goes_with_it() {
 fn a_deleted_claim_of_a_living_pod_stays_in_use_and_goes_with_the_pod() {
     let mut world = World::new();
     world.ready("web", "n1");
-    let (key, eni) = (world.claim_of("web").unwrap().key.clone(), world.eni_of("web"));
+    let (key, eni) = (
+        world.claim_of("web").unwrap().key.clone(),
+        world.eni_of("web"),
+    );
     world.delete_claim(&key);
     world.run(LONG);
     assert!(world.is_ready("web"));
@@ -45,7 +48,11 @@ fn a_claim_deleted_on_its_way_up_still_comes_up() {
         world.until(60_000, "it comes up", |w| w.is_ready("web"));
         world.rest();
         assert!(world.is_ready("web"));
-        assert_eq!(world.calls(Action::AttachNetworkInterface), 1, "deleted after {wait}");
+        assert_eq!(
+            world.calls(Action::AttachNetworkInterface),
+            1,
+            "deleted after {wait}"
+        );
         world.clear();
     }
 }
@@ -69,7 +76,11 @@ fn a_second_claim_of_the_same_pod_is_served_to_nobody_and_loops_nothing() {
     world.delete_claim(&second.key);
     world.run(LONG);
     assert!(world.is_ready("web"), "the first one serves the pod");
-    assert!(world.log.orders - orders < 40, "{}", world.log.orders - orders);
+    assert!(
+        world.log.orders - orders < 40,
+        "{}",
+        world.log.orders - orders
+    );
     assert_eq!(world.made().len(), 1);
     world.clear();
 }

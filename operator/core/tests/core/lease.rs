@@ -15,7 +15,7 @@ fn election(me: &str) -> Election {
 
 fn held(by: &str, version: u64) -> Record {
     Record {
-        version: version.to_string().into(),
+        version: Version(version.to_string()),
         holder: Some(by.to_owned()),
         duration: DURATION,
         transitions: 3,

@@ -26,12 +26,20 @@ fn ready(world: &World, count: usize) -> usize {
 #[test]
 fn a_denied_action_is_tried_by_one_claim_at_a_time_and_all_go_on_once_it_is_allowed() {
     let mut world = World::new();
-    world.vpc.settings.denied.insert(vpc::Action::CreateNetworkInterface);
+    world
+        .vpc
+        .settings
+        .denied
+        .insert(vpc::Action::CreateNetworkInterface);
     pods(&mut world, 10);
     world.run(LONG);
     let calls = world.calls(CREATE);
     assert!(calls <= 10 + 8, "{calls} denied calls");
-    assert!(world.told(Reason::Denied) <= 2 * 10 + 2, "{}", world.told(Reason::Denied));
+    assert!(
+        world.told(Reason::Denied) <= 2 * 10 + 2,
+        "{}",
+        world.told(Reason::Denied)
+    );
     let denied = world.told(Reason::Denied);
     assert!(denied >= 1);
     world.vpc.settings.denied.clear();
@@ -44,7 +52,11 @@ fn a_denied_action_is_tried_by_one_claim_at_a_time_and_all_go_on_once_it_is_allo
 #[test]
 fn ready_claims_stay_ready_and_quiet_without_the_right_to_modify() {
     let mut world = World::new();
-    world.vpc.settings.denied.insert(vpc::Action::ModifyNetworkInterfaceAttribute);
+    world
+        .vpc
+        .settings
+        .denied
+        .insert(vpc::Action::ModifyNetworkInterfaceAttribute);
     pods(&mut world, 6);
     world.until(MINUTE, "ready", |w| ready(w, 6) == 6);
     world.run(LONG);
@@ -64,16 +76,24 @@ fn ready_claims_stay_ready_and_quiet_without_the_right_to_modify() {
 fn a_full_subnet_has_one_prober_and_serves_who_waits_once_there_are_addresses() {
     let mut world = World::new();
     world.set_class(|class| class.subnets = vec![aws::SUBNET_SMALL.parse().unwrap()]);
-    let fill: Vec<_> = (0..9).map(|_| a_foreign_eni(&mut world, aws::SUBNET_SMALL)).collect();
+    let fill: Vec<_> = (0..9)
+        .map(|_| a_foreign_eni(&mut world, aws::SUBNET_SMALL))
+        .collect();
     pods(&mut world, 8);
-    world.until(30 * SECOND, "two have the last addresses", |w| ready(w, 8) == 2);
+    world.until(30 * SECOND, "two have the last addresses", |w| {
+        ready(w, 8) == 2
+    });
     world.run(LONG);
     assert_eq!(ready(&world, 8), 2);
     let calls = world.calls(CREATE);
     assert!(calls <= 2 + 10, "{calls} Creates in a full subnet");
     assert!(world.told(Reason::SubnetFull) <= 6 * 2 + 1);
     world.run(LONG);
-    assert!(world.calls(CREATE) - calls <= 4, "{}", world.calls(CREATE) - calls);
+    assert!(
+        world.calls(CREATE) - calls <= 4,
+        "{}",
+        world.calls(CREATE) - calls
+    );
     for eni in fill {
         world.somebody(Request::DeleteNetworkInterface(eni));
     }
@@ -86,7 +106,10 @@ fn a_full_subnet_has_one_prober_and_serves_who_waits_once_there_are_addresses() 
 fn the_next_subnet_of_the_class_is_taken_when_the_first_is_full() {
     let mut world = World::new();
     world.set_class(|class| {
-        class.subnets = vec![aws::SUBNET_SMALL.parse().unwrap(), aws::SUBNET_NODES.parse().unwrap()];
+        class.subnets = vec![
+            aws::SUBNET_SMALL.parse().unwrap(),
+            aws::SUBNET_NODES.parse().unwrap(),
+        ];
     });
     for _ in 0..11 {
         a_foreign_eni(&mut world, aws::SUBNET_SMALL);
@@ -140,7 +163,11 @@ fn an_instance_that_is_full_of_other_enis_publishes_nothing_free_and_recovers() 
     assert_eq!(free, Some(0), "nothing is free");
     let calls = world.calls(ATTACH);
     world.run(5 * MINUTE);
-    assert!(world.calls(ATTACH) - calls <= 8, "{}", world.calls(ATTACH) - calls);
+    assert!(
+        world.calls(ATTACH) - calls <= 8,
+        "{}",
+        world.calls(ATTACH) - calls
+    );
     for attachment in foreign {
         world.somebody(Request::DetachNetworkInterface(Detach::from(attachment)));
     }
@@ -154,7 +181,10 @@ fn an_instance_that_is_full_of_other_enis_publishes_nothing_free_and_recovers() 
 #[test]
 fn a_wrong_count_of_slots_is_corrected_by_what_ec2_says() {
     let mut world = World::new();
-    world.script.once(ATTACH, Verdict::Refuse("AttachmentLimitExceeded", "full", 400));
+    world.script.once(
+        ATTACH,
+        Verdict::Refuse("AttachmentLimitExceeded", "full", 400),
+    );
     world.add_pod("web", "n1");
     world.until(20 * SECOND, "told", |w| w.told(Reason::NodeFull) > 0);
     world.run(2 * SECOND);
@@ -212,7 +242,11 @@ fn when_ec2_hangs_no_more_calls_pile_up_and_the_writes_go_on() {
     world.run(5 * SECOND);
     let hanging = world.ops[0].busy.len();
     assert!(hanging <= 55, "{hanging} orders hang");
-    let frozen = world.store.claims.values().filter(|c| c.status.creation.is_some());
+    let frozen = world
+        .store
+        .claims
+        .values()
+        .filter(|c| c.status.creation.is_some());
     assert_eq!(frozen.count(), 150, "every claim says what it waits for");
 }
 

@@ -56,7 +56,10 @@ fn an_eni_detached_by_somebody_else_is_told_within_a_minute_and_attached_again()
 #[test]
 fn an_eni_lost_before_it_was_attached_is_replaced_once_it_is_old_enough() {
     let mut world = World::new();
-    world.script.always.insert(Action::AttachNetworkInterface, super::ec2::Verdict::Refuse("InternalError", "no", 500));
+    world.script.always.insert(
+        Action::AttachNetworkInterface,
+        super::ec2::Verdict::Refuse("InternalError", "no", 500),
+    );
     world.add_pod("web", "n1");
     world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
     world.run(5_000);
@@ -85,7 +88,14 @@ fn a_node_replaced_under_its_name_gets_the_eni_on_its_new_instance() {
             let new = world.instance_of("n1");
             world.until(400_000, "ready on the new one", |w| {
                 w.is_ready("web")
-                    && w.claim_of("web").unwrap().status.attachment.as_ref().unwrap().instance_id.as_str()
+                    && w.claim_of("web")
+                        .unwrap()
+                        .status
+                        .attachment
+                        .as_ref()
+                        .unwrap()
+                        .instance_id
+                        .as_str()
                         == new.as_str()
             });
             world.rest();
@@ -102,7 +112,10 @@ fn a_node_that_registers_again_keeps_its_enis() {
     let node = world.store.nodes[&"n1".into()].clone();
     world.remove_node("n1");
     world.run(5_000);
-    world.put_node(operator_core::cluster::Node { uid: "again".into(), ..node });
+    world.put_node(operator_core::cluster::Node {
+        uid: "again".into(),
+        ..node
+    });
     world.rest();
     assert!(world.is_ready("web"));
     assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
@@ -111,7 +124,8 @@ fn a_node_that_registers_again_keeps_its_enis() {
 
 #[test]
 fn a_terminated_instance_needs_no_release() {
-    for (deleted_before, node_first) in [(true, true), (true, false), (false, true), (false, false)] {
+    for (deleted_before, node_first) in [(true, true), (true, false), (false, true), (false, false)]
+    {
         let mut world = World::new();
         world.ready("web", "n1");
         world.rest();
@@ -160,7 +174,11 @@ fn an_agent_that_is_away_holds_what_it_has_until_the_instance_is_dead() {
     world.agents.away.insert("n1".into());
     world.remove_pod("web");
     world.run(LONG);
-    assert_eq!(world.calls(Action::DetachNetworkInterface), 0, "nothing is pulled");
+    assert_eq!(
+        world.calls(Action::DetachNetworkInterface),
+        0,
+        "nothing is pulled"
+    );
     assert_eq!(world.told(Reason::WaitingForAgent), 1, "told on the claim");
     let instance = world.instance_of("n1");
     let now = world.millis();

@@ -59,7 +59,9 @@ impl World {
             node: Some(name.into()),
             ready: true,
         };
-        self.store.agent_pods.insert(agent.key.clone(), agent.clone());
+        self.store
+            .agent_pods
+            .insert(agent.key.clone(), agent.clone());
         self.show(&Fact::AgentPods(set(&agent)));
         self.put_node(Node {
             name: name.into(),
@@ -162,9 +164,8 @@ impl World {
     }
 
     pub fn is_ready(&self, pod: &str) -> bool {
-        self.claim_of(pod).is_some_and(|claim| {
-            claim.status.phase == Some(Phase::Ready) && self.is_plugged(pod)
-        })
+        self.claim_of(pod)
+            .is_some_and(|claim| claim.status.phase == Some(Phase::Ready) && self.is_plugged(pod))
     }
 
     /// Whether the pod has the device that its claim names.
@@ -205,7 +206,10 @@ impl World {
 
     /// ENIs that some claim's request made.
     pub fn made(&self) -> Vec<EniId> {
-        let made = self.vpc.enis().filter(|e| e.tags.contains_key(tag::CLAIM_UID));
+        let made = self
+            .vpc
+            .enis()
+            .filter(|e| e.tags.contains_key(tag::CLAIM_UID));
         made.map(|e| e.id.as_str().parse().unwrap()).collect()
     }
 
@@ -259,12 +263,23 @@ impl World {
     pub fn picture(&self) -> String {
         let mut text = format!("now {}\n", self.now);
         for claim in self.store.claims.values().take(6) {
-            let Claim { key, uid, deleting, finalizer, status, device, .. } = claim;
+            let Claim {
+                key,
+                uid,
+                deleting,
+                finalizer,
+                status,
+                device,
+                ..
+            } = claim;
             text += &format!("{key} {uid} deleting {deleting} finalizer {finalizer} {device:?}\n");
             text += &format!("  {:?} bound {:?}\n", status.phase, status.binding);
             text += &format!("  {:?}\n  {:?}\n", status.attachment, status.last_error);
             text += &format!("  {:?}\n", status.eni.as_ref().map(|e| e.id.to_string()));
-            text += &format!("  {:?}\n", status.creation.as_ref().map(|c| (c.incarnation, c.answer)));
+            text += &format!(
+                "  {:?}\n",
+                status.creation.as_ref().map(|c| (c.incarnation, c.answer))
+            );
             for c in &status.conditions {
                 text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
             }

@@ -375,7 +375,14 @@ impl World {
     }
 
     /// Tells a process what became of its order.
-    pub fn done(&mut self, op: usize, life: u64, target: Target, outcome: operator_core::Outcome, delay: i64) {
+    pub fn done(
+        &mut self,
+        op: usize,
+        life: u64,
+        target: Target,
+        outcome: operator_core::Outcome,
+        delay: i64,
+    ) {
         let fact = Fact::Done(target, outcome);
         self.at(delay, Event::Fact(op, life, Box::new(fact)));
     }

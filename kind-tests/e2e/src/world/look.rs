@@ -1,0 +1,150 @@
+//! What one sees of pods, claims and Events of a namespace from outside.
+
+// An index into a `serde_json::Value` does not panic: it answers null where there is nothing.
+#![allow(clippy::indexing_slicing)]
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::Value;
+
+use super::{SOON, Space, World};
+
+/// A path as text.
+pub fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// Whether an object's condition Ready is True.
+pub fn is_ready(object: &Value) -> bool {
+    condition(object, "Ready")["status"] == "True"
+}
+
+/// A condition of an object, or null where there is none.
+pub fn condition(object: &Value, of: &str) -> Value {
+    let all = object["status"]["conditions"].as_array();
+    all.into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == of)
+        .cloned()
+        .unwrap_or_default()
+}
+
+impl World {
+    /// One object without a namespace as the API server has it, or null where there is none.
+    pub fn get(&self, kind: &str, name: &str) -> anyhow::Result<Value> {
+        parsed(&self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?)
+    }
+}
+
+impl Space<'_> {
+    /// One object as the API server has it, or null where there is none.
+    pub fn get(&self, kind: &str, name: &str) -> anyhow::Result<Value> {
+        parsed(&self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?)
+    }
+
+    /// All objects of a kind.
+    pub fn list(&self, kind: &str) -> anyhow::Result<Vec<Value>> {
+        let list = parsed(&self.kubectl(&["get", kind, "-o", "json"])?)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// All claims.
+    pub fn claims(&self) -> anyhow::Result<Vec<Value>> {
+        self.list("eniclaims")
+    }
+
+    /// The claim of a pod, or null while there is none.
+    pub fn claim_of(&self, pod: &str) -> anyhow::Result<Value> {
+        let claims = self.claims()?;
+        Ok(claims
+            .into_iter()
+            .find(|claim| owner(claim) == pod)
+            .unwrap_or_default())
+    }
+
+    /// The id of a pod's ENI.
+    pub fn eni_of(&self, pod: &str) -> anyhow::Result<String> {
+        let claim = self.claim_of(pod)?;
+        let id = claim["status"]["eni"]["id"].as_str();
+        Ok(id
+            .with_context(|| format!("the claim of {pod} has no ENI"))?
+            .to_owned())
+    }
+
+    /// The address of a pod's ENI, without the prefix length.
+    pub fn eni_address(&self, pod: &str) -> anyhow::Result<String> {
+        let claim = self.claim_of(pod)?;
+        let address = claim["status"]["ipam"]["addresses"][0]["address"]
+            .as_str()
+            .context("the claim has no address")?;
+        Ok(address.split('/').next().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the pod is Ready, by kubelet's own probe, and its claim is.
+    pub fn await_ready(&self, pod: &str) -> anyhow::Result<()> {
+        self.world
+            .wait(&format!("pod {pod} to be Ready"), 2 * SOON, || {
+                Ok(is_ready(&self.get("pod", pod)?))
+            })?;
+        let what = format!("the claim of pod {pod} to be Ready");
+        self.world
+            .wait(&what, SOON, || Ok(is_ready(&self.claim_of(pod)?)))
+    }
+
+    /// The Events about an object, whoever wrote them.
+    pub fn events_of(&self, kind: &str, name: &str) -> anyhow::Result<Vec<Value>> {
+        let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
+        let list =
+            parsed(&self.kubectl(&["get", "events", "--field-selector", &about, "-o", "json"])?)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    }
+
+    /// Waits until an Event of the pod says `sentence`; gives the Event.
+    pub fn await_event(&self, pod: &str, sentence: &str) -> anyhow::Result<Value> {
+        self.await_event_for(pod, sentence, SOON)
+    }
+
+    /// Waits for as long as `limit` until an Event of the pod says `sentence`; gives the Event.
+    pub fn await_event_for(
+        &self,
+        pod: &str,
+        sentence: &str,
+        limit: std::time::Duration,
+    ) -> anyhow::Result<Value> {
+        let mut found = Value::Null;
+        let what = format!("an Event of pod {pod} that says {sentence:?}");
+        self.world.wait(&what, limit, || {
+            let events = self.events_of("Pod", pod)?;
+            let says = |event: &&Value| message(event).contains(sentence);
+            found = events.iter().find(says).cloned().unwrap_or_default();
+            anyhow::ensure!(
+                found.is_object(),
+                "its Events say {:?}",
+                events.iter().map(message).collect::<Vec<_>>()
+            );
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+}
+
+/// The name of the pod that owns a claim, in whichever form the owner is written.
+fn owner(claim: &Value) -> &str {
+    let owner = &claim["spec"]["owner"];
+    owner["name"]
+        .as_str()
+        .or_else(|| owner["pod"]["name"].as_str())
+        .unwrap_or_default()
+}
+
+fn message(event: &Value) -> &str {
+    event["message"].as_str().unwrap_or_default()
+}
+
+fn parsed(text: &str) -> anyhow::Result<Value> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(serde_json::from_str(text)?)
+}

@@ -1,0 +1,55 @@
+//! A pod that talks over its ENI all the time, and how it fares.
+
+use anyhow::ensure;
+use cluster::Background;
+
+use super::{PEER, PORT, SOON, Space};
+
+/// One new connection after the other, each from the ENI's address to the peer.
+pub struct Traffic {
+    watch: Background,
+}
+
+impl Space<'_> {
+    /// Lets a pod talk over its ENI, and waits until it does.
+    pub fn traffic(&self, pod: &str) -> anyhow::Result<Traffic> {
+        let (address, target) = (self.eni_address(pod)?, format!("{PEER}:{PORT}"));
+        let watch = self.world.cluster.kubectl_spawn(
+            &format!("traffic-{}-{pod}", self.name()),
+            &[
+                "-n",
+                self.name(),
+                "exec",
+                pod,
+                "--",
+                "/probe",
+                "watch",
+                &target,
+                "--from",
+                &address,
+            ],
+        )?;
+        let traffic = Traffic { watch };
+        self.world
+            .wait("traffic", SOON, || Ok(traffic.answered()? > 5))?;
+        Ok(traffic)
+    }
+}
+
+impl Traffic {
+    /// How many connections were answered; an error when one failed.
+    pub fn answered(&self) -> anyhow::Result<usize> {
+        let said = self.watch.output()?;
+        let failed: Vec<_> = said
+            .lines()
+            .filter(|line| line.starts_with("failed"))
+            .collect();
+        ensure!(failed.is_empty(), "connections failed: {failed:?}");
+        Ok(said.lines().filter(|line| *line == "ok").count())
+    }
+
+    /// Ends it.
+    pub fn end(self) -> anyhow::Result<()> {
+        Ok(self.watch.end()?)
+    }
+}

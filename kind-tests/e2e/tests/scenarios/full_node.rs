@@ -1,0 +1,131 @@
+//! All slots of a node are taken, and pods come and go.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use e2e::world::{SOON, Space};
+use serde_json::{Value, json};
+
+use super::makers::{class, deployment, job};
+
+/// How long the simulator takes to detach and to attach.
+const DETACH_AND_ATTACH: Duration = Duration::from_millis(1200 + 1500);
+
+/// Twelve short pods at a time on a node with seven slots: kubelet rejects none, all forty end well.
+pub fn quick_job(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
+    let node = space.world.cluster.node(0).name();
+    let mut quick = job("quick", space.name(), 40, 12, 0);
+    let selector = json!({"kubernetes.io/hostname": node});
+    quick["spec"]["template"]["spec"]["nodeSelector"] = selector;
+    space.apply(&quick)?;
+    await_job(space, "quick", 40)?;
+    // The pods are still there, only their ENIs are gone.
+    space.world.await_clean()?;
+    space.kubectl(&["delete", "job", "quick"]).map(drop)
+}
+
+/// Waits until so many pods of a Job ended well, and fails if one did not.
+pub fn await_job(space: &Space, name: &str, completions: u64) -> anyhow::Result<()> {
+    let what = format!("{completions} pods of Job {name} to succeed");
+    space.world.wait(&what, 5 * SOON, || {
+        let succeeded = space.get("job", name)?["status"]["succeeded"].clone();
+        ensure!(succeeded.is_u64(), "none has succeeded");
+        ensure!(succeeded == completions, "{succeeded} have succeeded");
+        Ok(true)
+    })?;
+    let failed: Vec<String> = space
+        .list("pods")?
+        .iter()
+        .filter(|pod| pod["status"]["phase"] == "Failed")
+        .map(|pod| {
+            let (name, status) = (&pod["metadata"]["name"], &pod["status"]);
+            format!("{name}: {} {}", status["reason"], status["message"])
+        })
+        .collect();
+    ensure!(failed.is_empty(), "pods failed: {failed:#?}");
+    Ok(())
+}
+
+/// A Deployment that fills a node is replaced as fast as one without ENIs, but for a detach and an attach. A pod that
+/// waits is told for which ENI.
+pub fn rollout(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
+    let node = space.world.cluster.node(0).name();
+    let capacity = space.world.get("eninode", &node)?["status"]["capacity"]
+        .as_u64()
+        .context("the EniNode has no capacity")?;
+    let plain = rolled(space, &deployment("plain", capacity, &node))?;
+    space.kubectl(&["delete", "deployment", "plain"])?;
+    let mut full = deployment("full", capacity, &node);
+    let template = &mut full["spec"]["template"];
+    template["metadata"]["labels"]["eniclaim.io/class"] = json!(space.name());
+    let with_enis = rolled(space, &full)?;
+    println!(
+        "rollout of {capacity} pods on one node: {:.1} s without ENIs, {:.1} s with",
+        plain.as_secs_f32(),
+        with_enis.as_secs_f32()
+    );
+    // Three times what EC2 itself needs leaves room for two busy cores.
+    ensure!(
+        with_enis <= plain + 3 * DETACH_AND_ATTACH,
+        "{with_enis:?} with ENIs, {plain:?} without"
+    );
+    waiting_pod_is_told(space)?;
+    nobody_is_told_to_ask(space)?;
+    space.kubectl(&["delete", "deployment", "full"])?;
+    space.world.await_clean()
+}
+
+/// How long it takes to replace all pods of a Deployment.
+fn rolled(space: &Space, object: &Value) -> anyhow::Result<Duration> {
+    let name = object["metadata"]["name"].as_str().context("a name")?;
+    let deployment = format!("deployment/{name}");
+    let status = ["rollout", "status", &deployment, "--timeout=180s"];
+    space.apply(object)?;
+    space.kubectl(&status)?;
+    let start = Instant::now();
+    space.kubectl(&["rollout", "restart", &deployment])?;
+    space.kubectl(&status)?;
+    Ok(start.elapsed())
+}
+
+fn waiting_pod_is_told(space: &Space) -> anyhow::Result<()> {
+    let pods = space.list("pods")?;
+    let live = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    let pod = pods.iter().find(live).context("no pod of the Deployment")?;
+    let first = pod["metadata"]["name"].as_str().context("a name")?;
+    let eni = space.eni_of(first)?;
+    // Long enough to be worth an Event.
+    space.fault(&json!({"action": "DetachNetworkInterface", "takesMs": 8_000}))?;
+    space.kubectl(&["delete", "pod", first, "--wait=false"])?;
+    let what = format!("an Event of the next pod that names {eni}");
+    space.world.wait(&what, SOON, || {
+        let events = space.list("events")?;
+        Ok(events.iter().any(|event| {
+            let about = &event["involvedObject"];
+            let message = event["message"].as_str().unwrap_or_default();
+            about["kind"] == "Pod" && about["name"] != first && message.contains(&eni)
+        }))
+    })?;
+    let status = ["rollout", "status", "deployment/full", "--timeout=120s"];
+    space.kubectl(&status).map(drop)
+}
+
+/// The pods have the resource already: a Warning that advises it is wrong.
+fn nobody_is_told_to_ask(space: &Space) -> anyhow::Result<()> {
+    let events = space.list("events")?;
+    let wrong: Vec<_> = events
+        .iter()
+        .filter(|event| {
+            let who = event["reportingComponent"].as_str().unwrap_or_default();
+            let message = event["message"].as_str().unwrap_or_default();
+            event["type"] == "Warning"
+                && who.contains("eniclaim")
+                && message.contains("eniclaim.io/eni")
+        })
+        .map(|event| &event["message"])
+        .collect();
+    ensure!(wrong.is_empty(), "Warnings advise what is done: {wrong:#?}");
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! EC2 does not get on with what it has begun.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use e2e::world::{SOON, Space};
+use serde_json::{Value, json};
+
+use super::makers::{asking, class, on, pod};
+
+/// An attachment that stays `attaching`: after 90 s it is reported and detached, and another slot is taken.
+pub fn attaching(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
+    let (attach, detach) = ("AttachNetworkInterface", "DetachNetworkInterface");
+    let (attached, detached) = (
+        space.world.calls(attach)?.len(),
+        space.world.calls(detach)?.len(),
+    );
+    space.fault(&json!({"action": attach, "times": 1, "takesMs": 600_000}))?;
+    let node = space.world.cluster.node(0).name();
+    space.apply(&on(asking(pod("stuck"), space.name()), &node))?;
+    space.world.wait("the ENI in the claim", SOON, || {
+        space.eni_of("stuck").map(|_| true)
+    })?;
+    let eni = space.eni_of("stuck")?;
+    let limit = Duration::from_mins(2);
+    let event = space.await_event_for("stuck", "attaching", limit)?;
+    let message = event["message"].as_str().unwrap_or_default();
+    ensure!(
+        message.contains(&eni),
+        "the Event does not name {eni}: {event}"
+    );
+    space.world.wait("Detach", SOON, || {
+        Ok(space.world.calls(detach)?.len() > detached)
+    })?;
+    space.await_ready("stuck")?;
+    let calls = space.world.calls(attach)?;
+    let slots: Vec<_> = calls.iter().skip(attached).map(slot).collect();
+    let (first, last) = (slots.first().context("no Attach")?, slots.last());
+    ensure!(Some(first) != last, "the same slot again: {slots:?}");
+    space.delete_pods(&["stuck"])
+}
+
+fn slot(call: &Value) -> (Value, Value) {
+    let parameters = &call["parameters"];
+    (
+        parameters["NetworkCardIndex"].clone(),
+        parameters["DeviceIndex"].clone(),
+    )
+}

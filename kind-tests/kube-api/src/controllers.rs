@@ -1,0 +1,112 @@
+//! What the controller manager does about ends: namespaces that are deleted, and objects whose owners are gone.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    Api, Request,
+    json::{at, list, put, text},
+    request::Method,
+    store::Id,
+};
+
+impl Api {
+    /// One step of both controllers.
+    pub fn collect(&mut self, now: Timestamp) {
+        self.collect_garbage(now);
+        self.end_namespaces(now);
+    }
+
+    /// Deletes what has owners of which none exists any more.
+    fn collect_garbage(&mut self, now: Timestamp) {
+        let uids: BTreeSet<&str> = self
+            .objects
+            .values()
+            .map(|stored| text(&stored.object, "metadata.uid"))
+            .collect();
+        let orphan = |object: &Value| {
+            let owners = list(object, "metadata.ownerReferences");
+            !owners.is_empty()
+                && owners
+                    .iter()
+                    .all(|owner| !uids.contains(text(owner, "uid")))
+        };
+        let orphans: Vec<Id> = self
+            .objects
+            .iter()
+            .filter(|(_, stored)| {
+                at(&stored.object, "metadata.deletionTimestamp").is_null() && orphan(&stored.object)
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in orphans {
+            self.delete_id(&id, now);
+        }
+    }
+
+    /// Deletes all that lies in a namespace that ends, and then the namespace.
+    fn end_namespaces(&mut self, now: Timestamp) {
+        let ending: Vec<String> = self
+            .all("namespaces")
+            .filter(|namespace| !at(namespace, "metadata.deletionTimestamp").is_null())
+            .map(|namespace| text(namespace, "metadata.name").to_owned())
+            .collect();
+        for name in ending {
+            let within: Vec<(Id, bool)> = self
+                .objects
+                .iter()
+                .filter(|(id, _)| id.namespace == name)
+                .map(|(id, s)| {
+                    (
+                        id.clone(),
+                        at(&s.object, "metadata.deletionTimestamp").is_null(),
+                    )
+                })
+                .collect();
+            if within.is_empty() {
+                let id = Id::new("namespaces", "", &name);
+                self.edit(&id, |namespace| {
+                    put(namespace, "spec.finalizers", json!([]))
+                });
+                let is_held = self
+                    .get(&id)
+                    .is_some_and(|n| !list(n, "metadata.finalizers").is_empty());
+                if !is_held {
+                    self.remove(&id);
+                }
+            }
+            for (id, _) in within.iter().filter(|(_, alive)| *alive) {
+                self.delete_id(id, now);
+            }
+        }
+    }
+
+    /// Deletes an object as a controller does, with the object's own grace.
+    pub fn delete_id(&mut self, id: &Id, now: Timestamp) {
+        if let Some(path) = self.path(id) {
+            self.call(&Request::new(Method::Delete, &path, Value::Null), now);
+        }
+    }
+
+    /// The path of an object.
+    pub fn path(&self, id: &Id) -> Option<String> {
+        let kind = self.kinds.named(&id.resource)?;
+        let root = if kind.group.is_empty() {
+            "/api"
+        } else {
+            "/apis"
+        };
+        let namespace = if kind.namespaced {
+            format!("/namespaces/{}", id.namespace)
+        } else {
+            String::new()
+        };
+        let version = kind.api_version();
+        Some(format!(
+            "{root}/{version}{namespace}/{}/{}",
+            kind.plural, id.name
+        ))
+    }
+}

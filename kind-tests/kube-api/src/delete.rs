@@ -1,0 +1,145 @@
+//! Objects deleted: at once, by grace, or when their finalizers are gone.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::{
+    Api, Refusal,
+    call::Write,
+    json::{at, list, put, text},
+    kind::Strategy,
+    store::{Id, Stored, done, stamp},
+};
+
+impl Api {
+    pub(crate) fn delete(&mut self, write: &Write) -> Result<Value, Refusal> {
+        let (kind, name, id) = (write.target.kind, write.target.name, write.id());
+        let Some(Stored { object, managers }) = self.objects.get(&id).cloned() else {
+            return Err(Refusal::not_found(kind, name));
+        };
+        check_preconditions(write, &object)?;
+        let uid = text(&object, "metadata.uid").to_owned();
+        let gone = |object: Arc<Value>| {
+            if kind.returns_deleted() {
+                (*object).clone()
+            } else {
+                done(kind, name, &uid)
+            }
+        };
+        if write.is_dry() {
+            return Ok(gone(object));
+        }
+        let grace = grace(write, &object);
+        let is_held = !list(&object, "metadata.finalizers").is_empty()
+            || kind.strategy == Strategy::Namespace;
+        if grace == 0 && !is_held {
+            self.remove(&id);
+            return Ok(gone(object));
+        }
+        let mut marked = (*object).clone();
+        mark(&mut marked, grace, write.now, kind.strategy);
+        if marked == *object {
+            return Ok(marked);
+        }
+        Ok(self.commit_or_remove(id, marked, managers))
+    }
+
+    /// Each object that is selected, as if it were deleted by its name.
+    pub(crate) fn delete_all(&mut self, write: &Write) -> Result<Value, Refusal> {
+        let listed = self.list(write.target, write.query)?;
+        for item in list(&listed, "items") {
+            let target = crate::request::Target {
+                namespace: text(item, "metadata.namespace"),
+                name: text(item, "metadata.name"),
+                ..write.target
+            };
+            let one = Write {
+                target,
+                query: write.query,
+                body: write.body,
+                writer: write.writer.clone(),
+                now: write.now,
+            };
+            self.delete(&one)?;
+        }
+        Ok(listed)
+    }
+
+    /// Ends a pod whose containers have ended, as its kubelet does: its grace is over.
+    pub fn finish_pod(&mut self, id: &Id) {
+        let Some(Stored { object, managers }) = self.objects.get(id).cloned() else {
+            return;
+        };
+        let mut ended = (*object).clone();
+        put(&mut ended, "metadata.deletionGracePeriodSeconds", 0);
+        self.commit_or_remove(id.clone(), ended, managers);
+    }
+}
+
+fn check_preconditions(write: &Write, object: &Value) -> Result<(), Refusal> {
+    let (kind, name) = (write.target.kind, write.target.name);
+    for (asked, path, what) in [
+        ("preconditions.uid", "metadata.uid", "UID"),
+        (
+            "preconditions.resourceVersion",
+            "metadata.resourceVersion",
+            "ResourceVersion",
+        ),
+    ] {
+        let (asked, has) = (text(write.body, asked), text(object, path));
+        if !asked.is_empty() && asked != has {
+            let why = format!(
+                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {has}"
+            );
+            return Err(Refusal::conflict(kind, name, &why));
+        }
+    }
+    Ok(())
+}
+
+/// Seconds until the object may go; only pods have any.
+fn grace(write: &Write, object: &Value) -> i64 {
+    let is_pod = write.target.kind.strategy == Strategy::Pod;
+    let is_running = is_pod
+        && !text(object, "spec.nodeName").is_empty()
+        && !matches!(text(object, "status.phase"), "Failed" | "Succeeded");
+    if !is_running {
+        return 0;
+    }
+    let asked = at(write.body, "gracePeriodSeconds").as_i64();
+    let asked = asked.or_else(|| {
+        write
+            .query
+            .get("gracePeriodSeconds")
+            .and_then(|v| v.parse().ok())
+    });
+    let own = at(object, "spec.terminationGracePeriodSeconds").as_i64();
+    let held = at(object, "metadata.deletionGracePeriodSeconds").as_i64();
+    let grace = asked.or(held).or(own).unwrap_or(0);
+    let grace = if grace < 0 { 1 } else { grace };
+    // A second deletion can only shorten it.
+    held.map_or(grace, |held| grace.min(held))
+}
+
+fn mark(object: &mut Value, grace: i64, now: Timestamp, strategy: Strategy) {
+    let held = at(object, "metadata.deletionGracePeriodSeconds").as_i64();
+    if at(object, "metadata.deletionTimestamp").is_null() {
+        if let Some(generation) = at(object, "metadata.generation").as_i64() {
+            put(object, "metadata.generation", generation + 1);
+        }
+    } else if held == Some(grace) || strategy == Strategy::Namespace {
+        return;
+    }
+    let at = stamp(
+        now.saturating_add(SignedDuration::from_secs(grace))
+            .unwrap_or(now),
+    );
+    put(object, "metadata.deletionTimestamp", at);
+    if strategy == Strategy::Namespace {
+        put(object, "status.phase", "Terminating");
+    } else {
+        put(object, "metadata.deletionGracePeriodSeconds", grace);
+    }
+}

@@ -1,0 +1,38 @@
+//! The Kubernetes API server's rules as a pure value: requests and the time in, answers and watch events out.
+//!
+//! Nothing here does I/O or looks at a clock. UIDs and generated names come from a counter, so equal histories give
+//! equal servers. What is like the real server and what is not stands in `docs/api-server.md`;
+//! [`conformance`] compares the two.
+
+mod answer;
+mod apply;
+mod call;
+mod controllers;
+mod create;
+mod delete;
+mod failure;
+mod fields;
+pub mod json;
+mod kind;
+mod list;
+mod managers;
+mod merge;
+mod metadata;
+mod patch;
+mod quota;
+mod refusal;
+mod request;
+mod schema;
+mod selector;
+mod store;
+mod strategy;
+mod update;
+mod watch;
+
+pub use answer::Answer;
+pub use failure::{Failure, Failures, How};
+pub use kind::{Kind, Kinds};
+pub use refusal::{Cause, Refusal};
+pub use request::{Method, Request};
+pub use store::{Api, Id, Snapshot};
+pub use watch::{Shown, Watch};

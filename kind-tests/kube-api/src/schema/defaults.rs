@@ -1,0 +1,43 @@
+//! Fields that are missing get the schema's defaults.
+
+use serde_json::Value;
+
+use super::{Node, Schema};
+
+impl Schema {
+    /// Sets what is missing and has a default; a null that may not be one counts as missing.
+    pub(crate) fn set_defaults(&self, object: &mut Value) {
+        if self.is_structural() {
+            self.root.set_defaults(object);
+        }
+    }
+}
+
+impl Node {
+    fn set_defaults(&self, value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                for (name, node) in &self.properties {
+                    let Some(default) = &node.default else {
+                        continue;
+                    };
+                    let field = fields.entry(name).or_insert(Value::Null);
+                    if field.is_null() && !node.nullable {
+                        *field = default.clone();
+                    }
+                }
+                for (name, field) in fields.iter_mut() {
+                    if let Some(node) = self.known_field(name) {
+                        node.set_defaults(field);
+                    }
+                }
+            }
+            Value::Array(items) => {
+                if let Some(node) = &self.items {
+                    items.iter_mut().for_each(|item| node.set_defaults(item));
+                }
+            }
+            _ => {}
+        }
+    }
+}

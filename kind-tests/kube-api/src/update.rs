@@ -1,0 +1,104 @@
+//! Objects replaced by PUT, and what every change of an object goes through.
+
+use serde_json::{Value, json};
+
+use crate::{
+    Answer, Api, Refusal,
+    call::Write,
+    create::strict,
+    json::{keep, put, text},
+    managers::Managers,
+    metadata,
+    refusal::Cause,
+    store::{Stored, stamp, version_of},
+    strategy,
+};
+
+impl Api {
+    pub(crate) fn replace(&mut self, write: &Write) -> Result<Answer, Refusal> {
+        write.check_body()?;
+        let (kind, name) = (write.target.kind, write.target.name);
+        let mut object = write.body.clone();
+        let said = text(&object, "metadata.name");
+        if said.is_empty() {
+            put(&mut object, "metadata.name", name);
+        } else if said != name {
+            return Err(Refusal::bad_request(format!(
+                "the name of the object ({said}) does not match the name on the URL ({name})"
+            )));
+        }
+        let Some(held) = self.objects.get(&write.id()).cloned() else {
+            if !kind.allows_create_on_update() || write.target.status {
+                return Err(Refusal::not_found(kind, name));
+            }
+            let made = self.make(write, object, name, |managers, object, write, now| {
+                let node = &write.target.kind.schema.root;
+                managers.update(&write.writer, &Value::Null, object, node, now);
+            })?;
+            return Ok(Answer::ok(201, made));
+        };
+        let (uid, has) = (
+            text(&object, "metadata.uid"),
+            text(&held.object, "metadata.uid"),
+        );
+        if !uid.is_empty() && uid != has {
+            return Err(Refusal::conflict(
+                kind,
+                name,
+                &format!(
+                    "Precondition failed: UID in precondition: {uid}, UID in object meta: {has}"
+                ),
+            ));
+        }
+        if version_of(&object).is_none() {
+            if !kind.allows_unconditional_update() {
+                let cause = Cause::invalid(
+                    "metadata.resourceVersion",
+                    &json!(0),
+                    "must be specified for an update",
+                );
+                return Err(Refusal::invalid(kind, name, &[cause]));
+            }
+            keep(&mut object, &held.object, "metadata.resourceVersion");
+        }
+        self.update(write, &held, object, None)
+            .map(|object| Answer::ok(200, object))
+    }
+
+    /// Checks and stores a changed object. An apply brings the managers as they are after it.
+    pub(crate) fn update(
+        &mut self,
+        write: &Write,
+        held: &Stored,
+        mut object: Value,
+        applied: Option<Managers>,
+    ) -> Result<Value, Refusal> {
+        let (kind, name) = (write.target.kind, write.target.name);
+        let before = &*held.object;
+        if version_of(&object) != version_of(before) {
+            return Err(Refusal::modified(kind, name));
+        }
+        self.set_namespace(write, &mut object)?;
+        strict(write, &kind.schema.prune(&mut object))?;
+        kind.schema.set_defaults(&mut object);
+        strategy::prepare_update(kind, write.target.status, &mut object, before);
+        let mut causes = metadata::change_errors(&mut object, before);
+        causes.extend(metadata::errors(&object));
+        causes.extend(strategy::errors(kind, &object, Some(before)));
+        causes.extend(kind.schema.errors(&object, Some(before)));
+        if !causes.is_empty() {
+            return Err(Refusal::invalid(kind, name, &causes));
+        }
+        let managers = applied.unwrap_or_else(|| {
+            let mut managers = held.managers.clone();
+            let node = &kind.schema.root;
+            managers.update(&write.writer, before, &object, node, &stamp(write.now));
+            managers
+        });
+        keep(&mut object, before, "metadata.managedFields");
+        if object == *before && managers == held.managers || write.is_dry() {
+            return Ok(object);
+        }
+        Ok(self.commit_or_remove(write.id(), object, managers))
+    }
+}

@@ -1,0 +1,17 @@
+//! Objects of Kubernetes and EC2 as the core's nouns, and back: one converter a direction.
+
+mod claim;
+mod class;
+mod ec2;
+mod node;
+mod object;
+mod pod;
+mod report;
+
+pub(crate) use claim::{claim, claim_id, new_claim};
+pub(crate) use class::class;
+pub(crate) use ec2::{Malformed, attachment_id, eni, instance, instance_type, subnet};
+pub(crate) use node::{namespace, node};
+pub(crate) use object::{key_of, name_of, time_of};
+pub(crate) use pod::{agent_pod, pod};
+pub(crate) use report::{new_report, report};

@@ -1,0 +1,93 @@
+//! Claims.
+
+use api::id::ClaimUid;
+use crds::{EniClaim, EniClaimSpec, OwnerKind};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::{Resource, ResourceExt};
+use operator_core::{
+    claim::{Claim, Owner},
+    cluster::Key,
+    order::NewClaim,
+};
+
+use super::object::{is_deleting, key_of, uid_of, version_of};
+
+/// A claim; none for an object that the API server cannot have sent.
+pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
+    let (key, uid, version) = (key_of(&claim), uid_of(&claim)?, version_of(&claim)?);
+    let (deleting, generation) = (is_deleting(&claim), claim.metadata.generation);
+    let (force_detach, force_forget) = (
+        annotation(&claim, api::name::FORCE_DETACH),
+        annotation(&claim, api::name::FORCE_FORGET),
+    );
+    let finalizer = claim.finalizers().iter().any(|f| f == api::name::FINALIZER);
+    let EniClaimSpec { class_name, owner } = claim.spec;
+    let mut status = claim.status.unwrap_or_default();
+    let device = status.device.take();
+    Some(Claim {
+        key,
+        uid,
+        version,
+        generation: generation.unwrap_or(0),
+        deleting,
+        finalizer,
+        class: class_name,
+        owner: owner.map(|owner| match owner.kind {
+            OwnerKind::Pod => Owner {
+                name: owner.name.into(),
+                uid: owner.uid.into(),
+            },
+        }),
+        force_detach,
+        force_forget,
+        status: status.of_operator(),
+        device,
+    })
+}
+
+/// An id that a person wrote; what is no id allows nothing.
+fn annotation<T: std::str::FromStr>(claim: &EniClaim, key: &str) -> Option<T> {
+    claim.annotations().get(key)?.trim().parse().ok()
+}
+
+/// What tells a claim from every other, also from one that had its name before.
+pub(crate) fn claim_id(claim: &impl Resource) -> (Key, ClaimUid) {
+    (key_of(claim), uid_of(claim).unwrap_or_default())
+}
+
+/// The object that asks for one ENI for one pod.
+pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
+    let NewClaim {
+        key,
+        pod,
+        uid,
+        class,
+    } = new;
+    EniClaim {
+        metadata: ObjectMeta {
+            name: Some(key.name.clone()),
+            namespace: Some(key.namespace.to_string()),
+            labels: Some([(api::name::CLASS.to_owned(), class.to_string())].into()),
+            finalizers: Some(vec![api::name::FINALIZER.to_owned()]),
+            // The claim goes with its pod even while the operator is away; the finalizer waits for it.
+            owner_references: Some(vec![OwnerReference {
+                api_version: "v1".into(),
+                kind: "Pod".into(),
+                name: pod.to_string(),
+                uid: uid.to_string(),
+                controller: Some(false),
+                block_owner_deletion: Some(false),
+            }]),
+            ..ObjectMeta::default()
+        },
+        spec: EniClaimSpec {
+            class_name: class.clone(),
+            owner: Some(crds::Owner {
+                kind: OwnerKind::Pod,
+                name: pod.to_string(),
+                uid: uid.to_string(),
+            }),
+        },
+        status: None,
+    }
+}

@@ -1,0 +1,133 @@
+//! Pods: those that ask for an ENI, and our agent's.
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
+use kube::ResourceExt;
+use operator_core::cluster::{self, AgentPod, Ask};
+
+use super::object::{created, is_deleting, key_of, uid_of};
+
+/// A pod; none for an object that the API server cannot have sent.
+pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
+    let spec = pod.spec.as_ref()?;
+    let class = pod.labels().get(api::name::CLASS);
+    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+    Some(cluster::Pod {
+        key: key_of(pod),
+        uid: uid_of(pod)?,
+        asks: class
+            .map(|class| Ask {
+                class: class.as_str().into(),
+            })
+            .into_iter()
+            .collect(),
+        annotated: pod.annotations().get(api::name::CLASS) == class,
+        host_network: spec.host_network == Some(true),
+        node: spec.node_name.as_deref().map(Into::into),
+        requested: requested(spec),
+        deleting: is_deleting(pod),
+        terminal: matches!(phase, Some("Succeeded" | "Failed")),
+        created: created(pod),
+    })
+}
+
+/// As kubelet and scheduler count: all that run at once, sidecars included, or what an init container needs besides the
+/// sidecars started before it (k8s.io/component-helpers, resource/helpers.go).
+fn requested(spec: &PodSpec) -> u32 {
+    let (mut sidecars, mut starting) = (0_u32, 0_u32);
+    for container in spec.init_containers.iter().flatten() {
+        let own = of_container(container);
+        if container.restart_policy.as_deref() == Some("Always") {
+            sidecars = sidecars.saturating_add(own);
+            starting = starting.max(sidecars);
+        } else {
+            starting = starting.max(sidecars.saturating_add(own));
+        }
+    }
+    let running = spec.containers.iter().map(of_container);
+    running.fold(sidecars, u32::saturating_add).max(starting)
+}
+
+/// Of an extended resource request and limit are the same, and one stands for both.
+fn of_container(container: &Container) -> u32 {
+    let Some(ResourceRequirements {
+        requests, limits, ..
+    }) = &container.resources
+    else {
+        return 0;
+    };
+    [requests, limits]
+        .into_iter()
+        .flatten()
+        .find_map(|all| all.get(api::name::RESOURCE)?.0.parse().ok())
+        .unwrap_or(0)
+}
+
+/// A pod of our own `DaemonSet`; none for an object that the API server cannot have sent.
+pub(crate) fn agent_pod(pod: &Pod) -> Option<AgentPod> {
+    let spec = pod.spec.as_ref()?;
+    let conditions = pod
+        .status
+        .iter()
+        .flat_map(|s| s.conditions.iter().flatten());
+    Some(AgentPod {
+        key: key_of(pod),
+        uid: uid_of(pod)?,
+        node: spec.node_name.as_deref().map(Into::into),
+        ready: !is_deleting(pod)
+            && conditions
+                .into_iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn a_pod(spec: Value) -> cluster::Pod {
+        let mut whole = json!({ "metadata": { "name": "p", "namespace": "a", "uid": "u" }, "spec": { "containers": [] } });
+        whole["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(spec.as_object().unwrap().clone());
+        pod(&serde_json::from_value(whole).unwrap()).unwrap()
+    }
+
+    fn container(count: &str) -> Value {
+        json!({ "name": "c", "resources": { "limits": { (api::name::RESOURCE): count } } })
+    }
+
+    #[test]
+    fn a_pod_without_our_label_asks_for_nothing() {
+        assert_eq!(a_pod(json!({})).asks, []);
+    }
+
+    #[test]
+    fn what_runs_at_once_is_counted_together() {
+        let mut sidecar = container("1");
+        sidecar["restartPolicy"] = json!("Always");
+        for (spec, count) in [
+            (json!({}), 0),
+            (
+                json!({ "containers": [container("1"), { "name": "plain" }] }),
+                1,
+            ),
+            (
+                json!({ "containers": [container("1"), container("2")], "initContainers": [container("1")] }),
+                3,
+            ),
+            (
+                json!({ "containers": [container("1")], "initContainers": [container("4")] }),
+                4,
+            ),
+            (
+                json!({ "containers": [container("1")], "initContainers": [sidecar, container("4")] }),
+                5,
+            ),
+        ] {
+            assert_eq!(a_pod(spec).requested, count);
+        }
+    }
+}

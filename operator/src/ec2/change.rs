@@ -1,0 +1,131 @@
+//! The calls that change EC2.
+
+use api::id::{AttachmentId, EniId, InstanceId, Slot};
+use aws_sdk_ec2::types::{NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification};
+use operator_core::{
+    Outcome,
+    claim::Creation,
+    order::{Action, DetachMode, Effect},
+};
+
+use super::{Answer, Ec2, readable};
+use crate::convert::{self, Malformed};
+
+impl Ec2 {
+    /// Carries out one change, with one call.
+    pub async fn change(&self, effect: &Effect) -> Outcome {
+        let answer = match effect {
+            Effect::Create(creation) => self.create(creation).await,
+            Effect::Attach {
+                eni,
+                instance,
+                slot,
+            } => self.attach(eni, instance, *slot).await,
+            Effect::SetDeleteOnTermination { eni, attachment } => {
+                self.set_delete_on_termination(eni, attachment).await
+            }
+            Effect::Detach {
+                eni: _,
+                attachment,
+                mode,
+            } => self.detach(attachment, *mode).await,
+            Effect::Delete { eni } => self.delete(eni).await,
+        };
+        answer.unwrap_or_else(Outcome::Failed)
+    }
+
+    /// Idempotent by its `ClientToken`, which is frozen together with all parameters.
+    async fn create(&self, creation: &Creation) -> Answer<Outcome> {
+        let request = &creation.request;
+        let tags = request
+            .tags
+            .iter()
+            .map(|(key, value)| Tag::builder().key(key).value(value).build())
+            .collect();
+        let tags = TagSpecification::builder()
+            .resource_type(ResourceType::NetworkInterface)
+            .set_tags(Some(tags))
+            .build();
+        let groups = request.security_group_ids.iter().map(ToString::to_string);
+        let call = self
+            .client
+            .create_network_interface()
+            .subnet_id(request.subnet_id.as_str())
+            .set_groups(Some(groups.collect()))
+            .description(&request.description)
+            .client_token(&creation.token)
+            .tag_specifications(tags);
+        let answer = self
+            .call(Action::CreateNetworkInterface, call.send())
+            .await?;
+        let view = answer
+            .network_interface()
+            .ok_or_else(|| Malformed::missing("CreateNetworkInterface", "networkInterface"))
+            .and_then(convert::eni);
+        Ok(Outcome::Created(Box::new(readable(&answer, view)?)))
+    }
+
+    /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
+    async fn attach(&self, eni: &EniId, instance: &InstanceId, slot: Slot) -> Answer<Outcome> {
+        let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+        let call = self
+            .client
+            .attach_network_interface()
+            .network_interface_id(eni.as_str())
+            .instance_id(instance.as_str())
+            .device_index(number(slot.index))
+            .network_card_index(number(slot.card));
+        let answer = self
+            .call(Action::AttachNetworkInterface, call.send())
+            .await?;
+        let id = convert::attachment_id(answer.attachment_id());
+        Ok(Outcome::Attached(readable(&answer, id)?))
+    }
+
+    /// Sets a value: repeated it changes nothing.
+    async fn set_delete_on_termination(
+        &self,
+        eni: &EniId,
+        attachment: &AttachmentId,
+    ) -> Answer<Outcome> {
+        let change = NetworkInterfaceAttachmentChanges::builder()
+            .attachment_id(attachment.as_str())
+            .delete_on_termination(true)
+            .build();
+        let call = self
+            .client
+            .modify_network_interface_attribute()
+            .network_interface_id(eni.as_str())
+            .attachment(change);
+        self.call(Action::ModifyNetworkInterfaceAttribute, call.send())
+            .await?;
+        Ok(Outcome::Changed)
+    }
+
+    /// Names an attachment that is never used again: repeated or late it harms nobody.
+    async fn detach(&self, attachment: &AttachmentId, mode: DetachMode) -> Answer<Outcome> {
+        let force = match mode {
+            DetachMode::Normal => None,
+            DetachMode::Force => Some(true),
+        };
+        let call = self
+            .client
+            .detach_network_interface()
+            .attachment_id(attachment.as_str())
+            .set_force(force);
+        self.call(Action::DetachNetworkInterface, call.send())
+            .await?;
+        Ok(Outcome::Changed)
+    }
+
+    /// EC2 refuses it while the ENI is in use; repeated it says `NotFound`.
+    async fn delete(&self, eni: &EniId) -> Answer<Outcome> {
+        let call = self
+            .client
+            .delete_network_interface()
+            .network_interface_id(eni.as_str());
+        self.call(Action::DeleteNetworkInterface, call.send())
+            .await?;
+        Ok(Outcome::Changed)
+    }
+}
