@@ -125,6 +125,12 @@ impl World {
         if let Some(held) = self.store.claims.get(&new.key) {
             return Outcome::Claim(Box::new(held.clone()));
         }
+        let is_unreadable = |object: &operator_core::order::Unreadable| {
+            matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key)
+        };
+        if self.store.unreadable.iter().any(is_unreadable) {
+            return Outcome::NotWritten;
+        }
         let namespace = self.store.namespaces.get(&new.key.namespace);
         if self.store.refuses_claims || namespace.is_none_or(|n| n.deleting) {
             return refused("Forbidden", "exceeded quota");
