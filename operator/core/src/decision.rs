@@ -15,7 +15,7 @@ use crate::{
     reason::{Note, Reason},
     seen::{Backoff, EniSeen, Seen, Steady},
     status,
-    step::{ATTACH_STUCK, NOT_YET, PATIENCE, Step, incarnation, step},
+    step::{ATTACH_SHOWS, ATTACH_STUCK, NOT_YET, PATIENCE, Step, incarnation, step},
 };
 
 /// An ENI that is not in the state we thought is read and tried again so often before people are told.
@@ -232,10 +232,17 @@ fn wake(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Time> {
     match step {
         Step::AwaitAttachment => attachment
             .and_then(|a| a.requested_at)
-            .map(|at| at.after(ATTACH_STUCK)),
+            .map(|at| at.after(ATTACH_STUCK))
+            .into_iter()
+            .chain(doubted(claim, seen))
+            .min(),
         Step::AwaitDevice => attachment
             .and_then(|a| a.attached_at)
-            .map(|at| at.after(PATIENCE)),
+            .map(|at| at.after(PATIENCE))
+            .into_iter()
+            .chain(doubted(claim, seen).filter(|at| *at > now))
+            .min(),
+        Step::Ready | Step::Mark => doubted(claim, seen),
         Step::AwaitRelease => message::asked_at(claim).map(|at| at.after(PATIENCE)),
         Step::AwaitDetach => Some(
             seen.detaching
@@ -252,4 +259,15 @@ fn wake(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Time> {
         Step::Blocked(note) if note.reason == Reason::Reading => Some(now.after(5 * SECOND)),
         _ => None,
     }
+}
+
+/// When reads that do not show the attachment will be believed.
+fn doubted(claim: &Claim, seen: &Seen) -> Option<Time> {
+    let attachment = claim.status.attachment.as_ref()?;
+    let id = attachment.id.as_ref()?;
+    let shown = seen.eni.view()?.attachment.as_ref();
+    if shown.is_some_and(|on| on.id == *id) {
+        return None;
+    }
+    attachment.requested_at.map(|at| at.after(ATTACH_SHOWS))
 }

@@ -25,7 +25,7 @@ use crate::{
 /// A `NotFound` within this time of our own Create means not yet: EC2's eventual consistency.
 pub const NOT_YET: i64 = 5 * MINUTE;
 /// A read within this time of an Attach may not show it yet.
-const ATTACH_SHOWS: i64 = MINUTE;
+pub const ATTACH_SHOWS: i64 = MINUTE;
 /// A device that the agent has not plugged or given back in this time is reported.
 pub const PATIENCE: i64 = 30 * SECOND;
 /// An ENI that has been attaching for this long is detached and put into another slot.

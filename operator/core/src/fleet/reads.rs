@@ -316,7 +316,7 @@ impl Fleet {
         self.plan_instances();
     }
 
-    fn plan_instances(&mut self) {
+    pub(super) fn plan_instances(&mut self) {
         match self.work.instances_due.first() {
             Some((at, _)) => {
                 let at = *at;

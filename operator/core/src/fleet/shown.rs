@@ -70,6 +70,13 @@ impl Fleet {
         let salt = format!("{topic:?}");
         let until = now.after(backoff::delay(error.class, times, &salt).min(MINUTE));
         self.work.read_at.insert(topic, until);
+        if let Read::Instances(asked) = &flight.read {
+            // They are due again: a failed read has shown none of them.
+            for id in asked {
+                self.work.schedule_instance(id, Some(until));
+            }
+            self.plan_instances();
+        }
         let sentence = format!("EC2 could not be read: {error}");
         self.work.trouble.insert(topic, (times, sentence));
     }

@@ -64,7 +64,9 @@ impl Store {
     }
 
     pub fn lists(&self) -> Vec<Fact> {
-        let mut facts = vec![
+        // What cannot be read is told before its list.
+        let mut facts: Vec<Fact> = self.unreadable.iter().cloned().map(Fact::Unreadable).collect();
+        facts.extend([
             Fact::Namespaces(Change::All(self.namespaces.values().cloned().collect())),
             Fact::Classes(Change::All(self.classes.values().cloned().collect())),
             Fact::Pods(Change::All(self.labelled())),
@@ -72,8 +74,7 @@ impl Store {
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),
             Fact::Reports(Change::All(self.reports.values().cloned().collect())),
             Fact::Claims(Change::All(self.claims.values().cloned().collect())),
-        ];
-        facts.extend(self.unreadable.iter().cloned().map(Fact::Unreadable));
+        ]);
         facts
     }
 
@@ -123,6 +124,12 @@ impl World {
     fn new_claim(&mut self, new: NewClaim) -> Outcome {
         if let Some(held) = self.store.claims.get(&new.key) {
             return Outcome::Claim(Box::new(held.clone()));
+        }
+        let is_unreadable = |object: &operator_core::order::Unreadable| {
+            matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key)
+        };
+        if self.store.unreadable.iter().any(is_unreadable) {
+            return Outcome::NotWritten;
         }
         let namespace = self.store.namespaces.get(&new.key.namespace);
         if self.store.refuses_claims || namespace.is_none_or(|n| n.deleting) {

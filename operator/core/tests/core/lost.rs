@@ -54,6 +54,19 @@ fn an_eni_detached_by_somebody_else_is_told_within_a_minute_and_attached_again()
 }
 
 #[test]
+fn an_eni_detached_by_somebody_else_right_after_it_was_attached_is_noticed_too() {
+    for wait in [0, 3_000, 20_000, 40_000] {
+        let mut world = World::new();
+        world.ready("web", "n1");
+        world.run(wait);
+        detach(&mut world, "web");
+        world.until(120_000, "told", |w| w.told(Reason::AttachmentLost) == 1);
+        world.until(60_000, "attached again", |w| w.is_ready("web"));
+        world.rest();
+    }
+}
+
+#[test]
 fn an_eni_lost_before_it_was_attached_is_replaced_once_it_is_old_enough() {
     let mut world = World::new();
     world.script.always.insert(
