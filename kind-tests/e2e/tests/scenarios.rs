@@ -8,6 +8,7 @@
 
 mod scenarios {
     pub mod bad_input;
+    pub mod conformance;
     pub mod crashes;
     pub mod many;
     pub mod schema;
@@ -18,7 +19,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use e2e::world::World;
 use libtest_mimic::{Arguments, Failed, Trial};
-use scenarios::{bad_input, crashes, many, schema, story};
+use scenarios::{bad_input, conformance, crashes, many, schema, story};
 use serde_json::{Value, json};
 
 type Scenario = fn(&World) -> anyhow::Result<()>;
@@ -33,6 +34,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         schema::explain,
     ),
     ("wrong_chart_values_are_refused", schema::chart_values),
+    (
+        "real_and_simulated_api_server_answer_alike",
+        conformance::same_scripts,
+    ),
     ("labelled_pod_gets_its_own_eni", story::one_pod),
     ("pass_through_add_opens_no_socket", story::pass_through),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
