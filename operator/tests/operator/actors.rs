@@ -308,7 +308,7 @@ impl State {
                 && text(pod, "spec.nodeName") == node
                 && at(pod, "metadata.deletionTimestamp").is_null()
         });
-        if at(attachment, "release") == "Requested" {
+        if wants_release(attachment) {
             return (!in_pod && said != "Released").then_some("Released");
         }
         match said {
@@ -393,4 +393,10 @@ pub fn id_of_pod(pod: &Value) -> Id {
         text(pod, "metadata.namespace"),
         text(pod, "metadata.name"),
     )
+}
+
+/// Whether the operator asks for the device, in whichever way the schema spells it.
+pub fn wants_release(attachment: &Value) -> bool {
+    let release = at(attachment, "release");
+    release == true || release == "Requested"
 }

@@ -248,10 +248,17 @@ fn a_relabelled_namespace_or_a_new_class_costs_claims_at_rest_nothing() {
 
 #[test]
 fn an_instance_whose_read_failed_is_read_again() {
-    for action in [Action::DescribeInstances, Action::DescribeSubnets, Action::DescribeInstanceTypes] {
+    for action in [
+        Action::DescribeInstances,
+        Action::DescribeSubnets,
+        Action::DescribeInstanceTypes,
+    ] {
         let mut world = World::new();
         world.script.once(action, super::ec2::Verdict::LoseReply);
-        world.script.once(action, super::ec2::Verdict::Refuse("InternalError", "oops", 500));
+        world.script.once(
+            action,
+            super::ec2::Verdict::Refuse("InternalError", "oops", 500),
+        );
         world.add_pod("web", "n1");
         world.until(MINUTE, "ready all the same", |w| w.is_ready("web"));
     }
