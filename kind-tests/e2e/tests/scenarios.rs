@@ -193,10 +193,11 @@ fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
         Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
     });
     drop(space);
-    // The next scenario starts from nothing, whatever this one left.
-    let clean = world.await_clean();
-    if clean.is_err() {
+    let ended = ended.and(world.await_clean());
+    if ended.is_err() {
+        // The next scenario starts from nothing, whatever this one left.
         world.force_clean()?;
+        world.start_anew()?;
     }
-    ended.and(clean)
+    ended
 }
