@@ -7,6 +7,7 @@ use tokio::time::{Duration, sleep};
 
 use super::{
     actors,
+    random::seeds,
     world::{World, kinds},
 };
 
@@ -58,6 +59,10 @@ pub fn tell<T: Send + 'static>(
 
 /// Once everything came to its end: nothing is left, the slots are free again, and nothing moves any more.
 pub async fn rests(world: &World) {
+    rests_for(world, Duration::from_mins(10)).await;
+}
+
+async fn rests_for(world: &World, span: Duration) {
     world
         .until("the end", |state| {
             state.all("eniclaims").count() == 0 && state.vpc.leaks().count() == 0
@@ -66,7 +71,7 @@ pub async fn rests(world: &World) {
     // Reports and capacities follow within a debounce.
     sleep(Duration::from_mins(1)).await;
     let calm = world.lock().effects.len();
-    sleep(Duration::from_mins(10)).await;
+    sleep(span).await;
     let state = world.lock();
     assert_eq!(
         state.effects[calm..],
@@ -76,7 +81,7 @@ pub async fn rests(world: &World) {
     );
 }
 
-async fn a_pod_comes_and_goes(world: &World) {
+async fn a_pod_comes_and_goes(world: &World, span: Duration) {
     sleep(Duration::from_secs(2)).await;
     world.with(|state| state.make_pod("web", "app"));
     world
@@ -90,10 +95,10 @@ async fn a_pod_comes_and_goes(world: &World) {
         })
         .await;
     world.with(|state| state.delete_pod("web"));
-    rests(world).await;
+    rests_for(world, span).await;
 }
 
-async fn two_pods_move_on(world: &World) {
+async fn two_pods_move_on(world: &World, span: Duration) {
     world.with(|state| {
         state.make_pod("a", "app");
         state.make_pod("b", "app");
@@ -113,26 +118,28 @@ async fn two_pods_move_on(world: &World) {
         state.delete_pod("b");
         state.delete_pod("c");
     });
-    rests(world).await;
+    rests_for(world, span).await;
 }
 
-async fn a_pod_goes_before_it_is_ready(world: &World) {
+async fn a_pod_goes_before_it_is_ready(world: &World, span: Duration) {
     world.with(|state| state.make_pod("web", "app"));
     world
         .until("an ENI", |state| state.vpc.leaks().count() == 1)
         .await;
     world.with(|state| state.delete_pod("web"));
-    rests(world).await;
+    rests_for(world, span).await;
 }
 
 /// Tells one of the stories; afterwards the operator's effects are those of it alone.
 fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
     tell(seed, async move |world| {
         world.lock().crash_after = crash_after;
+        // Each of many runs rests for less.
+        let span = Duration::from_mins(if crash_after.is_some() { 2 } else { 10 });
         match story {
-            0 => a_pod_comes_and_goes(world).await,
-            1 => two_pods_move_on(world).await,
-            _ => a_pod_goes_before_it_is_ready(world).await,
+            0 => a_pod_comes_and_goes(world, span).await,
+            1 => two_pods_move_on(world, span).await,
+            _ => a_pod_goes_before_it_is_ready(world, span).await,
         }
         let state = world.lock();
         let published = |node: &serde_json::Value| {
