@@ -54,7 +54,8 @@ impl World {
                 let node = claim.status.node_name.clone()?;
                 let is_served = !self.agents.away.contains(&node) && self.runs(&node);
                 let has_id = claim.status.attachment_id().is_some();
-                (is_served && has_id).then(|| (claim.key.clone(), node.clone(), self.wanted(claim, &node)))
+                (is_served && has_id)
+                    .then(|| (claim.key.clone(), node.clone(), self.wanted(claim, &node)))
             })
             .collect();
         for (key, node, state) in seen {
@@ -73,7 +74,10 @@ impl World {
 
     /// Where the agent has the device; none while it does not see it.
     fn wanted(&self, claim: &Claim, node: &NodeName) -> Option<DeviceState> {
-        let (attachment, eni) = (claim.status.attachment.as_ref()?, claim.status.eni.as_ref()?);
+        let (attachment, eni) = (
+            claim.status.attachment.as_ref()?,
+            claim.status.eni.as_ref()?,
+        );
         if attachment.is_released() {
             return Some(DeviceState::Released);
         }

@@ -65,7 +65,12 @@ impl Store {
 
     pub fn lists(&self) -> Vec<Fact> {
         // What cannot be read is told before its list.
-        let mut facts: Vec<Fact> = self.unreadable.iter().cloned().map(Fact::Unreadable).collect();
+        let mut facts: Vec<Fact> = self
+            .unreadable
+            .iter()
+            .cloned()
+            .map(Fact::Unreadable)
+            .collect();
         facts.extend([
             Fact::Namespaces(Change::All(self.namespaces.values().cloned().collect())),
             Fact::Classes(Change::All(self.classes.values().cloned().collect())),
@@ -125,9 +130,7 @@ impl World {
         if let Some(held) = self.store.claims.get(&new.key) {
             return Outcome::Claim(Box::new(held.clone()));
         }
-        let is_unreadable = |object: &operator_core::order::Unreadable| {
-            matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key)
-        };
+        let is_unreadable = |object: &operator_core::order::Unreadable| matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key);
         if self.store.unreadable.iter().any(is_unreadable) {
             return Outcome::NotWritten;
         }

@@ -26,7 +26,11 @@ fn a_pods_life_costs_few_writes_calls_and_events() {
     assert_eq!(calls(Action::DeleteNetworkInterface), 1);
     assert_eq!(world.log.events, [], "nothing went wrong: no Event");
     let writes = world.log.writes.len() - before;
-    assert!(writes <= 10, "{writes} writes: {:?}", &world.log.writes[before..]);
+    assert!(
+        writes <= 10,
+        "{writes} writes: {:?}",
+        &world.log.writes[before..]
+    );
 }
 
 #[test]
@@ -51,10 +55,17 @@ fn at_rest_only_the_listing_is_read() {
         world.ready(&format!("p{n}"), "n1");
     }
     world.rest();
-    let (orders, enis) = (world.log.orders, world.reads(Action::DescribeNetworkInterfaces));
+    let (orders, enis) = (
+        world.log.orders,
+        world.reads(Action::DescribeNetworkInterfaces),
+    );
     world.run(LONG);
     assert!(world.reads(Action::DescribeNetworkInterfaces) - enis <= 21);
-    assert!(world.log.orders - orders <= 30, "{}", world.log.orders - orders);
+    assert!(
+        world.log.orders - orders <= 30,
+        "{}",
+        world.log.orders - orders
+    );
 }
 
 #[test]
@@ -63,7 +74,11 @@ fn one_attach_a_pod_however_long_the_eni_is_pending() {
         let mut world = World::new();
         world.vpc.delays.create_ms = create_ms;
         world.ready("web", "n1");
-        assert_eq!(world.calls(Action::AttachNetworkInterface), 1, "{create_ms}");
+        assert_eq!(
+            world.calls(Action::AttachNetworkInterface),
+            1,
+            "{create_ms}"
+        );
         world.clear();
     }
 }
@@ -76,6 +91,10 @@ fn a_slow_agent_costs_one_write_more() {
     world.until(120 * SECOND, "ready", |w| w.is_ready("web"));
     world.rest();
     let name = world.claim_of("web").unwrap().key.name.clone();
-    assert!(world.store.status_writes[&name] <= 6, "{}", world.store.status_writes[&name]);
+    assert!(
+        world.store.status_writes[&name] <= 6,
+        "{}",
+        world.store.status_writes[&name]
+    );
     world.clear();
 }

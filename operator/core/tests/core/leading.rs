@@ -20,7 +20,14 @@ fn a_standby_reads_and_changes_nothing() {
     world.leader = None;
     world.add_pod("web", "n1");
     world.run(5 * MINUTE);
-    assert_eq!((world.log.writes.len(), world.log.mutations.len(), world.log.events.len()), (0, 0, 0));
+    assert_eq!(
+        (
+            world.log.writes.len(),
+            world.log.mutations.len(),
+            world.log.events.len()
+        ),
+        (0, 0, 0)
+    );
     let reads = world.log.reads.len();
     assert!((4..60).contains(&reads), "{reads}");
     assert!(world.ops[0].fleet.readiness().is_ok());
@@ -34,7 +41,9 @@ fn a_standby_with_warm_caches_acts_at_once() {
     world.run(MINUTE);
     assert!(!world.is_ready("web"));
     world.elect(1);
-    world.until(5 * SECOND, "the other one takes over", |w| w.is_ready("web"));
+    world.until(5 * SECOND, "the other one takes over", |w| {
+        w.is_ready("web")
+    });
     world.rest();
     world.clear();
 }
@@ -45,13 +54,15 @@ fn a_new_leader_begins_with_a_quarter_of_the_budget() {
     world.stop(0);
     world.elect(1);
     world.run(100);
-    let now = world.now;
-    let tokens = |w: &World, action| w.ops[1].fleet.tokens(now).find(|(a, _)| *a == action).unwrap().1;
     world.run(12 * SECOND);
     let now = world.now;
-    let left = world.ops[1].fleet.tokens(now).find(|(a, _)| *a == Action::CreateNetworkInterface).unwrap().1;
+    let left = world.ops[1]
+        .fleet
+        .tokens(now)
+        .find(|(a, _)| *a == Action::CreateNetworkInterface)
+        .unwrap()
+        .1;
     assert!(left <= 15 + 3 * 13 && left < 60, "{left}");
-    let _ = tokens;
 }
 
 #[test]
@@ -106,7 +117,11 @@ fn a_crash_at_any_moment_of_a_pods_life_leaves_nothing_behind() {
         world.rest();
         assert!(world.store.claims.is_empty(), "{wait}");
         assert_eq!(world.made(), [], "{wait}");
-        assert_eq!(world.calls(Action::CreateNetworkInterface), 1 + repeats(&world), "{wait}");
+        assert_eq!(
+            world.calls(Action::CreateNetworkInterface),
+            1 + repeats(&world),
+            "{wait}"
+        );
     }
 }
 
@@ -120,11 +135,16 @@ fn repeats(world: &World) -> usize {
 #[test]
 fn what_the_last_leader_was_doing_when_it_died_is_not_taken_for_refused() {
     let mut world = pair();
-    world.script.once(Action::CreateNetworkInterface, Verdict::Late(6_000));
+    world
+        .script
+        .once(Action::CreateNetworkInterface, Verdict::Late(6_000));
     world.add_pod("web", "n1");
     world.run(400);
     world.stop(0);
-    world.script.once(Action::CreateNetworkInterface, Verdict::Refuse("UnauthorizedOperation", "no", 403));
+    world.script.once(
+        Action::CreateNetworkInterface,
+        Verdict::Refuse("UnauthorizedOperation", "no", 403),
+    );
     world.elect(1);
     world.run(12 * SECOND);
     world.until(3 * MINUTE, "ready", |w| w.is_ready("web"));

@@ -86,7 +86,12 @@ fn delete_claim(world: &mut World, name: &str) {
 
 /// A pod is made again under its name at once, as a StatefulSet does.
 fn reuse(world: &mut World, name: &str) {
-    if let Some(node) = world.store.pods.get(&pod_key(name)).and_then(|p| p.node.clone()) {
+    if let Some(node) = world
+        .store
+        .pods
+        .get(&pod_key(name))
+        .and_then(|p| p.node.clone())
+    {
         world.remove_pod(name);
         world.add_pod(name, node.as_str());
     }
@@ -105,10 +110,16 @@ fn hand_over(world: &mut World) {
 
 /// Another client of EC2 takes something away.
 fn somebody(world: &mut World, name: &str) {
-    let Some(eni) = world.eni_of(name) else { return };
+    let Some(eni) = world.eni_of(name) else {
+        return;
+    };
     let now = world.millis();
     let eni = vpc::EniId::from(eni.as_str());
-    let attachment = world.vpc.eni(&eni).and_then(|e| e.attachment()).map(|a| a.id.clone());
+    let attachment = world
+        .vpc
+        .eni(&eni)
+        .and_then(|e| e.attachment())
+        .map(|a| a.id.clone());
     let request = match attachment {
         Some(id) => Request::DetachNetworkInterface(Detach::from(id)),
         None => Request::DeleteNetworkInterface(eni.clone()),
@@ -167,7 +178,9 @@ fn restore(world: &mut World) {
 }
 
 fn second_claim(world: &mut World, name: &str) {
-    let Some(first) = world.claim_of(name).cloned() else { return };
+    let Some(first) = world.claim_of(name).cloned() else {
+        return;
+    };
     let key = operator_core::cluster::Key::new("shop", &format!("second-{name}"));
     if world.store.claims.contains_key(&key) {
         return world.delete_claim(&key);
@@ -187,7 +200,11 @@ fn second_claim(world: &mut World, name: &str) {
 fn edit_class(world: &mut World) {
     let other = world.percent(50);
     world.set_class(|class| {
-        let group = if other { aws::GROUP_APP } else { aws::GROUP_DEFAULT };
+        let group = if other {
+            aws::GROUP_APP
+        } else {
+            aws::GROUP_DEFAULT
+        };
         class.groups = vec![group.parse().unwrap()];
     });
 }
@@ -245,7 +262,11 @@ fn converges(seed: u64, steps: u32) {
             waiting += 1;
         }
     }
-    assert!(waiting <= living.len().saturating_sub(2).max(0), "{waiting} wait\n{}", world.picture());
+    assert!(
+        waiting <= living.len().saturating_sub(2).max(0),
+        "{waiting} wait\n{}",
+        world.picture()
+    );
     let served = world.log.mutations.len() - calls;
     assert!(served < CALLS * 5, "{served} calls without faults");
     world.clear();

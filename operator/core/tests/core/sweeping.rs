@@ -18,13 +18,20 @@ fn with(sweep: SweepMode) -> World {
 }
 
 /// An ENI as an operator would have left it, with what the test changes of its tags.
-fn plant(world: &mut World, n: u32, change: impl FnOnce(&mut BTreeMap<String, String>)) -> vpc::EniId {
+fn plant(
+    world: &mut World,
+    n: u32,
+    change: impl FnOnce(&mut BTreeMap<String, String>),
+) -> vpc::EniId {
     let mut tags: BTreeMap<String, String> = [
         ("eniclaim.io/cluster", "c1".to_owned()),
         ("eniclaim.io/cluster-uid", "uid-kube-system".to_owned()),
         ("eniclaim.io/claim-uid", format!("gone-{n}")),
         ("eniclaim.io/claim", format!("shop/gone-{n}")),
-        ("eniclaim.io/created-at", Time(world.now.0).whole_second().to_string()),
+        (
+            "eniclaim.io/created-at",
+            Time(world.now.0).whole_second().to_string(),
+        ),
         ("planted", "yes".to_owned()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
@@ -60,7 +67,10 @@ fn an_orphan_is_deleted_once_it_is_old_and_was_seen_twice() {
 fn an_old_orphan_is_watched_for_five_minutes_by_a_new_operator() {
     let mut world = with(SweepMode::On);
     let eni = plant(&mut world, 1, |tags| {
-        tags.insert("eniclaim.io/created-at".to_owned(), "2020-01-01T00:00:00Z".to_owned());
+        tags.insert(
+            "eniclaim.io/created-at".to_owned(),
+            "2020-01-01T00:00:00Z".to_owned(),
+        );
     });
     world.run(4 * MINUTE);
     world.crash(0);
@@ -76,7 +86,10 @@ fn dry_run_tells_once_and_deletes_nothing_and_off_does_neither() {
         let mut world = with(mode);
         plant(&mut world, 1, |_| {});
         world.run(40 * MINUTE);
-        assert_eq!((world.calls(DELETE), world.told(Reason::WouldSweep)), (0, told));
+        assert_eq!(
+            (world.calls(DELETE), world.told(Reason::WouldSweep)),
+            (0, told)
+        );
         assert_eq!(world.ops[0].fleet.orphans(), 1);
     }
 }

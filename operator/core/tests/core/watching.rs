@@ -82,8 +82,14 @@ fn an_answer_that_comes_after_the_deletion_brings_nothing_back() {
     world.run(5 * SECOND);
     let late = [
         (Target::Node("n1".into()), Outcome::Node(Box::new(node))),
-        (Target::Report("n1".into()), Outcome::Report(Box::new(report))),
-        (Target::Claim(claim.key.clone()), Outcome::Claim(Box::new(claim))),
+        (
+            Target::Report("n1".into()),
+            Outcome::Report(Box::new(report)),
+        ),
+        (
+            Target::Claim(claim.key.clone()),
+            Outcome::Claim(Box::new(claim)),
+        ),
     ];
     for (target, outcome) in late {
         world.done(0, 0, target, outcome, 1);
@@ -122,7 +128,9 @@ fn a_report_deleted_while_it_is_being_written_is_made_again_too() {
         world.run(wait);
         world.store.reports.remove(&"n1".into());
         world.show(&Fact::Reports(Change::Gone("n1".into())));
-        world.until(40 * SECOND, "made again", |w| w.store.reports.contains_key(&"n1".into()));
+        world.until(40 * SECOND, "made again", |w| {
+            w.store.reports.contains_key(&"n1".into())
+        });
         world.run(5 * SECOND);
     }
 }
@@ -142,11 +150,21 @@ fn an_object_that_cannot_be_read_stops_nothing_and_is_told_on_it() {
 #[test]
 fn a_cluster_without_kube_system_waits_without_spinning() {
     let mut world = World::new();
-    let kube_system = world.store.namespaces.remove(&"kube-system".into()).unwrap();
+    let kube_system = world
+        .store
+        .namespaces
+        .remove(&"kube-system".into())
+        .unwrap();
     world.crash(0);
     world.add_pod("web", "n1");
     world.run(MINUTE);
-    assert!(world.ops[0].fleet.readiness().unwrap_err().contains("kube-system"));
+    assert!(
+        world.ops[0]
+            .fleet
+            .readiness()
+            .unwrap_err()
+            .contains("kube-system")
+    );
     world.show(&Fact::Namespaces(Change::Set(Box::new(kube_system))));
     world.until(10 * SECOND, "ready", |w| w.is_ready("web"));
 }
@@ -154,7 +172,11 @@ fn a_cluster_without_kube_system_waits_without_spinning() {
 #[test]
 fn a_first_listing_that_fails_is_tried_again_without_spinning() {
     let mut world = World::new();
-    world.vpc.settings.denied.insert(vpc::Action::DescribeNetworkInterfaces);
+    world
+        .vpc
+        .settings
+        .denied
+        .insert(vpc::Action::DescribeNetworkInterfaces);
     world.crash(0);
     world.add_pod("web", "n1");
     world.run(5 * MINUTE);
@@ -173,7 +195,12 @@ fn a_claim_that_the_api_server_refuses_is_told_on_the_pod_and_made_once_it_may_b
     world.add_pod("web", "n1");
     world.run(5 * MINUTE);
     assert_eq!(world.told(Reason::ClaimRefused), 1);
-    let (_, event) = world.log.events.iter().find(|(_, e)| e.note.reason == Reason::ClaimRefused).unwrap();
+    let (_, event) = world
+        .log
+        .events
+        .iter()
+        .find(|(_, e)| e.note.reason == Reason::ClaimRefused)
+        .unwrap();
     assert!(matches!(&event.about, About::Pod(key, _) if key.name == "web"));
     world.store.refuses_claims = false;
     world.until(MINUTE, "made", |w| w.is_ready("web"));
@@ -192,7 +219,13 @@ fn a_conflict_costs_nothing_where_the_newer_claim_is_known() {
     world.run(5);
     world.change_claim(&key, |claim| claim.generation += 1);
     let from = world.now;
-    world.until(SECOND, "released", |w| w.store.claims[&key].status.attachment.as_ref().is_some_and(|a| a.is_released()));
+    world.until(SECOND, "released", |w| {
+        w.store.claims[&key]
+            .status
+            .attachment
+            .as_ref()
+            .is_some_and(|a| a.is_released())
+    });
     assert!(world.now.since(from) < 100, "{}", world.now.since(from));
     world.rest();
 }
@@ -215,10 +248,17 @@ fn a_relabelled_namespace_or_a_new_class_costs_claims_at_rest_nothing() {
 
 #[test]
 fn an_instance_whose_read_failed_is_read_again() {
-    for action in [Action::DescribeInstances, Action::DescribeSubnets, Action::DescribeInstanceTypes] {
+    for action in [
+        Action::DescribeInstances,
+        Action::DescribeSubnets,
+        Action::DescribeInstanceTypes,
+    ] {
         let mut world = World::new();
         world.script.once(action, super::ec2::Verdict::LoseReply);
-        world.script.once(action, super::ec2::Verdict::Refuse("InternalError", "oops", 500));
+        world.script.once(
+            action,
+            super::ec2::Verdict::Refuse("InternalError", "oops", 500),
+        );
         world.add_pod("web", "n1");
         world.until(MINUTE, "ready all the same", |w| w.is_ready("web"));
     }
