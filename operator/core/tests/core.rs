@@ -18,6 +18,8 @@ mod executor;
 mod judge;
 #[path = "core/lease.rs"]
 mod lease;
+#[path = "core/processes.rs"]
+mod processes;
 #[path = "core/story.rs"]
 mod story;
 #[path = "core/world.rs"]

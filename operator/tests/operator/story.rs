@@ -7,14 +7,17 @@ use tokio::time::{Duration, sleep};
 
 use super::{
     actors,
-    random::seeds,
     world::{World, kinds},
 };
 
-/// Changes of EC2 in a pod's life: Create, an Attach too early, Attach, `DeleteOnTermination`, Detach, Delete.
-const CALLS: usize = 6;
-/// Writes of Kubernetes in a pod's life, Events included.
-const WRITES: usize = 30;
+/// Changes of EC2 in a pod's life: Create, Attach, `DeleteOnTermination`, Detach, Delete.
+const CALLS: usize = 5;
+/// Writes of the operator in the life of a pod and of its two nodes: two reports and two nodes come up with eight; the claim
+/// is made, gets five statuses and loses its finalizer; its node's report is brought up to date twice. With two of the
+/// agent and the deletion of the claim a pod's life has twelve.
+const WRITES: usize = 8 + 7 + 2;
+/// Statuses that the operator writes: bound, made, attaching, ready, and released on the way down.
+const STATUSES: usize = 5;
 
 /// What is left of a story once it was told.
 struct Told {
@@ -192,6 +195,8 @@ fn a_pod_comes_and_goes_and_leaves_nothing() {
         "{} writes: {counts:#?}",
         writes.len()
     );
+    let statuses = writes.iter().filter(|w| **w == "PATCH eniclaims/status");
+    assert!(statuses.count() <= STATUSES, "{counts:#?}");
     assert_eq!(
         events,
         [] as [String; 0],

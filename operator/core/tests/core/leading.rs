@@ -54,6 +54,7 @@ fn a_new_leader_begins_with_a_quarter_of_the_budget() {
     world.stop(0);
     world.elect(1);
     world.run(100);
+<<<<<<< HEAD
     let now = world.now;
     let tokens = |w: &World, action| {
         w.ops[1]
@@ -63,6 +64,8 @@ fn a_new_leader_begins_with_a_quarter_of_the_budget() {
             .unwrap()
             .1
     };
+=======
+>>>>>>> coretests
     world.run(12 * SECOND);
     let now = world.now;
     let left = world.ops[1]
@@ -72,7 +75,6 @@ fn a_new_leader_begins_with_a_quarter_of_the_budget() {
         .unwrap()
         .1;
     assert!(left <= 15 + 3 * 13 && left < 60, "{left}");
-    let _ = tokens;
 }
 
 #[test]

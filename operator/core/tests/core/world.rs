@@ -1,17 +1,16 @@
 //! Virtual time: what happens next, and to whom.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use operator_core::{
-    Change, Fact, Fleet, Order, Settings, Target, Term, Time,
+    Change, Fact, Order, Settings, Target, Time,
     order::{Action, Event as Told},
 };
 use vpc::{Delays, Vpc};
 
-use super::{agent::Agents, api_server::Store, ec2::Script};
+use super::{agent::Agents, api_server::Store, ec2::Script, processes::Process};
 
-/// How long a term lasts without a renewal, and how often it is renewed.
-const TERM: i64 = 10_000;
+/// How often the leader renews its term.
 const RENEWAL: i64 = 2_000;
 /// Calls of `next` at one instant that give nothing: more is a loop that never rests.
 const SPINS: u32 = 2_000;
@@ -28,25 +27,10 @@ pub struct World {
     pub leader: Option<usize>,
     /// The latest end of a term that was given to anybody, and from when on the present leader may lead.
     pub term_ends: Time,
-    leads_from: Time,
+    pub leads_from: Time,
     queue: BTreeMap<(Time, u64), Event>,
     count: u64,
     dice: u64,
-}
-
-/// One operator.
-pub struct Process {
-    pub fleet: Fleet,
-    pub settings: Settings,
-    pub alive: bool,
-    pub paused: bool,
-    /// What was meant for an earlier life of the process is dropped.
-    pub life: u64,
-    /// Streams keep their order: nothing overtakes what was shown before.
-    pub shown: Time,
-    pub wake: Option<Time>,
-    pub busy: Vec<Target>,
-    held: VecDeque<Event>,
 }
 
 #[derive(Debug, Clone)]
@@ -134,100 +118,9 @@ impl World {
         self.at_time(self.now.after(millis), event);
     }
 
-    fn at_time(&mut self, time: Time, event: Event) {
+    pub fn at_time(&mut self, time: Time, event: Event) {
         self.count += 1;
         self.queue.insert((time, self.count), event);
-    }
-
-    /// A process begins and lists everything.
-    pub fn start(&mut self, settings: Settings) -> usize {
-        self.ops.push(Process {
-            fleet: Fleet::new(settings.clone()),
-            settings,
-            alive: true,
-            paused: false,
-            life: 0,
-            shown: self.now,
-            wake: None,
-            busy: Vec::new(),
-            held: VecDeque::new(),
-        });
-        let op = self.ops.len() - 1;
-        self.list(op);
-        op
-    }
-
-    /// The process forgets everything and begins anew.
-    pub fn crash(&mut self, op: usize) {
-        let now = self.now;
-        let process = &mut self.ops[op];
-        process.life += 1;
-        process.fleet = Fleet::new(process.settings.clone());
-        process.alive = true;
-        process.paused = false;
-        process.shown = now;
-        process.wake = None;
-        process.busy.clear();
-        process.held.clear();
-        self.list(op);
-        if self.leader == Some(op) {
-            self.renew();
-        }
-    }
-
-    pub fn stop(&mut self, op: usize) {
-        self.crash(op);
-        self.ops[op].alive = false;
-        self.ops[op].life += 1;
-        if self.leader == Some(op) {
-            self.leader = None;
-        }
-    }
-
-    /// As SIGSTOP: what it has begun goes on outside.
-    pub fn pause(&mut self, op: usize) {
-        self.ops[op].paused = true;
-        if self.leader == Some(op) {
-            self.leader = None;
-        }
-    }
-
-    pub fn resume(&mut self, op: usize) {
-        self.ops[op].paused = false;
-        let held: Vec<Event> = self.ops[op].held.drain(..).collect();
-        for event in held {
-            self.at(0, event);
-        }
-        self.think(op);
-    }
-
-    /// Makes a process the leader as soon as no other one can believe that it is.
-    pub fn elect(&mut self, op: usize) {
-        if self.leader == Some(op) {
-            return;
-        }
-        self.leader = Some(op);
-        self.leads_from = self.term_ends.max(self.now).after(1);
-        self.at_time(self.leads_from, Event::Elected);
-    }
-
-    fn renew(&mut self) {
-        let Some(op) = self.leader else { return };
-        if self.ops[op].paused || !self.ops[op].alive || self.now < self.leads_from {
-            return;
-        }
-        let until = self.now.after(TERM);
-        self.term_ends = until;
-        let life = self.ops[op].life;
-        let term = Fact::Term(Term::Leader { until });
-        self.at(0, Event::Fact(op, life, Box::new(term)));
-    }
-
-    /// Every list as it is now.
-    pub fn list(&mut self, op: usize) {
-        for fact in self.store.lists() {
-            self.show_to(op, fact);
-        }
     }
 
     /// A watch shows a change to every process.
@@ -240,7 +133,7 @@ impl World {
         self.stir();
     }
 
-    fn show_to(&mut self, op: usize, fact: Fact) {
+    pub fn show_to(&mut self, op: usize, fact: Fact) {
         let lag = self.script.lag;
         let lag = if lag > 10 {
             10 + i64::try_from(self.dice(u64::try_from(lag).unwrap())).unwrap()
@@ -333,7 +226,7 @@ impl World {
         }
     }
 
-    fn think(&mut self, op: usize) {
+    pub fn think(&mut self, op: usize) {
         let mut spins = 0;
         loop {
             let process = &mut self.ops[op];
