@@ -4,6 +4,7 @@
 //! tokens) is filled in as it goes, for each server from its own answers.
 
 mod compare;
+mod neighbours;
 mod script;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use vpc::{AttachmentId, Eni, EniId, InstanceState, Vpc};
 use vpc_sim::protocol::Form;
 
-use super::{actors::wants_release, world::State};
+use super::{agents::wants_release, world::State};
 
 /// How long after a restore the objects may lack what the operator had written to them before.
 const RESTORE: u64 = 120_000;

@@ -204,20 +204,29 @@ fn a_pod_comes_and_goes_and_leaves_nothing() {
     );
 }
 
+/// As many seeds a story as `ENICLAIM_SEEDS` says.
 #[test]
 fn a_crash_after_each_effect_converges() {
-    for story in 0..3 {
-        for seed in [1, 2] {
-            let effects = told(seed, None, story).effects.len();
-            for n in 1..=effects {
-                let again = told(seed, Some(n), story).effects;
-                // The same token twice is one ENI; the judge counts them.
-                assert!(
-                    again.len() <= effects + 20,
-                    "story {story}, seed {seed}, crash after effect {n}: {again:#?}"
-                );
-            }
+    let seeds = env::var("ENICLAIM_SEEDS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1);
+    thread::scope(|scope| {
+        for story in 0..3 {
+            scope.spawn(move || (1..=seeds).for_each(|seed| crash_after_each_effect(seed, story)));
         }
+    });
+}
+
+fn crash_after_each_effect(seed: u64, story: usize) {
+    let effects = told(seed, None, story).effects.len();
+    for n in 1..=effects {
+        let again = told(seed, Some(n), story).effects;
+        // The same token twice is one ENI; the judge counts them.
+        assert!(
+            again.len() <= effects + 20,
+            "story {story}, seed {seed}, crash after effect {n}: {again:#?}"
+        );
     }
 }
 

@@ -1,7 +1,6 @@
 //! One world: API server and EC2 behind one lock, virtual time, a die, and an operator that can be cut off.
 
 use std::{
-    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };

@@ -2,18 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::{Reference, Step};
+use super::{
+    Reference, Step,
+    neighbours::{lease_step, pod_step, report_step},
+};
 use crate::{Method, Request, json::put};
 
 /// Namespaces that must be there before a script runs, each with its default service account.
 pub const NAMESPACES: [&str; 1] = ["conformance"];
 
 const CLAIMS: &str = "/apis/eniclaim.io/v1alpha1/namespaces/conformance/eniclaims";
-const NODES: &str = "/apis/eniclaim.io/v1alpha1/eninodes";
-const PODS: &str = "/api/v1/namespaces/conformance/pods";
-const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/conformance/leases";
-const MERGE: &str = "application/merge-patch+json";
-const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const NODES: &str = "/apis/eniclaim.io/v1alpha1/eninodes";
+pub(super) const PODS: &str = "/api/v1/namespaces/conformance/pods";
+pub(super) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/conformance/leases";
+pub(super) const MERGE: &str = "application/merge-patch+json";
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
 
 /// A script and the watches that look on.
@@ -25,22 +28,22 @@ pub struct Script {
     pub watches: Vec<Request>,
 }
 
-struct Die(u64);
+pub(super) struct Die(u64);
 
 impl Die {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         usize::try_from(self.0 % sides as u64).unwrap_or(0)
     }
 
-    fn pick<T: Clone>(&mut self, from: &[T], otherwise: T) -> T {
+    pub(super) fn pick<T: Clone>(&mut self, from: &[T], otherwise: T) -> T {
         let at = self.roll(from.len().max(1));
         from.get(at).cloned().unwrap_or(otherwise)
     }
 
-    fn reference(&mut self) -> Reference {
+    pub(super) fn reference(&mut self) -> Reference {
         let all = [
             Reference::None,
             Reference::None,
@@ -126,7 +129,7 @@ fn the_end() -> Vec<Step> {
     steps
 }
 
-fn plain(request: Request) -> Step {
+pub(super) fn plain(request: Request) -> Step {
     Step {
         request,
         version: Reference::None,
@@ -135,11 +138,11 @@ fn plain(request: Request) -> Step {
     }
 }
 
-fn name(die: &mut Die) -> &'static str {
+pub(super) fn name(die: &mut Die) -> &'static str {
     die.pick(&["x", "y", "z"], "x")
 }
 
-fn manager(die: &mut Die) -> &'static str {
+pub(super) fn manager(die: &mut Die) -> &'static str {
     die.pick(&["one", "two"], "one")
 }
 
@@ -154,7 +157,7 @@ fn claim(name: &str) -> Value {
     })
 }
 
-fn dressed(die: &mut Die, mut object: Value) -> Value {
+pub(super) fn dressed(die: &mut Die, mut object: Value) -> Value {
     if die.roll(2) == 0 {
         put(
             &mut object,
@@ -302,94 +305,6 @@ fn claim_step(die: &mut Die) -> Step {
         uid,
         continues: false,
     }
-}
-
-/// Pods that no scheduler takes.
-fn pod_step(die: &mut Die) -> Step {
-    let name = name(die);
-    let path = format!("{PODS}/{name}");
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name },
-        "spec": {
-            "schedulingGates": [{ "name": "eniclaim.io/never" }],
-            "containers": [{ "name": "app", "image": "app" }],
-        },
-    });
-    let pod = dressed(die, pod);
-    let (version, uid) = (die.reference(), die.reference());
-    let merge = |body| Request::new(Method::Patch, &path, body).with_content_type(MERGE);
-    let none = Reference::None;
-    let (request, version, uid) = match die.roll(6) {
-        0 | 1 => (Request::new(Method::Post, PODS, pod), none, none),
-        2 => (Request::new(Method::Delete, &path, json!({})), version, uid),
-        3 => (
-            merge(json!({ "metadata": { "labels": { "tier": "a" } } })),
-            version,
-            none,
-        ),
-        4 => (
-            merge(json!({ "metadata": { "labels": { "tier": "b" } } })),
-            none,
-            uid,
-        ),
-        _ => (
-            merge(json!({ "spec": { "hostname": "other" } })),
-            none,
-            none,
-        ),
-    };
-    Step {
-        request,
-        version,
-        uid,
-        continues: false,
-    }
-}
-
-fn lease_step(die: &mut Die) -> Step {
-    let name = name(die);
-    let path = format!("{LEASES}/{name}");
-    let seconds = die.pick(&[15, 15, 0], 15);
-    let holder = manager(die);
-    let lease = json!({
-        "apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": { "name": name },
-        "spec": { "holderIdentity": holder, "leaseDurationSeconds": seconds },
-    });
-    let version = die.reference();
-    let (request, version) = match die.roll(4) {
-        0 => (Request::new(Method::Post, LEASES, lease), Reference::None),
-        1 => (
-            Request::new(Method::Get, &path, Value::Null),
-            Reference::None,
-        ),
-        _ => (Request::new(Method::Put, &path, lease), version),
-    };
-    Step {
-        request: request.with_query(&format!("fieldManager={holder}")),
-        version,
-        uid: Reference::None,
-        continues: false,
-    }
-}
-
-fn report_step(die: &mut Die) -> Step {
-    let name = name(die);
-    let path = format!("{NODES}/{name}");
-    let node = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniNode", "metadata": { "name": name }, "spec": {} });
-    let request = match die.roll(4) {
-        0 => Request::new(Method::Post, NODES, node),
-        1 => Request::new(Method::Delete, &path, Value::Null),
-        _ => {
-            let mut body = node;
-            crate::json::remove(&mut body, "spec");
-            put(&mut body, "status", json!({ "capacity": die.roll(3) }));
-            let by = manager(die);
-            Request::new(Method::Patch, &format!("{path}/status"), body)
-                .with_query(&format!("fieldManager={by}"))
-                .with_content_type(APPLY)
-        }
-    };
-    plain(request)
 }
 
 fn list_step(die: &mut Die) -> Step {
