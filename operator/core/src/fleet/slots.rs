@@ -10,12 +10,12 @@ use api::{
 
 use super::Fleet;
 use crate::{
-    claim::Claim,
+    claim::{Claim, ClaimStatus, CreateAnswer},
     cluster::{Node, NodeHealth},
     ec2::{AttachedEni, Instance, InstanceState, TypeFacts},
     place::{exists, place},
     reason::{Note, Reason},
-    seen::{Host, SubnetSeen},
+    seen::{EniSeen, Host, SubnetSeen},
 };
 
 /// A read that shows an instance as stopped permits a Detach for this long.
@@ -27,7 +27,7 @@ pub(super) struct Use {
     pub(super) taken: BTreeSet<Slot>,
     /// Claims that are on their way out, with their ENIs: their slots are free in seconds.
     pub(super) leaving: Vec<Claim>,
-    /// Claims that are bound to it and have no slot yet.
+    /// Claims that are bound to it, have or soon have an ENI, and no slot yet.
     pub(super) promised: usize,
 }
 
@@ -126,10 +126,22 @@ impl Fleet {
                 }
                 Some(_) => {}
                 None if claim.deleting => {}
-                None => uses.promised += 1,
+                None => uses.promised += usize::from(self.needs_slot(status)),
             }
         }
         uses
+    }
+
+    /// Whether there is an ENI that needs a slot, or may be. Those that have none wait for room themselves: counted, two of
+    /// them would wait for each other.
+    fn needs_slot(&self, status: &ClaimStatus) -> bool {
+        match (&status.eni, &status.creation) {
+            (Some(eni), _) => {
+                !matches!(self.cloud.eni(&eni.id), EniSeen::NotFound | EniSeen::Deleted)
+            }
+            (None, Some(creation)) => creation.answer != Some(CreateAnswer::Refused),
+            (None, None) => false,
+        }
     }
 
     /// Whether the pod of a claim has ended, as far as the watch shows.

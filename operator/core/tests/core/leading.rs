@@ -51,18 +51,14 @@ fn a_standby_with_warm_caches_acts_at_once() {
 #[test]
 fn a_new_leader_begins_with_a_quarter_of_the_budget() {
     let mut world = pair();
+    let action = Action::CreateNetworkInterface;
+    let left = |w: &World| w.ops[1].fleet.tokens(w.now).find(|(a, _)| *a == action).unwrap().1;
+    assert_eq!(left(&world), 60, "a full bucket");
     world.stop(0);
+    let ends = world.term_ends;
     world.elect(1);
-    world.run(100);
-    world.run(12 * SECOND);
-    let now = world.now;
-    let left = world.ops[1]
-        .fleet
-        .tokens(now)
-        .find(|(a, _)| *a == Action::CreateNetworkInterface)
-        .unwrap()
-        .1;
-    assert!(left <= 15 + 3 * 13 && left < 60, "{left}");
+    world.run(ends.since(world.now) + 100);
+    assert_eq!(left(&world), 15);
 }
 
 #[test]
