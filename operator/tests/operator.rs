@@ -8,6 +8,8 @@
 
 #[path = "operator/actors.rs"]
 mod actors;
+#[path = "operator/agents.rs"]
+mod agents;
 #[path = "operator/cloud.rs"]
 mod cloud;
 #[path = "operator/connection.rs"]

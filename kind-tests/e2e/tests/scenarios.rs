@@ -9,6 +9,7 @@
 mod scenarios {
     pub mod bad_input;
     pub mod class;
+    pub mod conformance;
     pub mod crashes;
     pub mod foreign_client;
     pub mod full_node;
@@ -29,8 +30,8 @@ use std::{env, process::ExitCode, sync::Arc};
 use e2e::world::{Space, World};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, class, crashes, foreign_client, full_node, in_use, leader, many, node, refused,
-    schema, story, stuck, writes,
+    bad_input, class, conformance, crashes, foreign_client, full_node, in_use, leader, many, node,
+    refused, schema, story, stuck, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -47,6 +48,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         schema::explain,
     ),
     ("wrong_chart_values_are_refused", schema::chart_values),
+    (
+        "real_and_simulated_api_server_answer_alike",
+        conformance::same_scripts,
+    ),
     ("labelled_pod_gets_its_own_eni", story::one_pod),
     (
         "metadata_is_blocked_or_allowed_as_the_class_says",
@@ -188,10 +193,11 @@ fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
         Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
     });
     drop(space);
-    // The next scenario starts from nothing, whatever this one left.
-    let clean = world.await_clean();
-    if clean.is_err() {
+    let ended = ended.and(world.await_clean());
+    if ended.is_err() {
+        // The next scenario starts from nothing, whatever this one left.
         world.force_clean()?;
+        world.start_anew()?;
     }
-    ended.and(clean)
+    ended
 }

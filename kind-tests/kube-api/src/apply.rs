@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     Answer, Api, Refusal,
     call::Write,
-    fields::{self, Path, Set, holds_below, take},
+    fields::{self, Path, Set, Step, holds_below, take},
     json::{at, put, text},
     managers::{Managers, ownable, owned},
     merge::merge,
@@ -122,12 +122,12 @@ fn applied(write: &Write, held: &Stored) -> Result<(Value, Managers), Refusal> {
 
 /// Takes away what the applier named last time and now nobody does.
 fn drop_unheld(object: &mut Value, last: &Set, held: &Set) {
-    // The longest first: what gets empty by it goes with it.
+    // Whole items first: without its keys an item cannot be found.
     let mut gone: Vec<&Path> = last
         .iter()
         .filter(|path| !held.contains(*path) && !holds_below(held, path))
         .collect();
-    gone.sort_by_key(|path| std::cmp::Reverse(path.len()));
+    gone.sort_by_key(|path| matches!(path.last(), Some(Step::Field(_))));
     for path in gone {
         take(object, path);
     }

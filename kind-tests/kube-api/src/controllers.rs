@@ -68,7 +68,7 @@ impl Api {
             if within.is_empty() {
                 let id = Id::new("namespaces", "", &name);
                 self.edit(&id, |namespace| {
-                    put(namespace, "spec.finalizers", json!([]))
+                    put(namespace, "spec.finalizers", json!([]));
                 });
                 let is_held = self
                     .get(&id)

@@ -50,7 +50,7 @@ impl Api {
             name: name.to_owned(),
             ..write.id()
         };
-        self.set_namespace(write, &mut object)?;
+        set_namespace(write, &mut object)?;
         let now = stamp(write.now);
         let dropped = kind.schema.prune(&mut object);
         strict(write, &dropped)?;
@@ -85,22 +85,22 @@ impl Api {
         manage(&mut managers, &object, write, &now);
         Ok(self.commit(id, object, managers))
     }
+}
 
-    /// The namespace of the path; a body that names another one is refused.
-    pub(crate) fn set_namespace(&self, write: &Write, object: &mut Value) -> Result<(), Refusal> {
-        let namespace = write.target.namespace;
-        let said = text(object, "metadata.namespace");
-        if !write.target.kind.namespaced {
-            remove(object, "metadata.namespace");
-        } else if said.is_empty() {
-            put(object, "metadata.namespace", namespace);
-        } else if said != namespace {
-            return Err(Refusal::bad_request(
-                "the namespace of the provided object does not match the namespace sent on the request",
-            ));
-        }
-        Ok(())
+/// The namespace of the path; a body that names another one is refused.
+pub(crate) fn set_namespace(write: &Write, object: &mut Value) -> Result<(), Refusal> {
+    let namespace = write.target.namespace;
+    let said = text(object, "metadata.namespace");
+    if !write.target.kind.namespaced {
+        remove(object, "metadata.namespace");
+    } else if said.is_empty() {
+        put(object, "metadata.namespace", namespace);
+    } else if said != namespace {
+        return Err(Refusal::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        ));
     }
+    Ok(())
 }
 
 /// `fieldValidation=Strict` refuses what is otherwise dropped.

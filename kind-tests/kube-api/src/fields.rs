@@ -127,14 +127,20 @@ pub(crate) fn take(value: &mut Value, path: &[Step]) {
                 take(item, rest);
             }
         }
-        (Step::Item(text), Value::Array(items)) => items.retain(|item| item.to_string() != *text),
+        (Step::Item(text), Value::Array(items)) => items.retain(|item| !is_json(item, text)),
         _ => {}
     }
 }
 
 fn has_keys(item: &Value, keys: &BTreeMap<String, String>) -> bool {
     keys.iter()
-        .all(|(key, value)| json::at(item, key).to_string() == *value)
+        .all(|(key, value)| is_json(json::at(item, key), value))
+}
+
+/// Whether a value is written so.
+fn is_json(value: &Value, text: &str) -> bool {
+    let written = value.to_string();
+    written == text
 }
 
 fn is_empty(value: &Value) -> bool {

@@ -155,13 +155,4 @@ impl Kinds {
         let whole = self.0.iter().find(|kind| kind.resource() == resource);
         whole.or_else(|| self.0.iter().find(|kind| kind.plural == resource))
     }
-
-    /// The kind of an object, or of a reference to one.
-    pub(crate) fn of(&self, object: &Value) -> Option<&Kind> {
-        let version = json::text(object, "apiVersion");
-        let kind = json::text(object, "kind");
-        self.0
-            .iter()
-            .find(|k| k.kind == kind && k.api_version() == version)
-    }
 }

@@ -12,6 +12,9 @@ use crate::{
     store::Id,
 };
 
+/// The version of a list, and the namespace and name after which it begins.
+type Start<'a> = (u64, Option<(&'a str, &'a str)>);
+
 const TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
 impl Api {
@@ -61,10 +64,7 @@ impl Api {
     }
 
     /// The version to list at, and after which object to begin.
-    fn start<'a>(
-        &self,
-        query: &'a BTreeMap<String, String>,
-    ) -> Result<(u64, Option<(&'a str, &'a str)>), Refusal> {
+    fn start<'a>(&self, query: &'a BTreeMap<String, String>) -> Result<Start<'a>, Refusal> {
         if let Some(token) = query.get("continue").filter(|token| !token.is_empty()) {
             let mut parts = token.splitn(3, ':');
             let version = parts.next().and_then(|v| v.parse().ok());

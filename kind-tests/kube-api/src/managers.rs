@@ -44,7 +44,7 @@ impl Writer {
             said += " with subresource \"status\"";
         }
         if !self.applies {
-            said += &format!(" using {}", self.api_version);
+            said = format!("{said} using {}", self.api_version);
         }
         said
     }
@@ -83,8 +83,8 @@ impl Managers {
         for manager in &mut self.0 {
             let is_other = !manager.writer.is(writer);
             manager.set.retain(|path| {
-                !difference.removed.contains(path)
-                    && !(is_other && difference.changed.contains(path))
+                !(difference.removed.contains(path)
+                    || is_other && difference.changed.contains(path))
             });
         }
         self.0.retain(|m| !m.set.is_empty());
@@ -155,28 +155,28 @@ pub(crate) fn ownable(set: Set, writer: &Writer) -> Set {
         .collect()
 }
 
+/// Metadata that belongs to nobody.
+const IDENTITY: [&str; 10] = [
+    "name",
+    "namespace",
+    "uid",
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
 fn can_hold(path: &Path, writer: &Writer) -> bool {
     let mut steps = path.iter().map(|step| match step {
         Step::Field(name) => name.as_str(),
         Step::Key(_) | Step::Item(_) => "",
     });
     match (steps.next(), steps.next()) {
-        (Some("apiVersion" | "kind"), _) | (Some("metadata"), None) => false,
-        (
-            Some("metadata"),
-            Some(
-                "name"
-                | "namespace"
-                | "uid"
-                | "creationTimestamp"
-                | "generation"
-                | "managedFields"
-                | "resourceVersion"
-                | "selfLink"
-                | "deletionTimestamp"
-                | "deletionGracePeriodSeconds",
-            ),
-        ) => false,
+        (Some("apiVersion" | "kind"), _) => false,
+        (Some("metadata"), field) if field.is_none_or(|f| IDENTITY.contains(&f)) => false,
         // A status endpoint writes nothing else, and no other endpoint writes a status.
         (Some("status"), _) => writer.status,
         (Some("metadata" | "spec"), _) => !writer.status || !writer.custom,

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     Answer, Api, Refusal,
     call::Write,
-    create::strict,
+    create::{set_namespace, strict},
     json::{keep, put, text},
     managers::Managers,
     metadata,
@@ -78,7 +78,7 @@ impl Api {
         if version_of(&object) != version_of(before) {
             return Err(Refusal::modified(kind, name));
         }
-        self.set_namespace(write, &mut object)?;
+        set_namespace(write, &mut object)?;
         strict(write, &kind.schema.prune(&mut object))?;
         kind.schema.set_defaults(&mut object);
         strategy::prepare_update(kind, write.target.status, &mut object, before);

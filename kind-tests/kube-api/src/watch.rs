@@ -178,8 +178,11 @@ impl Api {
         events.extend(new.filter_map(|change| watch.see(change)));
         watch.seen = watch.seen.max(self.version);
         let ended = now >= watch.ends;
-        if watch.bookmark.is_some_and(|at| now >= at) || ended && watch.bookmark.is_some() {
-            events.push(watch.bookmark(watch.seen, false));
+        if watch.bookmark.is_some_and(|at| ended || now >= at) {
+            // A watch from a version that the server has not reached gets none.
+            if watch.seen <= self.version {
+                events.push(watch.bookmark(watch.seen, false));
+            }
             watch.bookmark = Some(now + BOOKMARK);
         }
         Shown { events, ended }

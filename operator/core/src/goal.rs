@@ -58,6 +58,11 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
             "the claim names no pod; delete it, and label a pod with eniclaim.io/class instead",
         ));
     };
+    match pod {
+        PodSeen::Ended => return Goal::Gone,
+        PodSeen::Unseen => return Goal::Unclear,
+        PodSeen::Alive(_) | PodSeen::Unlabelled => {}
+    }
     let name = claim_name(&owner.name, &owner.uid);
     if claim.key.name != name {
         return Goal::Unserved(Note::new(
@@ -68,15 +73,13 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
             ),
         ));
     }
-    match pod {
-        PodSeen::Ended => Goal::Gone,
-        PodSeen::Unseen => Goal::Unclear,
-        PodSeen::Unlabelled => Goal::Held(Note::new(
+    let PodSeen::Alive(pod) = pod else {
+        return Goal::Held(Note::new(
             Reason::NotServed,
             "the label eniclaim.io/class was taken off the pod; put it back, or create the pod again",
-        )),
-        PodSeen::Alive(pod) => site(pod, node).map_or_else(Goal::Held, Goal::On),
-    }
+        ));
+    };
+    site(pod, node).map_or_else(Goal::Held, Goal::On)
 }
 
 fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use vpc::{AttachmentId, Eni, EniId, InstanceState, Vpc};
 use vpc_sim::protocol::Form;
 
-use super::world::State;
+use super::{agents::wants_release, world::State};
 
 /// How long after a restore the objects may lack what the operator had written to them before.
 const RESTORE: u64 = 120_000;
@@ -176,7 +176,7 @@ impl State {
                 "right-node",
                 &format!("{id} is attached at {got:?}, its claim says {slot:?}"),
             );
-        } else if at(placed, "release") == "Requested" {
+        } else if wants_release(placed) {
             self.broken(
                 "right-node",
                 &format!("{id} is attached though its attachment is released"),

@@ -1,7 +1,6 @@
 //! One world: API server and EC2 behind one lock, virtual time, a die, and an operator that can be cut off.
 
 use std::{
-    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, OnceLock},
 };
@@ -190,12 +189,6 @@ impl State {
         self.api.all(&kind.resource())
     }
 
-    /// A claim of the only namespace.
-    pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.api
-            .get(&Id::new("eniclaims.eniclaim.io", "shop", name))
-    }
-
     /// A request of somebody who is not the operator.
     pub fn request(&mut self, request: &Request) -> Answer {
         let now = self.time();
@@ -239,15 +232,6 @@ impl State {
     /// Equal for two runs that are the same in every byte.
     pub fn hash(&self) -> u64 {
         self.hasher.finish()
-    }
-
-    /// How often the operator did what.
-    pub fn counts(&self) -> BTreeMap<&str, usize> {
-        let mut counts = BTreeMap::new();
-        for effect in &self.effects {
-            *counts.entry(effect.as_str()).or_default() += 1;
-        }
-        counts
     }
 
     /// What a person needs to understand a failure.

@@ -44,6 +44,15 @@ impl World {
         Ok(Leader { identity, pid })
     }
 
+    /// Replaces the pods of operator and agents, and waits until they serve.
+    pub fn start_anew(&self) -> anyhow::Result<()> {
+        let (operator, agents) = (format!("deployment/{OPERATOR}"), "daemonset/eniclaim-agent");
+        let restart = ["-n", SYSTEM, "rollout", "restart"];
+        self.kubectl(&[&restart[..], &[&operator, agents]].concat())?;
+        self.await_rollout(&operator)?;
+        self.await_agents()
+    }
+
     /// Waits until a replica leads, other than `former`.
     pub fn await_leader(&self, former: Option<&Leader>) -> anyhow::Result<Leader> {
         let mut leader = None;

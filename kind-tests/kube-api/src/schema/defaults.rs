@@ -34,7 +34,9 @@ impl Node {
             }
             Value::Array(items) => {
                 if let Some(node) = &self.items {
-                    items.iter_mut().for_each(|item| node.set_defaults(item));
+                    for item in items {
+                        node.set_defaults(item);
+                    }
                 }
             }
             _ => {}

@@ -111,7 +111,7 @@ impl Checks {
                 path,
                 value,
                 &format!("{path} in body {why}"),
-            ))
+            ));
         };
         match value {
             Value::String(text) => {

@@ -1,0 +1,15 @@
+//! The server's rules, each shown by a request.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod kube_api {
+    pub mod apply;
+    pub mod lists;
+    pub mod makers;
+    pub mod scripts;
+    pub mod writes;
+}
