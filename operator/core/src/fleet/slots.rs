@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{ClassName, InstanceId, Slot},
+    id::{ClassName, EniId, InstanceId, Slot},
     time::SECOND,
 };
 
@@ -112,7 +112,8 @@ impl Fleet {
                 Some(a) if a.instance_id == *instance => {
                     let eni = status.eni.as_ref().map(|eni| &eni.id);
                     if eni.is_some_and(|eni| {
-                        a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
+                        self.is_gone(eni)
+                            || a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
                     }) {
                         continue;
                     }
@@ -136,12 +137,15 @@ impl Fleet {
     /// them would wait for each other.
     fn needs_slot(&self, status: &ClaimStatus) -> bool {
         match (&status.eni, &status.creation) {
-            (Some(eni), _) => {
-                !matches!(self.cloud.eni(&eni.id), EniSeen::NotFound | EniSeen::Deleted)
-            }
+            (Some(eni), _) => !self.is_gone(&eni.id),
             (None, Some(creation)) => creation.answer != Some(CreateAnswer::Refused),
             (None, None) => false,
         }
+    }
+
+    /// Whether EC2 knows no such ENI any more: it takes no slot, whatever its claim says.
+    fn is_gone(&self, eni: &EniId) -> bool {
+        matches!(self.cloud.eni(eni), EniSeen::NotFound | EniSeen::Deleted)
     }
 
     /// Whether the pod of a claim has ended, as far as the watch shows.

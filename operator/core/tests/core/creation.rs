@@ -37,7 +37,13 @@ fn a_create_that_timed_out_and_then_is_denied_makes_no_second_eni() {
 
 #[test]
 fn the_same_across_a_restart_of_the_operator() {
-    for (wait, stale) in [(0, 0), (30, 0), (1_000, 9_000), (5_000, 20_000), (20_000, 25_000)] {
+    for (wait, stale) in [
+        (0, 0),
+        (30, 0),
+        (1_000, 9_000),
+        (5_000, 20_000),
+        (20_000, 25_000),
+    ] {
         let mut world = lost_then_denied(stale);
         world.run(wait);
         world.crash(0);

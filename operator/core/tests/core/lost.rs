@@ -249,7 +249,9 @@ fn two_claims_that_both_lost_their_enis_do_not_wait_for_each_other() {
         card: 0,
         device: 2,
     }));
-    world.until(600_000, "one of them is served", |w| w.is_ready("a") || w.is_ready("b"));
+    world.until(600_000, "one of them is served", |w| {
+        w.is_ready("a") || w.is_ready("b")
+    });
     world.rest();
 }
 
