@@ -182,12 +182,20 @@ impl Fleet {
         if !flight.touched.contains(id) {
             match found {
                 Some(view) => self.show(id, Some(view), now),
-                None => {
-                    self.cloud.record_not_found(id, now);
-                }
+                None => self.show_not_found(id, now),
             }
         }
         self.mark_owner(id);
+    }
+
+    /// EC2 knows no such ENI: what it had taken is free.
+    fn show_not_found(&mut self, id: &EniId, now: Time) {
+        if self.cloud.record_not_found(id, now)
+            && let Some(key) = self.index.owner.get(id)
+            && let Some(claim) = self.watched.claim(key).cloned()
+        {
+            self.mark_places(&claim);
+        }
     }
 
     /// A search by tag that began after the last send, and showed nothing.

@@ -4,18 +4,18 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{ClassName, InstanceId, Slot},
+    id::{ClassName, EniId, InstanceId, Slot},
     time::SECOND,
 };
 
 use super::Fleet;
 use crate::{
-    claim::Claim,
+    claim::{Claim, ClaimStatus, CreateAnswer},
     cluster::{Node, NodeHealth},
     ec2::{AttachedEni, Instance, InstanceState, TypeFacts},
     place::{exists, place},
     reason::{Note, Reason},
-    seen::{Host, SubnetSeen},
+    seen::{EniSeen, Host, SubnetSeen},
 };
 
 /// A read that shows an instance as stopped permits a Detach for this long.
@@ -27,7 +27,7 @@ pub(super) struct Use {
     pub(super) taken: BTreeSet<Slot>,
     /// Claims that are on their way out, with their ENIs: their slots are free in seconds.
     pub(super) leaving: Vec<Claim>,
-    /// Claims that are bound to it and have no slot yet.
+    /// Claims that are bound to it, have or soon have an ENI, and no slot yet.
     pub(super) promised: usize,
 }
 
@@ -112,7 +112,8 @@ impl Fleet {
                 Some(a) if a.instance_id == *instance => {
                     let eni = status.eni.as_ref().map(|eni| &eni.id);
                     if eni.is_some_and(|eni| {
-                        a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
+                        self.is_gone(eni)
+                            || a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
                     }) {
                         continue;
                     }
@@ -126,10 +127,25 @@ impl Fleet {
                 }
                 Some(_) => {}
                 None if claim.deleting => {}
-                None => uses.promised += 1,
+                None => uses.promised += usize::from(self.needs_slot(status)),
             }
         }
         uses
+    }
+
+    /// Whether there is an ENI that needs a slot, or may be. Those that have none wait for room themselves: counted, two of
+    /// them would wait for each other.
+    fn needs_slot(&self, status: &ClaimStatus) -> bool {
+        match (&status.eni, &status.creation) {
+            (Some(eni), _) => !self.is_gone(&eni.id),
+            (None, Some(creation)) => creation.answer != Some(CreateAnswer::Refused),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether EC2 knows no such ENI any more: it takes no slot, whatever its claim says.
+    fn is_gone(&self, eni: &EniId) -> bool {
+        matches!(self.cloud.eni(eni), EniSeen::NotFound | EniSeen::Deleted)
     }
 
     /// Whether the pod of a claim has ended, as far as the watch shows.

@@ -8,9 +8,10 @@ use super::{ec2::Verdict, story::LONG, world::World};
 const CREATE: Action = Action::CreateNetworkInterface;
 const DENIED: Verdict = Verdict::Refuse("UnauthorizedOperation", "You are not authorized", 403);
 
-/// A Create that EC2 carried out without an answer, then a denial.
-fn lost_then_denied() -> World {
+/// A Create that EC2 carried out without an answer, then a denial; reads are so many milliseconds behind.
+fn lost_then_denied(stale: u64) -> World {
     let mut world = World::new();
+    world.vpc.settings.stale_ms = stale;
     world.script.once(CREATE, Verdict::LoseReply);
     world.script.once(CREATE, DENIED);
     world.add_pod("web", "n1");
@@ -29,13 +30,21 @@ fn adopts_the_first(mut world: World) {
 
 #[test]
 fn a_create_that_timed_out_and_then_is_denied_makes_no_second_eni() {
-    adopts_the_first(lost_then_denied());
+    for stale in [0, 5_000, 25_000] {
+        adopts_the_first(lost_then_denied(stale));
+    }
 }
 
 #[test]
 fn the_same_across_a_restart_of_the_operator() {
-    for wait in [0, 30, 1_000, 5_000, 20_000] {
-        let mut world = lost_then_denied();
+    for (wait, stale) in [
+        (0, 0),
+        (30, 0),
+        (1_000, 9_000),
+        (5_000, 20_000),
+        (20_000, 25_000),
+    ] {
+        let mut world = lost_then_denied(stale);
         world.run(wait);
         world.crash(0);
         adopts_the_first(world);

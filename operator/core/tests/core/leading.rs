@@ -52,7 +52,14 @@ fn a_standby_with_warm_caches_acts_at_once() {
 fn a_new_leader_begins_with_a_quarter_of_the_budget() {
     let mut world = pair();
     let action = Action::CreateNetworkInterface;
-    let left = |w: &World| w.ops[1].fleet.tokens(w.now).find(|(a, _)| *a == action).unwrap().1;
+    let left = |w: &World| {
+        w.ops[1]
+            .fleet
+            .tokens(w.now)
+            .find(|(a, _)| *a == action)
+            .unwrap()
+            .1
+    };
     assert_eq!(left(&world), 60, "a full bucket");
     world.stop(0);
     let ends = world.term_ends;

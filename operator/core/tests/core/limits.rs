@@ -119,7 +119,7 @@ fn the_next_subnet_of_the_class_is_taken_when_the_first_is_full() {
     world.clear();
 }
 
-fn a_foreign_eni(world: &mut World, subnet: &str) -> vpc::EniId {
+pub fn a_foreign_eni(world: &mut World, subnet: &str) -> vpc::EniId {
     let made = world.somebody(Request::CreateNetworkInterface(Create {
         subnet: subnet.into(),
         address: None,

@@ -228,3 +228,48 @@ fn a_release_of_an_earlier_attachment_proves_nothing() {
     world.run(LONG);
     assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
 }
+
+#[test]
+fn two_claims_that_both_lost_their_enis_do_not_wait_for_each_other() {
+    let mut world = World::new();
+    for name in ["a", "b"] {
+        world.ready(name, "n1");
+    }
+    world.rest();
+    let instance = world.instance_of("n1");
+    for name in ["a", "b"] {
+        delete_eni(&mut world, name);
+    }
+    // Somebody else takes one of the two slots meanwhile.
+    let foreign = super::limits::a_foreign_eni(&mut world, vpc::world::SUBNET_NODES);
+    world.run(2_000);
+    world.somebody(Request::AttachNetworkInterface(vpc::Attach {
+        eni: foreign,
+        instance,
+        card: 0,
+        device: 2,
+    }));
+    world.until(600_000, "one of them is served", |w| {
+        w.is_ready("a") || w.is_ready("b")
+    });
+    world.rest();
+}
+
+#[test]
+fn two_claims_whose_creates_were_refused_do_not_wait_for_each_other() {
+    let mut world = World::new();
+    let create = Action::CreateNetworkInterface;
+    let refuse = super::ec2::Verdict::Refuse("SomethingNew", "no", 400);
+    world.ready("c", "n1");
+    world.script.always.insert(create, refuse);
+    world.remove_pod("c");
+    world.add_pod("a", "n1");
+    world.add_pod("b", "n1");
+    world.add_pod("d", "n1");
+    world.run(60_000);
+    world.script.always.clear();
+    world.until(600_000, "two are served", |w| {
+        ["a", "b", "d"].iter().filter(|pod| w.is_ready(pod)).count() == 2
+    });
+    world.rest();
+}

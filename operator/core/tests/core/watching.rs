@@ -247,7 +247,7 @@ fn a_relabelled_namespace_or_a_new_class_costs_claims_at_rest_nothing() {
 }
 
 #[test]
-fn an_instance_whose_read_failed_is_read_again() {
+fn a_read_that_failed_is_made_again() {
     for action in [
         Action::DescribeInstances,
         Action::DescribeSubnets,
