@@ -79,11 +79,10 @@ impl Fleet {
         let Target::Claim(key) = target else {
             return self.work.end(target);
         };
-        let Some(claim) = self.watched.claim(key).cloned() else {
+        let Some(claim) = self.watched.shared_claim(key) else {
             return self.work.end(target);
         };
-        let placed = self.intended(&claim).clone();
-        self.index.remove_status(key, &placed);
+        self.index.remove_status(key, self.work.intended(&claim));
         let busy = self.work.end(target);
         self.index.add_status(key, &claim.status);
         busy
