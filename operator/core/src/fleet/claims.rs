@@ -338,18 +338,14 @@ impl Fleet {
     /// The claim's ENI, and another one that carries its tag.
     fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
         let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
-        match &claim.status.eni {
-            Some(eni) => {
-                let other = tagged.find(|id| **id != eni.id).cloned();
-                (self.cloud.eni(&eni.id), other)
-            }
-            None => {
-                let eni = tagged
-                    .next()
-                    .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
-                (eni, None)
-            }
+        if let Some(eni) = &claim.status.eni {
+            let other = tagged.find(|id| **id != eni.id).cloned();
+            return (self.cloud.eni(&eni.id), other);
         }
+        let eni = tagged
+            .next()
+            .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
+        (eni, None)
     }
 
     fn subnet_of(&self, claim: &Claim, eni: &EniSeen) -> SubnetSeen {

@@ -182,8 +182,8 @@ impl Fleet {
             self.read_soon(instance);
         }
         let before = self.watched.nodes.get(&name);
-        let none = BTreeSet::new();
-        let before = before.map_or(&none, |node| &node.classes);
+        let nobody = BTreeSet::new();
+        let before = before.map_or(&nobody, |node| &node.classes);
         self.index.serve(&node.classes, before);
         self.watched.nodes.insert(name.clone(), node);
         self.mark_node(&name);

@@ -53,7 +53,7 @@ impl Fleet {
                 self.learn_instances(&asked.clone(), found, flight.began, now);
             }
             (Read::Types(asked), Outcome::Types(found)) => {
-                self.learn_types(&asked.clone(), found, now)
+                self.learn_types(&asked.clone(), found, now);
             }
             (Read::Subnets(asked), Outcome::Subnets(found)) => {
                 self.learn_subnets(&asked.clone(), found, flight.began, now);
@@ -313,7 +313,7 @@ impl Fleet {
         for id in asked {
             let subnet = found.remove(id);
             let before = self.cloud.subnets.get(id);
-            let had_room = before.is_some_and(|record| record.has_room(now));
+            let was_open = before.is_some_and(|record| record.has_room(now));
             let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone());
             let moved =
                 before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
@@ -325,7 +325,7 @@ impl Fleet {
             };
             let has_room = record.has_room(now);
             self.cloud.subnets.insert(id.clone(), record);
-            if moved || has_room && !had_room {
+            if moved || has_room && !was_open {
                 self.wake_up(&Dependency::Subnet(id.clone()));
             }
             is_new |= moved;
