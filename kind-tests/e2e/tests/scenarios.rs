@@ -194,10 +194,11 @@ fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
     });
     drop(space);
     let ended = ended.and(world.await_clean());
-    if ended.is_err() {
+    ended.map_err(|error| {
         // The next scenario starts from nothing, whatever this one left.
-        world.force_clean()?;
-        world.start_anew()?;
-    }
-    ended
+        match world.force_clean().and_then(|()| world.start_anew()) {
+            Ok(()) => error,
+            Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
+        }
+    })
 }

@@ -55,10 +55,10 @@ impl World {
                 continue;
             };
             let here = ["-n", namespace];
-            let delete = ["delete", "eniclaim", name, "--wait=false"];
+            let delete = ["delete", "eniclaims", name, "--wait=false"];
             self.kubectl(&[&here[..], &delete].concat())?;
             let bare = r#"{"metadata":{"finalizers":null}}"#;
-            let patch = ["patch", "eniclaim", name, "--type=merge", "-p", bare];
+            let patch = ["patch", "eniclaims", name, "--type=merge", "-p", bare];
             // It may go by itself meanwhile.
             let _ = self.kubectl(&[&here[..], &patch].concat());
         }

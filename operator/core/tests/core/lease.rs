@@ -490,7 +490,9 @@ proptest! {
     #[test]
     fn once_calls_are_answered_one_process_leads_and_stays(clocks in clocks(), ticks in ticks()) {
         let mut world = World::new(&clocks);
-        ticks.into_iter().for_each(|tick| world.tick(tick.into(), &mut |_| {}));
+        for tick in ticks {
+            world.tick(tick.into(), &mut |_| {});
+        }
         (0..clocks.len()).for_each(|who| world.crash(who));
         world.calm(20, &mut |_| {});
         let leaders = world.leaders();
