@@ -102,9 +102,8 @@ pub fn step(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Step {
     let look = Look { claim, seen, now };
     match goal {
         Goal::Unclear => Step::ConfirmPod,
-        Goal::Unserved(_) if claim.deleting => look.down(),
+        Goal::Unserved(_) | Goal::Gone if claim.deleting => look.down(),
         Goal::Unserved(note) => Step::Blocked(note.clone()),
-        Goal::Gone if claim.deleting => look.down(),
         Goal::Gone => Step::DeleteClaim,
         Goal::Held(note) => look.held(note),
         Goal::On(_) if !claim.finalizer => Step::AddFinalizer,

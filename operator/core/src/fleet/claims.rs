@@ -343,18 +343,13 @@ impl Fleet {
     /// The claim's ENI, and another one that carries its tag.
     fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
         let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
-        match &claim.status.eni {
-            Some(eni) => {
-                let other = tagged.find(|id| **id != eni.id).cloned();
-                (self.cloud.eni(&eni.id), other)
-            }
-            None => {
-                let eni = tagged
-                    .next()
-                    .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
-                (eni, None)
-            }
-        }
+        let Some(eni) = &claim.status.eni else {
+            let eni = tagged.next();
+            let eni = eni.map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
+            return (eni, None);
+        };
+        let other = tagged.find(|id| **id != eni.id).cloned();
+        (self.cloud.eni(&eni.id), other)
     }
 
     fn subnet_of(&self, claim: &Claim, eni: &EniSeen) -> SubnetSeen {

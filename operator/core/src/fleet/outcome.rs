@@ -47,7 +47,7 @@ impl Fleet {
                 }
             }
             Outcome::Conflict => return self.learn_conflict(target, busy, now),
-            Outcome::Refused(refusal) => return self.learn_api_refusal(target, refusal, now),
+            Outcome::Refused(refusal) => return self.learn_api_refusal(&target, &refusal, now),
             Outcome::NotWritten | Outcome::Withheld => {
                 return self.learn_not_done(target, busy, now);
             }
@@ -123,14 +123,14 @@ impl Fleet {
         }
     }
 
-    fn learn_api_refusal(&mut self, target: Target, refusal: ApiRefusal, now: Time) {
+    fn learn_api_refusal(&mut self, target: &Target, refusal: &ApiRefusal, now: Time) {
         self.work.rest(target.clone(), now);
         let ApiRefusal { reason, message } = refusal;
         let note = Note::new(
             Reason::ClaimRefused,
             format!("the API server refuses the write of the pod's EniClaim ({reason}): {message}"),
         );
-        self.refused_write(&target, note, now);
+        self.refused_write(target, note, now);
     }
 
     fn learn_not_done(&mut self, target: Target, busy: Option<Busy>, now: Time) {

@@ -50,7 +50,7 @@ impl Fleet {
                 self.learn_instances(&asked.clone(), found, flight.began, now);
             }
             (Read::Types(asked), Outcome::Types(found)) => {
-                self.learn_types(&asked.clone(), found, now)
+                self.learn_types(&asked.clone(), found, now);
             }
             (Read::Subnets(asked), Outcome::Subnets(found)) => {
                 self.learn_subnets(&asked.clone(), found, flight.began, now);
@@ -297,19 +297,19 @@ impl Fleet {
         for id in asked {
             let subnet = found.remove(id);
             let before = self.cloud.subnets.get(id);
-            let had_room = before.is_some_and(|record| record.has_room(now));
+            let was_open = before.is_some_and(|before| before.has_room(now));
             let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone());
             let moved =
                 before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
-            let record = SubnetRecord {
+            let shown = SubnetRecord {
                 subnet,
                 read: began,
                 promised: 0,
-                block: before.and_then(|record| record.block),
+                block: before.and_then(|before| before.block),
             };
-            let has_room = record.has_room(now);
-            self.cloud.subnets.insert(id.clone(), record);
-            if moved || has_room && !had_room {
+            let has_room = shown.has_room(now);
+            self.cloud.subnets.insert(id.clone(), shown);
+            if moved || has_room && !was_open {
                 self.wake_up(&Dependency::Subnet(id.clone()));
             }
             is_new |= moved;

@@ -51,13 +51,12 @@ impl Fleet {
             return Host::Alive(node);
         };
         match record.instance.as_ref().map(|i| i.state) {
-            Some(InstanceState::Terminated) => Host::Dead,
             Some(InstanceState::ShuttingDown) => Host::ShuttingDown,
+            Some(InstanceState::Terminated) => Host::Dead,
             Some(InstanceState::Stopped) if now.since(record.read) <= STOPPED_COUNTS => Host::Dead,
-            Some(InstanceState::Stopped | InstanceState::Alive) => Host::Alive(node),
             // EC2 forgets terminated instances; another region or account does not know a living one either.
             None if vouching.is_none() && matches!(subnet, SubnetSeen::Known(_)) => Host::Dead,
-            None => Host::Alive(node),
+            Some(InstanceState::Stopped | InstanceState::Alive) | None => Host::Alive(node),
         }
     }
 
@@ -191,8 +190,8 @@ impl Fleet {
             .cards
             .iter()
             .map(|(card, limit)| {
-                let used = uses.taken.iter().filter(|s| s.card == *card).count();
-                used.min(usize::try_from(*limit).unwrap_or(usize::MAX))
+                let on_card = uses.taken.iter().filter(|s| s.card == *card).count();
+                on_card.min(usize::try_from(*limit).unwrap_or(usize::MAX))
             })
             .sum();
         let limit = usize::try_from(facts.limit()).unwrap_or(usize::MAX);
