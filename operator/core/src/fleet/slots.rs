@@ -8,7 +8,7 @@ use api::{
     time::SECOND,
 };
 
-use super::Fleet;
+use super::{Fleet, watched::PodProof};
 use crate::{
     claim::{Claim, ClaimStatus, CreateAnswer},
     cluster::{Node, NodeHealth},
@@ -54,8 +54,8 @@ impl Fleet {
             return Host::Alive(node);
         };
         match record.instance.as_ref().map(|i| i.state) {
-            Some(InstanceState::Terminated) => Host::Dead,
             Some(InstanceState::ShuttingDown) => Host::ShuttingDown,
+            Some(InstanceState::Terminated) => Host::Dead,
             Some(InstanceState::Stopped) if now.since(record.read) <= STOPPED_COUNTS => Host::Dead,
             // EC2 forgets terminated instances; another region or account does not know a living one either.
             None if vouching.is_none() && matches!(subnet, SubnetSeen::Known(_)) => Host::Dead,
@@ -120,15 +120,13 @@ impl Fleet {
                         continue;
                     }
                     uses.taken.insert(a.slot);
-                    if a.is_released()
-                        || claim.deleting && !claim.is_plugged()
-                        || self.has_ended(claim)
-                    {
+                    // A claim that is only being deleted stays while its pod lives.
+                    if a.is_released() || self.has_ended(claim) {
                         uses.leaving.push(claim);
                     }
                 }
                 Some(_) => {}
-                None if claim.deleting => {}
+                None if self.has_ended(claim) => {}
                 None => uses.promised += usize::from(self.needs_slot(status)),
             }
         }
@@ -156,10 +154,14 @@ impl Fleet {
             return false;
         };
         let owner = claim.owner.as_ref().map(|o| &o.uid);
-        self.watched
-            .pods
-            .get(&key)
-            .is_none_or(|pod| Some(&pod.uid) != owner || pod.terminal)
+        match self.watched.pods.get(&key) {
+            Some(pod) => Some(&pod.uid) != owner || pod.terminal,
+            // It may have lost its label alone.
+            None => {
+                let proof = owner.and_then(|uid| self.watched.proofs.get(uid));
+                !matches!(proof, Some(PodProof::Alive(_)))
+            }
+        }
     }
 
     /// What is attached to the instance and belongs to no claim.

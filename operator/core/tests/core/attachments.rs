@@ -104,7 +104,7 @@ fn an_eni_is_forgotten_on_a_persons_word_and_told() {
     world.remove_pod("web");
     world.run(MINUTE);
     world.change_claim(&key, |claim| {
-        claim.force_forget = Some("eni-00000000000000099".parse().unwrap())
+        claim.force_forget = Some("eni-00000000000000099".parse().unwrap());
     });
     world.run(MINUTE);
     assert!(

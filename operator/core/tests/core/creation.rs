@@ -30,7 +30,7 @@ fn adopts_the_first(mut world: World) {
 
 #[test]
 fn a_create_that_timed_out_and_then_is_denied_makes_no_second_eni() {
-    for stale in [0, 5_000, 25_000] {
+    for stale in [0, 5_000, 25_000, 38_000] {
         adopts_the_first(lost_then_denied(stale));
     }
 }

@@ -99,32 +99,32 @@ impl World {
     }
 
     /// What was begun takes effect, whether or not anybody still waits for the answer.
-    pub fn land(&mut self, op: usize, life: u64, order: Order, verdict: Verdict) {
+    pub fn land(&mut self, op: usize, life: u64, order: Order, verdict: &Verdict) {
         let target = target(&order);
         if matches!(order, Order::Ec2(_) | Order::Write(_)) {
             *self.log.by.entry(op).or_default() += 1;
         }
         match order {
-            Order::Ec2(order) => self.land_call(op, life, &order, &verdict),
+            Order::Ec2(order) => self.land_call(op, life, &order, verdict),
             Order::Write(write) => {
-                if verdict == Verdict::LoseCall {
+                if *verdict == Verdict::LoseCall {
                     return self.done(op, life, target, Outcome::NotWritten, TIMEOUT);
                 }
                 let outcome = self.write(write.object);
-                if verdict == Verdict::LoseReply {
+                if *verdict == Verdict::LoseReply {
                     return self.done(op, life, target, Outcome::NotWritten, TIMEOUT);
                 }
                 self.done(op, life, target, outcome, 2);
             }
             Order::Read(Read::Pod(key)) => {
-                let outcome = if verdict == Verdict::Fine {
+                let outcome = if *verdict == Verdict::Fine {
                     Outcome::Pod(self.store.pods.get(&key).cloned().map(Box::new))
                 } else {
                     Outcome::NotWritten
                 };
                 self.done(op, life, target, outcome, 2);
             }
-            Order::Read(read) => self.land_read(op, life, &read, &verdict),
+            Order::Read(read) => self.land_read(op, life, &read, verdict),
             Order::Publish(_) => {}
         }
     }

@@ -136,3 +136,32 @@ fn a_pod_that_lost_its_label_keeps_its_eni_and_a_claim_for_nobody_goes_with_its_
     assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
     world.clear();
 }
+
+#[test]
+fn nobody_waits_for_the_slot_of_a_claim_that_is_deleted_and_still_in_use() {
+    let mut world = World::new();
+    world.ready("a", "n1");
+    world.agents.away.insert("n1".into());
+    world.add_pod("b", "n1");
+    world.run(20_000);
+    for pod in ["a", "b"] {
+        let key = world.claim_of(pod).unwrap().key.clone();
+        world.delete_claim(&key);
+    }
+    world.run(5_000);
+    world.add_pod("c", "n1");
+    world.run(20_000);
+    assert_eq!(world.reason_of("c").as_deref(), Some("NodeFull"));
+    assert_eq!(
+        world.eni_of("c"),
+        None,
+        "no ENI for a slot that will not come"
+    );
+    world.agents.away.clear();
+    world.stir();
+    world.until(10_000, "b comes up", |w| w.is_ready("b"));
+    world.remove_pod("a");
+    world.until(30_000, "its slot", |w| w.is_ready("c"));
+    world.rest();
+    world.clear();
+}

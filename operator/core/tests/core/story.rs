@@ -261,42 +261,43 @@ impl World {
 
     /// What a person debugging a test wants to see.
     pub fn picture(&self) -> String {
-        let mut text = format!("now {}\n", self.now);
-        for claim in self.store.claims.values().take(6) {
-            let Claim {
-                key,
-                uid,
-                deleting,
-                finalizer,
-                status,
-                device,
-                ..
-            } = claim;
-            text += &format!("{key} {uid} deleting {deleting} finalizer {finalizer} {device:?}\n");
-            text += &format!("  {:?} bound {:?}\n", status.phase, status.binding);
-            text += &format!("  {:?}\n  {:?}\n", status.attachment, status.last_error);
-            text += &format!("  {:?}\n", status.eni.as_ref().map(|e| e.id.to_string()));
-            text += &format!(
-                "  {:?}\n",
-                status.creation.as_ref().map(|c| (c.incarnation, c.answer))
-            );
-            for c in &status.conditions {
-                text += &format!("  {} {:?} {}: {}\n", c.kind, c.status, c.reason, c.message);
-            }
-        }
-        for eni in self.vpc.enis().filter(|e| !e.is_primary()).take(6) {
-            text += &format!("{} {:?}\n", eni.id, eni.state);
-        }
-        let since = |at: operator_core::Time| at.since(self.now) / 1_000;
-        for (at, kind, about) in self.log.writes.iter().rev().take(15).rev() {
-            text += &format!("{} s: {kind} {about}\n", since(*at));
-        }
-        for (at, action, about) in self.log.mutations.iter().rev().take(15).rev() {
-            text += &format!("{} s: {action} {about}\n", since(*at));
-        }
-        for (at, event) in self.log.events.iter().rev().take(10).rev() {
-            text += &format!("{} s: {:?}\n", since(*at), event.note);
-        }
-        text
+        let since = |at: &operator_core::Time| at.since(self.now) / 1_000;
+        let claims = self.store.claims.values().take(6).map(picture_of);
+        let enis = self.vpc.enis().filter(|e| !e.is_primary()).take(6);
+        let enis = enis.map(|eni| format!("{} {:?}", eni.id, eni.state));
+        let writes = self.log.writes.iter().rev().take(15).rev();
+        let writes = writes.map(|(at, kind, about)| format!("{} s: {kind} {about}", since(at)));
+        let calls = self.log.mutations.iter().rev().take(15).rev();
+        let calls = calls.map(|(at, action, about)| format!("{} s: {action} {about}", since(at)));
+        let events = self.log.events.iter().rev().take(10).rev();
+        let events = events.map(|(at, event)| format!("{} s: {:?}", since(at), event.note));
+        let lines = claims.chain(enis).chain(writes).chain(calls).chain(events);
+        let lines: Vec<String> = lines.collect();
+        format!("now {}\n{}", self.now, lines.join("\n"))
     }
+}
+
+fn picture_of(claim: &Claim) -> String {
+    let Claim {
+        key,
+        uid,
+        deleting,
+        finalizer,
+        status,
+        device,
+        ..
+    } = claim;
+    let conditions = status.conditions.iter();
+    let conditions: Vec<String> = conditions
+        .map(|c| format!("  {} {:?} {}: {}", c.kind, c.status, c.reason, c.message))
+        .collect();
+    format!(
+        "{key} {uid} deleting {deleting} finalizer {finalizer}\n  {:?} {:?}\n  {:?}\n  {device:?}\n  {:?} {:?}\n{}",
+        status.phase,
+        status.binding,
+        status.attachment,
+        status.eni.as_ref().map(|eni| eni.id.to_string()),
+        status.creation.as_ref().map(|c| (c.incarnation, c.answer)),
+        conditions.join("\n")
+    )
 }

@@ -224,7 +224,7 @@ fn a_conflict_costs_nothing_where_the_newer_claim_is_known() {
             .status
             .attachment
             .as_ref()
-            .is_some_and(|a| a.is_released())
+            .is_some_and(operator_core::claim::Attachment::is_released)
     });
     assert!(world.now.since(from) < 100, "{}", world.now.since(from));
     world.rest();

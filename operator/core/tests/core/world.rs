@@ -213,7 +213,7 @@ impl World {
                 }
                 self.begin(op, *order);
             }
-            Event::Land(op, life, order, verdict) => self.land(op, life, *order, verdict),
+            Event::Land(op, life, order, verdict) => self.land(op, life, *order, &verdict),
             Event::Agents => {
                 self.agents.looking = false;
                 self.look();
