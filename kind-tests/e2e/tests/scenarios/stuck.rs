@@ -23,13 +23,12 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.eni_of("stuck").map(|_| true)
     })?;
     let eni = space.eni_of("stuck")?;
-    let limit = Duration::from_mins(2);
-    let event = space.await_event_for("stuck", "attaching", limit)?;
-    let message = event["message"].as_str().unwrap_or_default();
-    ensure!(
-        message.contains(&eni),
-        "the Event does not name {eni}: {event}"
-    );
+    let what = format!("a Warning of ours that names {eni}");
+    space.await_event_where("stuck", &what, Duration::from_mins(2), |event| {
+        let who = event["reportingComponent"].as_str().unwrap_or_default();
+        let message = event["message"].as_str().unwrap_or_default();
+        event["type"] == "Warning" && who.contains("eniclaim") && message.contains(&eni)
+    })?;
     space.world.wait("Detach", SOON, || {
         Ok(space.world.calls(detach)?.len() > detached)
     })?;
