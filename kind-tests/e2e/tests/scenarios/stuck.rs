@@ -16,6 +16,7 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.world.calls(attach)?.len(),
         space.world.calls(detach)?.len(),
     );
+    // An Attach that comes before the ENI is available is refused, and would spend the fault.
     space.fault(&json!({"action": attach, "times": 1, "takesMs": 600_000}))?;
     let node = space.world.cluster.node(0).name();
     space.apply(&on(asking(pod("stuck"), space.name()), &node))?;
