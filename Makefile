@@ -13,7 +13,10 @@ KEEP    ?=
 .DEFAULT_GOAL := help
 # Two heavy builds at once are slower than one after the other.
 .NOTPARALLEL:
-.PHONY: help demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
+# Empty: every row.
+ID      ?=
+
+.PHONY: help bench demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +25,9 @@ demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leav
 	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
 
 test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
+
+bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
+	$(CARGO) run --release --package bench -- $(ID)
 
 lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.
 	$(CARGO) fmt --all --check

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use operator_core::{
     Fact, Order, Outcome, Read, Target, Time,
     claim::ClaimStatus,
+    ec2::EniView,
     order::{Ec2Order, Object, Write},
 };
 use tokio::{sync::mpsc::UnboundedSender, task::JoinSet};
@@ -17,6 +18,9 @@ use crate::{
     log,
     metrics::{Metrics, Stage},
 };
+
+/// ENIs of a listing that are learnt at once.
+const AT_ONCE: usize = 100;
 
 /// Carries out orders; how many at once is the fleet's to decide.
 pub(crate) struct Executor {
@@ -105,9 +109,7 @@ impl Executor {
     async fn read(&self, read: &Read) -> Outcome {
         let outcome = match read {
             Read::Listing(cluster) => {
-                let page = |enis| {
-                    let _ = self.outcomes.send(Fact::Page(enis));
-                };
+                let page = |enis| self.learn_page(enis);
                 self.ec2.listing(cluster, page).await
             }
             Read::Enis(ids) => self.ec2.enis(ids).await,
@@ -120,6 +122,15 @@ impl Executor {
         };
         log::read(read, &outcome);
         outcome
+    }
+
+    /// In parts: what is learnt at once holds up everybody else.
+    fn learn_page(&self, mut enis: Vec<EniView>) {
+        while !enis.is_empty() {
+            let rest = enis.split_off(enis.len().min(AT_ONCE));
+            let _ = self.outcomes.send(Fact::Page(enis));
+            enis = rest;
+        }
     }
 
     /// Each stage is reached by the very write that was decided now.

@@ -11,6 +11,7 @@ mod learn_claims;
 mod nodes;
 mod outcome;
 mod pods;
+mod prose;
 mod queue;
 mod reads;
 mod refusal;
@@ -28,7 +29,7 @@ use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
 use crate::order::{Action, Order, Target};
 
 /// Targets that are looked at in one call: facts that wait are then learnt before the next.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 4;
 
 /// What is set from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

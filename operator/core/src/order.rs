@@ -51,7 +51,8 @@ pub enum Fact {
     Unreadable(Unreadable),
     /// Whether this process leads.
     Term(Term),
-    /// One page of the answer to [`Read::Listing`]; [`Outcome::Listed`] follows the last one.
+    /// Some ENIs of the answer to [`Read::Listing`]; [`Outcome::Listed`] follows the last ones. About a hundred, so that learning
+    /// them holds up nobody.
     Page(Vec<EniView>),
     /// An order was carried out, or not.
     Done(Target, Outcome),

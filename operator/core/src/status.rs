@@ -2,7 +2,7 @@
 
 use api::{
     ClaimStatus, Condition, ConditionStatus, Time,
-    claim::{Attachment, Binding, CreateAnswer, Eni, LastError, Phase, Release},
+    claim::{Attachment, Binding, CreateAnswer, Eni, LastError, Phase, Release, Timeline},
     condition::kind,
     id::{InstanceId, Slot},
 };
@@ -319,48 +319,90 @@ pub enum Weight {
 
 /// How much the change from one status to another matters.
 pub fn weight(before: &ClaimStatus, after: &ClaimStatus) -> Weight {
-    if facts(before) != facts(after) {
+    if before == after {
+        return Weight::Same;
+    }
+    if !same_facts(before, after) {
         return Weight::Facts;
     }
-    let reasons = |s: &ClaimStatus| {
-        let conditions: Vec<String> = s.conditions.iter().map(|c| c.reason.clone()).collect();
-        (
-            s.phase,
-            s.last_error.as_ref().map(|e| e.code.clone()),
-            conditions,
-        )
-    };
-    if reasons(before) != reasons(after) {
+    let code = |s: &ClaimStatus| s.last_error.as_ref().map(|e| e.code.clone());
+    if before.phase != after.phase
+        || code(before) != code(after)
+        || !reasons(before).eq(reasons(after))
+    {
         return Weight::Reason;
     }
-    let words = |s: &ClaimStatus| {
-        let conditions: Vec<String> = s.conditions.iter().map(|c| c.message.clone()).collect();
-        (s.last_error.clone(), conditions)
-    };
-    if words(before) == words(after) {
+    if before.last_error == after.last_error && messages(before).eq(messages(after)) {
         Weight::Same
     } else {
         Weight::Words
     }
 }
 
-/// What is not prose: everything but the phase, the last error, and the conditions, whether it is Ready apart.
-fn facts(status: &ClaimStatus) -> ClaimStatus {
-    let mut facts = status.clone();
-    facts.phase = None;
-    facts.last_error = None;
-    facts
-        .conditions
-        .retain(|c| c.kind == kind::READY && c.status == ConditionStatus::True);
-    // That the device is on the node is worth no write of its own: mostly it is in the pod a moment later.
-    facts.timeline.attached = None;
-    if let Some(attachment) = &mut facts.attachment {
-        attachment.attached_at = None;
-    }
-    for condition in &mut facts.conditions {
-        condition.reason.clear();
-        condition.message.clear();
-        condition.observed_generation = None;
-    }
-    facts
+fn reasons(status: &ClaimStatus) -> impl Iterator<Item = &str> {
+    status.conditions.iter().map(|c| c.reason.as_str())
+}
+
+fn messages(status: &ClaimStatus) -> impl Iterator<Item = &str> {
+    status.conditions.iter().map(|c| c.message.as_str())
+}
+
+/// Whether they differ in prose alone: the phase, the last error, and the conditions, whether it is Ready apart.
+fn same_facts(one: &ClaimStatus, other: &ClaimStatus) -> bool {
+    let ClaimStatus {
+        phase: _,
+        node_name,
+        binding,
+        interface,
+        creation,
+        last_error: _,
+        eni,
+        attachment,
+        ipam,
+        device,
+        timeline,
+        conditions,
+    } = other;
+    one.node_name == *node_name
+        && one.binding == *binding
+        && one.interface == *interface
+        && one.creation == *creation
+        && one.eni == *eni
+        && one.attachment.as_ref().map(places) == attachment.as_ref().map(places)
+        && one.ipam == *ipam
+        && one.device == *device
+        && stages(&one.timeline) == stages(timeline)
+        && ready_since(&one.conditions) == ready_since(conditions)
+}
+
+/// An attachment without when it was seen: that the device is on the node is worth no write of its own, since mostly it is in
+/// the pod a moment later.
+fn places(attachment: &Attachment) -> impl PartialEq {
+    let Attachment {
+        instance_id,
+        slot,
+        id,
+        requested_at,
+        attached_at: _,
+        release,
+    } = attachment;
+    (instance_id, *slot, id, *requested_at, *release)
+}
+
+fn stages(timeline: &Timeline) -> impl PartialEq {
+    let Timeline {
+        requested,
+        created,
+        attached: _,
+        seen,
+        plugged,
+    } = timeline;
+    (*requested, *created, *seen, *plugged)
+}
+
+fn ready_since(conditions: &[Condition]) -> Option<Time> {
+    let mut ready = conditions.iter().filter(|c| c.kind == kind::READY);
+    ready
+        .find(|c| c.status == ConditionStatus::True)
+        .map(|c| c.last_transition_time)
 }

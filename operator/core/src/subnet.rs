@@ -6,7 +6,7 @@ use api::{
     Time,
     claim::{Address, AddressRole, Ipam},
     id::{SubnetId, VpcId, Zone},
-    time::{MINUTE, SECOND},
+    time::SECOND,
 };
 
 use crate::{
@@ -15,9 +15,7 @@ use crate::{
     reason::{Note, Reason},
 };
 
-/// A count of free addresses is believed for this long; after that only a Create tells.
-const BELIEVED: i64 = MINUTE;
-/// How long a subnet whose count says full is left alone before it is looked at again.
+/// A subnet that somebody waits for is read again so long after the last read.
 pub const AGAIN: i64 = 10 * SECOND;
 
 /// What is known of subnets.
@@ -30,7 +28,8 @@ pub struct SubnetRecord {
     pub subnet: Option<Subnet>,
     /// When that read was asked for.
     pub read: Time,
-    /// Addresses promised to Create requests that were frozen since.
+    /// Addresses promised to Create requests that were on their way when that read was asked for, or were frozen since: the
+    /// read may not have counted their ENIs.
     pub promised: u32,
     /// Set while EC2 refuses Creates for want of addresses.
     pub block: Option<Block>,
@@ -52,7 +51,7 @@ impl SubnetRecord {
             return false;
         }
         let free = self.subnet.as_ref().map_or(0, |s| s.free);
-        free > self.promised || now.since(self.read) > BELIEVED
+        free > self.promised
     }
 }
 

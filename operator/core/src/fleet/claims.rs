@@ -34,7 +34,7 @@ impl Fleet {
     pub(super) fn consider_claim(&mut self, key: &Key, now: Time, orders: &mut Vec<Order>) {
         let target = Target::Claim(key.clone());
         let (Some(claim), Some(cluster)) = (
-            self.watched.claim(key).cloned(),
+            self.watched.shared_claim(key),
             self.watched.cluster(self.settings.cluster_id.as_ref()),
         ) else {
             return;
@@ -106,7 +106,7 @@ impl Fleet {
             };
             self.work.sends.insert(claim.key.clone(), sent);
         }
-        self.work.prose_since.remove(&claim.key);
+        self.work.prose.forget(&claim.key);
     }
 
     fn act(
@@ -150,25 +150,14 @@ impl Fleet {
         orders: &mut Vec<Order>,
     ) {
         if weight == Weight::Same {
-            self.work.prose_since.remove(&claim.key);
+            self.work.prose.forget(&claim.key);
             return;
         }
-        let since = *self
-            .work
-            .prose_since
-            .entry(claim.key.clone())
-            .or_insert(now);
-        let due = since.after(lasts);
-        let target = Target::Claim(claim.key.clone());
-        if due > now {
-            return self.work.agenda.at(target, due);
+        let due = self.work.prose.due(&claim.key, lasts, now);
+        if due <= now {
+            return self.write_status(claim, status, now, orders);
         }
-        if self.work.prose.take(now) {
-            self.write_status(claim, status, now, orders);
-        } else {
-            let wait = self.work.prose.wait(1, now).max(SECOND);
-            self.work.agenda.at(target, now.after(wait));
-        }
+        self.work.agenda.at(Target::Claim(claim.key.clone()), due);
     }
 
     fn read_pod(&mut self, claim: &Claim, now: Time, orders: &mut Vec<Order>) {
@@ -203,14 +192,20 @@ impl Fleet {
         if !waits {
             return;
         }
-        self.read_by(Topic::Subnets, now.after(crate::subnet::AGAIN));
         let class = self.watched.classes.get(&claim.class);
         let subnets = class.into_iter().flat_map(|c| &c.subnets);
-        let blocks = subnets.filter_map(|id| self.cloud.subnets.get(id)?.block);
+        let records: Vec<_> = subnets
+            .filter_map(|id| self.cloud.subnets.get(id))
+            .collect();
+        let read = records.iter().map(|record| record.read).min();
+        let blocks = records.iter().filter_map(|record| record.block);
         let until = blocks
             .map(|block| block.until)
             .filter(|until| *until > now)
             .min();
+        // An old count may be wrong by all that has been deleted since.
+        let due = read.map_or(now, |read| read.after(crate::subnet::AGAIN));
+        self.read_by(Topic::Subnets, due.max(now));
         let again = until.unwrap_or_else(|| now.after(crate::subnet::AGAIN));
         self.work.agenda.at(Target::Claim(claim.key.clone()), again);
     }
@@ -343,13 +338,14 @@ impl Fleet {
     /// The claim's ENI, and another one that carries its tag.
     fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
         let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
-        let Some(eni) = &claim.status.eni else {
-            let eni = tagged.next();
-            let eni = eni.map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
-            return (eni, None);
-        };
-        let other = tagged.find(|id| **id != eni.id).cloned();
-        (self.cloud.eni(&eni.id), other)
+        if let Some(eni) = &claim.status.eni {
+            let other = tagged.find(|id| **id != eni.id).cloned();
+            return (self.cloud.eni(&eni.id), other);
+        }
+        let eni = tagged
+            .next()
+            .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
+        (eni, None)
     }
 
     fn subnet_of(&self, claim: &Claim, eni: &EniSeen) -> SubnetSeen {

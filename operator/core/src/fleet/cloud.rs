@@ -26,6 +26,13 @@ pub(super) struct Cloud {
     /// Whether one listing of our ENIs is complete.
     pub(super) is_listed: bool,
     pub(super) enis: BTreeMap<EniId, EniRecord>,
+    /// The last listing that began.
+    listing: u64,
+    /// ENIs that the last reads showed, and those of them that this listing has shown.
+    shown: usize,
+    listed: usize,
+    /// ENIs that the last reads showed to be detaching.
+    pub(super) detaching: BTreeSet<EniId>,
     /// ENIs by the claim that their tag names.
     pub(super) tagged: BTreeMap<ClaimUid, BTreeSet<EniId>>,
     /// ENIs that EC2 told us it deleted.
@@ -126,18 +133,48 @@ impl Cloud {
         if self.is_deleted(id) {
             return false;
         }
-        if let Some(claim) = view.as_ref().and_then(|v| v.tags.claim.clone()) {
+        let is_news = match self.enis.get_mut(id) {
+            Some(record) if record.view == view => return record.take(view, now),
+            Some(_) => self.update(id, |record| record.take(view, now)),
+            None => {
+                let record = EniRecord::new(view, now);
+                self.count(id, &record, 1);
+                self.enis.insert(id.clone(), record);
+                true
+            }
+        };
+        let view = self.enis.get(id).and_then(|record| record.view.as_ref());
+        if let Some(claim) = view.and_then(|v| v.tags.claim.clone()) {
             self.tagged.entry(claim).or_default().insert(id.clone());
         }
-        let Some(record) = self.enis.get_mut(id) else {
-            if view.is_some() {
-                self.enis.insert(id.clone(), EniRecord::new(view, now));
-                return true;
-            }
-            self.enis.insert(id.clone(), EniRecord::new(None, now));
-            return true;
+        is_news
+    }
+
+    /// Changes a record and what is counted of it.
+    fn update(&mut self, id: &EniId, change: impl FnOnce(&mut EniRecord) -> bool) -> bool {
+        let Some(mut record) = self.enis.remove(id) else {
+            return false;
         };
-        record.take(view, now)
+        self.count(id, &record, -1);
+        let result = change(&mut record);
+        self.count(id, &record, 1);
+        self.enis.insert(id.clone(), record);
+        result
+    }
+
+    fn count(&mut self, id: &EniId, record: &EniRecord, by: isize) {
+        if record.view.is_none() {
+            return;
+        }
+        if record.detaching.is_some() && by > 0 {
+            self.detaching.insert(id.clone());
+        } else {
+            self.detaching.remove(id);
+        }
+        self.shown = self.shown.saturating_add_signed(by);
+        if record.listed == self.listing {
+            self.listed = self.listed.saturating_add_signed(by);
+        }
     }
 
     /// A read by id says that there is none.
@@ -161,11 +198,10 @@ impl Cloud {
 
     /// A change of ours whose result is known.
     pub(super) fn amend(&mut self, id: &EniId, now: Time, change: impl FnOnce(&mut EniView)) {
-        if let Some(record) = self.enis.get_mut(id)
-            && let Some(mut view) = record.view.clone()
-        {
+        let view = self.enis.get(id).and_then(|record| record.view.clone());
+        if let Some(mut view) = view {
             change(&mut view);
-            record.take(Some(view), now);
+            self.update(id, |record| record.take(Some(view), now));
         }
     }
 
@@ -186,27 +222,40 @@ impl Cloud {
     /// Drops the record of an ENI that nobody asks about any more.
     pub(super) fn forget(&mut self, id: &EniId) {
         self.unowned.remove(id);
-        if let Some(claim) = self
-            .enis
-            .remove(id)
-            .and_then(|record| record.view?.tags.claim)
-        {
+        let Some(record) = self.enis.remove(id) else {
+            return;
+        };
+        self.count(id, &record, -1);
+        if let Some(claim) = record.view.and_then(|view| view.tags.claim) {
             super::index::remove(&mut self.tagged, &claim, id);
         }
     }
 
-    /// Marks an ENI as shown by the present listing.
-    pub(super) fn list(&mut self, id: &EniId, number: u64) {
-        if let Some(record) = self.enis.get_mut(id) {
-            record.listed = number;
+    /// Another listing begins.
+    pub(super) fn begin_listing(&mut self) {
+        self.listing += 1;
+        self.listed = 0;
+    }
+
+    /// The present listing shows an ENI.
+    pub(super) fn list(&mut self, id: &EniId) {
+        let Some(record) = self.enis.get_mut(id) else {
+            return;
+        };
+        if record.listed != self.listing {
+            record.listed = self.listing;
+            self.listed += usize::from(record.view.is_some());
         }
     }
 
-    /// ENIs that reads before showed and the listing of that number did not.
-    pub(super) fn unlisted(&self, number: u64) -> Vec<EniId> {
+    /// ENIs that reads before showed and the present listing did not. Where it showed all of them nothing is walked over.
+    pub(super) fn unlisted(&self) -> Vec<EniId> {
+        if self.listed == self.shown {
+            return Vec::new();
+        }
         self.enis
             .iter()
-            .filter(|(_, record)| record.listed != number && record.view.is_some())
+            .filter(|(_, record)| record.listed != self.listing && record.view.is_some())
             .map(|(id, _)| id.clone())
             .collect()
     }

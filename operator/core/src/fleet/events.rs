@@ -129,7 +129,7 @@ impl Fleet {
                     }
                 }
                 Target::Claim(key) => {
-                    if let Some(claim) = self.watched.claim(key).cloned() {
+                    if let Some(claim) = self.watched.shared_claim(key) {
                         self.tell_claim(&claim, &note, now, orders);
                     }
                 }

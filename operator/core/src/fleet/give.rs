@@ -46,7 +46,7 @@ impl Fleet {
 
     /// From now on the status that is being written counts for places.
     fn promise(&mut self, key: &Key, status: &api::ClaimStatus, now: Time) {
-        let Some(claim) = self.watched.claim(key).cloned() else {
+        let Some(claim) = self.watched.shared_claim(key) else {
             return;
         };
         let before = claim.status.creation.as_ref().map(|c| c.incarnation);
@@ -60,8 +60,7 @@ impl Fleet {
                 block.until = block.until.max(now.after(10_000));
             }
         }
-        let placed = self.intended(&claim).clone();
-        self.index.remove_status(key, &placed);
+        self.index.remove_status(key, self.work.intended(&claim));
         self.index.add_status(key, status);
     }
 
@@ -144,6 +143,7 @@ impl Fleet {
                         read: read.clone(),
                         began: now,
                         touched: std::collections::BTreeSet::new(),
+                        shown: 0,
                     },
                 );
                 // Orders of EC2 that are under way change what this read shows.
@@ -171,16 +171,6 @@ impl Fleet {
 
     pub(super) fn publish(event: Event, orders: &mut Vec<Order>) {
         orders.push(Order::Publish(event));
-    }
-
-    /// The claim's status as it is, or as it is being written.
-    pub(super) fn intended<'a>(&'a self, claim: &'a Claim) -> &'a api::ClaimStatus {
-        self.work
-            .busy
-            .get(&Target::Claim(claim.key.clone()))
-            .filter(|busy| busy.claim.as_ref() == Some(&claim.uid))
-            .and_then(|busy| busy.status.as_deref())
-            .unwrap_or(&claim.status)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     ClaimStatus,
-    claim::Phase,
+    claim::{CreateAnswer, Phase},
     id::{ClaimUid, ClassName, EniId, InstanceId, Namespace, NodeName, PodUid, SubnetId},
 };
 
@@ -49,8 +49,12 @@ pub(super) struct Index {
     pub(super) node_of: BTreeMap<InstanceId, NodeName>,
     /// Uses of a subnet by claims' requests and ENIs, and by classes.
     pub(super) subnet_uses: BTreeMap<SubnetId, u32>,
+    /// Create requests that may be on their way, by subnet.
+    requests: BTreeMap<SubnetId, u32>,
     /// Claims in each phase.
     pub(super) census: BTreeMap<Phase, u32>,
+    /// How many nodes carry the label of each class.
+    serving: BTreeMap<ClassName, u32>,
     dependents: BTreeMap<Dependency, BTreeSet<Target>>,
     dependencies: BTreeMap<Target, BTreeSet<Dependency>>,
 }
@@ -77,13 +81,8 @@ impl Index {
     }
 
     /// Those that rest on it.
-    pub(super) fn dependents(&self, on: &Dependency) -> Vec<Target> {
-        self.dependents
-            .get(on)
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect()
+    pub(super) fn dependents(&self, on: &Dependency) -> impl Iterator<Item = &Target> {
+        self.dependents.get(on).into_iter().flatten()
     }
 
     /// Whether anybody rests on it.
@@ -123,6 +122,14 @@ impl Index {
         for subnet in subnets(status) {
             *self.subnet_uses.entry(subnet).or_default() += 1;
         }
+        if let Some(subnet) = requested(status) {
+            *self.requests.entry(subnet.clone()).or_default() += 1;
+        }
+    }
+
+    /// How many Create requests for a subnet may be on their way.
+    pub(super) fn requests(&self, subnet: &SubnetId) -> u32 {
+        self.requests.get(subnet).copied().unwrap_or(0)
     }
 
     pub(super) fn remove_status(&mut self, key: &Key, status: &ClaimStatus) {
@@ -137,6 +144,28 @@ impl Index {
         for subnet in subnets(status) {
             self.release_subnet(&subnet);
         }
+        if let Some(subnet) = requested(status)
+            && let Some(count) = self.requests.get_mut(subnet)
+        {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// A node has these class labels now, and had those before.
+    pub(super) fn serve(&mut self, now: &BTreeSet<ClassName>, before: &BTreeSet<ClassName>) {
+        for class in now.difference(before) {
+            *self.serving.entry(class.clone()).or_default() += 1;
+        }
+        for class in before.difference(now) {
+            if let Some(nodes) = self.serving.get_mut(class) {
+                *nodes = nodes.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Whether any node carries the label of the class.
+    pub(super) fn is_served(&self, class: &ClassName) -> bool {
+        self.serving.get(class).is_some_and(|nodes| *nodes > 0)
     }
 
     pub(super) fn release_subnet(&mut self, subnet: &SubnetId) {
@@ -172,6 +201,13 @@ fn subnets(status: &ClaimStatus) -> BTreeSet<SubnetId> {
         .map(|c| c.request.subnet_id.clone());
     let made = status.eni.as_ref().map(|eni| eni.subnet_id.clone());
     asked.into_iter().chain(made).collect()
+}
+
+/// Where a request that was not refused has shown no ENI yet.
+fn requested(status: &ClaimStatus) -> Option<&SubnetId> {
+    let creation = status.creation.as_ref().filter(|_| status.eni.is_none())?;
+    let refused = creation.answer == Some(CreateAnswer::Refused);
+    (!refused).then_some(&creation.request.subnet_id)
 }
 
 /// Removes one item of a set, and the set with its last item.

@@ -1,5 +1,7 @@
 //! Facts from the watches of Kubernetes.
 
+use std::collections::BTreeSet;
+
 use api::{
     Time,
     id::{ClassName, Namespace, NodeName},
@@ -94,8 +96,7 @@ impl Fleet {
         }
         let target = Target::Pod(key.clone());
         self.work.forget(&target);
-        self.index
-            .depend(&target, std::collections::BTreeSet::new());
+        self.index.depend(&target, BTreeSet::new());
         self.mark_claims_of(&pod);
     }
 
@@ -180,6 +181,10 @@ impl Fleet {
         {
             self.read_soon(instance);
         }
+        let before = self.watched.nodes.get(&name);
+        let nobody = BTreeSet::new();
+        let before = before.map_or(&nobody, |node| &node.classes);
+        self.index.serve(&node.classes, before);
         self.watched.nodes.insert(name.clone(), node);
         self.mark_node(&name);
         self.wake_up(&Dependency::Node(name));
@@ -189,6 +194,7 @@ impl Fleet {
         let Some(node) = self.watched.nodes.remove(name) else {
             return;
         };
+        self.index.serve(&BTreeSet::new(), &node.classes);
         if let Ok(instance) = &node.instance {
             if self.index.node_of.get(instance) == Some(name) {
                 self.index.node_of.remove(instance);
@@ -199,8 +205,7 @@ impl Fleet {
         }
         for target in [Target::Node(name.clone()), Target::Report(name.clone())] {
             self.work.forget(&target);
-            self.index
-                .depend(&target, std::collections::BTreeSet::new());
+            self.index.depend(&target, BTreeSet::new());
         }
         self.wake_up(&Dependency::Node(name.clone()));
     }
@@ -254,10 +259,14 @@ impl Fleet {
         let is_all = matches!(change, Change::All(_));
         let mut changed = gone(&self.watched.classes, &change, |class| class.name.clone());
         changed.retain(|name| self.forget_class(name));
+        // Where a class can work rests on its subnets alone.
+        let mut moved = !changed.is_empty();
         for class in items(change) {
-            if self.watched.classes.get(&class.name) == Some(&class) {
+            let before = self.watched.classes.get(&class.name);
+            if before == Some(&class) {
                 continue;
             }
+            moved |= before.is_none_or(|before| before.subnets != class.subnets);
             self.forget_class(&class.name);
             for subnet in &class.subnets {
                 *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;
@@ -265,7 +274,7 @@ impl Fleet {
             changed.push(class.name.clone());
             self.watched.classes.insert(class.name.clone(), class);
         }
-        if !changed.is_empty() {
+        if moved {
             self.read_now(Topic::Subnets);
             self.wake_up(&Dependency::Classes);
         }
@@ -288,7 +297,9 @@ impl Fleet {
     /// Looks again at everything that rests on it.
     pub(super) fn wake_up(&mut self, on: &Dependency) {
         for target in self.index.dependents(on) {
-            self.work.agenda.mark(target);
+            if !self.work.agenda.is_marked(target) {
+                self.work.agenda.mark(target.clone());
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Claims as the watch and our own writes show them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use api::id::ClaimUid;
 
@@ -82,7 +82,7 @@ impl Fleet {
     fn hold_claim(&mut self, claim: Claim, source: Source) {
         let key = claim.key.clone();
         if let Some(held) = self.watched.claims.get_mut(&key) {
-            if held.claim == claim {
+            if *held.claim == claim {
                 held.source = source;
                 return;
             }
@@ -90,18 +90,17 @@ impl Fleet {
                 self.forget_claim(&key);
             }
         }
-        let before = self.watched.claim(&key).cloned();
+        let before = self.watched.shared_claim(&key);
         if let Some(before) = &before {
-            let placed = self.intended(before).clone();
-            self.index.remove_status(&key, &placed);
+            self.index.remove_status(&key, self.work.intended(before));
             self.index.remove_claim(before);
         }
         self.index.add_claim(&claim);
-        let placed = self.intended(&claim).clone();
-        self.index.add_status(&key, &placed);
-        self.after_change(before.as_ref(), &claim);
+        self.index.add_status(&key, self.work.intended(&claim));
+        self.after_change(before.as_deref(), &claim);
         self.work.rests.remove(&Target::Claim(key.clone()));
         self.work.agenda.mark(Target::Claim(key.clone()));
+        let claim = Arc::new(claim);
         self.watched.claims.insert(key, HeldClaim { claim, source });
     }
 
@@ -151,12 +150,10 @@ impl Fleet {
     }
 
     pub(super) fn forget_claim(&mut self, key: &Key) {
-        let Some(held) = self.watched.claims.get(key) else {
+        let Some(claim) = self.watched.shared_claim(key) else {
             return;
         };
-        let claim = held.claim.clone();
-        let placed = self.intended(&claim).clone();
-        self.index.remove_status(key, &placed);
+        self.index.remove_status(key, self.work.intended(&claim));
         self.index.remove_claim(&claim);
         self.watched.claims.remove(key);
         let target = Target::Claim(key.clone());
@@ -165,7 +162,7 @@ impl Fleet {
         self.work.polls.set(key, &claim.uid, None);
         self.work.sends.remove(key);
         self.work.detached.remove(key);
-        self.work.prose_since.remove(key);
+        self.work.prose.forget(key);
         self.cloud.restart_search(&claim.uid);
         if let Some(owner) = &claim.owner
             && !self.index.of_pod.contains_key(&owner.uid)

@@ -3,22 +3,23 @@
 use std::collections::BTreeSet;
 
 use api::{
-    NodeStatus, Time,
-    id::{InstanceId, NodeName, Slot},
-    node::OccupiedSlot,
+    ClaimStatus, NodeStatus, Time,
+    id::{EniId, InstanceId, NodeName, Slot},
+    node::{Card, OccupiedSlot},
     time::SECOND,
 };
 
 use super::{Fleet, index::Dependency};
 use crate::{
     capacity::{cards, published},
+    claim::{Attachment, Claim},
     cluster::Node,
     decision::DETACH_STUCK,
     ec2::{Instance, TypeFacts},
     node_report::{
         AgentState, Inventory, agent_state, differ_in_slots_alone, patch, report, served,
     },
-    order::{Object, Order, Target},
+    order::{NodePatch, Object, Order, Target},
     reason::Reason,
 };
 
@@ -30,7 +31,8 @@ impl Fleet {
         let Some(node) = self.watched.nodes.get(name).cloned() else {
             return;
         };
-        self.depend_on_node(&Target::Report(name.clone()), &node, now);
+        let instance = node.instance.clone().ok();
+        self.depend_on_instance(&Target::Report(name.clone()), instance, None, now);
         let Some(held) = self.watched.reports.get(name) else {
             let new = Object::NewReport {
                 node: name.clone(),
@@ -89,33 +91,13 @@ impl Fleet {
     }
 
     pub(super) fn consider_node(&mut self, name: &NodeName, now: Time, orders: &mut Vec<Order>) {
-        let Some(node) = self.watched.nodes.get(name).cloned() else {
+        let Some(node) = self.watched.nodes.get(name) else {
             return;
         };
-        self.depend_on_node(&Target::Node(name.clone()), &node, now);
-        let support = node
-            .instance
-            .as_ref()
-            .ok()
-            .map(|id| self.support(Some(&node), id));
-        let (classes, capacity) = match support {
-            Some(Err(why)) if why.reason == Reason::Reading => return,
-            None | Some(Err(_)) => (BTreeSet::new(), None),
-            Some(Ok((instance, facts))) => {
-                let mut subnets = self.watched.classes.values().flat_map(|c| &c.subnets);
-                if subnets.any(|id| !self.cloud.subnets.contains_key(id)) {
-                    return;
-                }
-                let classes = if self.agent_state(&node) == AgentState::Ready {
-                    served(self.watched.classes.values(), instance, &self.cloud.subnets)
-                } else {
-                    BTreeSet::new()
-                };
-                let capacity = self.inventory(&node, instance, facts, now).capacity;
-                (classes, capacity)
-            }
-        };
-        if let Some(patch) = patch(&node, &classes, capacity) {
+        let instance = node.instance.clone().ok();
+        let classes = Some(Dependency::Classes);
+        self.depend_on_instance(&Target::Node(name.clone()), instance, classes, now);
+        if let Some(patch) = self.due_patch(name, now) {
             let write = Object::Node {
                 node: name.clone(),
                 patch,
@@ -124,15 +106,45 @@ impl Fleet {
         }
     }
 
-    fn depend_on_node(&mut self, target: &Target, node: &Node, now: Time) {
+    /// What has to change on a node; nothing while EC2 is being read.
+    fn due_patch(&self, name: &NodeName, now: Time) -> Option<NodePatch> {
+        let node = self.watched.nodes.get(name)?;
+        let instance = node.instance.as_ref().ok();
+        let support = instance.map(|id| self.support(Some(node), id));
+        let (classes, capacity) = match support {
+            Some(Err(why)) if why.reason == Reason::Reading => return None,
+            None | Some(Err(_)) => (BTreeSet::new(), None),
+            Some(Ok((instance, facts))) => {
+                let mut subnets = self.watched.classes.values().flat_map(|c| &c.subnets);
+                if subnets.any(|id| !self.cloud.subnets.contains_key(id)) {
+                    return None;
+                }
+                let classes = if self.agent_state(node) == AgentState::Ready {
+                    served(self.watched.classes.values(), instance, &self.cloud.subnets)
+                } else {
+                    BTreeSet::new()
+                };
+                let (_, capacity) = self.capacity(node, instance, facts, now);
+                (classes, Some(capacity))
+            }
+        };
+        patch(node, &classes, capacity)
+    }
+
+    fn depend_on_instance(
+        &mut self,
+        target: &Target,
+        instance: Option<InstanceId>,
+        also: Option<Dependency>,
+        now: Time,
+    ) {
         // What is published of an instance that EC2 says is full is counted again when that is tried again.
-        let full = node.instance.as_ref().ok();
-        let full = full.and_then(|id| self.cloud.full.get(id));
+        let full = instance.as_ref().and_then(|id| self.cloud.full.get(id));
         if let Some(until) = full.filter(|until| **until > now) {
             self.work.agenda.at(target.clone(), *until);
         }
-        let instance = node.instance.clone().ok().map(Dependency::Instance);
-        let on = instance.into_iter().chain([Dependency::Classes]).collect();
+        let instance = instance.map(Dependency::Instance);
+        let on = instance.into_iter().chain(also).collect();
         self.index.depend(target, on);
     }
 
@@ -150,11 +162,25 @@ impl Fleet {
         facts: &TypeFacts,
         now: Time,
     ) -> Inventory {
+        let (cards, capacity) = self.capacity(node, instance, facts, now);
+        Inventory {
+            capacity: Some(capacity),
+            cards,
+            used: self.used(&instance.id),
+            slots: self.slots(&instance.id),
+        }
+    }
+
+    /// The cards of a node's instance, and how many ENIs of ours they can hold.
+    fn capacity(
+        &self,
+        node: &Node,
+        instance: &Instance,
+        facts: &TypeFacts,
+        now: Time,
+    ) -> (Vec<Card>, u32) {
         let foreign: BTreeSet<Slot> = self.foreign(&instance.id).map(|a| a.slot).collect();
         let cards = cards(facts, &foreign);
-        let slots = self.slots(&instance.id);
-        let used = u32::try_from(slots.iter().filter(|s| s.claim.is_some()).count());
-        let used = used.unwrap_or(u32::MAX);
         let mut stuck = self.stuck(&instance.id, now);
         if self
             .cloud
@@ -163,33 +189,46 @@ impl Fleet {
             .is_some_and(|until| *until > now)
         {
             // EC2 says that no more fit, whatever we count.
-            let free = published(&cards, 0, 0).saturating_sub(used);
+            let free = published(&cards, 0, 0).saturating_sub(self.used(&instance.id));
             stuck = stuck.max(free);
         }
-        Inventory {
-            capacity: Some(published(&cards, stuck, self.requested(&node.name))),
-            cards,
-            used,
-            slots,
-        }
+        let capacity = published(&cards, stuck, self.requested(&node.name));
+        (cards, capacity)
     }
 
-    /// What is in the slots: ENIs of claims, then what else the instance holds.
-    fn slots(&self, instance: &InstanceId) -> Vec<OccupiedSlot> {
+    /// How many slots of an instance claims hold.
+    fn used(&self, instance: &InstanceId) -> u32 {
+        u32::try_from(self.holders(instance).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The claims that hold slots of an instance, each with its status and attachment.
+    fn holders<'a>(
+        &'a self,
+        instance: &'a InstanceId,
+    ) -> impl Iterator<Item = (&'a Claim, &'a ClaimStatus, &'a Attachment)> {
         let claims = self.index.at.get(instance).into_iter().flatten();
         let claims = claims.filter_map(|key| self.watched.claim(key));
-        let ours = claims.filter_map(|claim| {
-            let status = self.intended(claim);
+        claims.filter_map(move |claim| {
+            let status = self.work.intended(claim);
             let attachment = status.attachment.as_ref()?;
             let eni = status.eni.as_ref();
             let gone =
                 attachment.is_released() && eni.is_some_and(|e| self.cloud.is_detached(&e.id));
-            (attachment.instance_id == *instance && !gone).then(|| OccupiedSlot {
+            let holds = attachment.instance_id == *instance && !gone;
+            holds.then_some((claim, status, attachment))
+        })
+    }
+
+    /// What is in the slots: ENIs of claims, then what else the instance holds.
+    fn slots(&self, instance: &InstanceId) -> Vec<OccupiedSlot> {
+        let ours = self.holders(instance).map(|(claim, status, attachment)| {
+            let eni = status.eni.as_ref();
+            OccupiedSlot {
                 slot: attachment.slot,
                 eni_id: eni.map(|e| e.id.clone()),
                 mac: eni.map(|e| e.mac.clone()),
                 claim: Some(claim.key.to_string()),
-            })
+            }
         });
         let others = self.foreign(instance).map(|a| OccupiedSlot {
             slot: a.slot,
@@ -204,10 +243,17 @@ impl Fleet {
 
     /// Slots of ENIs that have been detaching for minutes: nobody can count on them.
     fn stuck(&self, instance: &InstanceId, now: Time) -> u32 {
-        let claims = self.index.at.get(instance).into_iter().flatten();
-        let stuck = claims
-            .filter_map(|key| self.watched.claim(key)?.status.eni.as_ref())
-            .filter_map(|eni| self.cloud.enis.get(&eni.id)?.detaching)
+        let Some(claims) = self.index.at.get(instance) else {
+            return 0;
+        };
+        let is_here = |eni: &&EniId| {
+            let owner = self.index.owner.get(*eni);
+            owner.is_some_and(|key| claims.contains(key))
+        };
+        let since = |eni: &EniId| self.cloud.enis.get(eni)?.detaching;
+        let here = self.cloud.detaching.iter().filter(is_here);
+        let stuck = here
+            .filter_map(since)
             .filter(|since| now.since(*since) >= DETACH_STUCK)
             .count();
         u32::try_from(stuck).unwrap_or(u32::MAX)

@@ -47,7 +47,7 @@ impl Fleet {
                 }
             }
             Outcome::Conflict => return self.learn_conflict(target, busy, now),
-            Outcome::Refused(refusal) => return self.learn_api_refusal(&target, &refusal, now),
+            Outcome::Refused(refusal) => return self.learn_api_refusal(&target, refusal, now),
             Outcome::NotWritten | Outcome::Withheld => {
                 return self.learn_not_done(target, busy, now);
             }
@@ -79,11 +79,10 @@ impl Fleet {
         let Target::Claim(key) = target else {
             return self.work.end(target);
         };
-        let Some(claim) = self.watched.claim(key).cloned() else {
+        let Some(claim) = self.watched.shared_claim(key) else {
             return self.work.end(target);
         };
-        let placed = self.intended(&claim).clone();
-        self.index.remove_status(key, &placed);
+        self.index.remove_status(key, self.work.intended(&claim));
         let busy = self.work.end(target);
         self.index.add_status(key, &claim.status);
         busy
@@ -123,7 +122,7 @@ impl Fleet {
         }
     }
 
-    fn learn_api_refusal(&mut self, target: &Target, refusal: &ApiRefusal, now: Time) {
+    fn learn_api_refusal(&mut self, target: &Target, refusal: ApiRefusal, now: Time) {
         self.work.rest(target.clone(), now);
         let ApiRefusal { reason, message } = refusal;
         let note = Note::new(

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::order::{Action, Effect, Target};
 
+/// Those that are not ready are about to be looked at again: there is no hurry to pass many of them over.
+const LOOKED_AT: usize = 64;
+
 /// Whose effects go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Priority {
@@ -66,14 +69,14 @@ impl Queues {
         }
     }
 
-    /// The first of a queue for which `ready` holds, taken out.
+    /// The first of a queue for which `ready` holds, taken out; only so many are looked at.
     pub(super) fn take(
         &mut self,
         action: Action,
         ready: impl Fn(&Target) -> bool,
     ) -> Option<(Target, Effect)> {
         let queue = self.waiting.get(&action)?;
-        let target = queue.values().find(|target| ready(target))?.clone();
+        let target = queue.values().take(LOOKED_AT).find(|t| ready(t))?.clone();
         if let Some(queue) = self.waiting.get_mut(&action)
             && let Some(place) = self.places.get(&target)
         {

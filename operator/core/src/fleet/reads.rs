@@ -34,8 +34,10 @@ const ANXIOUS: i64 = 10 * SECOND;
 pub(super) const SOON: i64 = 30 * SECOND;
 /// Reads that are due this soon go along.
 const ALONG: i64 = 20 * SECOND;
-/// ENIs or instances in one read.
+/// ENIs in one read.
 const BATCH: usize = 1_000;
+/// Instances in one read, each with all that is attached to it: what is learnt at once holds up everybody else.
+const INSTANCES_AT_ONCE: usize = 100;
 /// Values that EC2 takes in one filter: so many are one call.
 const VALUES: usize = 200;
 
@@ -149,7 +151,7 @@ impl Fleet {
                 // Until the namespace kube-system shows: it is looked for again, not all the time.
                 self.work.read_at.insert(topic, now.after(FAST));
                 let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
-                self.work.listing += 1;
+                self.cloud.begin_listing();
                 Some(Read::Listing(cluster.id))
             }
             Topic::Enis => Some(self.compose_enis(now)),
@@ -185,9 +187,10 @@ impl Fleet {
             .map(|(_, id)| id.clone())
             .collect();
         self.work.polls.asked(&ids, now);
-        // While many wait for their turn to attach or delete, seeing one more that could changes nothing.
+        // While many wait for their turn, seeing one more that could do the next thing changes nothing.
         let queued = [
             Action::AttachNetworkInterface,
+            Action::DetachNetworkInterface,
             Action::DeleteNetworkInterface,
         ]
         .into_iter()
@@ -205,7 +208,7 @@ impl Fleet {
             .instances_due
             .iter()
             .take_while(|(due, _)| *due <= now.after(ALONG))
-            .take(BATCH)
+            .take(INSTANCES_AT_ONCE)
             .map(|(_, id)| id.clone())
             .collect();
         for id in &ids {
@@ -313,7 +316,6 @@ impl Fleet {
             Some(_) | None => ANXIOUS,
         };
         self.work.schedule_instance(id, Some(now.after(pause)));
-        self.plan_instances();
     }
 
     pub(super) fn plan_instances(&mut self) {

@@ -19,9 +19,12 @@ use crate::{
     backoff,
     ec2::{EniView, Instance, Subnet, TypeFacts},
     error::{Ec2Error, ErrorClass},
-    order::{Outcome, Read, Target, Topic},
+    order::{Action, Outcome, Read, Target, Topic},
     subnet::SubnetRecord,
 };
+
+/// ENIs on one page of EC2's answers, which is one call.
+const PAGE: usize = 1_000;
 
 impl Fleet {
     pub(super) fn learn_read(&mut self, topic: Topic, outcome: Outcome, now: Time) {
@@ -82,26 +85,37 @@ impl Fleet {
     }
 
     pub(super) fn learn_page(&mut self, enis: Vec<EniView>, now: Time) {
-        let Some(flight) = self.work.reads.get(&Topic::Listing) else {
+        let Some(flight) = self.work.reads.get_mut(&Topic::Listing) else {
             return;
         };
-        let touched = flight.touched.clone();
-        let number = self.work.listing;
+        let before = flight.shown.div_ceil(PAGE);
+        flight.shown += enis.len();
+        let pages = flight.shown.div_ceil(PAGE) - before;
+        let touched = std::mem::take(&mut flight.touched);
+        let pages = u32::try_from(pages).unwrap_or(u32::MAX);
         self.work
             .budget
-            .charge(crate::order::Action::DescribeNetworkInterfaces, 1, now);
+            .charge(Action::DescribeNetworkInterfaces, pages, now);
         for view in enis {
             let id = view.id.clone();
             if !touched.contains(&id) {
                 self.note_owner(&view, now);
                 self.show(&id, Some(view), now);
             }
-            self.cloud.list(&id, number);
+            self.cloud.list(&id);
+        }
+        if let Some(flight) = self.work.reads.get_mut(&Topic::Listing) {
+            flight.touched = touched;
         }
     }
 
     fn learn_listed(&mut self, flight: &ReadInFlight, now: Time) {
-        for id in self.cloud.unlisted(self.work.listing) {
+        if flight.shown == 0 {
+            self.work
+                .budget
+                .charge(Action::DescribeNetworkInterfaces, 1, now);
+        }
+        for id in self.cloud.unlisted() {
             if flight.touched.contains(&id) {
                 continue;
             }
@@ -121,12 +135,13 @@ impl Fleet {
 
     /// Takes in what a read showed of an ENI, and looks again at its claim where that is news.
     fn show(&mut self, id: &EniId, view: Option<EniView>, now: Time) {
-        let claim = view.as_ref().and_then(|v| v.tags.claim.clone());
         if !self.cloud.record(id, view, now) {
             return;
         }
+        let record = self.cloud.enis.get(id);
+        let claim = record.and_then(|record| record.view.as_ref()?.tags.claim.as_ref());
         let owner = self.index.owner.get(id).cloned();
-        let tagged = claim.and_then(|uid| self.index.by_uid.get(&uid).cloned());
+        let tagged = claim.and_then(|uid| self.index.by_uid.get(uid).cloned());
         if let Some(owner) = &owner
             && let Some(claim) = self.watched.claim(owner)
             && claim
@@ -248,6 +263,7 @@ impl Fleet {
                 self.wake_instance(id);
             }
         }
+        self.plan_instances();
     }
 
     fn wake_instance(&mut self, id: &InstanceId) {
@@ -297,18 +313,18 @@ impl Fleet {
         for id in asked {
             let subnet = found.remove(id);
             let before = self.cloud.subnets.get(id);
-            let was_open = before.is_some_and(|before| before.has_room(now));
+            let was_open = before.is_some_and(|record| record.has_room(now));
             let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone());
             let moved =
                 before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
-            let shown = SubnetRecord {
+            let record = SubnetRecord {
                 subnet,
                 read: began,
-                promised: 0,
-                block: before.and_then(|before| before.block),
+                promised: self.index.requests(id),
+                block: before.and_then(|record| record.block),
             };
-            let has_room = shown.has_room(now);
-            self.cloud.subnets.insert(id.clone(), shown);
+            let has_room = record.has_room(now);
+            self.cloud.subnets.insert(id.clone(), record);
             if moved || has_room && !was_open {
                 self.wake_up(&Dependency::Subnet(id.clone()));
             }

@@ -21,12 +21,15 @@ use crate::{
 /// A read that shows an instance as stopped permits a Detach for this long.
 const STOPPED_COUNTS: i64 = 60 * SECOND;
 
+/// What keeps the first nodes from serving a class keeps the others, too.
+const LOOKED_AT: usize = 20;
+
 /// How the slots of an instance are used by claims.
-pub(super) struct Use {
+pub(super) struct Use<'a> {
     /// Slots of claims and of others.
     pub(super) taken: BTreeSet<Slot>,
     /// Claims that are on their way out, with their ENIs: their slots are free in seconds.
-    pub(super) leaving: Vec<Claim>,
+    pub(super) leaving: Vec<&'a Claim>,
     /// Claims that are bound to it, have or soon have an ENI, and no slot yet.
     pub(super) promised: usize,
 }
@@ -92,7 +95,7 @@ impl Fleet {
     }
 
     /// How the slots of an instance are used by others than this claim.
-    pub(super) fn uses(&self, instance: &InstanceId, except: Option<&Claim>) -> Use {
+    pub(super) fn uses(&self, instance: &InstanceId, except: Option<&Claim>) -> Use<'_> {
         let mut uses = Use {
             taken: self
                 .foreign(instance)
@@ -106,7 +109,7 @@ impl Fleet {
             if except.is_some_and(|e| e.key == claim.key) {
                 continue;
             }
-            let status = self.intended(claim);
+            let status = self.work.intended(claim);
             match &status.attachment {
                 Some(a) if a.instance_id == *instance => {
                     let eni = status.eni.as_ref().map(|eni| &eni.id);
@@ -119,7 +122,7 @@ impl Fleet {
                     uses.taken.insert(a.slot);
                     // A claim that is only being deleted stays while its pod lives.
                     if a.is_released() || self.has_ended(claim) {
-                        uses.leaving.push(claim.clone());
+                        uses.leaving.push(claim);
                     }
                 }
                 Some(_) => {}
@@ -243,7 +246,7 @@ impl Fleet {
     }
 
     /// Why there is no slot: the ENI whose leaving is awaited, or that all are taken.
-    fn full(&self, instance: &InstanceId, facts: &TypeFacts, uses: &Use) -> Note {
+    fn full(&self, instance: &InstanceId, facts: &TypeFacts, uses: &Use<'_>) -> Note {
         if let Some(first) = uses.leaving.first() {
             let eni = first.status.eni.as_ref();
             let eni = eni.map_or_else(|| "an ENI".to_owned(), |eni| eni.id.to_string());
@@ -272,9 +275,7 @@ impl Fleet {
 
     /// Why a pod has no node yet.
     pub(super) fn not_scheduled(&self, class: &ClassName) -> Note {
-        let mut nodes = self.watched.nodes.values();
-        let serves = nodes.any(|node| node.classes.contains(class));
-        let message = if serves {
+        let message = if self.index.is_served(class) {
             format!(
                 "the ENI is made once the pod has a node; nodes that class {class} can work on have the label class.eniclaim.io/{class}"
             )
@@ -299,19 +300,16 @@ impl Fleet {
                 Err(note) => return Some(note.message),
             };
             let (class, vpc) = (self.watched.classes.get(name)?, instance.vpc.as_ref()?);
+            let subnets = &self.cloud.subnets;
+            let choice = crate::subnet::choose(class, &instance.zone, vpc, subnets, Time(0));
             // Whether a subnet is full does not matter here.
-            let choice = crate::subnet::choose(
-                class,
-                &instance.zone,
-                vpc,
-                &self.cloud.subnets,
-                Time(i64::MAX),
-            );
-            choice.err().map(|note| note.message)
+            let obstacle = choice
+                .err()
+                .filter(|note| note.reason != Reason::SubnetFull);
+            obstacle.map(|note| note.message)
         };
-        self.watched
-            .nodes
-            .values()
+        let mut nodes = self.watched.nodes.values().take(LOOKED_AT);
+        nodes
             .find_map(obstacle)
             .unwrap_or_else(|| "no eniclaim agent has reported from a node that could".to_owned())
     }

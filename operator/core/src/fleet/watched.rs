@@ -1,6 +1,9 @@
 //! What Kubernetes shows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use api::{
     Time,
@@ -67,7 +70,8 @@ pub(super) enum PodProof {
 /// A claim, and where this picture of it comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct HeldClaim {
-    pub(super) claim: Claim,
+    /// Shared, since who decides on it must not copy it.
+    pub(super) claim: Arc<Claim>,
     pub(super) source: Source,
 }
 
@@ -95,7 +99,12 @@ impl Watched {
     }
 
     pub(super) fn claim(&self, key: &Key) -> Option<&Claim> {
-        self.claims.get(key).map(|held| &held.claim)
+        self.claims.get(key).map(|held| held.claim.as_ref())
+    }
+
+    /// The same to be kept while the fleet changes.
+    pub(super) fn shared_claim(&self, key: &Key) -> Option<Arc<Claim>> {
+        self.claims.get(key).map(|held| Arc::clone(&held.claim))
     }
 
     /// This cluster as tags name it, once the namespace kube-system is known.

@@ -8,9 +8,10 @@ use api::{
     time::SECOND,
 };
 
-use super::{agenda::Agenda, queue::Queues};
+use super::{agenda::Agenda, prose::Prose, queue::Queues};
 use crate::{
-    budget::{Bucket, Budget},
+    budget::Budget,
+    claim::Claim,
     cluster::{Key, Version},
     decision::Poll,
     lease::Term,
@@ -23,9 +24,6 @@ use crate::{
 const IN_FLIGHT: u32 = 50;
 /// Writes to Kubernetes that may be on their way at once.
 const WRITES_IN_FLIGHT: u32 = 64;
-/// Writes that change only prose: this many at once, and this many a second after that.
-const PROSE: (i64, i64) = (50, 20);
-
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Work {
     pub(super) term: Term,
@@ -36,9 +34,7 @@ pub(super) struct Work {
     pub(super) queues: Queues,
     pub(super) budget: Budget,
     /// Writes that differ in prose alone.
-    pub(super) prose: Bucket,
-    /// Since when the status of a claim differs in prose alone.
-    pub(super) prose_since: BTreeMap<Key, Time>,
+    pub(super) prose: Prose,
     /// Failed writes to Kubernetes: how many in a row, and until when to wait.
     pub(super) rests: BTreeMap<Target, (u32, Time)>,
     pub(super) backoffs: BTreeMap<Target, Backoff>,
@@ -67,7 +63,6 @@ pub(super) struct Work {
     pub(super) report_since: BTreeMap<NodeName, Time>,
     /// EC2 could not be read: the sentence for readiness.
     pub(super) trouble: BTreeMap<Topic, (u32, String)>,
-    pub(super) listing: u64,
     /// Writes that the API server refused, to be told.
     pub(super) refused: Vec<(Target, crate::reason::Note, Time)>,
     /// Events that came up while facts were learnt.
@@ -100,6 +95,8 @@ pub(super) struct ReadInFlight {
     pub(super) read: Read,
     pub(super) began: Time,
     pub(super) touched: BTreeSet<EniId>,
+    /// How many ENIs its pages have shown.
+    pub(super) shown: usize,
 }
 
 /// Who waits to see what in EC2.
@@ -125,8 +122,7 @@ impl Work {
             busy: BTreeMap::new(),
             queues: Queues::default(),
             budget: Budget::new(share, start),
-            prose: Bucket::new(PROSE.0 * 1_000_000, PROSE.1 * 1_000, start),
-            prose_since: BTreeMap::new(),
+            prose: Prose::default(),
             rests: BTreeMap::new(),
             backoffs: BTreeMap::new(),
             paused: BTreeMap::new(),
@@ -145,7 +141,6 @@ impl Work {
             waiting_to_write: VecDeque::new(),
             report_since: BTreeMap::new(),
             trouble: BTreeMap::new(),
-            listing: 0,
             refused: Vec::new(),
             events: Vec::new(),
         }
@@ -157,6 +152,15 @@ impl Work {
             Term::Leader { until } if until > now => Some(until),
             Term::Leader { .. } | Term::Standby => None,
         }
+    }
+
+    /// The claim's status as it is, or as it is being written.
+    pub(super) fn intended<'a>(&'a self, claim: &'a Claim) -> &'a ClaimStatus {
+        self.busy
+            .get(&Target::Claim(claim.key.clone()))
+            .filter(|busy| busy.claim.as_ref() == Some(&claim.uid))
+            .and_then(|busy| busy.status.as_deref())
+            .unwrap_or(&claim.status)
     }
 
     /// Whether one more write may begin; if not, the target is looked at again when one has ended.

@@ -1,0 +1,75 @@
+//! Benchmarks: a row for each measurement; the exit status is 0 only if all that ran hold.
+
+mod burst;
+mod clock;
+mod cluster;
+mod document;
+mod interval;
+mod plan;
+mod row;
+mod scale;
+mod world;
+mod writes;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Parser, ValueEnum};
+
+use crate::row::Row;
+
+#[derive(Parser)]
+#[command(about = "Benchmarks of the operator; without an id, all of them")]
+struct Options {
+    /// The rows to be measured.
+    ids: Vec<Id>,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Id {
+    /// One decision.
+    #[value(name = "b-plan")]
+    Plan,
+    /// A big fleet.
+    #[value(name = "b-scale")]
+    Scale,
+    /// Many pods at once.
+    #[value(name = "b-burst")]
+    Burst,
+    /// Writes to the API server.
+    #[value(name = "b-writes")]
+    Writes,
+}
+
+impl Id {
+    fn rows(self) -> anyhow::Result<Vec<Row>> {
+        match self {
+            Self::Plan => plan::rows(),
+            Self::Scale => scale::rows(),
+            Self::Burst => burst::rows(),
+            Self::Writes => writes::rows(),
+        }
+    }
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let options = Options::parse();
+    let ids = if options.ids.is_empty() {
+        Id::value_variants().to_vec()
+    } else {
+        options.ids
+    };
+    let mut rows = Vec::new();
+    for id in ids {
+        let name = id.to_possible_value();
+        let name = name.map_or_else(String::new, |name| name.get_name().to_owned());
+        for row in id.rows().with_context(|| format!("measure {name}"))? {
+            println!("{row}");
+            rows.push(row);
+        }
+    }
+    document::write(&rows)?;
+    let short = rows.iter().any(|row| !row.holds());
+    Ok(ExitCode::from(u8::from(short)))
+}
