@@ -221,7 +221,9 @@ fn poll(claim: &Claim, seen: &Seen, step: &Step) -> Option<Poll> {
         }
         Step::AwaitAttachment | Step::AwaitDevice | Step::Ready if unsure => eni().map(Poll::Fast),
         Step::AwaitAttachment => eni().map(Poll::Slow),
-        Step::Ready if seen.eni == EniSeen::Unknown => eni().map(Poll::Slow),
+        Step::Ready | Step::AwaitDevice | Step::AwaitRelease if seen.eni == EniSeen::Unknown => {
+            eni().map(Poll::Slow)
+        }
         Step::Blocked(note) if note.reason == Reason::Unexpected => eni().map(Poll::Slow),
         _ => None,
     }

@@ -273,3 +273,34 @@ fn two_claims_whose_creates_were_refused_do_not_wait_for_each_other() {
     });
     world.rest();
 }
+
+#[test]
+fn an_eni_that_is_deleted_while_no_operator_runs_is_noticed_whatever_its_claim_waits_for() {
+    for gone in [false, true] {
+        let mut world = World::new();
+        world.agents.away.insert("n1".into());
+        world.add_pod("web", "n1");
+        world.run(20_000);
+        if gone {
+            world.remove_pod("web");
+            world.run(5_000);
+        } else {
+            world.change_pod("web", |pod| pod.created = operator_core::Time(0));
+        }
+        let key = world.store.claims.keys().next().unwrap().clone();
+        let status = world.store.claims[&key].status.clone();
+        let id = status.attachment_id().unwrap().as_str();
+        world.stop(0);
+        world.somebody(Request::DetachNetworkInterface(Detach::from(id)));
+        world.run(5_000);
+        let eni = status.eni.unwrap().id;
+        world.somebody(Request::DeleteNetworkInterface(eni.as_str().into()));
+        world.crash(0);
+        world.elect(0);
+        if gone {
+            world.until(90_000, "it goes", |w| w.store.claims.is_empty());
+        } else {
+            world.until(90_000, "told", |w| w.told(Reason::EniLost) == 1);
+        }
+    }
+}
