@@ -66,9 +66,9 @@ pub fn rollout(space: &Space) -> anyhow::Result<()> {
         plain.as_secs_f32(),
         with_enis.as_secs_f32()
     );
-    // Three times what EC2 itself needs leaves room for two busy cores.
+    // The figures are printed; the bound only catches a rollout that waits for a back-off, on two busy cores, too.
     ensure!(
-        with_enis <= plain + 3 * DETACH_AND_ATTACH,
+        with_enis <= plain + 6 * DETACH_AND_ATTACH,
         "{with_enis:?} with ENIs, {plain:?} without"
     );
     waiting_pod_is_told(space)?;
