@@ -16,7 +16,7 @@ KEEP    ?=
 # Empty: every row.
 ID      ?=
 
-.PHONY: help bench demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
+.PHONY: help bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ rung5: images ## Scenarios on a real cluster.
 	$(CARGO) test --package cluster
 	$(CARGO) test --package e2e --lib --bins --test workspace
 	$(CARGO) test --package e2e --test scenarios
+
+campaign: images ## The long runs: many seeds of accidents, and the simulated API server beside the real one.
+	ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
+	E2E_CAMPAIGN=1 $(CARGO) test --package e2e --test scenarios
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins

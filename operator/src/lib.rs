@@ -1,5 +1,8 @@
 //! The operator's shell: watches feed one owner of the fleet, executors carry out its orders; no policy of its own.
 
+// Prepared answers and objects of the unit tests.
+#![cfg_attr(test, allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps))]
+
 mod clock;
 mod convert;
 pub mod ec2;

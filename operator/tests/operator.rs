@@ -5,6 +5,14 @@
     clippy::panic,
     clippy::indexing_slicing
 )]
+// Scripts of what happens read better without these rules.
+#![allow(
+    clippy::format_collect,
+    clippy::needless_pass_by_value,
+    clippy::semicolon_if_nothing_returned,
+    clippy::similar_names,
+    clippy::unused_self
+)]
 
 #[path = "operator/actors.rs"]
 mod actors;

@@ -39,7 +39,9 @@ fn replaced(text: &str, rows: &[Row]) -> Option<String> {
         let line = format!("| {} |", row.cells().join(" | "));
         lines.insert(id(&line), line);
     }
-    let lines: String = lines.values().map(|line| format!("{line}\n")).collect();
+    let lines = lines
+        .values()
+        .fold(String::new(), |text, line| text + line + "\n");
     Some(format!("{before}{BEGIN}{HEAD}{lines}{END}{after}"))
 }
 

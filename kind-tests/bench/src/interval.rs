@@ -99,7 +99,7 @@ impl Random {
         self.0 ^= self.0 >> 27;
         let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
         let count = u64::try_from(samples.len()).unwrap_or(1).max(1);
-        let index = usize::try_from(number * count >> 32).unwrap_or(0);
+        let index = usize::try_from((number * count) >> 32).unwrap_or(0);
         samples.get(index).copied().unwrap_or(f64::NAN)
     }
 }

@@ -75,7 +75,7 @@ fn narrow(world: &mut World<Account>, round: usize) {
         .get(&makers::node_name(number))
         .cloned()
     {
-        if round % 50 == 0 {
+        if round.is_multiple_of(50) {
             node.health = NodeHealth::NotReady;
         }
         world.learn(Fact::Nodes(Change::Set(Box::new(node))));

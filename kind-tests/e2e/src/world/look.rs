@@ -3,9 +3,9 @@
 // An index into a `serde_json::Value` does not panic: it answers null where there is nothing.
 #![allow(clippy::indexing_slicing)]
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde_json::Value;
 
 use super::{SOON, Space, World};
@@ -102,30 +102,27 @@ impl Space<'_> {
 
     /// Waits until an Event of the pod says `sentence`; gives the Event.
     pub fn await_event(&self, pod: &str, sentence: &str) -> anyhow::Result<Value> {
-        self.await_event_for(pod, sentence, SOON)
+        let what = format!("an Event of pod {pod} that says {sentence:?}");
+        self.await_event_where(pod, &what, SOON, |event| message(event).contains(sentence))
     }
 
-    /// Waits for as long as `limit` until an Event of the pod says `sentence`; gives the Event.
-    pub fn await_event_for(
+    /// Waits for as long as `limit` until an Event of the pod is as it should be; gives the Event.
+    pub fn await_event_where(
         &self,
         pod: &str,
-        sentence: &str,
-        limit: std::time::Duration,
+        what: &str,
+        limit: Duration,
+        fits: impl Fn(&Value) -> bool,
     ) -> anyhow::Result<Value> {
-        let mut found = Value::Null;
-        let what = format!("an Event of pod {pod} that says {sentence:?}");
-        self.world.wait(&what, limit, || {
+        let mut found = None;
+        self.world.wait(what, limit, || {
             let events = self.events_of("Pod", pod)?;
-            let says = |event: &&Value| message(event).contains(sentence);
-            found = events.iter().find(says).cloned().unwrap_or_default();
-            anyhow::ensure!(
-                found.is_object(),
-                "its Events say {:?}",
-                events.iter().map(message).collect::<Vec<_>>()
-            );
+            found = events.iter().find(|event| fits(event)).cloned();
+            let said: Vec<_> = events.iter().map(message).collect();
+            ensure!(found.is_some(), "its Events say {said:?}");
             Ok(true)
         })?;
-        Ok(found)
+        found.context("no Event")
     }
 }
 

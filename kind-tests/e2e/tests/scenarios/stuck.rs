@@ -16,6 +16,7 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.world.calls(attach)?.len(),
         space.world.calls(detach)?.len(),
     );
+    // An Attach that comes before the ENI is available is refused, and would spend the fault.
     space.fault(&json!({"action": attach, "times": 1, "takesMs": 600_000}))?;
     let node = space.world.cluster.node(0).name();
     space.apply(&on(asking(pod("stuck"), space.name()), &node))?;
@@ -23,13 +24,12 @@ pub fn attaching(space: &Space) -> anyhow::Result<()> {
         space.eni_of("stuck").map(|_| true)
     })?;
     let eni = space.eni_of("stuck")?;
-    let limit = Duration::from_mins(2);
-    let event = space.await_event_for("stuck", "attaching", limit)?;
-    let message = event["message"].as_str().unwrap_or_default();
-    ensure!(
-        message.contains(&eni),
-        "the Event does not name {eni}: {event}"
-    );
+    let what = format!("a Warning of ours that names {eni}");
+    space.await_event_where("stuck", &what, Duration::from_mins(2), |event| {
+        let who = event["reportingComponent"].as_str().unwrap_or_default();
+        let message = event["message"].as_str().unwrap_or_default();
+        event["type"] == "Warning" && who.contains("eniclaim") && message.contains(&eni)
+    })?;
     space.world.wait("Detach", SOON, || {
         Ok(space.world.calls(detach)?.len() > detached)
     })?;

@@ -14,8 +14,8 @@ use crate::{
     subnet::Subnets,
 };
 
-/// A read may show an ENI this long after its deletion.
-const TOMBSTONE: i64 = 5 * MINUTE;
+/// A read may show an ENI this long after its deletion; instances, whose lists name it too, are read every five minutes.
+const TOMBSTONE: i64 = 10 * MINUTE;
 /// Reads that agree over this time are believed.
 const STEADY: i64 = 5 * SECOND;
 /// Two searches by tag that prove something are this far apart.

@@ -40,8 +40,8 @@ impl Fleet {
         if let Some(after) = after.filter(|after| *after > now) {
             return self.work.agenda.at(target, after);
         }
-        // An earlier process has told what the claim says already.
-        let is_told = note.reason.tone() == Tone::Normal
+        // What is well was told by the process that wrote it into the claim; who waits is told again after a restart.
+        let is_told = note.reason == Reason::InUse
             && !self.work.told.contains_key(&target)
             && claim
                 .status
@@ -51,7 +51,6 @@ impl Fleet {
             self.work.told.insert(target, (note.reason, now));
             return;
         }
-        // What follows the loss of an ENI is told by its conditions; the loss itself must not be overwritten at once.
         self.tell(target, about, note.clone(), now, orders);
     }
 

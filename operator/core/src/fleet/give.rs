@@ -98,7 +98,7 @@ impl Fleet {
         }
         if let Some((_, until)) = self.work.paused.get_mut(&effect.action()) {
             // This one tries whether the action is allowed again; the others wait for its answer.
-            *until = until.max(&mut now.after(10_000)).to_owned();
+            *until = (*until).max(now.after(10_000));
         }
         self.work.begin_call(target.clone(), uid, effect.clone());
         orders.push(Order::Ec2(Ec2Order {

@@ -154,14 +154,12 @@ impl Fleet {
             return false;
         };
         let owner = claim.owner.as_ref().map(|o| &o.uid);
-        match self.watched.pods.get(&key) {
-            Some(pod) => Some(&pod.uid) != owner || pod.terminal,
-            // It may have lost its label alone.
-            None => {
-                let proof = owner.and_then(|uid| self.watched.proofs.get(uid));
-                !matches!(proof, Some(PodProof::Alive(_)))
-            }
+        if let Some(pod) = self.watched.pods.get(&key) {
+            return Some(&pod.uid) != owner || pod.terminal;
         }
+        // It may have lost its label alone.
+        let proof = owner.and_then(|uid| self.watched.proofs.get(uid));
+        !matches!(proof, Some(PodProof::Alive(_)))
     }
 
     /// What is attached to the instance and belongs to no claim.
