@@ -219,7 +219,9 @@ fn poll(claim: &Claim, seen: &Seen, step: &Step) -> Option<Poll> {
         Step::AwaitAttachment | Step::AwaitDevice | Step::Ready | Step::AwaitRelease if missing => {
             eni().map(Poll::ById)
         }
-        Step::AwaitAttachment | Step::AwaitDevice | Step::Ready if unsure => eni().map(Poll::Fast),
+        Step::AwaitAttachment | Step::AwaitDevice | Step::AwaitRelease | Step::Ready if unsure => {
+            eni().map(Poll::Fast)
+        }
         Step::AwaitAttachment => eni().map(Poll::Slow),
         Step::Ready | Step::AwaitDevice | Step::AwaitRelease if seen.eni == EniSeen::Unknown => {
             eni().map(Poll::Slow)
