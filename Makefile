@@ -27,7 +27,8 @@ demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leav
 test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
 
 bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
-	$(CARGO) run --release --package bench -- $(ID)
+	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
+	$(TARGET)/release/bench $(ID)
 
 lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.
 	$(CARGO) fmt --all --check

@@ -5,6 +5,7 @@ mod clock;
 mod cluster;
 mod document;
 mod interval;
+mod leader;
 mod plan;
 mod row;
 mod scale;
@@ -40,6 +41,9 @@ enum Id {
     /// Writes to the API server.
     #[value(name = "b-writes")]
     Writes,
+    /// A restart of the whole operator.
+    #[value(name = "b-leader")]
+    Leader,
 }
 
 impl Id {
@@ -49,6 +53,7 @@ impl Id {
             Self::Scale => scale::rows(),
             Self::Burst => burst::rows(),
             Self::Writes => writes::rows(),
+            Self::Leader => leader::rows(),
         }
     }
 }

@@ -39,15 +39,21 @@ const REST: i64 = 600_000;
 
 /// What is measured of the whole fleet.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
-    let mut world = World::new(cluster(), account(), START);
-    world.start();
-    // Reports are written, published capacity, the class labels.
-    world.pass(60_000);
+    let mut world = settled();
     let first = first(&mut world)?;
     let rest = rest(&mut world);
     let mut rows = vec![first, rest];
     rows.extend(later::rows(&mut world)?);
     Ok(rows)
+}
+
+/// A fleet for which nothing is left to be done.
+pub fn settled() -> World<Account> {
+    let mut world = World::new(cluster(), account(), START);
+    world.start();
+    // Reports are written, published capacity, the class labels.
+    world.pass(60_000);
+    world
 }
 
 /// Starts the operator beside an unfinished claim: until the order that finishes it.
@@ -131,7 +137,7 @@ fn changes(calls: &BTreeMap<&'static str, u32>) -> u32 {
 }
 
 /// Takes what was made of one claim away again: its request is frozen, and EC2 has not been called.
-fn plant(world: &mut World<Account>) -> Key {
+pub fn plant(world: &mut World<Account>) -> Key {
     let claim = makers::unfinished(PLANTED);
     let id = makers::eni_id(PLANTED);
     world.cloud.remove(&id);

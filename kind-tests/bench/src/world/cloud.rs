@@ -95,7 +95,8 @@ impl Account {
         self.enis.remove(eni);
     }
 
-    fn instance(&self, id: &InstanceId) -> Option<Instance> {
+    /// An instance with what is attached to it.
+    pub fn instance(&self, id: &InstanceId) -> Option<Instance> {
         let attached = self.attached.get(id).cloned().unwrap_or_default();
         let instance = self.instances.get(id)?.clone();
         Some(Instance {
