@@ -40,7 +40,7 @@ $(DENY):
 	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $@
 
 rung1: prerequisites ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
-	$(CARGO) test --package crds --package operator-core --package node-agent-core --package vpc --package determinism
+	$(CARGO) test --package api --package crds --package kube-api --package operator-core --package node-agent-core --package vpc --package determinism
 
 rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time.
 	$(CARGO) test --package operator
