@@ -37,7 +37,7 @@ const ALONG: i64 = 20 * SECOND;
 /// ENIs in one read.
 const BATCH: usize = 1_000;
 /// Instances in one read, each with all that is attached to it: what is learnt at once holds up everybody else.
-const INSTANCES_AT_ONCE: usize = 100;
+const INSTANCES_AT_ONCE: usize = 50;
 /// Values that EC2 takes in one filter: so many are one call.
 const VALUES: usize = 200;
 
