@@ -21,3 +21,10 @@ pub use api::{
 pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec, SecurityGroups, Subnets};
 pub use eni_node::{EniNode, EniNodeSpec};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// The definition of every kind.
+pub fn all() -> [CustomResourceDefinition; 3] {
+    [EniClass::crd(), EniClaim::crd(), EniNode::crd()]
+}

@@ -28,6 +28,8 @@ mod faults;
 mod judge;
 #[path = "operator/lease.rs"]
 mod lease;
+#[path = "operator/prepared.rs"]
+mod prepared;
 #[path = "operator/process.rs"]
 mod process;
 #[path = "operator/random.rs"]
@@ -38,5 +40,9 @@ mod story;
 mod users;
 #[path = "operator/wire.rs"]
 mod wire;
+#[path = "operator/wire_errors.rs"]
+mod wire_errors;
+#[path = "operator/wire_pages.rs"]
+mod wire_pages;
 #[path = "operator/world.rs"]
 mod world;

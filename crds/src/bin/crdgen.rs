@@ -2,18 +2,14 @@
 
 use std::process::ExitCode;
 
-use kube::CustomResourceExt;
-
 fn main() -> ExitCode {
     let kind = std::env::args().nth(1).unwrap_or_default();
-    let crd = match kind.as_str() {
-        "EniClass" => crds::EniClass::crd(),
-        "EniClaim" => crds::EniClaim::crd(),
-        "EniNode" => crds::EniNode::crd(),
-        other => {
-            eprintln!("{other:?} is not a kind of this project: EniClass, EniClaim or EniNode");
-            return ExitCode::FAILURE;
-        }
+    let Some(crd) = crds::all()
+        .into_iter()
+        .find(|crd| crd.spec.names.kind == kind)
+    else {
+        eprintln!("{kind:?} is not a kind of this project: EniClass, EniClaim or EniNode");
+        return ExitCode::FAILURE;
     };
     match serde_saphyr::to_string(&crd) {
         Ok(yaml) => {

@@ -13,6 +13,8 @@ use api::{
     },
 };
 
+use crate::reason::Note;
+
 /// A claim or pod: namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -140,6 +142,14 @@ pub struct Node {
     pub classes: BTreeSet<ClassName>,
     /// The published resource in capacity and in allocatable.
     pub published: (Option<u32>, Option<u32>),
+}
+
+impl Node {
+    /// Its instance, or why it cannot hold ENIs.
+    pub(crate) fn supported_instance(&self) -> Result<&InstanceId, Note> {
+        let instance = self.instance.as_ref();
+        instance.map_err(|why| Note::unsupported(&self.name, why))
+    }
 }
 
 /// Whether a node may still run pods as far as Kubernetes knows.

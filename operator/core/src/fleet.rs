@@ -15,6 +15,7 @@ mod prose;
 mod queue;
 mod reads;
 mod refusal;
+mod seen;
 mod shown;
 mod slots;
 mod sweep;

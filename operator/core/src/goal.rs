@@ -101,12 +101,7 @@ fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {
             format!("node {name} is not known yet"),
         ));
     };
-    let instance = node.instance.clone().map_err(|why| {
-        Note::new(
-            Reason::NodeUnsupported,
-            format!("node {name} cannot hold ENIs: {why}"),
-        )
-    })?;
+    let instance = node.supported_instance()?.clone();
     Ok(Site {
         pod: pod.uid.clone(),
         node: name.clone(),

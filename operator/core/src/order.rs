@@ -105,6 +105,19 @@ pub enum Topic {
     Subnets,
 }
 
+impl Topic {
+    /// Every topic, in the order in which those that are due together are read.
+    pub const ALL: [Self; 7] = [
+        Self::Listing,
+        Self::Enis,
+        Self::Eni,
+        Self::Tagged,
+        Self::Instances,
+        Self::Types,
+        Self::Subnets,
+    ];
+}
+
 /// One thing to do; the executor does it once and reports the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Order {

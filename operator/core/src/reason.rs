@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use api::id::NodeName;
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $tone:ident),+ $(,)?) => {
         /// One word for a condition or an Event.
@@ -151,5 +153,13 @@ impl Note {
             reason,
             message: message.into(),
         }
+    }
+
+    /// Why a node cannot hold ENIs.
+    pub(crate) fn unsupported(node: &NodeName, why: &str) -> Self {
+        Self::new(
+            Reason::NodeUnsupported,
+            format!("node {node} cannot hold ENIs: {why}"),
+        )
     }
 }

@@ -12,6 +12,8 @@ mod agent;
 mod api_server;
 #[path = "core/ec2.rs"]
 mod ec2;
+#[path = "core/election.rs"]
+mod election;
 #[path = "core/executor.rs"]
 mod executor;
 #[path = "core/judge.rs"]

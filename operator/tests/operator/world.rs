@@ -6,7 +6,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::CustomResourceExt;
 use kube_api::{Answer, Api, Id, Kinds, Method, Request, json};
 use serde_json::Value;
 use tokio::{
@@ -60,14 +59,7 @@ pub struct State {
 /// The kinds of the cluster. To be called before a thread's randomness is taken from a seed.
 pub fn kinds() -> Arc<Kinds> {
     static KINDS: OnceLock<Arc<Kinds>> = OnceLock::new();
-    let crds = || {
-        [
-            crds::EniClass::crd(),
-            crds::EniClaim::crd(),
-            crds::EniNode::crd(),
-        ]
-        .map(|crd| serde_json::to_value(crd).unwrap())
-    };
+    let crds = || crds::all().map(|crd| serde_json::to_value(crd).unwrap());
     KINDS.get_or_init(|| Arc::new(Kinds::new(&crds()))).clone()
 }
 

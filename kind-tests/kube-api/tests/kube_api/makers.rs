@@ -3,7 +3,6 @@
 use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
-use kube::CustomResourceExt;
 use kube_api::{Answer, Api, Kinds, Method, Request, json::text};
 use serde_json::{Value, json};
 
@@ -14,14 +13,7 @@ pub const APPLY: &str = "application/apply-patch+yaml";
 
 pub fn kinds() -> Arc<Kinds> {
     static KINDS: OnceLock<Arc<Kinds>> = OnceLock::new();
-    let crds = || {
-        [
-            crds::EniClass::crd(),
-            crds::EniClaim::crd(),
-            crds::EniNode::crd(),
-        ]
-        .map(|crd| serde_json::to_value(crd).unwrap())
-    };
+    let crds = || crds::all().map(|crd| serde_json::to_value(crd).unwrap());
     KINDS.get_or_init(|| Arc::new(Kinds::new(&crds()))).clone()
 }
 

@@ -84,6 +84,11 @@ struct Searched {
 }
 
 impl Cloud {
+    /// Until when an instance is left alone because EC2 says that it is full; none: it is not, or is tried again.
+    pub(super) fn full_until(&self, id: &InstanceId, now: Time) -> Option<Time> {
+        self.full.get(id).copied().filter(|until| *until > now)
+    }
+
     /// What is known of an ENI.
     pub(super) fn eni(&self, id: &EniId) -> EniSeen {
         if self.tombstones.contains_key(id) {

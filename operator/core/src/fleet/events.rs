@@ -114,13 +114,13 @@ impl Fleet {
     }
 
     /// A write that the API server refuses is told on the pod, or on the claim.
-    pub(super) fn refused_write(&mut self, target: &Target, note: Note, now: Time) {
-        self.work.refused.push((target.clone(), note, now));
+    pub(super) fn refused_write(&mut self, target: &Target, note: Note) {
+        self.work.refused.push((target.clone(), note));
     }
 
     /// Events that came up while facts were learnt.
     pub(super) fn tell_refused(&mut self, now: Time, orders: &mut Vec<Order>) {
-        for (target, note, _) in std::mem::take(&mut self.work.refused) {
+        for (target, note) in std::mem::take(&mut self.work.refused) {
             match &target {
                 Target::Pod(key) => {
                     if let Some(pod) = self.watched.pods.get(key).cloned() {
@@ -145,7 +145,7 @@ impl Fleet {
     }
 
     /// An object that this version cannot read is told on the object.
-    pub(super) fn learn_unreadable(&mut self, object: Unreadable, _: Time) {
+    pub(super) fn learn_unreadable(&mut self, object: Unreadable) {
         let Unreadable { about, error } = object;
         if let About::Claim(key, _) = &about {
             self.watched.unreadable.insert(key.clone());

@@ -1,14 +1,20 @@
 //! Giving orders: each is remembered as under way, with what it promises.
 
-use api::Time;
+use api::{Time, time::SECOND};
 
-use super::{Fleet, work::Busy};
+use super::{
+    Fleet,
+    work::{Busy, ReadInFlight, Sent},
+};
 use crate::{
     claim::Claim,
     cluster::Key,
     order::{ClaimRef, Ec2Order, Effect, Event, Object, Order, Read, StatusWrite, Target, Write},
     seen::Sends,
 };
+
+/// Where many wait for the same refusal to end, one tries; the others wait this long for its answer.
+const TRIAL: i64 = 10 * SECOND;
 
 impl Fleet {
     /// Writes to Kubernetes; false: too many are on their way, and the target is looked at again.
@@ -57,7 +63,7 @@ impl Fleet {
             record.promised += 1;
             if let Some(block) = &mut record.block {
                 // This claim tries whether there are addresses again; the others wait for its answer.
-                block.until = block.until.max(now.after(10_000));
+                block.until = block.until.max(now.after(TRIAL));
             }
         }
         self.index.remove_status(key, self.work.intended(&claim));
@@ -90,15 +96,13 @@ impl Fleet {
         {
             uid = Some(claim.uid.clone());
             if let Effect::Create(creation) = &effect {
-                let incarnation = creation.incarnation;
-                let claim = claim.uid.clone();
-                self.cloud.restart_search(&claim);
-                self.sending(&key.clone(), incarnation, now);
+                self.cloud.restart_search(&claim.uid);
+                self.sending(key, creation.incarnation, now);
             }
         }
         if let Some((_, until)) = self.work.paused.get_mut(&effect.action()) {
             // This one tries whether the action is allowed again; the others wait for its answer.
-            *until = (*until).max(now.after(10_000));
+            *until = (*until).max(now.after(TRIAL));
         }
         self.work.begin_call(target.clone(), uid, effect.clone());
         orders.push(Order::Ec2(Ec2Order {
@@ -115,14 +119,12 @@ impl Fleet {
             Sends::None | Sends::Refused => Sends::Refused,
             Sends::Inconclusive => Sends::Inconclusive,
         };
-        self.work.sends.insert(
-            key.clone(),
-            super::work::Sent {
-                incarnation,
-                sends,
-                at: now,
-            },
-        );
+        let sent = Sent {
+            incarnation,
+            sends,
+            at: now,
+        };
+        self.work.sends.insert(key.clone(), sent);
     }
 
     /// What is known of the sends of a claim's present request; what this process has not seen itself is inconclusive.
@@ -137,25 +139,16 @@ impl Fleet {
         let target = read.target();
         match &target {
             Target::Read(topic) => {
-                self.work.reads.insert(
-                    *topic,
-                    super::work::ReadInFlight {
-                        read: read.clone(),
-                        began: now,
-                        touched: std::collections::BTreeSet::new(),
-                        shown: 0,
-                    },
-                );
                 // Orders of EC2 that are under way change what this read shows.
-                let changing: Vec<_> = self
-                    .work
-                    .busy
-                    .values()
-                    .filter_map(|busy| busy.effect.as_ref()?.eni().cloned())
-                    .collect();
-                if let Some(read) = self.work.reads.get_mut(topic) {
-                    read.touched.extend(changing);
-                }
+                let orders = self.work.busy.values();
+                let touched = orders.filter_map(|busy| busy.effect.as_ref()?.eni().cloned());
+                let read = ReadInFlight {
+                    read: read.clone(),
+                    began: now,
+                    touched: touched.collect(),
+                    shown: 0,
+                };
+                self.work.reads.insert(*topic, read);
             }
             Target::PodRead(_) => {
                 self.work.busy.insert(target, Busy::default());

@@ -29,7 +29,7 @@ impl Fleet {
             Fact::Reports(change) => self.learn_reports(change),
             Fact::Namespaces(change) => self.learn_namespaces(change),
             Fact::Classes(change) => self.learn_classes(change),
-            Fact::Unreadable(object) => self.learn_unreadable(object, now),
+            Fact::Unreadable(object) => self.learn_unreadable(object),
             Fact::Term(term) => self.learn_term(term, now),
             Fact::Page(enis) => self.learn_page(enis, now),
             Fact::Done(target, outcome) => self.learn_outcome(target, outcome, now),

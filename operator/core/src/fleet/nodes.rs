@@ -66,16 +66,11 @@ impl Fleet {
 
     /// The report that is due; none while EC2 is being read.
     fn report_on(&self, node: &Node, before: &NodeStatus, now: Time) -> Option<NodeStatus> {
-        let support = match &node.instance {
-            Ok(id) => self
-                .support(Some(node), id)
-                .map_err(|note| (note.reason, note.message)),
-            Err(why) => Err((
-                Reason::NodeUnsupported,
-                format!("node {} cannot hold ENIs: {why}", node.name),
-            )),
-        };
-        if support.as_ref().is_err_and(|(r, _)| *r == Reason::Reading) {
+        let support = self.support_of(node);
+        if support
+            .as_ref()
+            .is_err_and(|note| note.reason == Reason::Reading)
+        {
             return None;
         }
         let inventory = support.as_ref().map_or_else(
@@ -85,7 +80,7 @@ impl Fleet {
         let instance = support
             .as_ref()
             .map(|(instance, _)| *instance)
-            .map_err(|(_, message)| message.as_str());
+            .map_err(|note| note.message.as_str());
         let agent = self.agent_state(node);
         Some(report(node, instance, agent, inventory, before, now))
     }
@@ -109,12 +104,10 @@ impl Fleet {
     /// What has to change on a node; nothing while EC2 is being read.
     fn due_patch(&self, name: &NodeName, now: Time) -> Option<NodePatch> {
         let node = self.watched.nodes.get(name)?;
-        let instance = node.instance.as_ref().ok();
-        let support = instance.map(|id| self.support(Some(node), id));
-        let (classes, capacity) = match support {
-            Some(Err(why)) if why.reason == Reason::Reading => return None,
-            None | Some(Err(_)) => (BTreeSet::new(), None),
-            Some(Ok((instance, facts))) => {
+        let (classes, capacity) = match self.support_of(node) {
+            Err(why) if why.reason == Reason::Reading => return None,
+            Err(_) => (BTreeSet::new(), None),
+            Ok((instance, facts)) => {
                 let mut subnets = self.watched.classes.values().flat_map(|c| &c.subnets);
                 if subnets.any(|id| !self.cloud.subnets.contains_key(id)) {
                     return None;
@@ -139,9 +132,9 @@ impl Fleet {
         now: Time,
     ) {
         // What is published of an instance that EC2 says is full is counted again when that is tried again.
-        let full = instance.as_ref().and_then(|id| self.cloud.full.get(id));
-        if let Some(until) = full.filter(|until| **until > now) {
-            self.work.agenda.at(target.clone(), *until);
+        let full = instance.as_ref();
+        if let Some(until) = full.and_then(|id| self.cloud.full_until(id, now)) {
+            self.work.agenda.at(target.clone(), until);
         }
         let instance = instance.map(Dependency::Instance);
         let on = instance.into_iter().chain(also).collect();
@@ -182,12 +175,7 @@ impl Fleet {
         let foreign: BTreeSet<Slot> = self.foreign(&instance.id).map(|a| a.slot).collect();
         let cards = cards(facts, &foreign);
         let mut stuck = self.stuck(&instance.id, now);
-        if self
-            .cloud
-            .full
-            .get(&instance.id)
-            .is_some_and(|until| *until > now)
-        {
+        if self.cloud.full_until(&instance.id, now).is_some() {
             // EC2 says that no more fit, whatever we count.
             let free = published(&cards, 0, 0).saturating_sub(self.used(&instance.id));
             stuck = stuck.max(free);

@@ -129,7 +129,7 @@ impl Fleet {
             Reason::ClaimRefused,
             format!("the API server refuses the write of the pod's EniClaim ({reason}): {message}"),
         );
-        self.refused_write(target, note, now);
+        self.refused_write(target, note);
     }
 
     fn learn_not_done(&mut self, target: Target, busy: Option<Busy>, now: Time) {

@@ -10,6 +10,7 @@ use api::{
 
 use super::{Fleet, index::Dependency};
 use crate::{
+    cluster::NodeHealth,
     order::{Action, Order, Read, Topic},
     subnet::AGAIN,
 };
@@ -44,15 +45,7 @@ const VALUES: usize = 200;
 impl Fleet {
     /// Reads what is not known yet or may have changed.
     pub(super) fn read(&mut self, now: Time, orders: &mut Vec<Order>) {
-        for topic in [
-            Topic::Listing,
-            Topic::Enis,
-            Topic::Eni,
-            Topic::Tagged,
-            Topic::Instances,
-            Topic::Types,
-            Topic::Subnets,
-        ] {
+        for topic in Topic::ALL {
             if self.due(topic, now).is_none_or(|due| due > now) {
                 continue;
             }
@@ -66,18 +59,8 @@ impl Fleet {
 
     /// When the next read is due.
     pub(super) fn next_read(&self, now: Time) -> Option<Time> {
-        [
-            Topic::Listing,
-            Topic::Enis,
-            Topic::Eni,
-            Topic::Tagged,
-            Topic::Instances,
-            Topic::Types,
-            Topic::Subnets,
-        ]
-        .into_iter()
-        .filter_map(|topic| self.due(topic, now))
-        .min()
+        let due = Topic::ALL.map(|topic| self.due(topic, now));
+        due.into_iter().flatten().min()
     }
 
     /// When a topic is to be read; none: nobody asks, or it is being read.
@@ -87,29 +70,18 @@ impl Fleet {
         }
         let polls = &self.work.polls;
         let leads = self.work.until(now).is_some();
+        let scheduled = self.work.read_at.get(&topic).copied();
         let is_wanted = match topic {
             Topic::Listing => true,
             Topic::Enis => leads && !(polls.fast.is_empty() && polls.slow.is_empty()),
             Topic::Eni => leads && !polls.by_id.is_empty(),
             Topic::Tagged => leads && !polls.tagged.is_empty(),
-            Topic::Instances | Topic::Types | Topic::Subnets => {
-                return self
-                    .work
-                    .read_at
-                    .get(&topic)
-                    .copied()
-                    .map(|at| self.affordable(at, now));
-            }
+            Topic::Instances | Topic::Types | Topic::Subnets => scheduled.is_some(),
         };
         if !is_wanted {
             return None;
         }
-        let mut at = self
-            .work
-            .read_at
-            .get(&topic)
-            .copied()
-            .unwrap_or(Time(i64::MIN));
+        let mut at = scheduled.unwrap_or(Time(i64::MIN));
         if topic == Topic::Enis && polls.fast.is_empty() {
             at = at.after(SLOW - FAST);
         }
@@ -311,7 +283,7 @@ impl Fleet {
                 self.cloud.full.remove(id);
                 return;
             }
-            Some(crate::cluster::NodeHealth::Ready) if is_known => INSTANCES,
+            Some(NodeHealth::Ready) if is_known => INSTANCES,
             Some(_) if !is_used => SOON,
             Some(_) | None => ANXIOUS,
         };

@@ -69,13 +69,8 @@ impl Fleet {
         node: Option<&Node>,
         id: &InstanceId,
     ) -> Result<(&Instance, &TypeFacts), Note> {
-        let name = node.map_or_else(String::new, |n| n.name.to_string());
-        let unsupported = |why: String| {
-            Note::new(
-                Reason::NodeUnsupported,
-                format!("node {name} cannot hold ENIs: {why}"),
-            )
-        };
+        let name = node.map(|n| n.name.clone()).unwrap_or_default();
+        let unsupported = |why: String| Note::unsupported(&name, &why);
         let reading =
             |what: String| Note::new(Reason::Reading, format!("{what} is being read from EC2"));
         let instance = match self.cloud.instances.get(id) {
@@ -92,6 +87,12 @@ impl Fleet {
             ))),
             None => Err(reading(instance.instance_type.to_string())),
         }
+    }
+
+    /// The same of a node, which may name no instance.
+    pub(super) fn support_of(&self, node: &Node) -> Result<(&Instance, &TypeFacts), Note> {
+        let id = node.supported_instance()?;
+        self.support(Some(node), id)
     }
 
     /// How the slots of an instance are used by others than this claim.
@@ -221,12 +222,7 @@ impl Fleet {
             .map(|((_, slot), _)| *slot)
             .collect();
         uses.taken.extend(avoided);
-        let full = self
-            .cloud
-            .full
-            .get(instance)
-            .is_some_and(|until| *until > now);
-        if full {
+        if self.cloud.full_until(instance, now).is_some() {
             return Err(self.full(instance, facts, &uses));
         }
         let own = claim
@@ -289,11 +285,7 @@ impl Fleet {
     /// What stands in the way on the first node that cannot serve the class.
     fn why_no_node(&self, name: &ClassName) -> String {
         let obstacle = |node: &Node| {
-            let id = match &node.instance {
-                Ok(id) => id,
-                Err(why) => return Some(format!("node {} cannot hold ENIs: {why}", node.name)),
-            };
-            let (instance, _) = match self.support(Some(node), id) {
+            let (instance, _) = match self.support_of(node) {
                 Ok(support) => support,
                 Err(note) => return Some(note.message),
             };

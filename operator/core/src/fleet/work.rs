@@ -15,8 +15,8 @@ use crate::{
     cluster::{Key, Version},
     decision::Poll,
     lease::Term,
-    order::{Action, Effect, Read, Target, Topic},
-    reason::Reason,
+    order::{Action, Effect, Event, Read, Target, Topic},
+    reason::{Note, Reason},
     seen::{Backoff, Sends},
 };
 
@@ -24,6 +24,7 @@ use crate::{
 const IN_FLIGHT: u32 = 50;
 /// Writes to Kubernetes that may be on their way at once.
 const WRITES_IN_FLIGHT: u32 = 64;
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Work {
     pub(super) term: Term,
@@ -64,9 +65,9 @@ pub(super) struct Work {
     /// EC2 could not be read: the sentence for readiness.
     pub(super) trouble: BTreeMap<Topic, (u32, String)>,
     /// Writes that the API server refused, to be told.
-    pub(super) refused: Vec<(Target, crate::reason::Note, Time)>,
+    pub(super) refused: Vec<(Target, Note)>,
     /// Events that came up while facts were learnt.
-    pub(super) events: Vec<crate::order::Event>,
+    pub(super) events: Vec<Event>,
 }
 
 /// An order under way. What it promises counts from now on.
@@ -99,15 +100,18 @@ pub(super) struct ReadInFlight {
     pub(super) shown: usize,
 }
 
+/// When an ENI was last read: what is unread for longest comes first.
+type LastRead = (Time, EniId);
+
 /// Who waits to see what in EC2.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Polls {
     /// What each claim waits for.
     pub(super) of: BTreeMap<Key, Poll>,
     /// ENIs to be read, longest unread first.
-    pub(super) fast: BTreeSet<(Time, EniId)>,
-    pub(super) slow: BTreeSet<(Time, EniId)>,
-    pub(super) by_id: BTreeSet<(Time, EniId)>,
+    pub(super) fast: BTreeSet<LastRead>,
+    pub(super) slow: BTreeSet<LastRead>,
+    pub(super) by_id: BTreeSet<LastRead>,
     pub(super) tagged: BTreeMap<ClaimUid, Key>,
     pub(super) read: BTreeMap<EniId, Time>,
 }
@@ -277,17 +281,11 @@ impl Polls {
             self.drop_poll(&before, uid);
         }
         let Some(poll) = poll else { return };
-        match &poll {
-            Poll::Fast(eni) => {
-                self.fast.insert((self.read_of(eni), eni.clone()));
+        match self.queue_of(&poll) {
+            Some((queue, read)) => {
+                queue.insert(read);
             }
-            Poll::Slow(eni) => {
-                self.slow.insert((self.read_of(eni), eni.clone()));
-            }
-            Poll::ById(eni) => {
-                self.by_id.insert((self.read_of(eni), eni.clone()));
-            }
-            Poll::Tagged => {
+            None => {
                 self.tagged.insert(uid.clone(), key.clone());
             }
         }
@@ -295,23 +293,30 @@ impl Polls {
     }
 
     fn drop_poll(&mut self, poll: &Poll, uid: &ClaimUid) {
-        match poll {
-            Poll::Fast(eni) => {
-                self.fast.remove(&(self.read_of(eni), eni.clone()));
+        match self.queue_of(poll) {
+            Some((queue, read)) => {
+                queue.remove(&read);
+                self.read.remove(&read.1);
             }
-            Poll::Slow(eni) => {
-                self.slow.remove(&(self.read_of(eni), eni.clone()));
-            }
-            Poll::ById(eni) => {
-                self.by_id.remove(&(self.read_of(eni), eni.clone()));
-            }
-            Poll::Tagged => {
+            None => {
                 self.tagged.remove(uid);
             }
         }
-        if let Poll::Fast(eni) | Poll::Slow(eni) | Poll::ById(eni) = poll {
-            self.read.remove(eni);
-        }
+    }
+
+    /// The queue of a poll that names an ENI, and its place in it.
+    fn queue_of(&mut self, poll: &Poll) -> Option<(&mut BTreeSet<LastRead>, LastRead)> {
+        let (Poll::Fast(eni) | Poll::Slow(eni) | Poll::ById(eni)) = poll else {
+            return None;
+        };
+        let place = (self.read_of(eni), eni.clone());
+        let queue = match poll {
+            Poll::Fast(_) => &mut self.fast,
+            Poll::Slow(_) => &mut self.slow,
+            Poll::ById(_) => &mut self.by_id,
+            Poll::Tagged => return None,
+        };
+        Some((queue, place))
     }
 
     fn read_of(&self, eni: &EniId) -> Time {

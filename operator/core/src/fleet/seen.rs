@@ -1,0 +1,246 @@
+//! What is seen of a claim: where its ENI shall be, what stands in the way, and what all that rests on.
+
+use std::collections::BTreeSet;
+
+use api::{Time, time::MINUTE};
+
+use super::{Fleet, index::Dependency, watched::PodProof};
+use crate::{
+    claim::{Claim, CreateAnswer},
+    cluster::Cluster,
+    error::{Ec2Error, classify},
+    goal::{Goal, PodSeen, Site, goal},
+    order::{Action, Target},
+    reason::{Note, Reason},
+    request::Shape,
+    seen::{Backoff, EniSeen, Seen, SubnetSeen},
+    step::incarnation,
+};
+
+/// How long a direct read of a pod without our label counts.
+const POD_READ: i64 = MINUTE;
+
+impl Fleet {
+    pub(super) fn goal(&mut self, claim: &Claim, now: Time) -> Goal {
+        let pod = self.pod_seen(claim, now);
+        let node = match pod {
+            PodSeen::Alive(pod) => pod.node.as_ref().and_then(|n| self.watched.nodes.get(n)),
+            PodSeen::Unlabelled | PodSeen::Ended | PodSeen::Unseen => None,
+        };
+        let goal = goal(claim, pod, node);
+        if let Some(owner) = &claim.owner
+            && let Some(PodProof::Alive(at)) = self.watched.proofs.get(&owner.uid)
+        {
+            let again = at.after(POD_READ);
+            self.work
+                .agenda
+                .at(Target::Claim(claim.key.clone()), again.max(now.after(1)));
+        }
+        self.explain(claim, goal)
+    }
+
+    /// Why a pod has no node is worth a sentence of its own.
+    fn explain(&self, claim: &Claim, goal: Goal) -> Goal {
+        match goal {
+            Goal::Held(note) if note.reason == Reason::NotScheduled => {
+                Goal::Held(self.not_scheduled(&claim.class))
+            }
+            Goal::Held(_) | Goal::Gone | Goal::On(_) | Goal::Unclear | Goal::Unserved(_) => goal,
+        }
+    }
+
+    fn pod_seen(&self, claim: &Claim, now: Time) -> PodSeen<'_> {
+        let (Some(key), Some(owner)) = (claim.pod_key(), &claim.owner) else {
+            return PodSeen::Unseen;
+        };
+        match self.watched.pods.get(&key) {
+            Some(pod) if pod.uid == owner.uid && pod.terminal => PodSeen::Ended,
+            Some(pod) if pod.uid == owner.uid => PodSeen::Alive(pod),
+            // Its name belongs to another pod: this one is gone.
+            Some(_) => PodSeen::Ended,
+            None => match self.watched.proofs.get(&owner.uid) {
+                Some(PodProof::Ended) => PodSeen::Ended,
+                Some(PodProof::Alive(at)) if now.since(*at) < POD_READ => PodSeen::Unlabelled,
+                Some(PodProof::Alive(_)) | None => PodSeen::Unseen,
+            },
+        }
+    }
+
+    pub(super) fn seen(&self, claim: &Claim, goal: &Goal, cluster: Cluster, now: Time) -> Seen {
+        let site = match goal {
+            Goal::On(site) => Some(site),
+            Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
+        };
+        let (eni, other) = self.eni_of(claim, &cluster);
+        let subnet = self.subnet_of(claim, &eni);
+        let attachment = claim.status.attachment.as_ref();
+        let attached = attachment.is_some_and(|a| a.id.is_some());
+        let not_asked = || Note::new(Reason::Reading, "not asked for");
+        let eni_lost = matches!(
+            eni,
+            EniSeen::NotFound | EniSeen::Missing(_) | EniSeen::Deleted
+        );
+        let shape = match site {
+            Some(site) if claim.status.eni.is_none() || eni_lost => self.shape(claim, site, now),
+            Some(_) | None => Err(not_asked()),
+        };
+        let slot = match site {
+            Some(site)
+                if !attached || attachment.is_some_and(api::claim::Attachment::is_released) =>
+            {
+                self.slot(claim, &site.instance, now)
+            }
+            Some(_) | None => Err(not_asked()),
+        };
+        let detaching = claim
+            .status
+            .eni
+            .as_ref()
+            .and_then(|eni| self.cloud.enis.get(&eni.id)?.detaching);
+        Seen {
+            cluster,
+            interface: self
+                .watched
+                .classes
+                .get(&claim.class)
+                .map(|c| c.interface.clone()),
+            shape,
+            zone: site.and_then(|site| self.zone(site)),
+            slot,
+            host: self.host(claim, &subnet, now),
+            subnet,
+            eni,
+            other,
+            sends: self.sends(&claim.key, incarnation(claim)),
+            search: self.cloud.search(&claim.uid),
+            backoff: self.backoff(claim),
+            detached: self.work.detached.get(&claim.key).copied(),
+            detaching,
+        }
+    }
+
+    fn zone(&self, site: &Site) -> Option<api::id::Zone> {
+        let record = self.cloud.instances.get(&site.instance)?;
+        record.instance.as_ref().map(|i| i.zone.clone())
+    }
+
+    /// The claim's ENI, and another one that carries its tag.
+    fn eni_of(&self, claim: &Claim, cluster: &Cluster) -> (EniSeen, Option<api::id::EniId>) {
+        let mut tagged = self.cloud.of_claim(&claim.uid, &cluster.id);
+        if let Some(eni) = &claim.status.eni {
+            let other = tagged.find(|id| **id != eni.id).cloned();
+            return (self.cloud.eni(&eni.id), other);
+        }
+        let eni = tagged
+            .next()
+            .map_or(EniSeen::Unknown, |id| self.cloud.eni(id));
+        (eni, None)
+    }
+
+    fn subnet_of(&self, claim: &Claim, eni: &EniSeen) -> SubnetSeen {
+        let status = &claim.status;
+        let id = eni
+            .view()
+            .map(|view| &view.subnet)
+            .or(status.eni.as_ref().map(|eni| &eni.subnet_id))
+            .or(status.creation.as_ref().map(|c| &c.request.subnet_id));
+        match id.and_then(|id| self.cloud.subnets.get(id)) {
+            None => SubnetSeen::Unread,
+            Some(record) => record
+                .subnet
+                .clone()
+                .map_or(SubnetSeen::Foreign, SubnetSeen::Known),
+        }
+    }
+
+    /// What its next Create request would be, or what stands in the way.
+    fn shape(&self, claim: &Claim, site: &Site, now: Time) -> Result<Shape, Note> {
+        let class = self.watched.classes.get(&claim.class);
+        if let Some(pod) = self.pod_of(claim) {
+            let namespace = self.watched.namespaces.get(&pod.key.namespace);
+            crate::admit::admit(pod, &claim.class, class, namespace)?;
+        }
+        let Some(class) = class else {
+            return Err(Note::new(
+                Reason::ClassNotFound,
+                format!("there is no EniClass {}; create it again", claim.class),
+            ));
+        };
+        let node = self.watched.nodes.get(&site.node);
+        let (instance, facts) = self.support(node, &site.instance)?;
+        let Some(vpc) = &instance.vpc else {
+            return Err(Note::new(
+                Reason::NodeUnsupported,
+                format!("{} is terminated", instance.id),
+            ));
+        };
+        let subnet = crate::subnet::choose(class, &instance.zone, vpc, &self.cloud.subnets, now)?;
+        self.room(claim, &instance.id, facts)?;
+        Ok(Shape {
+            subnet: subnet.id.clone(),
+            groups: class.groups.clone(),
+            tags: class.tags.clone(),
+        })
+    }
+
+    /// The last refusal; after a restart the status says which it was.
+    fn backoff(&self, claim: &Claim) -> Option<Backoff> {
+        let target = Target::Claim(claim.key.clone());
+        if let Some(backoff) = self.work.backoffs.get(&target) {
+            return Some(backoff.clone());
+        }
+        let creation = claim.status.creation.as_ref()?;
+        let error = claim.status.last_error.as_ref()?;
+        if claim.status.eni.is_some() || creation.answer != Some(CreateAnswer::Inconclusive) {
+            return None;
+        }
+        Some(Backoff {
+            action: Action::CreateNetworkInterface,
+            incarnation: creation.incarnation,
+            error: Ec2Error {
+                class: classify(&error.code, &error.message, 400),
+                code: error.code.clone(),
+                message: error.message.clone(),
+                request_id: error.request_id.clone(),
+            },
+            attempts: error.attempts,
+            at: self.work.leads_since,
+            until: error.next_retry.unwrap_or(self.work.leads_since),
+        })
+    }
+
+    /// What the decision about a claim rests on.
+    pub(super) fn rests_on(&self, claim: &Claim, goal: &Goal, seen: &Seen) -> BTreeSet<Dependency> {
+        let mut on = BTreeSet::new();
+        let status = &claim.status;
+        if let Some(attachment) = &status.attachment {
+            on.insert(Dependency::Instance(attachment.instance_id.clone()));
+        }
+        let pod_node = claim
+            .pod_key()
+            .and_then(|key| self.watched.pods.get(&key)?.node.clone());
+        on.extend(pod_node.map(Dependency::Node));
+        if claim.is_plugged() {
+            return on;
+        }
+        on.insert(Dependency::Class(claim.class.clone()));
+        if let Goal::On(site) = goal {
+            on.insert(Dependency::Instance(site.instance.clone()));
+            if seen.slot.is_err() || seen.shape.is_err() {
+                on.insert(Dependency::Slot(site.instance.clone()));
+            }
+        }
+        if status.eni.is_none() {
+            on.insert(Dependency::Namespace(claim.key.namespace.clone()));
+            let class = self.watched.classes.get(&claim.class);
+            let subnets = class.into_iter().flat_map(|c| c.subnets.iter().cloned());
+            on.extend(subnets.map(Dependency::Subnet));
+        }
+        if let Some(eni) = &status.eni
+            && !matches!(seen.subnet, SubnetSeen::Known(_))
+        {
+            on.insert(Dependency::Subnet(eni.subnet_id.clone()));
+        }
+        on
+    }
+}
