@@ -10,6 +10,10 @@ use super::makers::{class, deployment, job};
 
 /// How long the simulator takes to detach and to attach.
 const DETACH_AND_ATTACH: Duration = Duration::from_millis(1200 + 1500);
+/// EC2 tells nobody that a detach or an attach is done: the operator reads it once a second, the agent sees the device.
+const SEEN: Duration = Duration::from_secs(1);
+/// Counted by the scheduler alone.
+const SEAT: &str = "example.com/seat";
 
 /// Twelve short pods at a time on a node with seven slots: kubelet rejects none, all forty end well.
 pub fn quick_job(space: &Space) -> anyhow::Result<()> {
@@ -47,15 +51,19 @@ pub fn await_job(space: &Space, name: &str, completions: u64) -> anyhow::Result<
     Ok(())
 }
 
-/// A Deployment that fills a node is replaced as fast as one without ENIs, but for a detach and an attach. A pod that
-/// waits is told for which ENI.
+/// A Deployment that fills a node is replaced as fast as one that fills it with another resource, but for a detach and an
+/// attach. A pod that waits is told for which ENI.
 pub fn rollout(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     let node = space.world.cluster.node(0).name();
     let capacity = space.world.get("eninode", &node)?["status"]["capacity"]
         .as_u64()
         .context("the EniNode has no capacity")?;
-    let plain = rolled(space, &deployment("plain", capacity, &node))?;
+    add_seats(space, &node, capacity)?;
+    let mut plain = deployment("plain", capacity, &node);
+    plain["spec"]["template"]["spec"]["containers"][0]["resources"] =
+        json!({"limits": {SEAT: "1"}});
+    let plain = rolled(space, &plain)?;
     space.kubectl(&["delete", "deployment", "plain"])?;
     let mut full = deployment("full", capacity, &node);
     let template = &mut full["spec"]["template"];
@@ -66,9 +74,8 @@ pub fn rollout(space: &Space) -> anyhow::Result<()> {
         plain.as_secs_f32(),
         with_enis.as_secs_f32()
     );
-    // The figures are printed; the bound only catches a rollout that waits for a back-off, on two busy cores, too.
     ensure!(
-        with_enis <= plain + 6 * DETACH_AND_ATTACH,
+        with_enis <= plain + DETACH_AND_ATTACH + SEEN,
         "{with_enis:?} with ENIs, {plain:?} without"
     );
     waiting_pod_is_told(space)?;
@@ -77,17 +84,32 @@ pub fn rollout(space: &Space) -> anyhow::Result<()> {
     space.world.await_clean()
 }
 
-/// How long it takes to replace all pods of a Deployment.
+/// A resource of which the node has as many as it has slots, so that the scheduler holds a pod back until another ends.
+fn add_seats(space: &Space, node: &str, seats: u64) -> anyhow::Result<()> {
+    let patch = |seats: Value| {
+        json!({"status": {"capacity": {SEAT: seats}, "allocatable": {SEAT: seats}}}).to_string()
+    };
+    let args = ["patch", "node", node, "--subresource=status", "-p"];
+    let (add, remove) = (patch(json!(seats.to_string())), patch(Value::Null));
+    space.kubectl_at_end(&[&args[..], &[&remove]].concat());
+    space.kubectl(&[&args[..], &[&add]].concat()).map(drop)
+}
+
+/// How long it takes to replace all pods of a Deployment: the fastest of three times, since other processes only add to it.
 fn rolled(space: &Space, object: &Value) -> anyhow::Result<Duration> {
     let name = object["metadata"]["name"].as_str().context("a name")?;
     let deployment = format!("deployment/{name}");
     let status = ["rollout", "status", &deployment, "--timeout=180s"];
     space.apply(object)?;
     space.kubectl(&status)?;
-    let start = Instant::now();
-    space.kubectl(&["rollout", "restart", &deployment])?;
-    space.kubectl(&status)?;
-    Ok(start.elapsed())
+    let mut fastest = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        space.kubectl(&["rollout", "restart", &deployment])?;
+        space.kubectl(&status)?;
+        fastest = fastest.min(start.elapsed());
+    }
+    Ok(fastest)
 }
 
 fn waiting_pod_is_told(space: &Space) -> anyhow::Result<()> {

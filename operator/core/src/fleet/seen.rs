@@ -88,7 +88,7 @@ impl Fleet {
             Some(site)
                 if !attached || attachment.is_some_and(api::claim::Attachment::is_released) =>
             {
-                self.slot(claim, &site.instance, now)
+                self.slot(claim, site, now)
             }
             Some(_) | None => Err(not_asked()),
         };
@@ -166,8 +166,7 @@ impl Fleet {
                 format!("there is no EniClass {}; create it again", claim.class),
             ));
         };
-        let node = self.watched.nodes.get(&site.node);
-        let (instance, facts) = self.support(node, &site.instance)?;
+        let (instance, facts) = self.support(&site.node, &site.instance)?;
         let Some(vpc) = &instance.vpc else {
             return Err(Note::new(
                 Reason::NodeUnsupported,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{ClassName, EniId, InstanceId, Slot},
+    id::{ClassName, EniId, InstanceId, NodeName, Slot},
     time::SECOND,
 };
 
@@ -13,6 +13,7 @@ use crate::{
     claim::{Claim, ClaimStatus, CreateAnswer},
     cluster::{Node, NodeHealth},
     ec2::{AttachedEni, Instance, InstanceState, TypeFacts},
+    goal::Site,
     place::{exists, place},
     reason::{Note, Reason},
     seen::{EniSeen, Host, SubnetSeen},
@@ -66,18 +67,17 @@ impl Fleet {
     /// The instance and the facts of its type, or why it cannot hold an ENI.
     pub(super) fn support(
         &self,
-        node: Option<&Node>,
+        node: &NodeName,
         id: &InstanceId,
     ) -> Result<(&Instance, &TypeFacts), Note> {
-        let name = node.map(|n| n.name.clone()).unwrap_or_default();
-        let unsupported = |why: String| Note::unsupported(&name, &why);
+        let unsupported = |why: String| Note::unsupported(node, &why);
         let reading =
             |what: String| Note::new(Reason::Reading, format!("{what} is being read from EC2"));
         let instance = match self.cloud.instances.get(id) {
             Some(record) => record.instance.as_ref().ok_or_else(|| {
                 unsupported(format!("EC2 knows no {id} in this region and account"))
             })?,
-            None => return Err(reading(format!("{id} of node {name}"))),
+            None => return Err(reading(format!("{id} of node {node}"))),
         };
         match self.cloud.types.get(&instance.instance_type) {
             Some((Some(facts), _)) => Ok((instance, facts)),
@@ -92,7 +92,7 @@ impl Fleet {
     /// The same of a node, which may name no instance.
     pub(super) fn support_of(&self, node: &Node) -> Result<(&Instance, &TypeFacts), Note> {
         let id = node.supported_instance()?;
-        self.support(Some(node), id)
+        self.support(&node.name, id)
     }
 
     /// How the slots of an instance are used by others than this claim.
@@ -210,10 +210,11 @@ impl Fleet {
     pub(super) fn slot(
         &self,
         claim: &Claim,
-        instance: &InstanceId,
+        site: &Site,
         now: Time,
     ) -> Result<Slot, Note> {
-        let (_, facts) = self.support(None, instance)?;
+        let instance = &site.instance;
+        let (_, facts) = self.support(&site.node, instance)?;
         let mut uses = self.uses(instance, Some(claim));
         let avoided = self.work.avoided.range((instance.clone(), FIRST)..);
         let avoided = avoided.take_while(|((i, _), _)| i == instance);
