@@ -119,6 +119,24 @@ fn a_node_replaced_under_its_name_gets_the_eni_on_its_new_instance() {
 }
 
 #[test]
+fn an_instance_that_ec2_forgot_is_told_with_the_node_that_names_it() {
+    let mut world = World::new();
+    world.script.always.insert(
+        Action::AttachNetworkInterface,
+        super::ec2::Verdict::Refuse("InternalError", "no", 500),
+    );
+    world.add_pod("web", "n1");
+    world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
+    let instance = world.instance_of("n1");
+    world.terminate(&instance);
+    world.run(8_000);
+    world.set_health("n1", NodeHealth::NotReady);
+    let sentence =
+        format!("node n1 cannot hold ENIs: EC2 knows no {instance} in this region and account");
+    world.until(4_000_000, "the sentence", |w| w.why("web") == sentence);
+}
+
+#[test]
 fn a_node_that_registers_again_keeps_its_enis() {
     let mut world = World::new();
     world.ready("web", "n1");
