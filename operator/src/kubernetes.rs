@@ -17,7 +17,7 @@ use operator_core::{
 };
 use tokio::time::{Duration, timeout};
 
-pub use client::configure;
+pub use client::{client, head_limit};
 
 use crate::{
     convert,

@@ -23,7 +23,7 @@ mod watch;
 
 pub use clock::Clock;
 pub use error::Error;
-pub use kubernetes::configure;
+pub use kubernetes::{client, head_limit};
 pub use monitor::Monitor;
 pub use options::Options;
 pub use owner::run;

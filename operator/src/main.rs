@@ -66,8 +66,7 @@ async fn work(options: Options, shutdown: CancellationToken) -> anyhow::Result<(
     let config = kube::Config::infer()
         .await
         .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
-    let client = kube::Client::try_from(operator::configure(config))
-        .context("make a client of the Kubernetes API")?;
+    let client = operator::client(config).context("make a client of the Kubernetes API")?;
     let Some(ec2) = ec2::client(&options.monitor, &shutdown).await else {
         return Ok(());
     };

@@ -2,14 +2,32 @@
 
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
+use tower::timeout::TimeoutLayer;
+
 use crate::watch;
 
 const CONNECT: Duration = Duration::from_secs(5);
+/// Priority and fairness holds a request back for 15 s at most (a quarter of the API server's own limit, `--request-timeout`).
+const HEAD: Duration = Duration::from_secs(30);
 
-/// Puts our limits on a client's configuration: each call is sent once, for the fleet decides when and whether it is sent
-/// again, and a connection on which nothing comes any more is given up although nobody closed it.
+/// A client with our limits: each call is sent once, for the fleet decides when and whether it is sent again, and a connection
+/// on which nothing comes any more is given up although nobody closed it.
+///
+/// # Errors
+/// What the configuration says about TLS or a proxy cannot be used.
+pub fn client(config: kube::Config) -> kube::Result<kube::Client> {
+    let builder = ClientBuilder::try_from(configure(config))?;
+    Ok(builder.with_layer(&head_limit()).build())
+}
+
+/// An answer that has not begun by then does not come: a list would hold up all decisions for as long as a watch may be silent.
 #[must_use]
-pub fn configure(mut config: kube::Config) -> kube::Config {
+pub fn head_limit() -> TimeoutLayer {
+    TimeoutLayer::new(HEAD)
+}
+
+fn configure(mut config: kube::Config) -> kube::Config {
     config.connect_timeout = Some(CONNECT);
     // Bytes come at least when a watch ends; without the reset the idle time before a request would count.
     config.read_timeout = Some(watch::TIMEOUT + Duration::from_secs(10));
@@ -26,10 +44,12 @@ mod tests {
     };
 
     use k8s_openapi::api::core::v1::Pod;
+    use kube::api::ListParams;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
     };
+    use tower::Layer;
 
     use super::*;
 
@@ -57,11 +77,23 @@ mod tests {
     #[tokio::test]
     async fn a_busy_api_server_is_asked_once() {
         let (uri, requests) = busy_server().await;
-        let client = kube::Client::try_from(configure(kube::Config::new(uri))).unwrap();
+        let client = client(kube::Config::new(uri)).unwrap();
         let answer = kube::Api::<Pod>::default_namespaced(client).get("p").await;
         let kube::Error::Api(status) = answer.unwrap_err() else {
             panic!()
         };
         assert_eq!((status.code, requests.load(Ordering::Relaxed)), (429, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_does_not_begin_is_given_up() {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::io::Error>>()
+        });
+        let client = kube::Client::new(head_limit().layer(silent), "default");
+        let pods = kube::Api::<Pod>::default_namespaced(client);
+        let began = tokio::time::Instant::now();
+        pods.list(&ListParams::default()).await.unwrap_err();
+        assert_eq!(began.elapsed(), HEAD);
     }
 }

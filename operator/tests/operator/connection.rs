@@ -126,14 +126,6 @@ impl Endpoint for Line {
     }
 }
 
-/// A connection on which nothing comes any more is given up by the client, as `operator::configure` has it.
-const GIVEN_UP: Duration = Duration::from_secs(55);
-
-async fn silence() -> io::Result<Reply> {
-    sleep(GIVEN_UP).await;
-    Err(io::ErrorKind::TimedOut.into())
-}
-
 /// Answers a request of the operator to the API server.
 pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> {
     let (parts, body) = request.into_parts();
@@ -168,7 +160,7 @@ pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> 
     let fault = line.world.lock().api_fault(&call);
     match fault {
         Some(ApiFault::Refused(answer)) => return Ok(reply(&answer)),
-        Some(ApiFault::NeverArrives) => return silence().await,
+        Some(ApiFault::NeverArrives) => return std::future::pending().await,
         Some(ApiFault::ReplyLost) | None => {}
     }
     let answer = line.world.with(|state| {
@@ -184,7 +176,7 @@ pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> 
         line.happened(name_of(&call)).await;
     }
     if matches!(fault, Some(ApiFault::ReplyLost)) {
-        return silence().await;
+        return std::future::pending().await;
     }
     Ok(reply(&answer))
 }

@@ -71,8 +71,8 @@ async fn rests_for(world: &World, span: Duration) {
             state.all("eniclaims").count() == 0 && state.vpc.leaks().count() == 0
         })
         .await;
-    // Reports follow within a debounce, and what others did to an instance shows with its next read, in five minutes.
-    sleep(Duration::from_mins(6)).await;
+    // A watch that fell silent is noticed within a minute, a report may wait for half of one.
+    sleep(Duration::from_mins(2)).await;
     let calm = world.lock().effects.len();
     sleep(span).await;
     let state = world.lock();

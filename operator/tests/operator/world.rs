@@ -13,6 +13,7 @@ use tokio::{
     time::{Duration, Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use tower::Layer;
 use vpc::{Delays, Vpc};
 
 use super::{
@@ -115,7 +116,7 @@ impl World {
                 move |request| connection::serve(line.clone(), request)
             });
             let run = operator::run(
-                kube::Client::new(service, "default"),
+                kube::Client::new(operator::head_limit().layer(service), "default"),
                 cloud::client(line),
                 operator::Options::default(),
                 CancellationToken::new(),

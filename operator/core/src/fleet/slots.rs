@@ -207,12 +207,7 @@ impl Fleet {
     }
 
     /// The slot that the claim has if that is still free, else one that is.
-    pub(super) fn slot(
-        &self,
-        claim: &Claim,
-        site: &Site,
-        now: Time,
-    ) -> Result<Slot, Note> {
+    pub(super) fn slot(&self, claim: &Claim, site: &Site, now: Time) -> Result<Slot, Note> {
         let instance = &site.instance;
         let (_, facts) = self.support(&site.node, instance)?;
         let mut uses = self.uses(instance, Some(claim));
