@@ -14,6 +14,8 @@ use crate::{
     subnet::Subnets,
 };
 
+/// Two reads this far apart that say the same are taken for the truth.
+const CONSISTENT: i64 = 5 * SECOND;
 /// A read may show an ENI this long after its deletion; instances, whose lists name it too, are read every five minutes.
 const TOMBSTONE: i64 = 10 * MINUTE;
 /// Reads that agree over this time are believed.
@@ -74,6 +76,16 @@ pub(super) struct InstanceRecord {
     pub(super) instance: Option<Instance>,
     /// When that read was asked for.
     pub(super) read: Time,
+    /// When the first of the last reads in a row that did not show it was asked for.
+    pub(super) absent: Option<Time>,
+}
+
+impl InstanceRecord {
+    /// Whether EC2 forgot it: a single read may be behind the truth, as all answers of EC2 (API reference, Eventual consistency).
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.absent
+            .is_some_and(|first| self.read.since(first) >= CONSISTENT)
+    }
 }
 
 /// Searches by tag that found nothing.

@@ -244,20 +244,22 @@ impl Fleet {
             found.into_iter().map(|i| (i.id.clone(), i)).collect();
         for id in asked {
             let instance = found.remove(id);
-            let before = self.cloud.instances.get(id).map(|r| r.instance.as_ref());
-            let is_news = before != Some(instance.as_ref());
-            if let Some(kind) = instance.as_ref().map(|i| &i.instance_type)
+            let before = self.cloud.instances.get(id);
+            let absent = before.and_then(|record| record.absent).unwrap_or(began);
+            let record = InstanceRecord {
+                absent: instance.is_none().then_some(absent),
+                instance,
+                read: began,
+            };
+            let is_news = before.is_none_or(|before| {
+                before.instance != record.instance || before.is_forgotten() != record.is_forgotten()
+            });
+            if let Some(kind) = record.instance.as_ref().map(|i| &i.instance_type)
                 && !self.cloud.types.contains_key(kind)
             {
                 self.read_now(Topic::Types);
             }
-            self.cloud.instances.insert(
-                id.clone(),
-                InstanceRecord {
-                    instance,
-                    read: began,
-                },
-            );
+            self.cloud.instances.insert(id.clone(), record);
             self.plan_instance(id, now);
             if is_news {
                 self.wake_instance(id);

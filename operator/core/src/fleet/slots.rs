@@ -59,7 +59,12 @@ impl Fleet {
             Some(InstanceState::Terminated) => Host::Dead,
             Some(InstanceState::Stopped) if now.since(record.read) <= STOPPED_COUNTS => Host::Dead,
             // EC2 forgets terminated instances; another region or account does not know a living one either.
-            None if vouching.is_none() && matches!(subnet, SubnetSeen::Known(_)) => Host::Dead,
+            None if vouching.is_none()
+                && matches!(subnet, SubnetSeen::Known(_))
+                && record.is_forgotten() =>
+            {
+                Host::Dead
+            }
             Some(InstanceState::Stopped | InstanceState::Alive) | None => Host::Alive(node),
         }
     }

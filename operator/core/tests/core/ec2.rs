@@ -29,6 +29,8 @@ pub enum Verdict {
     Late(i64),
     /// It is carried out, and answered so many milliseconds late.
     SlowReply(i64),
+    /// A read of instances that shows none, as reads behind the truth may.
+    ShowsNone,
 }
 
 /// What goes wrong, on purpose or at random.

@@ -146,7 +146,7 @@ impl World {
                 let outcome = self.change(order);
                 self.done(op, life, target, outcome, *by);
             }
-            Verdict::Fine => {
+            Verdict::Fine | Verdict::ShowsNone => {
                 let outcome = self.change(order);
                 self.done(op, life, target, outcome, 20);
             }
@@ -188,6 +188,9 @@ impl World {
             }
             Verdict::LoseCall | Verdict::LoseReply | Verdict::Late(_) => {
                 return self.done(op, life, target, ec2::lost(), TIMEOUT);
+            }
+            Verdict::ShowsNone => {
+                return self.done(op, life, target, Outcome::Instances(Vec::new()), 20);
             }
             Verdict::SlowReply(by) => *by,
             Verdict::Fine => 20,

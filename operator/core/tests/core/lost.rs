@@ -220,6 +220,24 @@ fn an_agent_that_is_away_holds_what_it_has_until_the_instance_is_dead() {
 }
 
 #[test]
+fn one_read_that_does_not_show_an_instance_pulls_nothing_from_it() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.agents.away.insert("n1".into());
+    let instance = world.instance_of("n1");
+    world.remove_pod("web");
+    world.remove_node("n1");
+    let action = Action::DescribeInstances;
+    let hidden = (action, super::ec2::Verdict::ShowsNone);
+    world.script.next.push_back(hidden);
+    world.run(LONG);
+    assert!(world.script.next.is_empty(), "it was read");
+    assert_eq!(world.calls(Action::DetachNetworkInterface), 0);
+    world.terminate(&instance);
+    world.until(120_000, "it goes", |w| w.store.claims.is_empty());
+}
+
+#[test]
 fn out_of_service_stands_for_a_release() {
     let mut world = World::new();
     world.ready("web", "n1");
