@@ -199,10 +199,7 @@ impl Fleet {
         claims.filter_map(move |claim| {
             let status = self.work.intended(claim);
             let attachment = status.attachment.as_ref()?;
-            let eni = status.eni.as_ref();
-            let gone =
-                attachment.is_released() && eni.is_some_and(|e| self.cloud.is_detached(&e.id));
-            let holds = attachment.instance_id == *instance && !gone;
+            let holds = attachment.instance_id == *instance && !self.has_left(status, attachment);
             holds.then_some((claim, status, attachment))
         })
     }

@@ -10,7 +10,7 @@ use api::{
 
 use super::{Fleet, watched::PodProof};
 use crate::{
-    claim::{Claim, ClaimStatus, CreateAnswer},
+    claim::{Attachment, Claim, ClaimStatus, CreateAnswer},
     cluster::{Node, NodeHealth},
     ec2::{AttachedEni, Instance, InstanceState, TypeFacts},
     goal::Site,
@@ -118,11 +118,7 @@ impl Fleet {
             let status = self.work.intended(claim);
             match &status.attachment {
                 Some(a) if a.instance_id == *instance => {
-                    let eni = status.eni.as_ref().map(|eni| &eni.id);
-                    if eni.is_some_and(|eni| {
-                        self.is_gone(eni)
-                            || a.id.is_some() && self.cloud.is_detached(eni) && a.is_released()
-                    }) {
+                    if self.has_left(status, a) {
                         continue;
                     }
                     uses.taken.insert(a.slot);
@@ -147,6 +143,14 @@ impl Fleet {
             (None, Some(creation)) => creation.answer != Some(CreateAnswer::Refused),
             (None, None) => false,
         }
+    }
+
+    /// Whether the slot of a claim's attachment is free again.
+    pub(super) fn has_left(&self, status: &ClaimStatus, attachment: &Attachment) -> bool {
+        let was_attached = attachment.id.is_some() && attachment.is_released();
+        status.eni.as_ref().is_some_and(|eni| {
+            self.is_gone(&eni.id) || was_attached && self.cloud.is_detached(&eni.id)
+        })
     }
 
     /// Whether EC2 knows no such ENI any more: it takes no slot, whatever its claim says.
