@@ -1,5 +1,6 @@
 //! Streams of Kubernetes objects, turned into facts.
 
+mod guarded;
 mod stream;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::{
 use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Resource,
-    core::{DeserializeGuard, error_boundary::InvalidObject},
+    core::error_boundary::InvalidObject,
     runtime::{
         WatchStreamExt,
         watcher::{self, Event},
@@ -24,12 +24,14 @@ use operator_core::{
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{Sender, error::SendError};
 
+use super::guarded::Guarded;
+
 /// How objects of one kind become facts.
 pub(super) struct Stream<O, K, T> {
     /// The fact about a change.
     pub(super) fact: fn(Change<K, T>) -> Fact,
     /// What tells an object from every other, from its metadata.
-    pub(super) key: fn(&DeserializeGuard<O>) -> K,
+    pub(super) key: fn(&Guarded<O>) -> K,
     /// The object as the core sees it; none for one that the API server cannot have sent.
     pub(super) convert: fn(O) -> Option<T>,
     /// What an Event about the object is about, from its key and UID; none where Events do not help.
@@ -53,7 +55,7 @@ where
     /// Sends facts until nobody takes them any more.
     pub(super) async fn follow(
         self,
-        api: Api<DeserializeGuard<O>>,
+        api: Api<Guarded<O>>,
         config: watcher::Config,
         facts: Sender<Fact>,
     ) {
@@ -117,7 +119,7 @@ where
     async fn changed(
         &self,
         unread: &mut Unread<K>,
-        object: DeserializeGuard<O>,
+        object: Guarded<O>,
         facts: &Sender<Fact>,
     ) -> Result<(), SendError<Fact>> {
         let key = (self.key)(&object);
@@ -205,7 +207,7 @@ mod tests {
 
     fn lines(events: &[(&str, Value)]) -> String {
         let line = |(kind, object): &(&str, Value)| {
-            format!("{}\n", json!({ "type": kind, "object": object }))
+            format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n")
         };
         events.iter().map(line).collect()
     }

@@ -226,12 +226,20 @@ fn follow(line: Line, call: &Request) -> Reply {
         if events.is_empty() {
             return None;
         }
-        let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+        let lines: String = events.iter().map(line_of).collect();
         line.world.lock().note("  watch", &lines);
         let frame = Ok(Frame::data(Bytes::from(lines)));
         Some((frame, (!ended).then_some((line, watch))))
     });
     Response::new(StreamBody::new(frames).boxed_unsync())
+}
+
+/// `type` comes first, as apimachinery's `WatchEvent` is written.
+fn line_of(event: &Value) -> String {
+    format!(
+        "{{\"type\":{},\"object\":{}}}\n",
+        event["type"], event["object"]
+    )
 }
 
 async fn next_events(line: &Line, watch: &mut Watch) -> (Vec<Value>, bool) {
