@@ -96,8 +96,8 @@ fn reported(status: &ClaimStatus) -> Option<Report> {
     let place = match device.state {
         DeviceState::Seen => Place::Seen,
         DeviceState::Plugged => Place::Plugged {
-            pod_uid: device.pod_uid.clone().unwrap_or_default().0,
-            container_id: device.container_id.clone().unwrap_or_default(),
+            pod_uid: device.pod_uid.clone().unwrap_or_default().to_string(),
+            container_id: device.container_id.clone().unwrap_or_default().into(),
         },
         DeviceState::Home => Place::Home,
         DeviceState::Released => Place::Released,
@@ -114,7 +114,7 @@ fn waits_for(status: &ClaimStatus) -> String {
         return format!("{}: {}", error.code, error.message);
     }
     match (status.condition(kind::READY), status.phase) {
-        (Some(ready), _) if !ready.message.is_empty() => ready.message.clone(),
+        (Some(ready), _) if !ready.message.is_empty() => ready.message.to_string(),
         (_, Some(phase)) => format!("its phase is {phase:?}"),
         (_, None) => "the operator has not looked at it yet".to_owned(),
     }

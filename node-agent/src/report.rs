@@ -81,8 +81,8 @@ impl Notice {
                 container_id,
             } => (
                 Some(pod_uid.as_str().into()),
-                Some(container_id.clone()),
-                Some(interface_name(before).to_string()),
+                Some(container_id.as_str().into()),
+                Some(interface_name(before).into()),
             ),
             Place::Seen | Place::Home | Place::Released => (None, None, None),
         };
@@ -142,10 +142,10 @@ impl Notice {
 
     fn condition(&self, kind: &str, holds: bool, reason: &str, message: &str) -> Condition {
         Condition {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             status: ConditionStatus::of(holds),
-            reason: reason.to_owned(),
-            message: message.to_owned(),
+            reason: reason.into(),
+            message: message.into(),
             last_transition_time: self.now,
             observed_generation: self.claim.metadata.generation,
         }

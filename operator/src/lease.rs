@@ -11,7 +11,6 @@ use k8s_openapi::{
 use kube::{Api, Client, api::PostParams};
 use operator_core::{
     SECOND, Time,
-    cluster::Version,
     lease::{Decision, Election, Record, Term, Timing, Write},
 };
 use tokio::{
@@ -256,7 +255,7 @@ impl Store {
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.name.to_string()),
-                resource_version: replaces.as_ref().map(|version| version.0.clone()),
+                resource_version: replaces.as_ref().map(|version| version.0.to_string()),
                 ..metadata
             },
             spec: Some(LeaseSpec {
@@ -281,7 +280,7 @@ impl Store {
                 .metadata
                 .resource_version
                 .clone()
-                .map(Version)
+                .map(Into::into)
                 .ok_or("it has no resourceVersion")?,
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             duration: promised.map_or(millis(self.duration), |seconds| i64::from(seconds) * SECOND),

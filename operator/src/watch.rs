@@ -3,7 +3,7 @@
 mod guarded;
 mod stream;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use kube::{Api, Client, runtime::watcher::Config};
 use operator_core::{Fact, order::About};
@@ -64,7 +64,7 @@ fn cluster(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut 
         fact: Fact::Nodes,
         key: |node| convert::name_of(node),
         convert: |node| convert::node(&node),
-        about: |key, uid| Some(About::Node(key.name.into(), uid.into())),
+        about: |key, uid| Some(About::Node(key.name.clone().into(), uid.into())),
     };
     watches.spawn(nodes.follow(Api::all(client.clone()), every.clone(), facts.clone()));
 
@@ -82,14 +82,14 @@ fn ours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut Joi
         fact: Fact::Classes,
         key: |class| convert::name_of(class),
         convert: convert::class,
-        about: |key, uid| Some(About::Class(key.name.into(), uid)),
+        about: |key, uid| Some(About::Class(key.name.clone().into(), uid)),
     };
     watches.spawn(classes.follow(Api::all(client.clone()), every.clone(), facts.clone()));
 
     let claims = Stream {
         fact: Fact::Claims,
         key: |claim| convert::claim_id(claim),
-        convert: convert::claim,
+        convert: |claim| convert::claim(claim).map(Arc::new),
         about: |key, uid| Some(About::Claim(key, uid.into())),
     };
     watches.spawn(claims.follow(Api::all(client.clone()), every.clone(), facts.clone()));
@@ -98,7 +98,7 @@ fn ours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut Joi
         fact: Fact::Reports,
         key: |report| convert::name_of(report),
         convert: convert::report,
-        about: |key, uid| Some(About::Report(key.name.into(), uid)),
+        about: |key, uid| Some(About::Report(key.name.clone().into(), uid)),
     };
     watches.spawn(reports.follow(Api::all(client.clone()), every.clone(), facts.clone()));
 }

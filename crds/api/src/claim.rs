@@ -1,9 +1,10 @@
 //! Observed state of a claim: the address book of what is allocated to whom.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::{
     Condition, Interface, Time,
@@ -147,7 +148,7 @@ pub struct Creation {
     pub incarnation: u32,
     /// ClientToken of the call: EC2 makes one ENI for one token, however often it is asked.
     #[schemars(length(max = 64))]
-    pub token: String,
+    pub token: SmolStr,
     /// The parameters of the call.
     pub request: CreateRequest,
     /// When the request was stored, before it was first sent.
@@ -177,10 +178,39 @@ pub struct CreateRequest {
     pub security_group_ids: Vec<SecurityGroupId>,
     /// What the EC2 console shows as description.
     #[schemars(length(max = 255))]
-    pub description: String,
+    pub description: SmolStr,
     /// All tags, ours and those of the class.
     #[schemars(schema_with = "frozen_tags")]
-    pub tags: BTreeMap<String, String>,
+    pub tags: FrozenTags,
+}
+
+/// Tags as one text, since every claim keeps them as long as it lives and they are read only when the request is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(
+    from = "BTreeMap<SmolStr, SmolStr>",
+    into = "BTreeMap<SmolStr, SmolStr>"
+)]
+pub struct FrozenTags(Arc<str>);
+
+impl From<BTreeMap<SmolStr, SmolStr>> for FrozenTags {
+    fn from(tags: BTreeMap<SmolStr, SmolStr>) -> Self {
+        // A map of texts is JSON.
+        Self(serde_json::to_string(&tags).unwrap_or_default().into())
+    }
+}
+
+impl From<FrozenTags> for BTreeMap<SmolStr, SmolStr> {
+    fn from(tags: FrozenTags) -> Self {
+        tags.to_map()
+    }
+}
+
+impl FrozenTags {
+    /// Each value by its key.
+    pub fn to_map(&self) -> BTreeMap<SmolStr, SmolStr> {
+        // It was made of such a map.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
 }
 
 fn frozen_tags(_: &mut SchemaGenerator) -> Schema {
@@ -312,11 +342,11 @@ pub struct Device {
     /// The sandbox it is plugged into.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
-    pub container_id: Option<String>,
+    pub container_id: Option<SmolStr>,
     /// Name of the interface in the pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 15))]
-    pub if_name: Option<String>,
+    pub if_name: Option<SmolStr>,
     /// Since when.
     pub since: Time,
 }

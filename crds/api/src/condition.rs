@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use crate::Time;
 
@@ -12,15 +13,15 @@ pub struct Condition {
     /// Type of the condition, for example Ready.
     #[serde(rename = "type")]
     #[schemars(length(max = 64))]
-    pub kind: String,
+    pub kind: SmolStr,
     /// True, False or Unknown.
     pub status: ConditionStatus,
     /// One word in CamelCase, for programs.
     #[schemars(length(max = 64))]
-    pub reason: String,
+    pub reason: SmolStr,
     /// One sentence for people: the state, its cause and the remedy.
     #[schemars(length(max = 2048))]
-    pub message: String,
+    pub message: SmolStr,
     /// When `status` last changed.
     pub last_transition_time: Time,
     /// The object's metadata.generation that this was observed for.

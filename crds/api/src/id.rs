@@ -1,9 +1,12 @@
 //! Ids and names, each its own type. Ids of EC2 and the kernel are checked when they are read; names of Kubernetes are as it made them.
+//!
+//! Most have at most 23 bytes, which [`SmolStr`] keeps in place; copies of longer ones share their text.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 /// A string that is not what it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,8 +47,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:literal, $example:literal, $check:expr, $schema:tt) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "SmolStr", into = "SmolStr")]
+        pub struct $name(SmolStr);
 
         impl $name {
             /// The text as EC2 or the kernel writes it.
@@ -54,23 +57,27 @@ macro_rules! id {
             }
         }
 
-        impl TryFrom<String> for $name {
+        impl TryFrom<SmolStr> for $name {
             type Error = NotAnId;
-            fn try_from(value: String) -> Result<Self, NotAnId> {
+            fn try_from(value: SmolStr) -> Result<Self, NotAnId> {
                 let good: fn(&str) -> bool = $check;
-                if good(&value) { Ok(Self(value)) } else { Err(NotAnId { value, what: $what, example: $example }) }
+                if good(&value) {
+                    Ok(Self(value))
+                } else {
+                    Err(NotAnId { value: value.into(), what: $what, example: $example })
+                }
             }
         }
 
         impl FromStr for $name {
             type Err = NotAnId;
             fn from_str(value: &str) -> Result<Self, NotAnId> {
-                Self::try_from(value.to_owned())
+                Self::try_from(SmolStr::new(value))
             }
         }
 
-        impl From<$name> for String {
-            fn from(id: $name) -> String {
+        impl From<$name> for SmolStr {
+            fn from(id: $name) -> Self {
                 id.0
             }
         }
@@ -140,7 +147,7 @@ const TAKEN: [&str; 4] = ["eth0", "lo", "all", "default"];
 
 impl Default for InterfaceName {
     fn default() -> Self {
-        Self("eni0".to_owned())
+        Self(SmolStr::new_static("eni0"))
     }
 }
 
@@ -160,7 +167,7 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(pub String);
+        pub struct $name(SmolStr);
 
         impl $name {
             /// As written.
@@ -171,13 +178,19 @@ macro_rules! name {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(text.to_owned())
+                Self(text.into())
+            }
+        }
+
+        impl From<SmolStr> for $name {
+            fn from(text: SmolStr) -> Self {
+                Self(text)
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text)
+                Self(text.into())
             }
         }
 

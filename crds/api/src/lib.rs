@@ -19,4 +19,5 @@ pub use claim::ClaimStatus;
 pub use condition::{Condition, ConditionStatus};
 pub use interface::Interface;
 pub use node::NodeStatus;
+pub use smol_str::{SmolStr, ToSmolStr};
 pub use time::Time;

@@ -1,6 +1,6 @@
 //! b-plan: one decision about a claim against one round trip of its status through JSON.
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use api::ClaimStatus;
 use operator_core::{
@@ -99,7 +99,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
         subnet: subnet.map_or(SubnetSeen::Unread, |s| SubnetSeen::Known(s.clone())),
         host: Host::Alive(claim.status.node_name.clone().unwrap_or_default()),
         eni: view.map_or(EniSeen::Unknown, |view| {
-            EniSeen::Shown(Box::new(view), Steady::Yes)
+            EniSeen::Shown(Arc::new(view), Steady::Yes)
         }),
         other: None,
         sends: Sends::Inconclusive,

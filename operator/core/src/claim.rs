@@ -63,9 +63,6 @@ impl Claim {
     /// Key of the pod that it is for.
     pub fn pod_key(&self) -> Option<Key> {
         let owner = self.owner.as_ref()?;
-        Some(Key {
-            namespace: self.key.namespace.clone(),
-            name: owner.name.to_string(),
-        })
+        Some(Key::of(self.key.namespace.clone(), owner.name.as_str()))
     }
 }

@@ -3,10 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Deref,
+    sync::Arc,
 };
 
 use api::{
-    Interface, NodeStatus, Time,
+    Interface, NodeStatus, SmolStr, Time,
     id::{
         BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
         SubnetId,
@@ -15,22 +17,37 @@ use api::{
 
 use crate::reason::Note;
 
-/// A claim or pod: namespace and name.
+/// A claim or pod. Many places name each one: copies share what it says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
+pub struct Key(Arc<FullName>);
+
+/// Namespace and name of an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FullName {
     /// Its namespace.
     pub namespace: Namespace,
     /// Its name.
-    pub name: String,
+    pub name: SmolStr,
 }
 
 impl Key {
     /// `namespace/name`.
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.to_owned(),
-        }
+        Self::of(namespace.into(), name)
+    }
+
+    /// The object of that name in a namespace.
+    pub fn of(namespace: Namespace, name: impl Into<SmolStr>) -> Self {
+        let name = name.into();
+        Self(Arc::new(FullName { namespace, name }))
+    }
+}
+
+impl Deref for Key {
+    type Target = FullName;
+
+    fn deref(&self) -> &FullName {
+        &self.0
     }
 }
 
@@ -42,7 +59,7 @@ impl fmt::Display for Key {
 
 /// `resourceVersion` of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Version(pub String);
+pub struct Version(pub SmolStr);
 
 impl Version {
     /// Whether this version was certainly written after `other`: Kubernetes compares them as decimal numbers (KEP-5504);
@@ -57,13 +74,13 @@ impl Version {
 
 impl From<&str> for Version {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 
 impl From<String> for Version {
     fn from(text: String) -> Self {
-        Self(text)
+        Self(text.into())
     }
 }
 
@@ -71,9 +88,9 @@ impl From<String> for Version {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Cluster {
     /// Value of the tag `eniclaim.io/cluster`.
-    pub id: String,
+    pub id: SmolStr,
     /// UID of the namespace kube-system.
-    pub uid: String,
+    pub uid: SmolStr,
 }
 
 /// A pod with our label, or one that a claim names.

@@ -1,9 +1,9 @@
 //! What EC2 shows: ENIs, instances, instance types, subnets.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use api::{
-    Time,
+    SmolStr, Time,
     id::{
         AttachmentId, ClaimUid, EniId, InstanceId, InstanceType, Mac, SecurityGroupId, Slot,
         SubnetId, VpcId, Zone,
@@ -40,13 +40,13 @@ pub struct EniView {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct EniTags {
     /// `eniclaim.io/cluster`.
-    pub cluster: Option<String>,
+    pub cluster: Option<SmolStr>,
     /// `eniclaim.io/cluster-uid`.
-    pub cluster_uid: Option<String>,
+    pub cluster_uid: Option<SmolStr>,
     /// `eniclaim.io/claim-uid`.
     pub claim: Option<ClaimUid>,
     /// `eniclaim.io/claim`: namespace/name.
-    pub claim_name: Option<String>,
+    pub claim_name: Option<SmolStr>,
     /// `eniclaim.io/created-at`, where it is a time.
     pub created_at: Option<Time>,
     /// Whether it carries `eniclaim.io/persistent` or `eniclaim.io/retained`.
@@ -55,16 +55,21 @@ pub struct EniTags {
 
 impl EniTags {
     /// Picks out what concerns us.
-    pub fn of(tags: &BTreeMap<String, String>) -> Self {
-        let get = |key: &str| tags.get(key).cloned();
-        Self {
-            cluster: get(tag::CLUSTER),
-            cluster_uid: get(tag::CLUSTER_UID),
-            claim: get(tag::CLAIM_UID).map(Into::into),
-            claim_name: get(tag::CLAIM),
-            created_at: get(tag::CREATED_AT).and_then(|at| at.parse().ok()),
-            kept: tags.contains_key(tag::PERSISTENT) || tags.contains_key(tag::RETAINED),
+    pub fn of<K: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (K, V)>) -> Self {
+        let mut of = Self::default();
+        for (key, value) in tags {
+            let value = value.as_ref();
+            match key.as_ref() {
+                tag::CLUSTER => of.cluster = Some(value.into()),
+                tag::CLUSTER_UID => of.cluster_uid = Some(value.into()),
+                tag::CLAIM_UID => of.claim = Some(value.into()),
+                tag::CLAIM => of.claim_name = Some(value.into()),
+                tag::CREATED_AT => of.created_at = value.parse().ok(),
+                tag::PERSISTENT | tag::RETAINED => of.kept = true,
+                _ => {}
+            }
         }
+        of
     }
 }
 

@@ -4,6 +4,7 @@ mod agenda;
 mod claims;
 mod cloud;
 mod events;
+mod few;
 mod give;
 mod index;
 mod learn;

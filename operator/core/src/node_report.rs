@@ -113,10 +113,10 @@ pub fn report(
     };
     let condition = |kind: &str, (holds, reason, message): (bool, &str, String)| {
         Condition {
-            kind: kind.to_owned(),
+            kind: kind.into(),
             status: ConditionStatus::of(holds),
-            reason: reason.to_owned(),
-            message,
+            reason: reason.into(),
+            message: message.into(),
             last_transition_time: now,
             observed_generation: None,
         }

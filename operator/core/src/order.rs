@@ -1,6 +1,6 @@
 //! What goes in and out of the fleet: facts, and orders that leave the executor no choice.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use api::{
     ClaimStatus, NodeStatus, Time,
@@ -44,7 +44,7 @@ pub enum Fact {
     /// Classes.
     Classes(Change<ClassName, Class>),
     /// Claims; one made again under a name that was used before is another one.
-    Claims(Change<(Key, ClaimUid), Claim>),
+    Claims(Change<(Key, ClaimUid), Arc<Claim>>),
     /// Our node reports.
     Reports(Change<NodeName, NodeReport>),
     /// An object that this version cannot read.
@@ -488,10 +488,9 @@ impl Object {
     /// What it is about.
     pub fn target(&self) -> Target {
         match self {
-            Self::NewClaim(new) => Target::Pod(Key {
-                namespace: new.key.namespace.clone(),
-                name: new.pod.to_string(),
-            }),
+            Self::NewClaim(new) => {
+                Target::Pod(Key::of(new.key.namespace.clone(), new.pod.as_str()))
+            }
             Self::Status(StatusWrite { claim, .. })
             | Self::AddFinalizer(claim)
             | Self::RemoveFinalizer(claim)

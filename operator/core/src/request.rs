@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Time,
+    SmolStr, Time, ToSmolStr,
     claim::{CreateRequest, Creation},
     id::{SecurityGroupId, SubnetId},
     tag,
@@ -35,24 +35,27 @@ impl Shape {
         now: Time,
     ) -> Creation {
         let started_at = now.whole_second();
-        let mut tags = self.tags.clone();
+        let of_class = self.tags.iter();
+        let mut tags: BTreeMap<SmolStr, SmolStr> = of_class
+            .map(|(key, value)| (key.into(), value.into()))
+            .collect();
         tags.extend(
             [
                 (tag::CLUSTER, cluster.id.clone()),
                 (tag::CLUSTER_UID, cluster.uid.clone()),
-                (tag::CLAIM_UID, claim.uid.to_string()),
-                (tag::CLAIM, claim.key.to_string()),
-                (tag::CLASS, claim.class.to_string()),
-                (tag::CREATED_AT, started_at.to_string()),
-                (tag::INCARNATION, incarnation.to_string()),
-                (tag::NO_MANAGE, "true".to_owned()),
-                (tag::NAME, claim.key.to_string()),
+                (tag::CLAIM_UID, claim.uid.to_smolstr()),
+                (tag::CLAIM, claim.key.to_smolstr()),
+                (tag::CLASS, claim.class.to_smolstr()),
+                (tag::CREATED_AT, started_at.to_smolstr()),
+                (tag::INCARNATION, incarnation.to_smolstr()),
+                (tag::NO_MANAGE, "true".into()),
+                (tag::NAME, claim.key.to_smolstr()),
             ]
-            .map(|(key, value)| (key.to_owned(), value)),
+            .map(|(key, value)| (key.into(), value)),
         );
         Creation {
             incarnation,
-            token: client_token(&claim.uid, incarnation),
+            token: client_token(&claim.uid, incarnation).into(),
             request: CreateRequest {
                 subnet_id: self.subnet.clone(),
                 security_group_ids: self.groups.clone(),
@@ -60,7 +63,7 @@ impl Shape {
                     .chars()
                     .take(DESCRIPTION)
                     .collect(),
-                tags,
+                tags: tags.into(),
             },
             started_at,
             answer: None,

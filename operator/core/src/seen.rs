@@ -1,5 +1,7 @@
 //! What the decision about one claim may look at besides the claim.
 
+use std::sync::Arc;
+
 use api::{
     Interface, Time,
     id::{EniId, NodeName, Slot, Zone},
@@ -53,7 +55,7 @@ pub enum EniSeen {
     /// Nothing: not read since we last changed it.
     Unknown,
     /// As reads showed it.
-    Shown(Box<EniView>, Steady),
+    Shown(Arc<EniView>, Steady),
     /// Reads by filter did not show it, which proves nothing.
     Missing(Steady),
     /// A read by its id said that there is none.

@@ -215,10 +215,10 @@ fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: T
 
 fn put(next: &mut ClaimStatus, claim: &Claim, kind: &str, holds: bool, note: Note, now: Time) {
     let condition = Condition {
-        kind: kind.to_owned(),
+        kind: kind.into(),
         status: ConditionStatus::of(holds),
-        reason: note.reason.as_str().to_owned(),
-        message: cut(note.message),
+        reason: note.reason.as_str().into(),
+        message: cut(note.message).into(),
         last_transition_time: now.whole_second(),
         observed_generation: Some(claim.generation),
     }

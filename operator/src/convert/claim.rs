@@ -65,7 +65,7 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
     } = new;
     EniClaim {
         metadata: ObjectMeta {
-            name: Some(key.name.clone()),
+            name: Some(key.name.to_string()),
             namespace: Some(key.namespace.to_string()),
             labels: Some([(api::name::CLASS.to_owned(), class.to_string())].into()),
             finalizers: Some(vec![api::name::FINALIZER.to_owned()]),

@@ -1,6 +1,6 @@
 //! EC2's answers. What lacks a field that EC2 always sends is an error: passed over, it would count as absent.
 
-use std::{collections::BTreeMap, fmt::Display, net::Ipv4Addr, str::FromStr};
+use std::{fmt::Display, net::Ipv4Addr, str::FromStr};
 
 use api::id::{AttachmentId, InstanceType, Mac, Slot};
 use aws_sdk_ec2::types::{
@@ -82,11 +82,7 @@ pub(crate) fn attachment_id(id: Option<&str>) -> Result<AttachmentId, Malformed>
 /// An ENI.
 pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
     let of = Of(eni.network_interface_id().unwrap_or("an ENI"));
-    let tags: BTreeMap<String, String> = eni
-        .tag_set()
-        .iter()
-        .filter_map(|tag| Some((tag.key()?.to_owned(), tag.value()?.to_owned())))
-        .collect();
+    let tags = eni.tag_set().iter();
     let attachment = match eni.attachment() {
         Some(attachment) => self::attachment(&of, attachment)?,
         None => None,
@@ -104,7 +100,7 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         addresses: addresses(&of, eni)?,
         available: *of.need("status", eni.status())? == NetworkInterfaceStatus::Available,
         attachment,
-        tags: EniTags::of(&tags),
+        tags: EniTags::of(tags.filter_map(|tag| Some((tag.key()?, tag.value()?)))),
     })
 }
 

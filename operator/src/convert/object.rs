@@ -28,7 +28,7 @@ pub(super) fn uid_of<U: From<String>>(object: &impl Resource) -> Option<U> {
 
 /// Version of an object; the API server sends none without.
 pub(super) fn version_of(object: &impl Resource) -> Option<Version> {
-    object.meta().resource_version.clone().map(Version)
+    object.meta().resource_version.clone().map(Into::into)
 }
 
 /// When an object was made.

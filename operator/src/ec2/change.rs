@@ -37,9 +37,9 @@ impl Ec2 {
     /// Idempotent by its `ClientToken`, which is frozen together with all parameters.
     async fn create(&self, creation: &Creation) -> Answer<Outcome> {
         let request = &creation.request;
-        let tags = request
-            .tags
-            .iter()
+        let tags = request.tags.to_map();
+        let tags = tags
+            .into_iter()
             .map(|(key, value)| Tag::builder().key(key).value(value).build())
             .collect();
         let tags = TagSpecification::builder()
@@ -52,8 +52,8 @@ impl Ec2 {
             .create_network_interface()
             .subnet_id(request.subnet_id.as_str())
             .set_groups(Some(groups.collect()))
-            .description(&request.description)
-            .client_token(&creation.token)
+            .description(request.description.as_str())
+            .client_token(creation.token.as_str())
             .tag_specifications(tags);
         let answer = self
             .call(Action::CreateNetworkInterface, call.send())

@@ -94,7 +94,7 @@ impl Kubernetes {
         let parameters = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_string()),
-                resource_version: Some(version.0.clone()),
+                resource_version: Some(version.0.to_string()),
             }),
             ..DeleteParams::default()
         };

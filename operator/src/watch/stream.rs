@@ -223,7 +223,7 @@ mod tests {
             fact: Fact::Classes,
             key: |class| convert::name_of(class),
             convert: convert::class,
-            about: |key, uid| Some(About::Class(key.name.into(), uid)),
+            about: |key, uid| Some(About::Class(key.name.clone().into(), uid)),
         };
         let (sender, mut receiver) = mpsc::channel(100);
         let config = watcher::Config::default();

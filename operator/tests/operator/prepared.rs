@@ -1,6 +1,9 @@
 //! EC2 behind answers that were prepared, and the calls to it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use api::{
     Time,
@@ -115,9 +118,7 @@ pub fn creation(token: &str) -> Creation {
             subnet_id: aws::SUBNET_NODES.parse().unwrap(),
             security_group_ids: vec![aws::GROUP_APP.parse().unwrap()],
             description: "for shop/web".into(),
-            tags: tags
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
+            tags: BTreeMap::from(tags.map(|(key, value)| (key.into(), value.into()))).into(),
         },
         started_at: Time(0),
         answer: None,

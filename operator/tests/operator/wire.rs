@@ -180,7 +180,7 @@ async fn what_ec2s_rules_refuse_has_its_class() {
     let mut full = creation("small");
     full.request.subnet_id = aws::SUBNET_SMALL.parse().unwrap();
     for n in 0..11 {
-        full.token = format!("small-{n}");
+        full.token = format!("small-{n}").into();
         let made = ec2.change(&Effect::Create(Box::new(full.clone()))).await;
         assert!(matches!(made, Outcome::Created(_)), "{made:?}");
     }

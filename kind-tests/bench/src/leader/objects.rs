@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context;
-use api::{Time, name, tag};
+use api::{SmolStr, Time, name, tag};
 use bytes::Bytes;
 use operator_core::{
     claim::Claim,
@@ -286,21 +286,19 @@ fn report(report: &NodeReport) -> anyhow::Result<Value> {
 pub fn tags(view: &operator_core::ec2::EniView) -> Vec<(&'static str, String)> {
     let tags = &view.tags;
     let created = tags.created_at.unwrap_or(Time(0));
+    let text = |text: &Option<SmolStr>| text.clone().unwrap_or_default().to_string();
     vec![
-        (tag::CLUSTER, tags.cluster.clone().unwrap_or_default()),
-        (
-            tag::CLUSTER_UID,
-            tags.cluster_uid.clone().unwrap_or_default(),
-        ),
+        (tag::CLUSTER, text(&tags.cluster)),
+        (tag::CLUSTER_UID, text(&tags.cluster_uid)),
         (
             tag::CLAIM_UID,
             tags.claim.clone().unwrap_or_default().to_string(),
         ),
-        (tag::CLAIM, tags.claim_name.clone().unwrap_or_default()),
+        (tag::CLAIM, text(&tags.claim_name)),
         (tag::CREATED_AT, created.to_string()),
         (tag::INCARNATION, "1".to_owned()),
         (tag::NO_MANAGE, "true".to_owned()),
-        (tag::NAME, tags.claim_name.clone().unwrap_or_default()),
+        (tag::NAME, text(&tags.claim_name)),
         ("team", "team-1".to_owned()),
     ]
 }

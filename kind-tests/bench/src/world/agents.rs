@@ -42,7 +42,7 @@ pub fn act(claim: &Claim, cloud: &impl Cloud, now: Time) -> Act {
         state,
         pod_uid: pod.filter(|_| plugged),
         container_id: None,
-        if_name: plugged.then(|| "eni0".to_owned()),
+        if_name: plugged.then(|| "eni0".into()),
         since: now.whole_second(),
     })
 }

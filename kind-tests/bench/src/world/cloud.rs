@@ -129,7 +129,7 @@ impl Cloud for Account {
                     view.subnet = subnet.id.clone();
                     view.zone = subnet.zone.clone();
                 }
-                view.tags = EniTags::of(&request.tags);
+                view.tags = EniTags::of(request.tags.to_map());
                 view.available = true;
                 view.attachment = None;
                 self.add(view.clone());

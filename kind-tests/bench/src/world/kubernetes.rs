@@ -1,6 +1,6 @@
 //! The API server's objects, and what writes make of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use api::id::{ClassName, Namespace, NodeName};
 use operator_core::{
@@ -54,7 +54,9 @@ impl Kubernetes {
             Fact::Nodes(all(&self.nodes)),
             Fact::AgentPods(all(&self.agents)),
             Fact::Reports(all(&self.reports)),
-            Fact::Claims(all(&self.claims)),
+            Fact::Claims(Change::All(
+                self.claims.values().cloned().map(Arc::new).collect(),
+            )),
             Fact::Pods(all(&self.pods)),
         ]
     }
@@ -93,7 +95,7 @@ impl Kubernetes {
         match self.claims.get_mut(key) {
             Some(claim) => {
                 claim.version = version;
-                Fact::Claims(Change::Set(Box::new(claim.clone())))
+                Fact::Claims(Change::Set(Box::new(Arc::new(claim.clone()))))
             }
             None => Fact::Claims(Change::Gone((key.clone(), String::new().into()))),
         }
@@ -101,7 +103,7 @@ impl Kubernetes {
 
     fn next_version(&mut self) -> Version {
         self.version += 1;
-        Version((1_000_000 + self.version).to_string())
+        (1_000_000 + self.version).to_string().into()
     }
 
     fn create(&mut self, new: &NewClaim) -> (Outcome, Option<Fact>) {

@@ -153,7 +153,7 @@ pub fn node(number: usize) -> Node {
     Node {
         name: node_name(number),
         uid: uid(1, number).into(),
-        version: Version("1".to_owned()),
+        version: "1".into(),
         instance: Ok(instance_id(number)),
         boot: format!("boot-of-{}", node_name(number)).into(),
         health: NodeHealth::Ready,
@@ -269,12 +269,9 @@ pub fn unfinished(number: usize) -> Claim {
     let name = pod.key.name.as_str().into();
     let node = node(number / ON_NODE);
     let mut claim = Claim {
-        key: Key {
-            namespace: pod.key.namespace.clone(),
-            name: claim_name(&name, &pod.uid),
-        },
+        key: Key::of(pod.key.namespace.clone(), claim_name(&name, &pod.uid)),
         uid: uid(3, number).into(),
-        version: Version((10_000 + number).to_string()),
+        version: Version::from((10_000 + number).to_string()),
         generation: 1,
         deleting: false,
         finalizer: true,
@@ -317,7 +314,7 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
     let past = START.after(-3_590_000);
     let status = &mut claim.status;
     if let Some(creation) = &status.creation {
-        view.tags = EniTags::of(&creation.request.tags);
+        view.tags = EniTags::of(creation.request.tags.to_map());
     }
     status.eni = Some(Eni {
         id: view.id.clone(),
@@ -344,8 +341,8 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
         attachment_id: on.id.clone(),
         state: DeviceState::Plugged,
         pod_uid: claim.owner.as_ref().map(|o| o.uid.clone()),
-        container_id: Some("0123456789abcdef".repeat(4)),
-        if_name: Some("eni0".to_owned()),
+        container_id: Some("0123456789abcdef".repeat(4).into()),
+        if_name: Some("eni0".into()),
         since: past,
     });
     (claim, view)
@@ -354,7 +351,7 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
 /// This cluster.
 pub fn cluster() -> operator_core::cluster::Cluster {
     operator_core::cluster::Cluster {
-        id: CLUSTER.to_owned(),
-        uid: CLUSTER.to_owned(),
+        id: CLUSTER.into(),
+        uid: CLUSTER.into(),
     }
 }

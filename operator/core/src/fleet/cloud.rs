@@ -1,6 +1,9 @@
 //! What EC2 shows, and how fresh that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use api::{
     Time,
@@ -8,6 +11,7 @@ use api::{
     time::{MINUTE, SECOND},
 };
 
+use super::few::{self, Few};
 use crate::{
     ec2::{EniView, Instance, TypeFacts},
     seen::{EniSeen, Search, Steady},
@@ -36,7 +40,7 @@ pub(super) struct Cloud {
     /// ENIs that the last reads showed to be detaching.
     pub(super) detaching: BTreeSet<EniId>,
     /// ENIs by the claim that their tag names.
-    pub(super) tagged: BTreeMap<ClaimUid, BTreeSet<EniId>>,
+    pub(super) tagged: BTreeMap<ClaimUid, Few<EniId>>,
     /// ENIs that EC2 told us it deleted.
     tombstones: BTreeMap<EniId, Time>,
     tombstones_by_age: BTreeSet<(Time, EniId)>,
@@ -54,7 +58,7 @@ pub(super) struct Cloud {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct EniRecord {
     /// As the last read showed it, or that it did not.
-    pub(super) view: Option<EniView>,
+    pub(super) view: Option<Arc<EniView>>,
     /// Whether a read has shown that since our own last change.
     is_fresh: bool,
     /// When reads began to show just that.
@@ -112,7 +116,7 @@ impl Cloud {
                 is_fresh: true,
                 steady,
                 ..
-            }) => EniSeen::Shown(Box::new(view.clone()), *steady),
+            }) => EniSeen::Shown(Arc::clone(view), *steady),
             Some(record) if record.is_fresh && record.is_not_found => EniSeen::NotFound,
             Some(record) if record.is_fresh => EniSeen::Missing(record.steady),
             Some(_) | None => EniSeen::Unknown,
@@ -130,7 +134,11 @@ impl Cloud {
             let view = self.enis.get(*id).and_then(|record| record.view.as_ref());
             view.is_some_and(|view| view.tags.cluster.as_deref() == Some(cluster.as_str()))
         };
-        self.tagged.get(claim).into_iter().flatten().filter(is_ours)
+        self.tagged
+            .get(claim)
+            .into_iter()
+            .flat_map(Few::iter)
+            .filter(is_ours)
     }
 
     /// Whether a fresh read shows that it is attached nowhere, or we know that it is gone.
@@ -150,6 +158,7 @@ impl Cloud {
         if self.is_deleted(id) {
             return false;
         }
+        let view = view.map(Arc::new);
         let is_news = match self.enis.get_mut(id) {
             Some(record) if record.view == view => return record.take(view, now),
             Some(_) => self.update(id, |record| record.take(view, now)),
@@ -162,7 +171,7 @@ impl Cloud {
         };
         let view = self.enis.get(id).and_then(|record| record.view.as_ref());
         if let Some(claim) = view.and_then(|v| v.tags.claim.clone()) {
-            self.tagged.entry(claim).or_default().insert(id.clone());
+            self.tagged.entry(claim).or_default().add(id.clone());
         }
         is_news
     }
@@ -217,7 +226,7 @@ impl Cloud {
     pub(super) fn amend(&mut self, id: &EniId, now: Time, change: impl FnOnce(&mut EniView)) {
         let view = self.enis.get(id).and_then(|record| record.view.clone());
         if let Some(mut view) = view {
-            change(&mut view);
+            change(Arc::make_mut(&mut view));
             self.update(id, |record| record.take(Some(view), now));
         }
     }
@@ -243,8 +252,8 @@ impl Cloud {
             return;
         };
         self.count(id, &record, -1);
-        if let Some(claim) = record.view.and_then(|view| view.tags.claim) {
-            super::index::remove(&mut self.tagged, &claim, id);
+        if let Some(claim) = record.view.as_ref().and_then(|v| v.tags.claim.as_ref()) {
+            few::remove(&mut self.tagged, claim, id);
         }
     }
 
@@ -302,9 +311,9 @@ impl Cloud {
 }
 
 impl EniRecord {
-    fn new(view: Option<EniView>, now: Time) -> Self {
+    fn new(view: Option<Arc<EniView>>, now: Time) -> Self {
         Self {
-            detaching: detaching(view.as_ref()).then_some(now),
+            detaching: detaching(view.as_deref()).then_some(now),
             view,
             is_fresh: true,
             since: now,
@@ -314,7 +323,7 @@ impl EniRecord {
         }
     }
 
-    fn take(&mut self, view: Option<EniView>, now: Time) -> bool {
+    fn take(&mut self, view: Option<Arc<EniView>>, now: Time) -> bool {
         if self.is_fresh && self.view == view {
             let steady = if now.since(self.since) >= STEADY {
                 Steady::Yes
@@ -330,7 +339,7 @@ impl EniRecord {
             self.since = now;
             self.steady = Steady::Once;
         }
-        self.detaching = detaching(view.as_ref()).then(|| self.detaching.unwrap_or(now));
+        self.detaching = detaching(view.as_deref()).then(|| self.detaching.unwrap_or(now));
         self.is_not_found &= view.is_none();
         self.view = view;
         self.is_fresh = true;

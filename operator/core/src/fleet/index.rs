@@ -8,6 +8,7 @@ use api::{
     id::{ClaimUid, ClassName, EniId, InstanceId, Namespace, NodeName, PodUid, SubnetId},
 };
 
+use super::few::{self, Few};
 use crate::{claim::Claim, cluster::Key, order::Target};
 
 /// What a decision rests on: when it changes, those that rest on it are looked at again.
@@ -38,7 +39,7 @@ pub(super) struct Index {
     /// Claims by UID.
     pub(super) by_uid: BTreeMap<ClaimUid, Key>,
     /// Claims by the pod that they are for.
-    pub(super) of_pod: BTreeMap<PodUid, BTreeSet<Key>>,
+    pub(super) of_pod: BTreeMap<PodUid, Few<Key>>,
     /// Claims that are bound or attached to an instance, writes under way included.
     pub(super) at: BTreeMap<InstanceId, BTreeSet<Key>>,
     /// Pods that ask, by node.
@@ -56,14 +57,15 @@ pub(super) struct Index {
     /// How many nodes carry the label of each class.
     serving: BTreeMap<ClassName, u32>,
     dependents: BTreeMap<Dependency, BTreeSet<Target>>,
-    dependencies: BTreeMap<Target, BTreeSet<Dependency>>,
+    /// In order; of most targets they are few.
+    dependencies: BTreeMap<Target, Box<[Dependency]>>,
 }
 
 impl Index {
     /// Replaces what a target rests on.
     pub(super) fn depend(&mut self, target: &Target, on: BTreeSet<Dependency>) {
-        let before = self.dependencies.get(target);
-        if before == Some(&on) || (before.is_none() && on.is_empty()) {
+        let before = self.dependencies.get(target).map_or(&[][..], |on| on);
+        if before.iter().eq(&on) {
             return;
         }
         for gone in self.dependencies.remove(target).unwrap_or_default() {
@@ -76,6 +78,7 @@ impl Index {
                 .insert(target.clone());
         }
         if !on.is_empty() {
+            let on = on.into_iter().collect();
             self.dependencies.insert(target.clone(), on);
         }
     }
@@ -96,7 +99,7 @@ impl Index {
             self.of_pod
                 .entry(owner.uid.clone())
                 .or_default()
-                .insert(claim.key.clone());
+                .add(claim.key.clone());
         }
         *self.census.entry(phase(&claim.status)).or_default() += 1;
     }
@@ -104,7 +107,7 @@ impl Index {
     pub(super) fn remove_claim(&mut self, claim: &Claim) {
         self.by_uid.remove(&claim.uid);
         if let Some(owner) = &claim.owner {
-            remove(&mut self.of_pod, &owner.uid, &claim.key);
+            few::remove(&mut self.of_pod, &owner.uid, &claim.key);
         }
         if let Some(count) = self.census.get_mut(&phase(&claim.status)) {
             *count = count.saturating_sub(1);

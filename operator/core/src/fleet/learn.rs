@@ -9,6 +9,7 @@ use api::{
 
 use super::{
     Fleet,
+    few::Few,
     index::{self, Dependency},
     watched::{List, PodProof, gone, items},
 };
@@ -109,7 +110,7 @@ impl Fleet {
             Some(pod) if pod.uid == uid && !pod.terminal => PodProof::Alive(now),
             Some(_) | None => PodProof::Ended,
         };
-        for claim in self.index.of_pod.get(&uid).into_iter().flatten() {
+        for claim in self.index.of_pod.get(&uid).into_iter().flat_map(Few::iter) {
             self.work.agenda.mark(Target::Claim(claim.clone()));
         }
         self.watched.proofs.insert(uid, proof);
@@ -304,7 +305,13 @@ impl Fleet {
     }
 
     fn mark_claims_of(&mut self, pod: &Pod) {
-        for claim in self.index.of_pod.get(&pod.uid).into_iter().flatten() {
+        for claim in self
+            .index
+            .of_pod
+            .get(&pod.uid)
+            .into_iter()
+            .flat_map(Few::iter)
+        {
             self.work.agenda.mark(Target::Claim(claim.clone()));
         }
     }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Fleet {
-    pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Claim>) {
+    pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Arc<Claim>>) {
         match change {
             Change::All(claims) => {
                 // Unreadable ones are reported just before their list: what is known of them stays.
@@ -76,13 +76,13 @@ impl Fleet {
             }
             return;
         }
-        self.hold_claim(claim, Source::OwnWrite);
+        self.hold_claim(Arc::new(claim), Source::OwnWrite);
     }
 
-    fn hold_claim(&mut self, claim: Claim, source: Source) {
+    fn hold_claim(&mut self, claim: Arc<Claim>, source: Source) {
         let key = claim.key.clone();
         if let Some(held) = self.watched.claims.get_mut(&key) {
-            if *held.claim == claim {
+            if held.claim == claim {
                 held.source = source;
                 return;
             }
@@ -100,7 +100,6 @@ impl Fleet {
         self.after_change(before.as_deref(), &claim);
         self.work.rests.remove(&Target::Claim(key.clone()));
         self.work.agenda.mark(Target::Claim(key.clone()));
-        let claim = Arc::new(claim);
         self.watched.claims.insert(key, HeldClaim { claim, source });
     }
 

@@ -77,10 +77,8 @@ impl Fleet {
 }
 
 fn claim_key(pod: &Pod) -> Key {
-    Key {
-        namespace: pod.key.namespace.clone(),
-        name: claim_name(&PodName::from(pod.key.name.as_str()), &pod.uid),
-    }
+    let name = claim_name(&PodName::from(pod.key.name.as_str()), &pod.uid);
+    Key::of(pod.key.namespace.clone(), name)
 }
 
 fn rests_on(pod: &Pod, ask: &Ask) -> BTreeSet<Dependency> {

@@ -124,7 +124,7 @@ impl Fleet {
                 self.work.read_at.insert(topic, now.after(FAST));
                 let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
                 self.cloud.begin_listing();
-                Some(Read::Listing(cluster.id))
+                Some(Read::Listing(cluster.id.into()))
             }
             Topic::Enis => Some(self.compose_enis(now)),
             Topic::Eni => {

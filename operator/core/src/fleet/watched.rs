@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    Time,
+    SmolStr, Time,
     id::{ClassName, Namespace, NodeName, PodUid},
 };
 
@@ -112,9 +112,9 @@ impl Watched {
         let uid = self
             .namespaces
             .get(&Namespace::from("kube-system"))
-            .map(|n| n.uid.clone())?;
+            .map(|n| SmolStr::new(&n.uid))?;
         Some(Cluster {
-            id: configured.cloned().unwrap_or_else(|| uid.clone()),
+            id: configured.map_or_else(|| uid.clone(), SmolStr::new),
             uid,
         })
     }

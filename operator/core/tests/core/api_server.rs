@@ -1,9 +1,9 @@
 //! The API server: objects with versions, conflicts and finalizers, and the rules of the schema that concern a status.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use api::{
-    ClaimStatus, NodeStatus,
+    ClaimStatus, NodeStatus, SmolStr,
     id::{ClassName, Namespace, NodeName},
 };
 use operator_core::{
@@ -28,7 +28,7 @@ pub struct Store {
     /// Refuses new claims, as a quota or an admission policy does.
     pub refuses_claims: bool,
     /// Writes of a status by the operator, by name of the claim.
-    pub status_writes: BTreeMap<String, u32>,
+    pub status_writes: BTreeMap<SmolStr, u32>,
     /// Objects that this version of the operator cannot read.
     pub unreadable: Vec<operator_core::order::Unreadable>,
     uids: u64,
@@ -55,7 +55,7 @@ impl Store {
 
     pub fn next_version(&mut self) -> Version {
         self.version += 1;
-        Version(self.version.to_string())
+        Version::from(self.version.to_string())
     }
 
     pub fn uid(&mut self, of: &str) -> String {
@@ -78,7 +78,9 @@ impl Store {
             Fact::AgentPods(Change::All(self.agent_pods.values().cloned().collect())),
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),
             Fact::Reports(Change::All(self.reports.values().cloned().collect())),
-            Fact::Claims(Change::All(self.claims.values().cloned().collect())),
+            Fact::Claims(Change::All(
+                self.claims.values().cloned().map(Arc::new).collect(),
+            )),
         ]);
         facts
     }
@@ -168,7 +170,11 @@ impl World {
             Ok(())
         });
         if matches!(outcome, Outcome::Claim(_)) {
-            *self.store.status_writes.entry(key.name).or_default() += 1;
+            *self
+                .store
+                .status_writes
+                .entry(key.name.clone())
+                .or_default() += 1;
         }
         outcome
     }
@@ -200,7 +206,7 @@ impl World {
             self.show(&Fact::Claims(gone));
         } else {
             self.store.claims.insert(key, claim.clone());
-            self.show(&Fact::Claims(set(&claim)));
+            self.show(&Fact::Claims(set(&Arc::new(claim.clone()))));
         }
         claim
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api::id::Slot;
+use api::{claim::FrozenTags, id::Slot};
 use operator_core::{
     Outcome, Read,
     ec2::{
@@ -83,9 +83,9 @@ pub fn request(effect: &Effect) -> Request {
                 .iter()
                 .map(|g| g.as_str().into())
                 .collect(),
-            description: creation.request.description.clone(),
-            tags: creation.request.tags.clone(),
-            client_token: Some(creation.token.clone()),
+            description: creation.request.description.to_string(),
+            tags: tags(&creation.request.tags),
+            client_token: Some(creation.token.to_string()),
         }),
         Effect::Attach {
             eni,
@@ -300,4 +300,10 @@ fn subnet(seen: &vpc::SubnetView) -> Subnet {
         prefix: seen.subnet.cidr.prefix(),
         free: u32::try_from(seen.free).unwrap(),
     }
+}
+
+fn tags(tags: &FrozenTags) -> BTreeMap<String, String> {
+    let tags = tags.to_map().into_iter();
+    tags.map(|(key, value)| (key.into(), value.into()))
+        .collect()
 }

@@ -210,7 +210,7 @@ impl World {
     fn store(&mut self, record: Record) -> Record {
         self.version += 1;
         Record {
-            version: Version(self.version.to_string()),
+            version: Version::from(self.version.to_string()),
             ..record
         }
     }

@@ -14,7 +14,7 @@ pub fn election(me: &str) -> Election {
 
 fn held(by: &str, version: u64) -> Record {
     Record {
-        version: Version(version.to_string()),
+        version: Version::from(version.to_string()),
         holder: Some(by.to_owned()),
         duration: DURATION,
         transitions: 3,

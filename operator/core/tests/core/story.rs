@@ -188,14 +188,14 @@ impl World {
     /// The reason of the condition Ready.
     pub fn reason_of(&self, pod: &str) -> Option<String> {
         let status = &self.claim_of(pod)?.status;
-        status.condition(kind::READY).map(|c| c.reason.clone())
+        status.condition(kind::READY).map(|c| c.reason.to_string())
     }
 
     /// The sentence of the condition Ready.
     pub fn why(&self, pod: &str) -> String {
         let claim = self.claim_of(pod);
         let ready = claim.and_then(|c| c.status.condition(kind::READY));
-        ready.map_or_else(String::new, |c| c.message.clone())
+        ready.map_or_else(String::new, |c| c.message.to_string())
     }
 
     /// How often this reason was published.

@@ -46,7 +46,7 @@ fn a_list_wins_whatever_its_versions_say() {
 
 #[test]
 fn versions_that_are_no_numbers_are_only_equal_or_not() {
-    let version = |text: &str| Version(text.to_owned());
+    let version = |text: &str| Version::from(text.to_owned());
     assert!(version("10").is_newer_than(&version("9")));
     assert!(!version("9").is_newer_than(&version("10")));
     assert!(!version("b").is_newer_than(&version("a")));
