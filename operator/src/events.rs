@@ -204,6 +204,7 @@ fn reference(about: &About) -> ObjectReference {
         About::Claim(..) => (Some(api::name::GROUP), "EniClaim"),
         About::Class(..) => (Some(api::name::GROUP), "EniClass"),
         About::Report(..) => (Some(api::name::GROUP), "EniNode"),
+        About::Cluster(_) => (None, "Namespace"),
     };
     let (namespace, name, uid) = match about {
         About::Pod(key, uid) => (Some(&key.namespace), key.name.as_str(), uid.as_str()),
@@ -211,6 +212,7 @@ fn reference(about: &About) -> ObjectReference {
         About::Class(name, uid) => (None, name.as_str(), uid.as_str()),
         About::Node(name, uid) => (None, name.as_str(), uid.as_str()),
         About::Report(name, uid) => (None, name.as_str(), uid.as_str()),
+        About::Cluster(uid) => (None, "kube-system", uid.as_str()),
     };
     ObjectReference {
         api_version: Some(group.map_or_else(

@@ -191,6 +191,7 @@ pub(crate) fn event(event: &Event) {
         About::Claim(key, _) => fields.claim = Some(display(key)),
         About::Class(name, _) => class = Some(name.as_str()),
         About::Node(name, _) | About::Report(name, _) => fields.node = Some(name.as_str()),
+        About::Cluster(_) => {}
     }
     let Fields {
         claim,

@@ -26,8 +26,8 @@ use crate::{
         "message": "creation.incarnation never decreases"
     },
     {
-        "rule": "!has(oldSelf.eni) || !has(self.eni) || self.eni.id == oldSelf.eni.id || (has(self.creation) && has(oldSelf.creation) && self.creation.incarnation > oldSelf.creation.incarnation)",
-        "message": "eni.id changes only with a new creation.incarnation"
+        "rule": "!has(oldSelf.eni) || (has(self.eni) && self.eni.id == oldSelf.eni.id) || (has(self.creation) && has(oldSelf.creation) && self.creation.incarnation > oldSelf.creation.incarnation)",
+        "message": "eni goes or changes only with a new creation.incarnation"
     },
     {
         "rule": "!has(oldSelf.attachment) || !has(self.attachment) || !has(oldSelf.attachment.release) || !has(oldSelf.attachment.id) || !has(self.attachment.id) || self.attachment.id != oldSelf.attachment.id || has(self.attachment.release)",

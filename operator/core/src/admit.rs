@@ -28,6 +28,14 @@ pub fn admit(
             "the pod uses the node's network (hostNetwork: true) and cannot have an ENI of its own; remove hostNetwork or the label eniclaim.io/class",
         ));
     }
+    if let Some(count) = pod.requested.filter(|count| *count != 1) {
+        return Err(Note::new(
+            Reason::WrongCount,
+            format!(
+                "the pod gets one ENI but its limits count {count} of eniclaim.io/eni; create it again with 1, or without that resource where the admission policy adds it"
+            ),
+        ));
+    }
     let Some(class) = class else {
         return Err(Note::new(
             Reason::ClassNotFound,
@@ -71,7 +79,7 @@ mod tests {
             annotated: true,
             host_network: false,
             node: None,
-            requested: 1,
+            requested: Some(1),
             deleting: false,
             terminal: false,
             created: Time(0),
@@ -181,6 +189,29 @@ mod tests {
                 None
             )),
             Reason::HostNetwork
+        );
+        for count in [0, 2] {
+            let pod = Pod {
+                requested: Some(count),
+                ..pod()
+            };
+            assert_eq!(
+                said(admit(&pod, &"app".into(), None, None)),
+                Reason::WrongCount
+            );
+        }
+    }
+
+    #[test]
+    fn a_pod_may_leave_the_resource_to_the_admission_policy() {
+        let pod = Pod {
+            requested: None,
+            ..pod()
+        };
+        let class = class(Some(Selector::default()));
+        assert_eq!(
+            admit(&pod, &"app".into(), Some(&class), Some(&shop())),
+            Ok(())
         );
     }
 }

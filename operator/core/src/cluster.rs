@@ -110,8 +110,8 @@ pub struct Pod {
     pub host_network: bool,
     /// The node it is scheduled to.
     pub node: Option<NodeName>,
-    /// How many of `eniclaim.io/eni` kubelet counts for it.
-    pub requested: u32,
+    /// How many of `eniclaim.io/eni` kubelet counts for it; none where no container names the resource.
+    pub requested: Option<u32>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
     /// Whether all its containers have ended for good.

@@ -15,13 +15,11 @@ use crate::{
     reason::{Note, Reason},
     seen::{Backoff, EniSeen, Seen, Steady},
     status,
-    step::{ATTACH_SHOWS, ATTACH_STUCK, NOT_YET, PATIENCE, Step, incarnation, step},
+    step::{ATTACH_SHOWS, ATTACH_STUCK, DETACH_STUCK, NOT_YET, PATIENCE, Step, incarnation, step},
 };
 
 /// An ENI that is not in the state we thought is read and tried again so often before people are told.
 const USUAL: u32 = 2;
-/// A detaching ENI is reported when it takes longer.
-pub const DETACH_STUCK: i64 = 5 * MINUTE;
 
 /// What shall be.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -20,6 +20,7 @@ mod seen;
 mod shown;
 mod slots;
 mod sweep;
+mod told;
 mod watched;
 mod work;
 

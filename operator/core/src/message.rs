@@ -4,12 +4,11 @@ use api::{Time, claim::DeviceState, condition::kind, name};
 
 use crate::{
     claim::Claim,
-    decision::DETACH_STUCK,
     error::{Ec2Error, ErrorClass},
     order::Action,
     reason::{Note, Reason},
     seen::{Backoff, Seen},
-    step::{PATIENCE, Step},
+    step::{DETACH_STUCK, PATIENCE, Step},
 };
 
 /// The reason and sentence of a step.
@@ -44,7 +43,7 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         Step::Lost(_, eni) => Note::new(
             Reason::EniLost,
             format!(
-                "EC2 does not know {eni} any more; another ENI is made, which a running pod gets when it is created again"
+                "EC2 does not know {eni} any more; another ENI is made. A pod that runs already stays without one: delete the pod, and its successor gets an ENI of its own"
             ),
         ),
         Step::Record(..)
@@ -189,10 +188,7 @@ fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
             Reason::EniLost,
             "EC2 does not know the ENI any more".to_owned(),
         ),
-        ErrorClass::State => (
-            Reason::Unexpected,
-            "EC2 is read, then it is tried again".to_owned(),
-        ),
+        ErrorClass::State => (Reason::Unexpected, state_cure(action)),
         ErrorClass::TokenReused => (
             Reason::SearchingEni,
             "EC2 is searched by tag for the ENI of that token".to_owned(),
@@ -210,9 +206,13 @@ fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
             "delete ENIs, or ask AWS for a higher quota of network interfaces per Region"
                 .to_owned(),
         ),
-        ErrorClass::Terminal | ErrorClass::Unlisted => {
-            (Reason::Refused, format!("correct class {class}"))
-        }
+        ErrorClass::Terminal | ErrorClass::Unlisted => (
+            Reason::Refused,
+            match action {
+                Action::CreateNetworkInterface => format!("correct class {class}"),
+                _ => state_cure(action),
+            },
+        ),
         ErrorClass::Denied => (
             Reason::Denied,
             format!("allow ec2:{action} in the operator's IAM policy"),
@@ -222,4 +222,15 @@ fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
             "check the operator's AWS credentials and region, and the clock of its node".to_owned(),
         ),
     }
+}
+
+/// What helps when EC2 says that an ENI is not in the state for a call.
+fn state_cure(action: Action) -> String {
+    match action {
+        Action::DeleteNetworkInterface => {
+            "what depends on the ENI, for example an Elastic IP address or a route, has to go first; it is tried again"
+        }
+        _ => "the ENI or its instance is not as the call needs it; EC2 is read, then it is tried again",
+    }
+    .to_owned()
 }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use api::{
-    ClaimStatus, NodeStatus, Time,
+    ClaimStatus, NodeStatus, SmolStr, Time,
     id::{
         AttachmentId, ClaimUid, ClassName, EniId, InstanceId, InstanceType, Namespace, NodeName,
         NodeUid, PodName, PodUid, Slot, SubnetId,
@@ -421,6 +421,8 @@ pub enum About {
     Node(NodeName, NodeUid),
     /// A node report.
     Report(NodeName, String),
+    /// All of the cluster, by the UID of its namespace kube-system.
+    Cluster(SmolStr),
 }
 
 /// An Event to be published: again on the same object with the same reason it is counted up.

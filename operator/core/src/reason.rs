@@ -81,8 +81,10 @@ reasons! {
     NotAnnotated = Warning,
     /// The pod has no network of its own.
     HostNetwork = Warning,
-    /// The API server refuses the claim of the pod, or its status.
-    ClaimRefused = Warning,
+    /// The pod's limits count another number of ENIs than it gets.
+    WrongCount = Warning,
+    /// The API server refuses a write of the claim, the node or its EniNode.
+    WriteRefused = Warning,
     /// The name of the pod's claim is taken by another claim.
     ClaimNameTaken = Warning,
     /// The claim is not the one that the operator made for the pod.

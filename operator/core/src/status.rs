@@ -188,9 +188,14 @@ fn last_error(backoff: &Backoff) -> LastError {
 /// The phase and the conditions, which follow from the rest.
 fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: Time) {
     let ready = matches!(step, Step::Ready | Step::Mark);
-    next.phase = Some(phase(next, step));
-    let provisioned = provisioned(next);
-    let attached = attached(next);
+    let is_lost = note.reason == Reason::EniLost;
+    let (phase, provisioned, attached) = if is_lost {
+        let lost = || (false, note.clone());
+        (Phase::Pending, lost(), lost())
+    } else {
+        (phase(next, step), provisioned(next), attached(next))
+    };
+    next.phase = Some(phase);
     let ready_note = if ready {
         // What stands in the way of marking the ENI is no fault of the pod's interface.
         Note::new(

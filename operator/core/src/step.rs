@@ -30,6 +30,8 @@ pub const ATTACH_SHOWS: i64 = MINUTE;
 pub const PATIENCE: i64 = 30 * SECOND;
 /// An ENI that has been attaching for this long is detached and put into another slot.
 pub const ATTACH_STUCK: i64 = 90 * SECOND;
+/// An ENI that has been detaching for longer is reported.
+pub const DETACH_STUCK: i64 = 5 * MINUTE;
 
 /// The one move of a claim towards its goal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -32,10 +32,21 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
 
 /// As kubelet and scheduler count: all that run at once, sidecars included, or what an init container needs besides the
 /// sidecars started before it (k8s.io/component-helpers, resource/helpers.go).
-fn requested(spec: &PodSpec) -> u32 {
+fn requested(spec: &PodSpec) -> Option<u32> {
+    let mut all = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .chain(&spec.containers);
+    all.any(|container| of_container(container).is_some())
+        .then(|| at_once(spec))
+}
+
+fn at_once(spec: &PodSpec) -> u32 {
+    let count = |container| of_container(container).unwrap_or(0);
     let (mut sidecars, mut starting) = (0_u32, 0_u32);
     for container in spec.init_containers.iter().flatten() {
-        let own = of_container(container);
+        let own = count(container);
         if container.restart_policy.as_deref() == Some("Always") {
             sidecars = sidecars.saturating_add(own);
             starting = starting.max(sidecars);
@@ -43,23 +54,22 @@ fn requested(spec: &PodSpec) -> u32 {
             starting = starting.max(sidecars.saturating_add(own));
         }
     }
-    let running = spec.containers.iter().map(of_container);
+    let running = spec.containers.iter().map(count);
     running.fold(sidecars, u32::saturating_add).max(starting)
 }
 
 /// Of an extended resource request and limit are the same, and one stands for both.
-fn of_container(container: &Container) -> u32 {
+fn of_container(container: &Container) -> Option<u32> {
     let Some(ResourceRequirements {
         requests, limits, ..
     }) = &container.resources
     else {
-        return 0;
+        return None;
     };
     [requests, limits]
         .into_iter()
         .flatten()
         .find_map(|all| all.get(api::name::RESOURCE)?.0.parse().ok())
-        .unwrap_or(0)
 }
 
 /// A pod of our own `DaemonSet`; none for an object that the API server cannot have sent.
@@ -109,22 +119,23 @@ mod tests {
         let mut sidecar = container("1");
         sidecar["restartPolicy"] = json!("Always");
         for (spec, count) in [
-            (json!({}), 0),
+            (json!({}), None),
+            (json!({ "containers": [container("0")] }), Some(0)),
             (
                 json!({ "containers": [container("1"), { "name": "plain" }] }),
-                1,
+                Some(1),
             ),
             (
                 json!({ "containers": [container("1"), container("2")], "initContainers": [container("1")] }),
-                3,
+                Some(3),
             ),
             (
                 json!({ "containers": [container("1")], "initContainers": [container("4")] }),
-                4,
+                Some(4),
             ),
             (
                 json!({ "containers": [container("1")], "initContainers": [sidecar, container("4")] }),
-                5,
+                Some(5),
             ),
         ] {
             assert_eq!(a_pod(spec).requested, count);

@@ -139,8 +139,7 @@ fn managed(manager: &str, operation: &str) -> Value {
 
 fn pod(pod: &Pod) -> Value {
     let class = pod.asks.first().map(|ask| ask.class.to_string());
-    let resources =
-        json!({ "cpu": "100m", "memory": "128Mi", (name::RESOURCE): pod.requested.to_string() });
+    let resources = json!({ "cpu": "100m", "memory": "128Mi", (name::RESOURCE): pod.requested.unwrap_or(0).to_string() });
     json!({
         "metadata": meta(&pod.key.name, Some(pod.key.namespace.as_str()), pod.uid.as_str(), "1000", &json!({
             "labels": { "app": "web", (name::CLASS): class }, "annotations": { (name::CLASS): class },

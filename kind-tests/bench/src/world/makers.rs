@@ -220,7 +220,7 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
         annotated: true,
         host_network: false,
         node: node.map(node_name),
-        requested: 1,
+        requested: Some(1),
         deleting: false,
         terminal: false,
         created: START.after(-3_600_000),

@@ -215,6 +215,8 @@ impl Fleet {
         if let (Step::Release(note), Some(attachment)) = (step, &claim.status.attachment)
             && note.reason == Reason::AttachStuck
         {
+            self.work.avoided.retain(|_, until| *until > now);
+            self.mark_nodes_of(claim);
             self.work.avoided.insert(
                 (attachment.instance_id.clone(), attachment.slot),
                 now.after(super::refusal::AVOIDED),

@@ -42,13 +42,13 @@ impl Fleet {
         }
         // What is well was told by the process that wrote it into the claim; who waits is told again after a restart.
         let is_told = note.reason == Reason::InUse
-            && !self.work.told.contains_key(&target)
+            && self.work.told.is_silent(&target)
             && claim
                 .status
                 .condition(api::condition::kind::READY)
                 .is_some_and(|c| c.reason == note.reason.as_str());
         if is_told {
-            self.work.told.insert(target, (note.reason, now));
+            self.work.told.say(target, note.reason, now);
             return;
         }
         self.tell(target, about, note.clone(), now, orders);
@@ -71,9 +71,7 @@ impl Fleet {
         if note.reason.tone() == Tone::Silent {
             return;
         }
-        if let Some((told, at)) = self.work.told.get(&target)
-            && *told == note.reason
-        {
+        if let Some(at) = self.work.told.at(&target, note.reason) {
             // What is good is said once.
             if note.reason.tone() == Tone::Warning {
                 let again = at.after(AGAIN);
@@ -84,7 +82,7 @@ impl Fleet {
                 return;
             }
         }
-        self.work.told.insert(target.clone(), (note.reason, now));
+        self.work.told.say(target.clone(), note.reason, now);
         if note.reason.tone() == Tone::Warning {
             self.work.agenda.at(target, now.after(AGAIN));
         }
@@ -113,7 +111,7 @@ impl Fleet {
         })
     }
 
-    /// A write that the API server refuses is told on the pod, or on the claim.
+    /// A write that the API server refuses is told on the object, of a claim on its pod.
     pub(super) fn refused_write(&mut self, target: &Target, note: Note) {
         self.work.refused.push((target.clone(), note));
     }
@@ -132,11 +130,14 @@ impl Fleet {
                         self.tell_claim(&claim, &note, now, orders);
                     }
                 }
-                Target::Orphan(_)
-                | Target::Node(_)
-                | Target::Report(_)
-                | Target::PodRead(_)
-                | Target::Read(_) => {}
+                Target::Node(name) | Target::Report(name) => {
+                    if let Some(node) = self.watched.nodes.get(name) {
+                        let about = About::Node(name.clone(), node.uid.clone());
+                        self.tell(target, about, note, now, orders);
+                    }
+                }
+                // Nothing is written for these.
+                Target::Orphan(_) | Target::PodRead(_) | Target::Read(_) => {}
             }
         }
         for event in std::mem::take(&mut self.work.events) {

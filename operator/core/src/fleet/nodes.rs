@@ -14,13 +14,13 @@ use crate::{
     capacity::{cards, published},
     claim::{Attachment, Claim},
     cluster::Node,
-    decision::DETACH_STUCK,
     ec2::{Instance, TypeFacts},
     node_report::{
         AgentState, Inventory, agent_state, differ_in_slots_alone, patch, report, served,
     },
     order::{NodePatch, Object, Order, Target},
     reason::Reason,
+    step::DETACH_STUCK,
 };
 
 /// Who is in which slot is written this long after it began to differ: most pods that come and go cost no write then.
@@ -133,8 +133,10 @@ impl Fleet {
     ) {
         // What is published of an instance that EC2 says is full is counted again when that is tried again.
         let full = instance.as_ref();
-        if let Some(until) = full.and_then(|id| self.cloud.full_until(id, now)) {
-            self.work.agenda.at(target.clone(), until);
+        let until = full.and_then(|id| self.cloud.full_until(id, now));
+        let avoided = full.and_then(|id| self.avoided(id, now).map(|(_, until)| until).min());
+        for at in until.into_iter().chain(avoided) {
+            self.work.agenda.at(target.clone(), at);
         }
         let instance = instance.map(Dependency::Instance);
         let on = instance.into_iter().chain(also).collect();
@@ -174,7 +176,9 @@ impl Fleet {
     ) -> (Vec<Card>, u32) {
         let foreign: BTreeSet<Slot> = self.foreign(&instance.id).map(|a| a.slot).collect();
         let cards = cards(facts, &foreign);
-        let mut stuck = self.stuck(&instance.id, now);
+        let avoided = self.avoided(&instance.id, now).count();
+        let avoided = u32::try_from(avoided).unwrap_or(u32::MAX);
+        let mut stuck = self.stuck(&instance.id, now).saturating_add(avoided);
         if self.cloud.full_until(&instance.id, now).is_some() {
             // EC2 says that no more fit, whatever we count.
             let free = published(&cards, 0, 0).saturating_sub(self.used(&instance.id));
@@ -249,7 +253,7 @@ impl Fleet {
         let pods = self.index.pods_on.get(name).into_iter().flatten();
         let pods = pods.filter_map(|key| self.watched.pods.get(key));
         pods.filter(|pod| !pod.terminal)
-            .map(|pod| pod.requested)
+            .filter_map(|pod| pod.requested)
             .fold(0, u32::saturating_add)
     }
 }

@@ -125,9 +125,18 @@ impl Fleet {
     fn learn_api_refusal(&mut self, target: &Target, refusal: ApiRefusal, now: Time) {
         self.work.rest(target.clone(), now);
         let ApiRefusal { reason, message } = refusal;
+        let what = match target {
+            Target::Node(_) => "the node's resource and labels",
+            Target::Report(_) => "the node's EniNode",
+            Target::Claim(_)
+            | Target::Pod(_)
+            | Target::Orphan(_)
+            | Target::PodRead(_)
+            | Target::Read(_) => "the pod's EniClaim",
+        };
         let note = Note::new(
-            Reason::ClaimRefused,
-            format!("the API server refuses the write of the pod's EniClaim ({reason}): {message}"),
+            Reason::WriteRefused,
+            format!("the API server refuses the write of {what} ({reason}): {message}"),
         );
         self.refused_write(target, note);
     }

@@ -23,14 +23,14 @@ impl Fleet {
             self.index.depend(&target, BTreeSet::new());
             return;
         }
-        // One interface a pod is made today; each further one will have a claim of its own.
+        // A pod has one interface, and so one claim.
         let Some(ask) = pod.asks.first().cloned() else {
             return;
         };
         match self.claim_for(&pod, &ask) {
             Ok(None) => {
                 self.index.depend(&target, BTreeSet::new());
-                self.work.told.remove(&target);
+                self.work.told.forget(&target);
             }
             Ok(Some(new)) => {
                 self.index.depend(&target, rests_on(&pod, &ask));

@@ -33,6 +33,8 @@ pub(super) struct Use<'a> {
     pub(super) leaving: Vec<&'a Claim>,
     /// Claims that are bound to it, have or soon have an ENI, and no slot yet.
     pub(super) promised: usize,
+    /// Free slots where an Attach got stuck lately.
+    avoided: Vec<Slot>,
 }
 
 impl Fleet {
@@ -109,6 +111,7 @@ impl Fleet {
                 .collect(),
             leaving: Vec::new(),
             promised: 0,
+            avoided: Vec::new(),
         };
         let claims = self.index.at.get(instance).into_iter().flatten();
         for claim in claims.filter_map(|key| self.watched.claim(key)) {
@@ -211,7 +214,7 @@ impl Fleet {
         if limit.saturating_sub(taken) + uses.leaving.len() > uses.promised {
             Ok(())
         } else {
-            Err(self.full(instance, facts, &uses))
+            Err(self.full(claim, instance, facts, &uses))
         }
     }
 
@@ -220,15 +223,10 @@ impl Fleet {
         let instance = &site.instance;
         let (_, facts) = self.support(&site.node, instance)?;
         let mut uses = self.uses(instance, Some(claim));
-        let avoided = self.work.avoided.range((instance.clone(), FIRST)..);
-        let avoided = avoided.take_while(|((i, _), _)| i == instance);
-        let avoided: Vec<Slot> = avoided
-            .filter(|(_, until)| **until > now)
-            .map(|((_, slot), _)| *slot)
-            .collect();
-        uses.taken.extend(avoided);
+        uses.avoided = self.avoided(instance, now).map(|(slot, _)| slot).collect();
+        uses.taken.extend(&uses.avoided);
         if self.cloud.full_until(instance, now).is_some() {
-            return Err(self.full(instance, facts, &uses));
+            return Err(self.full(claim, instance, facts, &uses));
         }
         let own = claim
             .status
@@ -239,13 +237,32 @@ impl Fleet {
         match own {
             Some(slot) if exists(facts, slot) && !uses.taken.contains(&slot) => Ok(slot),
             Some(_) | None => {
-                place(facts, &uses.taken).ok_or_else(|| self.full(instance, facts, &uses))
+                place(facts, &uses.taken).ok_or_else(|| self.full(claim, instance, facts, &uses))
             }
         }
     }
 
-    /// Why there is no slot: the ENI whose leaving is awaited, or that all are taken.
-    fn full(&self, instance: &InstanceId, facts: &TypeFacts, uses: &Use<'_>) -> Note {
+    /// Slots where an Attach got stuck lately, each with when it is tried again.
+    pub(super) fn avoided(
+        &self,
+        instance: &InstanceId,
+        now: Time,
+    ) -> impl Iterator<Item = (Slot, Time)> {
+        let avoided = self.work.avoided.range((instance.clone(), FIRST)..);
+        avoided
+            .take_while(move |((i, _), _)| i == instance)
+            .map(|((_, slot), until)| (*slot, *until))
+            .filter(move |(_, until)| *until > now)
+    }
+
+    /// Why there is no slot: the ENI whose leaving is awaited, slots that do not work, or that all are taken.
+    fn full(
+        &self,
+        claim: &Claim,
+        instance: &InstanceId,
+        facts: &TypeFacts,
+        uses: &Use<'_>,
+    ) -> Note {
         if let Some(first) = uses.leaving.first() {
             let eni = first.status.eni.as_ref();
             let eni = eni.map_or_else(|| "an ENI".to_owned(), |eni| eni.id.to_string());
@@ -257,16 +274,32 @@ impl Fleet {
                 ),
             );
         }
+        if let Some(slot) = uses.avoided.first() {
+            return Note::new(
+                Reason::AttachStuck,
+                format!(
+                    "{slot} of {instance} is free, but an ENI did not become attached there; it is tried again in some minutes, other nodes may serve the pod now"
+                ),
+            );
+        }
         let kind = self
             .cloud
             .instances
             .get(instance)
             .and_then(|record| record.instance.as_ref())
             .map_or_else(String::new, |i| format!(" ({})", i.instance_type));
+        let asks = self
+            .pod_of(claim)
+            .is_some_and(|pod| pod.requested.is_some());
+        let cure = if asks {
+            ""
+        } else {
+            ", or request the resource eniclaim.io/eni so that the scheduler counts"
+        };
         Note::new(
             Reason::NodeFull,
             format!(
-                "{instance}{kind} holds no more than {} ENIs and all are taken; remove a pod with an ENI from the node, or request the resource eniclaim.io/eni so that the scheduler counts",
+                "{instance}{kind} holds no more than {} ENIs and all are taken; remove a pod with an ENI from the node{cure}",
                 facts.limit()
             ),
         )

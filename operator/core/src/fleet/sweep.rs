@@ -121,13 +121,8 @@ impl Fleet {
         if let Some(backoff) = backoff.filter(|b| b.until > now) {
             return self.work.agenda.at(target, backoff.until);
         }
-        if self
-            .work
-            .told
-            .get(&target)
-            .is_none_or(|(told, _)| *told != reason)
-        {
-            self.work.told.insert(target.clone(), (reason, now));
+        if self.work.told.at(&target, reason).is_none() {
+            self.work.told.say(target.clone(), reason, now);
             let note = Note::new(
                 reason,
                 format!("{id}, made for claim {name}, belongs to no claim any more and {what}"),
@@ -157,12 +152,15 @@ impl Fleet {
 
     fn tell_sweep(&mut self, note: Note, now: Time) {
         let target = Target::Read(crate::order::Topic::Listing);
-        let told = self.work.told.get(&target);
-        if told.is_some_and(|(_, at)| now.since(*at) < 10 * MINUTE) {
+        let told = self.work.told.at(&target, note.reason);
+        let Some(cluster) = self.watched.cluster(self.settings.cluster_id.as_ref()) else {
+            return;
+        };
+        if told.is_some_and(|at| now.since(at) < 10 * MINUTE) {
             return;
         }
-        self.work.told.insert(target, (note.reason, now));
-        let about = About::Claim(Key::new("kube-system", "eniclaim-sweep"), "sweep".into());
+        self.work.told.say(target, note.reason, now);
+        let about = About::Cluster(cluster.uid);
         self.work.events.push(Event { about, note });
     }
 }

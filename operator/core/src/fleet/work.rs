@@ -8,7 +8,7 @@ use api::{
     time::SECOND,
 };
 
-use super::{agenda::Agenda, prose::Prose, queue::Queues};
+use super::{agenda::Agenda, prose::Prose, queue::Queues, told::Told};
 use crate::{
     budget::Budget,
     claim::Claim,
@@ -16,7 +16,7 @@ use crate::{
     decision::Poll,
     lease::Term,
     order::{Action, Effect, Event, Read, Target, Topic},
-    reason::{Note, Reason},
+    reason::Note,
     seen::{Backoff, Sends},
 };
 
@@ -47,7 +47,7 @@ pub(super) struct Work {
     pub(super) detached: BTreeMap<Key, Time>,
     /// Slots where an Attach got stuck.
     pub(super) avoided: BTreeMap<(InstanceId, Slot), Time>,
-    pub(super) told: BTreeMap<Target, (Reason, Time)>,
+    pub(super) told: Told,
     pub(super) reads: BTreeMap<Topic, ReadInFlight>,
     /// When a topic is to be read again.
     pub(super) read_at: BTreeMap<Topic, Time>,
@@ -133,7 +133,7 @@ impl Work {
             sends: BTreeMap::new(),
             detached: BTreeMap::new(),
             avoided: BTreeMap::new(),
-            told: BTreeMap::new(),
+            told: Told::default(),
             reads: BTreeMap::new(),
             read_at: BTreeMap::new(),
             instances_due: BTreeSet::new(),
@@ -266,7 +266,7 @@ impl Work {
         self.queues.leave(target);
         self.rests.remove(target);
         self.backoffs.remove(target);
-        self.told.remove(target);
+        self.told.forget(target);
         self.agenda.forget(target);
     }
 }

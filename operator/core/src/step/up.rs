@@ -302,7 +302,7 @@ impl Look<'_> {
             return None;
         }
         let message = format!(
-            "{} was detached from {} by somebody else; a running pod gets it back when it is created again",
+            "{} was detached from {} by somebody else; it is attached again. A pod that runs already stays without it: delete the pod, and its successor gets an ENI of its own",
             view.id, attachment.instance_id
         );
         Some(Note::new(Reason::AttachmentLost, message))

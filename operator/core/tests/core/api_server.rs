@@ -292,11 +292,9 @@ fn schema(before: &ClaimStatus, after: &ClaimStatus) -> Result<(), &'static str>
     if number(before) > number(after) {
         return Err("creation.incarnation never decreases");
     }
-    if let (Some(old), Some(new)) = (&before.eni, &after.eni)
-        && old.id != new.id
-        && number(before) == number(after)
-    {
-        return Err("eni.id changes only with a new creation.incarnation");
+    let eni = |s: &ClaimStatus| s.eni.as_ref().map(|eni| eni.id.clone());
+    if before.eni.is_some() && eni(before) != eni(after) && number(before) == number(after) {
+        return Err("eni goes or changes only with a new creation.incarnation");
     }
     if let (Some(old), Some(new)) = (&before.attachment, &after.attachment)
         && old.id.is_some()

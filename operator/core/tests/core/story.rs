@@ -115,7 +115,7 @@ impl World {
             annotated: true,
             host_network: false,
             node: Some(node.into()),
-            requested: 1,
+            requested: Some(1),
             deleting: false,
             terminal: false,
             created: self.now,

@@ -194,12 +194,12 @@ fn a_claim_that_the_api_server_refuses_is_told_on_the_pod_and_made_once_it_may_b
     world.store.refuses_claims = true;
     world.add_pod("web", "n1");
     world.run(5 * MINUTE);
-    assert_eq!(world.told(Reason::ClaimRefused), 1);
+    assert_eq!(world.told(Reason::WriteRefused), 1);
     let (_, event) = world
         .log
         .events
         .iter()
-        .find(|(_, e)| e.note.reason == Reason::ClaimRefused)
+        .find(|(_, e)| e.note.reason == Reason::WriteRefused)
         .unwrap();
     assert!(matches!(&event.about, About::Pod(key, _) if key.name == "web"));
     world.store.refuses_claims = false;
