@@ -1,6 +1,10 @@
 //! Claims.
 
-use api::id::ClaimUid;
+use api::{
+    ClaimStatus,
+    claim::Device,
+    id::{ClaimUid, PodUid},
+};
 use crds::{EniClaim, EniClaimSpec, OwnerKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
@@ -23,7 +27,17 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
     let finalizer = claim.finalizers().iter().any(|f| f == api::name::FINALIZER);
     let EniClaimSpec { class_name, owner } = claim.spec;
     let mut status = claim.status.unwrap_or_default();
-    let device = status.device.take();
+    let mut device = status.device.take();
+    let owner = owner.map(|owner| match owner.kind {
+        OwnerKind::Pod => Owner {
+            name: owner.name.into(),
+            uid: owner.uid.into(),
+        },
+    });
+    if let Some(owner) = &owner {
+        share(&owner.uid, &mut status, device.as_mut());
+    }
+    shrink(&mut status);
     Some(Claim {
         key,
         uid,
@@ -32,17 +46,37 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
         deleting,
         finalizer,
         class: class_name,
-        owner: owner.map(|owner| match owner.kind {
-            OwnerKind::Pod => Owner {
-                name: owner.name.into(),
-                uid: owner.uid.into(),
-            },
-        }),
+        owner,
         force_detach,
         force_forget,
         status: status.of_operator(),
         device,
     })
+}
+
+/// A claim names its pod in three places: they share one text.
+fn share(uid: &PodUid, status: &mut ClaimStatus, device: Option<&mut Device>) {
+    let bound = status.binding.as_mut().map(|binding| &mut binding.pod_uid);
+    let plugged = device.and_then(|device| device.pod_uid.as_mut());
+    for held in bound.into_iter().chain(plugged) {
+        if held == uid {
+            held.clone_from(uid);
+        }
+    }
+}
+
+/// serde reads a list into room for four items, and there are several lists a claim.
+fn shrink(status: &mut ClaimStatus) {
+    status.conditions.shrink_to_fit();
+    if let Some(creation) = &mut status.creation {
+        creation.request.security_group_ids.shrink_to_fit();
+    }
+    if let Some(eni) = &mut status.eni {
+        eni.security_group_ids.shrink_to_fit();
+    }
+    if let Some(ipam) = &mut status.ipam {
+        ipam.addresses.shrink_to_fit();
+    }
 }
 
 /// An id that a person wrote; what is no id allows nothing.

@@ -88,16 +88,21 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         None => None,
     };
     let groups = eni.groups().iter();
+    let mut groups = groups
+        .map(|group| of.parse("groupId", group.group_id()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut addresses = addresses(&of, eni)?;
+    // They are collected into room for four items, and there are as many as ENIs.
+    groups.shrink_to_fit();
+    addresses.shrink_to_fit();
     Ok(EniView {
         id: of.parse("networkInterfaceId", eni.network_interface_id())?,
         mac: of.mac(eni.mac_address())?,
         subnet: of.parse("subnetId", eni.subnet_id())?,
         vpc: of.parse("vpcId", eni.vpc_id())?,
         zone: of.need("availabilityZone", eni.availability_zone())?.into(),
-        groups: groups
-            .map(|group| of.parse("groupId", group.group_id()))
-            .collect::<Result<_, _>>()?,
-        addresses: addresses(&of, eni)?,
+        groups,
+        addresses,
         available: *of.need("status", eni.status())? == NetworkInterfaceStatus::Available,
         attachment,
         tags: EniTags::of(tags.filter_map(|tag| Some((tag.key()?, tag.value()?)))),
