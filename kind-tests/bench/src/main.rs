@@ -16,8 +16,13 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
+use mimalloc::MiMalloc;
 
 use crate::row::Row;
+
+/// The operator's own: what is compared allocates alike.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
 #[command(about = "Benchmarks of the operator; without an id, all of them")]

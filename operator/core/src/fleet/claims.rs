@@ -39,6 +39,7 @@ impl Fleet {
         if let Some(wake) = decision.wake {
             self.work.agenda.at(target.clone(), wake);
         }
+        self.wait_for_instance(&claim, &goal, &decision.step, now);
         self.wait_for_subnet(&claim, &seen, now);
         self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
@@ -172,6 +173,18 @@ impl Fleet {
         self.work
             .agenda
             .at(Target::Claim(claim.key.clone()), now.after(15 * SECOND));
+    }
+
+    /// Whose ENI vanished looks again once its instance was read.
+    fn wait_for_instance(&mut self, claim: &Claim, goal: &Goal, step: &Step, now: Time) {
+        if let (Goal::On(site), Step::Blocked(note)) = (goal, step)
+            && note.reason == Reason::EniLost
+            && self.may_have_ended(claim, site, now)
+        {
+            self.read_soon(&site.instance);
+            let target = Target::Claim(claim.key.clone());
+            self.work.agenda.at(target, now.after(SECOND));
+        }
     }
 
     /// Who waits for a free address looks again when a subnet may have one.

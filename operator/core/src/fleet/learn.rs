@@ -110,7 +110,10 @@ impl Fleet {
             Some(pod) if pod.uid == uid && !pod.terminal => PodProof::Alive(now),
             Some(_) | None => PodProof::Ended,
         };
-        for claim in self.index.of_pod.get(&uid).into_iter().flat_map(Few::iter) {
+        let Some(claims) = self.index.of_pod.get(&uid) else {
+            return;
+        };
+        for claim in claims.iter() {
             self.work.agenda.mark(Target::Claim(claim.clone()));
         }
         self.watched.proofs.insert(uid, proof);
@@ -204,6 +207,7 @@ impl Fleet {
             self.read_soon(instance);
             self.wake_up(&Dependency::Instance(instance.clone()));
         }
+        self.work.report_since.remove(name);
         for target in [Target::Node(name.clone()), Target::Report(name.clone())] {
             self.work.forget(&target);
             self.index.depend(&target, BTreeSet::new());

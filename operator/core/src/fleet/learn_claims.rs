@@ -175,6 +175,7 @@ impl Fleet {
         }
         self.mark_places(&claim);
         if let Some(pod) = claim.pod_key() {
+            self.work.rests.remove(&Target::PodRead(pod.clone()));
             self.work.agenda.mark(Target::Pod(pod));
         }
         self.wake_up(&Dependency::Claim(key.clone()));

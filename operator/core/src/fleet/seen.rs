@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use api::{Time, time::MINUTE};
+use api::{
+    Time,
+    time::{MINUTE, SECOND},
+};
 
 use super::{Fleet, index::Dependency, watched::PodProof};
 use crate::{
@@ -19,6 +22,8 @@ use crate::{
 
 /// How long a direct read of a pod without our label counts.
 const POD_READ: i64 = MINUTE;
+/// A read of an instance says whether it lives for this long.
+const FRESH: i64 = 10 * SECOND;
 
 impl Fleet {
     pub(super) fn goal(&mut self, claim: &Claim, now: Time) -> Goal {
@@ -153,6 +158,13 @@ impl Fleet {
         }
     }
 
+    /// An ENI mostly vanishes with its instance: that is read anew before another one is made for it.
+    pub(super) fn may_have_ended(&self, claim: &Claim, site: &Site, now: Time) -> bool {
+        let is_fresh = |read: Time| now.since(read) < FRESH;
+        let record = self.cloud.instances.get(&site.instance);
+        claim.status.eni.is_some() && !record.is_some_and(|record| is_fresh(record.read))
+    }
+
     /// What its next Create request would be, or what stands in the way.
     fn shape(&self, claim: &Claim, site: &Site, now: Time) -> Result<Shape, Note> {
         let class = self.watched.classes.get(&claim.class);
@@ -167,6 +179,12 @@ impl Fleet {
             ));
         };
         let (instance, facts) = self.support(&site.node, &site.instance)?;
+        if self.may_have_ended(claim, site, now) {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("{} is being read from EC2 once more", site.instance),
+            ));
+        }
         let Some(vpc) = &instance.vpc else {
             return Err(Note::new(
                 Reason::NodeUnsupported,

@@ -106,7 +106,7 @@ impl Fleet {
         let target = Target::Orphan(id.clone());
         self.work.queues.leave(&target);
         if !self.is_orphan(id, now) {
-            return;
+            return self.work.told.forget(&target);
         }
         let EniSeen::Shown(view, _) = self.cloud.eni(id) else {
             return;

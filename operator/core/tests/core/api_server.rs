@@ -27,6 +27,9 @@ pub struct Store {
     pub version: u64,
     /// Refuses new claims, as a quota or an admission policy does.
     pub refuses_claims: bool,
+    /// Changes of claims that are there.
+    pub refuses_changes: bool,
+    pub refuses_nodes: bool,
     /// Writes of a status by the operator, by name of the claim.
     pub status_writes: BTreeMap<SmolStr, u32>,
     /// Objects that this version of the operator cannot read.
@@ -190,6 +193,9 @@ impl World {
         if claim.uid != at.uid || claim.version != at.version {
             return Outcome::Conflict;
         }
+        if self.store.refuses_changes {
+            return refused("Forbidden", "no right to patch");
+        }
         if let Err(why) = change(&mut claim) {
             return refused("Invalid", why);
         }
@@ -239,6 +245,9 @@ impl World {
         let Some(mut report) = self.store.reports.get(node).cloned() else {
             return Outcome::NotWritten;
         };
+        if self.store.refuses_nodes {
+            return refused("Forbidden", "no right to patch");
+        }
         report.status = status;
         Outcome::Report(Box::new(self.put_report(report)))
     }
@@ -247,6 +256,9 @@ impl World {
         let Some(mut node) = self.store.nodes.get(name).cloned() else {
             return Outcome::NotWritten;
         };
+        if self.store.refuses_nodes {
+            return refused("Forbidden", "no right to patch");
+        }
         if let Some(count) = patch.publish {
             node.published = (Some(count), Some(count));
         }

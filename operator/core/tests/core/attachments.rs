@@ -37,6 +37,27 @@ fn an_eni_that_attaches_for_too_long_goes_into_another_slot() {
 }
 
 #[test]
+fn slots_that_do_not_attach_are_not_offered_and_not_called_taken() {
+    let mut world = World::new();
+    world.rest();
+    world.vpc.delays.attach_ms = 10_000_000;
+    let node = "n1".into();
+    let capacity = world.store.nodes[&node].published;
+    world.add_pod("web", "n1");
+    world.until(10 * MINUTE, "no slot is left", |w| {
+        w.why("web")
+            .contains("is free, but an ENI did not become attached there")
+    });
+    world.run(2 * SECOND);
+    assert!(world.store.nodes[&node].published < capacity);
+    world.vpc.delays.attach_ms = 1_500;
+    world.until(15 * MINUTE, "ready", |w| w.is_ready("web"));
+    world.until(15 * MINUTE, "offered again", |w| {
+        w.store.nodes[&node].published == capacity
+    });
+}
+
+#[test]
 fn an_eni_that_detaches_for_too_long_is_told_with_the_way_out() {
     let mut world = World::new();
     world.ready("web", "n1");

@@ -137,6 +137,23 @@ fn an_instance_that_ec2_forgot_is_told_with_the_node_that_names_it() {
 }
 
 #[test]
+fn an_eni_that_went_with_its_instance_is_neither_ready_nor_attached_while_the_pod_is_there() {
+    let mut world = World::new();
+    world.ready("web", "n1");
+    world.rest();
+    let instance = world.instance_of("n1");
+    world.terminate(&instance);
+    world.until(60_000, "told as lost", |w| w.told(Reason::EniLost) == 1);
+    world.run(1_000);
+    let status = &world.claim_of("web").unwrap().status;
+    assert_eq!(status.phase, Some(operator_core::claim::Phase::Pending));
+    for kind in ["Provisioned", "Attached", "Ready"] {
+        let condition = status.condition(kind).unwrap();
+        assert_eq!(condition.status, api::ConditionStatus::False, "{kind}");
+    }
+}
+
+#[test]
 fn a_node_that_registers_again_keeps_its_enis() {
     let mut world = World::new();
     world.ready("web", "n1");

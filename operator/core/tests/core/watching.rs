@@ -207,6 +207,43 @@ fn a_claim_that_the_api_server_refuses_is_told_on_the_pod_and_made_once_it_may_b
 }
 
 #[test]
+fn a_refused_status_is_told_beside_what_it_says_and_neither_again_and_again() {
+    let mut world = World::new();
+    world.add_pod("web", "n1");
+    world.until(MINUTE, "a claim", |w| w.claim_of("web").is_some());
+    world.store.refuses_changes = true;
+    let class = world.store.classes.keys().next().unwrap().clone();
+    world.store.classes.remove(&class);
+    world.show(&Fact::Classes(Change::Gone(class)));
+    world.run(9 * MINUTE);
+    assert_eq!(world.told(Reason::ClassNotFound), 1);
+    assert_eq!(world.told(Reason::WriteRefused), 1);
+    world.run(10 * MINUTE);
+    assert_eq!(world.told(Reason::WriteRefused), 2, "said again after ten");
+}
+
+#[test]
+fn a_refused_write_of_a_node_is_told_on_the_node() {
+    let mut world = World::new();
+    world.rest();
+    world.store.refuses_nodes = true;
+    world.add_node("n9", "m5.large");
+    world.run(2 * MINUTE);
+    let told: Vec<_> = world
+        .log
+        .events
+        .iter()
+        .filter(|(_, e)| e.note.reason == Reason::WriteRefused)
+        .map(|(_, e)| e.about.clone())
+        .collect();
+    assert!(!told.is_empty());
+    assert!(
+        told.iter()
+            .all(|about| matches!(about, About::Node(name, _) if name.as_str() == "n9"))
+    );
+}
+
+#[test]
 fn a_conflict_costs_nothing_where_the_newer_claim_is_known() {
     let mut world = World::new();
     world.ready("web", "n1");
