@@ -10,11 +10,7 @@ use kube::{
     api::{PatchParams, PostParams},
     core::Status,
 };
-use operator_core::{
-    Outcome,
-    cluster::Key,
-    order::{ApiRefusal, Object},
-};
+use operator_core::{Outcome, cluster::Key, fact::ApiRefusal, order::Object};
 use tokio::time::{Duration, timeout};
 
 pub use client::{client, head_limit};

@@ -3,7 +3,8 @@
 use operator_core::{
     Outcome, Read, Target,
     error::{Ec2Error, ErrorClass},
-    order::{About, ApiRefusal, Effect, Event, NewClaim, Object, StatusWrite},
+    fact::ApiRefusal,
+    order::{About, Effect, Event, NewClaim, Object, StatusWrite},
 };
 use tracing::field::{DisplayValue, display};
 

@@ -12,7 +12,8 @@ use api::Time;
 use operator_core::{
     Fact, Fleet, Order, Outcome, Read, Settings, Target, Term,
     cluster::{Key, Pod},
-    order::{Change, Object},
+    fact::Change,
+    order::Object,
 };
 
 use self::{cloud::Cloud, kubernetes::Kubernetes};

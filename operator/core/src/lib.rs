@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod decision;
 pub mod ec2;
 pub mod error;
+pub mod fact;
 pub mod fleet;
 pub mod goal;
 pub mod lease;
@@ -28,7 +29,8 @@ pub use api::{
     Time,
     time::{MINUTE, SECOND},
 };
+pub use fact::{Change, Fact, Outcome};
 pub use fleet::{Fleet, Settings, SweepMode};
 pub use lease::Term;
-pub use order::{Change, Fact, Order, Outcome, Read, Target};
+pub use order::{Order, Read, Target};
 pub use reason::{Note, Reason};

@@ -1,71 +1,20 @@
-//! What goes in and out of the fleet: facts, and orders that leave the executor no choice.
+//! What comes out of the fleet: orders that leave the executor no choice.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 use api::{
     ClaimStatus, NodeStatus, SmolStr, Time,
     id::{
-        AttachmentId, ClaimUid, ClassName, EniId, InstanceId, InstanceType, Namespace, NodeName,
-        NodeUid, PodName, PodUid, Slot, SubnetId,
+        AttachmentId, ClaimUid, ClassName, EniId, InstanceId, InstanceType, NodeName, NodeUid,
+        PodName, PodUid, Slot, SubnetId,
     },
 };
 
 use crate::{
-    claim::{Claim, Creation},
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
-    ec2::{EniView, Instance, Subnet, TypeFacts},
-    error::Ec2Error,
-    lease::Term,
+    claim::Creation,
+    cluster::{Key, Version},
     reason::Note,
 };
-
-/// What a watch shows: everything at once, then one object at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Change<K, T> {
-    /// The whole list; what is not in it is gone.
-    All(Vec<T>),
-    /// One object as it now is.
-    Set(Box<T>),
-    /// One object is gone, or left the watch's selector.
-    Gone(K),
-}
-
-/// Something that became known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Fact {
-    /// Pods that carry our label.
-    Pods(Change<Key, Pod>),
-    /// Pods of our own `DaemonSet`.
-    AgentPods(Change<Key, AgentPod>),
-    /// Nodes.
-    Nodes(Change<NodeName, Node>),
-    /// Namespaces.
-    Namespaces(Change<Namespace, NamespaceFacts>),
-    /// Classes.
-    Classes(Change<ClassName, Class>),
-    /// Claims; one made again under a name that was used before is another one.
-    Claims(Change<(Key, ClaimUid), Arc<Claim>>),
-    /// Our node reports.
-    Reports(Change<NodeName, NodeReport>),
-    /// An object that this version cannot read.
-    Unreadable(Unreadable),
-    /// Whether this process leads.
-    Term(Term),
-    /// Some ENIs of the answer to [`Read::Listing`]; [`Outcome::Listed`] follows the last ones. About a hundred, so that learning
-    /// them holds up nobody.
-    Page(Vec<EniView>),
-    /// An order was carried out, or not.
-    Done(Target, Outcome),
-}
-
-/// An object that does not fit the types of this version: it is passed over, and told on the object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Unreadable {
-    /// The object, with its UID.
-    pub about: About,
-    /// What does not fit.
-    pub error: String,
-}
 
 /// What an order is about; there is at most one order at a time for each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -432,58 +381,6 @@ pub struct Event {
     pub about: About,
     /// What it says.
     pub note: Note,
-}
-
-/// What became of an order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Written; the claim as the API server now has it.
-    Claim(Box<Claim>),
-    /// There is no such claim any more.
-    ClaimGone,
-    /// Written; the node report as the API server now has it.
-    Report(Box<NodeReport>),
-    /// Written; the node as the API server now has it.
-    Node(Box<Node>),
-    /// The object changed, or exists already: the stream shows it, then it is decided again.
-    Conflict,
-    /// The API server refuses it: quota, admission, RBAC, schema.
-    Refused(ApiRefusal),
-    /// The API server did not answer, or asked to come back later.
-    NotWritten,
-    /// The order came too late to be carried out under this term.
-    Withheld,
-    /// EC2 refused, or did not answer.
-    Failed(Box<Ec2Error>),
-    /// EC2 made the ENI.
-    Created(Box<EniView>),
-    /// EC2 took the Attach and gave it this id.
-    Attached(AttachmentId),
-    /// EC2 did what was asked.
-    Changed,
-    /// The listing is complete.
-    Listed,
-    /// Those of the ENIs asked for that exist.
-    Enis(Vec<EniView>),
-    /// The ENI that was asked for by id, or that EC2 knows none.
-    Eni(Option<Box<EniView>>),
-    /// Those of the instances asked for that exist.
-    Instances(Vec<Instance>),
-    /// Those of the types asked for that exist.
-    Types(BTreeMap<InstanceType, TypeFacts>),
-    /// Those of the subnets asked for that exist.
-    Subnets(Vec<Subnet>),
-    /// The pod that was asked for, or that there is none.
-    Pod(Option<Box<Pod>>),
-}
-
-/// Why the API server refuses a write.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ApiRefusal {
-    /// Its reason, for example Forbidden or Invalid.
-    pub reason: String,
-    /// Its sentence.
-    pub message: String,
 }
 
 impl Object {

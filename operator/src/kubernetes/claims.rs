@@ -135,10 +135,7 @@ mod tests {
         claim::{Device, DeviceState, Phase},
         condition::kind,
     };
-    use operator_core::{
-        cluster::Version,
-        order::{ApiRefusal, Object},
-    };
+    use operator_core::{cluster::Version, fact::ApiRefusal, order::Object};
     use serde_json::Value;
 
     use super::*;

@@ -16,11 +16,7 @@ use kube::{
         watcher::{self, Event},
     },
 };
-use operator_core::{
-    Change, Fact,
-    cluster::Key,
-    order::{About, Unreadable},
-};
+use operator_core::{Change, Fact, cluster::Key, fact::Unreadable, order::About};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::{Sender, error::SendError};
 

@@ -9,7 +9,8 @@ use super::Fleet;
 use crate::{
     claim::Claim,
     cluster::Pod,
-    order::{About, Event, Order, Target, Unreadable},
+    fact::Unreadable,
+    order::{About, Event, Order, Target},
     reason::{Note, Reason, Tone},
 };
 

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    fact::{Change, Fact},
     lease::Term,
-    order::{Change, Fact, Target, Topic},
+    order::{Target, Topic},
 };
 
 impl Fleet {

@@ -12,7 +12,8 @@ use super::{
 use crate::{
     claim::Claim,
     cluster::Key,
-    order::{Change, Target, Topic},
+    fact::Change,
+    order::{Target, Topic},
 };
 
 impl Fleet {

@@ -5,7 +5,8 @@ use api::{Time, id::AttachmentId};
 use super::{Fleet, index::Dependency, work::Busy};
 use crate::{
     ec2::{AttachmentState, AttachmentView, EniView},
-    order::{ApiRefusal, Effect, Outcome, Target},
+    fact::{ApiRefusal, Outcome},
+    order::{Effect, Target},
     reason::{Note, Reason},
     seen::Sends,
 };

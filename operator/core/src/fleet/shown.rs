@@ -19,7 +19,8 @@ use crate::{
     backoff,
     ec2::{EniView, Instance, Subnet, TypeFacts},
     error::{Ec2Error, ErrorClass},
-    order::{Action, Outcome, Read, Target, Topic},
+    fact::Outcome,
+    order::{Action, Read, Target, Topic},
     subnet::SubnetRecord,
 };
 

@@ -13,7 +13,7 @@ use api::{
 use crate::{
     claim::Claim,
     cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
-    order::Change,
+    fact::Change,
 };
 
 /// The lists that have to be complete before anything is decided.

@@ -10,7 +10,8 @@ use operator_core::{
     Change, Fact, Outcome,
     claim::{Claim, Owner},
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
-    order::{ApiRefusal, ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
+    fact::ApiRefusal,
+    order::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
 };
 
 use super::world::{World, set};
@@ -33,7 +34,7 @@ pub struct Store {
     /// Writes of a status by the operator, by name of the claim.
     pub status_writes: BTreeMap<SmolStr, u32>,
     /// Objects that this version of the operator cannot read.
-    pub unreadable: Vec<operator_core::order::Unreadable>,
+    pub unreadable: Vec<operator_core::fact::Unreadable>,
     uids: u64,
 }
 
@@ -135,7 +136,7 @@ impl World {
         if let Some(held) = self.store.claims.get(&new.key) {
             return Outcome::Claim(Box::new(held.clone()));
         }
-        let is_unreadable = |object: &operator_core::order::Unreadable| matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key);
+        let is_unreadable = |object: &operator_core::fact::Unreadable| matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key);
         if self.store.unreadable.iter().any(is_unreadable) {
             return Outcome::NotWritten;
         }

@@ -4,7 +4,8 @@ use api::NodeStatus;
 use operator_core::{
     Change, Fact, MINUTE, Outcome, Reason, SECOND, Target,
     cluster::Version,
-    order::{About, Action, Unreadable},
+    fact::Unreadable,
+    order::{About, Action},
 };
 
 use super::{story::LONG, world::World};
