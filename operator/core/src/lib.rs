@@ -24,6 +24,7 @@ pub mod status;
 pub mod step;
 pub mod subnet;
 pub mod token;
+pub mod weight;
 
 pub use api::{
     Time,

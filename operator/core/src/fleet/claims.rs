@@ -11,8 +11,9 @@ use crate::{
     order::{Object, Order, Read, StatusWrite, Target, Topic},
     reason::{Reason, Tone},
     seen::{Seen, Sends},
-    status::{Weight, after, weight},
+    status::after,
     step::{Step, incarnation},
+    weight::{Weight, weight},
 };
 
 /// A status whose reason changed is written when that lasts: soon where somebody may have to act, later where it is progress;
