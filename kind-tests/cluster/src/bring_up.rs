@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long one step of the cluster's start may take; on two busy cores all of them together take seconds.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// Which cluster to bring up.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn plane(&self) -> ControlPlane<'_> {
+    pub(crate) fn plane(&self) -> ControlPlane<'_> {
         ControlPlane {
             netns: self.control_plane(),
             state: &self.state,
@@ -128,7 +128,7 @@ impl Cluster {
         }
     }
 
-    fn make_folders(&self) -> Result<()> {
+    pub(crate) fn make_folders(&self) -> Result<()> {
         for folder in ["log", "pid", "vpc", "mounts"] {
             let folder = self.state.join(folder);
             at(&folder, fs::create_dir_all(&folder))?;
@@ -253,7 +253,7 @@ impl Cluster {
         })
     }
 
-    fn answers(&self, question: &[&str]) -> bool {
+    pub(crate) fn answers(&self, question: &[&str]) -> bool {
         self.kubectl(question)
             .is_ok_and(|output| output.status.success())
     }

@@ -8,6 +8,7 @@
 //! # }
 //! ```
 
+mod api_server;
 mod background;
 mod binaries;
 mod bring_up;

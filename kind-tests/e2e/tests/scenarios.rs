@@ -9,7 +9,6 @@
 mod scenarios {
     pub mod bad_input;
     pub mod class;
-    pub mod conformance;
     pub mod crashes;
     pub mod foreign_client;
     pub mod full_node;
@@ -30,8 +29,8 @@ use std::{env, process::ExitCode, sync::Arc};
 use e2e::world::{Space, World};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, class, conformance, crashes, foreign_client, full_node, in_use, leader, many, node,
-    refused, schema, story, stuck, writes,
+    bad_input, class, crashes, foreign_client, full_node, in_use, leader, many, node, refused,
+    schema, story, stuck, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -126,12 +125,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("leader_stopped_while_pods_start_and_end", leader::stopped),
 ];
 
-/// What `make campaign` runs instead.
-const CAMPAIGN: &[(&str, Scenario)] = &[(
-    "real_and_simulated_api_server_answer_alike",
-    conformance::same_scripts,
-)];
-
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
     // One cluster, one audit: a scenario must not see another one's ENIs.
@@ -168,12 +161,11 @@ fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
         let part = words.iter().any(|word| name.contains(word));
         part && (!args.exact || words.contains(&name))
     };
-    let all = if env::var_os("E2E_CAMPAIGN").is_some() {
-        CAMPAIGN
-    } else {
-        SCENARIOS
-    };
-    all.iter().copied().filter(|(name, _)| fits(name)).collect()
+    SCENARIOS
+        .iter()
+        .copied()
+        .filter(|(name, _)| fits(name))
+        .collect()
 }
 
 fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) -> Vec<Trial> {
@@ -192,10 +184,7 @@ fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) ->
 /// Runs a scenario in its own namespace, whose name says nothing: Events and logs repeat it, and a scenario that looks
 /// for a word there must not find its own name. The evidence of a failure is kept before anything is put back.
 fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-    let number = SCENARIOS
-        .iter()
-        .chain(CAMPAIGN)
-        .position(|(other, _)| *other == name);
+    let number = SCENARIOS.iter().position(|(other, _)| *other == name);
     let space = world.space(&format!("s{}", number.unwrap_or_default()))?;
     let ended = scenario(&space).and_then(|()| world.faults_are_spent());
     let ended = ended.map_err(|error| match world.keep_evidence(name) {

@@ -4,6 +4,7 @@
 //! tokens) is filled in as it goes, for each server from its own answers.
 
 mod compare;
+mod difference;
 mod neighbours;
 mod script;
 
@@ -19,7 +20,8 @@ use crate::{
 };
 
 pub use compare::Outcome;
-pub use script::{NAMESPACES, Script, script};
+pub use difference::differences;
+pub use script::{Script, preparation, script};
 
 /// A server that can be asked.
 pub trait Server {
@@ -27,8 +29,8 @@ pub trait Server {
     type Error;
     /// One request that is not a watch.
     fn call(&mut self, request: &Request) -> Result<Answer, Self::Error>;
-    /// All events of a watch that ends after a second or two.
-    fn watch(&mut self, request: &Request) -> Result<Vec<Value>, Self::Error>;
+    /// All events of watches that end after a second or two, side by side.
+    fn watch(&mut self, requests: &[Request]) -> Result<Vec<Vec<Value>>, Self::Error>;
 }
 
 /// A request before it is filled in.
@@ -61,7 +63,16 @@ pub struct Transcript {
     /// The answers, in order.
     pub outcomes: Vec<Outcome>,
     /// What each watch showed of it all.
-    pub watches: Vec<Vec<Value>>,
+    pub watches: Vec<Watched>,
+}
+
+/// What a watch showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watched {
+    /// What was asked.
+    pub asked: String,
+    /// Its events.
+    pub events: Vec<Value>,
 }
 
 /// What the server said of each object last.
@@ -91,13 +102,15 @@ pub fn run<S: Server>(script: &Script, server: &mut S) -> Result<Transcript, S::
         memory.learn(&request, &answer);
         outcomes.push(compare::outcome(&request, &answer));
     }
-    let shown = watches.iter().map(|watch| {
-        let events = server.watch(watch)?;
-        Ok(events.iter().filter_map(compare::event).collect())
+    let shown = server.watch(&watches)?;
+    let shown = shown.iter().zip(watches);
+    let watches = shown.map(|(events, watch)| Watched {
+        asked: format!("{}?{}", watch.path, watch.query),
+        events: events.iter().filter_map(compare::event).collect(),
     });
     Ok(Transcript {
         outcomes,
-        watches: shown.collect::<Result<_, _>>()?,
+        watches: watches.collect(),
     })
 }
 
@@ -180,14 +193,15 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// A server with the namespaces that scripts use.
-    pub fn new(mut api: Api) -> Self {
+    /// A server that is prepared for scripts.
+    pub fn new(api: Api) -> Self {
         let now = Timestamp::UNIX_EPOCH;
-        for name in NAMESPACES {
-            let body = serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
-            api.call(&Request::new(Method::Post, "/api/v1/namespaces", body), now);
+        let mut server = Self { api, now };
+        for request in preparation() {
+            // Without ServiceAccounts among its kinds it needs none.
+            server.api.call(&request, now);
         }
-        Self { api, now }
+        server
     }
 }
 
@@ -202,16 +216,22 @@ impl Server for InProcess {
         Ok(self.api.call(request, self.now))
     }
 
-    fn watch(&mut self, request: &Request) -> Result<Vec<Value>, Self::Error> {
+    fn watch(&mut self, requests: &[Request]) -> Result<Vec<Vec<Value>>, Self::Error> {
+        Ok(requests.iter().map(|request| self.show(request)).collect())
+    }
+}
+
+impl InProcess {
+    fn show(&mut self, request: &Request) -> Vec<Value> {
         let lasts = parameters(&request.query)
             .get("timeoutSeconds")
             .and_then(|v| v.parse().ok())
             .unwrap_or(1);
         let mut watch = match self.api.watch(request, self.now) {
             Ok(watch) => watch,
-            Err(refusal) => return Ok(vec![refusal.status()]),
+            Err(refusal) => return vec![refusal.status()],
         };
         let ends = self.now.saturating_add(SignedDuration::from_secs(lasts));
-        Ok(self.api.poll(&mut watch, ends.unwrap_or(self.now)).events)
+        self.api.poll(&mut watch, ends.unwrap_or(self.now)).events
     }
 }

@@ -8,9 +8,6 @@ use super::{
 };
 use crate::{Method, Request, json::put};
 
-/// Namespaces that must be there before a script runs, each with its default service account.
-pub const NAMESPACES: [&str; 1] = ["conformance"];
-
 const CLAIMS: &str = "/apis/eniclaim.io/v1alpha1/namespaces/conformance/eniclaims";
 pub(super) const NODES: &str = "/apis/eniclaim.io/v1alpha1/eninodes";
 pub(super) const PODS: &str = "/api/v1/namespaces/conformance/pods";
@@ -18,6 +15,19 @@ pub(super) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/conform
 pub(super) const MERGE: &str = "application/merge-patch+json";
 pub(super) const APPLY: &str = "application/apply-patch+yaml";
 const JSON_PATCH: &str = "application/json-patch+json";
+
+/// What a server is asked before its first script: a namespace with the account that every pod there gets.
+pub fn preparation() -> Vec<Request> {
+    let named = |kind: &str, name: &str| json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } });
+    let post = |path: &str, body| Request::new(Method::Post, path, body);
+    vec![
+        post("/api/v1/namespaces", named("Namespace", "conformance")),
+        post(
+            "/api/v1/namespaces/conformance/serviceaccounts",
+            named("ServiceAccount", "default"),
+        ),
+    ]
+}
 
 /// A script and the watches that look on.
 #[derive(Debug, Clone, PartialEq)]

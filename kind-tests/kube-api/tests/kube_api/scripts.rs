@@ -34,7 +34,7 @@ fn scripts_reach_every_kind_of_answer() {
         events.extend(
             watches
                 .into_iter()
-                .flatten()
+                .flat_map(|watched| watched.events)
                 .map(|event| event["type"].to_string()),
         );
     }
