@@ -16,7 +16,7 @@ use anyhow::{Context, ensure};
 use cluster::Cluster;
 use conformance::real::Real;
 use kube_api::{
-    Api, Kinds,
+    Api, Kinds, Method, Request,
     conformance::{InProcess, Server, differences, preparation, run, script},
 };
 use serde_json::Value;
@@ -45,6 +45,14 @@ fn compare(seeds: u64) -> anyhow::Result<()> {
         UnixStream::connect(&socket).is_ok()
     })?;
     let mut real = Real { socket };
+    // A kind is established before its objects can be listed.
+    for kind in kinds.iter().filter(|kind| kind.group == "eniclaim.io") {
+        let path = format!("/apis/{}/{}", kind.api_version(), kind.plural);
+        let list = Request::new(Method::Get, &path, Value::Null);
+        cluster.poll(&path, SOON, || {
+            real.call(&list).is_ok_and(|answer| answer.is_success())
+        })?;
+    }
     for request in preparation() {
         let answer = real.call(&request)?;
         ensure!(answer.is_success(), "{request:?}: {answer:?}");

@@ -5,8 +5,8 @@ use serde_json::Value;
 use crate::{
     Answer, Api, Refusal,
     call::Write,
-    fields::{self, Path, Set, Step, holds_below, take},
-    json::{at, put, text},
+    fields::{self, Path, Set, Step, take, with_named},
+    json::{at, put, remove, text},
     managers::{Managers, ownable, owned},
     merge::merge,
     refusal::Cause,
@@ -17,13 +17,17 @@ impl Api {
     pub(crate) fn apply(&mut self, write: &Write) -> Result<Answer, Refusal> {
         check(write)?;
         let (kind, name) = (write.target.kind, write.target.name);
-        match self.objects.get(&write.id()).cloned() {
+        let held = self.objects.get(&write.id()).cloned();
+        if held.is_none() && write.target.status {
+            return Err(Refusal::not_found(kind, name));
+        }
+        check_types(write)?;
+        match held {
             Some(held) => {
                 let (object, managers) = applied(write, &held)?;
                 let object = self.update(write, &held, object, Some(managers))?;
                 Ok(Answer::ok(200, object))
             }
-            None if write.target.status => Err(Refusal::not_found(kind, name)),
             None => {
                 let uid = text(write.body, "metadata.uid");
                 if !uid.is_empty() {
@@ -33,6 +37,7 @@ impl Api {
                     return Err(Refusal::conflict(kind, name, &why));
                 }
                 let mut object = write.body.clone();
+                remove(&mut object, "metadata.resourceVersion");
                 put(&mut object, "metadata.name", name);
                 let made = self.make(write, object, name, |managers, _, write, now| {
                     let set = fields::fields(write.body, &write.target.kind.schema.root);
@@ -45,10 +50,9 @@ impl Api {
 }
 
 fn check(write: &Write) -> Result<(), Refusal> {
-    let kind = write.target.kind;
     if write.query.get("fieldManager").is_none_or(String::is_empty) {
         let cause = Cause::required("fieldManager", "is required for apply patch");
-        return Err(options_refusal(&cause));
+        return Err(Refusal::options("PatchOptions", &cause));
     }
     if text(write.body, "apiVersion").is_empty() || text(write.body, "kind").is_empty() {
         return Err(Refusal::bad_request(
@@ -59,33 +63,20 @@ fn check(write: &Write) -> Result<(), Refusal> {
     if !crate::json::list(write.body, "metadata.managedFields").is_empty() {
         return Err(Refusal::bad_request("metadata.managedFields must be nil"));
     }
-    let mut body = write.body.clone();
-    if let Some(path) = kind.schema.prune(&mut body).first() {
-        let (namespace, name) = (write.target.namespace, write.target.name);
-        return Err(Refusal::unexpected(format!(
-            "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): .{path}: field not declared in schema",
-            kind.api_version(),
-            kind.kind
-        )));
-    }
     Ok(())
 }
 
-fn options_refusal(cause: &Cause) -> Refusal {
-    let message = format!(
-        "PatchOptions.meta.k8s.io \"\" is invalid: {}: {}",
-        cause.field, cause.message
-    );
-    Refusal {
-        code: 422,
-        reason: "Invalid",
-        message,
-        details: serde_json::json!({
-            "group": "meta.k8s.io", "kind": "PatchOptions",
-            "causes": [{ "reason": cause.reason, "message": cause.message, "field": cause.field }],
-        }),
-        retry_after: None,
-    }
+fn check_types(write: &Write) -> Result<(), Refusal> {
+    let kind = write.target.kind;
+    let Some(wrong) = kind.schema.untyped(write.body) else {
+        return Ok(());
+    };
+    let (namespace, name) = (write.target.namespace, write.target.name);
+    Err(Refusal::unexpected(format!(
+        "failed to create typed patch object ({namespace}/{name}; {}, Kind={}): {wrong}",
+        kind.api_version(),
+        kind.kind
+    )))
 }
 
 /// The object after an apply, and who then manages it.
@@ -98,7 +89,8 @@ fn applied(write: &Write, held: &Stored) -> Result<(Value, Managers), Refusal> {
     let mut managers = held.managers.clone();
     let last = managers.of(writer).cloned().unwrap_or_default();
     managers.hold(writer, set, &stamp(write.now));
-    drop_unheld(&mut merged, &last, &managers.all());
+    let (last, held) = (with_named(&last, node), with_named(&managers.all(), node));
+    drop_unheld(&mut merged, &last, &held);
 
     let difference = owned(fields::difference(before, &merged, node), writer);
     let is_forced = write
@@ -120,14 +112,12 @@ fn applied(write: &Write, held: &Stored) -> Result<(Value, Managers), Refusal> {
     Ok((merged, managers))
 }
 
-/// Takes away what the applier named last time and now nobody does.
+/// Takes away what the applier named last time and now nobody does (`prune` of sigs.k8s.io/structured-merge-diff,
+/// merge/update.go).
 fn drop_unheld(object: &mut Value, last: &Set, held: &Set) {
     // Whole items first: without its keys an item cannot be found.
-    let mut gone: Vec<&Path> = last
-        .iter()
-        .filter(|path| !held.contains(*path) && !holds_below(held, path))
-        .collect();
-    gone.sort_by_key(|path| matches!(path.last(), Some(Step::Field(_))));
+    let mut gone: Vec<&Path> = last.difference(held).collect();
+    gone.sort_by_key(|path| (matches!(path.last(), Some(Step::Field(_))), path.len()));
     for path in gone {
         take(object, path);
     }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Answer, Api, How, Refusal, Request,
     answer::shaped,
     json::text,
     managers::{Writer, from_user_agent},
+    metadata,
     request::{Method, Target, parameters},
     store::Id,
 };
@@ -34,6 +35,15 @@ impl Write<'_> {
         Id::new(&kind.resource(), namespace, name)
     }
 
+    /// What stands for an object that does not exist yet: of a built-in kind with its parts, which no writer then adds.
+    pub(crate) fn nothing(&self) -> Value {
+        if self.target.kind.is_custom() {
+            Value::Null
+        } else {
+            json!({ "spec": {}, "status": {}, "source": {}, "involvedObject": {} })
+        }
+    }
+
     pub(crate) fn is_dry(&self) -> bool {
         self.query.get("dryRun").is_some_and(|v| v == "All")
     }
@@ -41,6 +51,9 @@ impl Write<'_> {
     /// The version of the body, or the only one there is.
     pub(crate) fn check_body(&self) -> Result<(), Refusal> {
         let kind = self.target.kind;
+        if let Some(why) = metadata::undecodable(self.body).filter(|_| !self.writer.applies) {
+            return Err(Refusal::bad_request(why));
+        }
         let (version, name) = (text(self.body, "apiVersion"), text(self.body, "kind"));
         if (version.is_empty() || version == kind.api_version())
             && (name.is_empty() || name == kind.kind)

@@ -3,8 +3,11 @@
 //! A script is made from a seed before anything runs; what it needs from earlier answers (versions, UIDs, continue
 //! tokens) is filled in as it goes, for each server from its own answers.
 
+mod claims;
 mod compare;
+mod die;
 mod difference;
+mod lists;
 mod neighbours;
 mod script;
 
@@ -91,27 +94,43 @@ pub fn run<S: Server>(script: &Script, server: &mut S) -> Result<Transcript, S::
         let list = Request::new(Method::Get, &watch.path, Value::Null);
         let version = text(&server.call(&list)?.body, "metadata.resourceVersion").to_owned();
         watches.push(watch.clone().with_query(&format!(
-            "{}&watch=true&resourceVersion={version}&timeoutSeconds=1",
+            "{}&watch=true&resourceVersion={version}&timeoutSeconds=2",
             watch.query
         )));
     }
     let mut outcomes = Vec::new();
-    for step in &script.steps {
-        let request = memory.fill(step);
-        let answer = server.call(&request)?;
-        memory.learn(&request, &answer);
-        outcomes.push(compare::outcome(&request, &answer));
-    }
-    let shown = server.watch(&watches)?;
-    let shown = shown.iter().zip(watches);
-    let watches = shown.map(|(events, watch)| Watched {
-        asked: format!("{}?{}", watch.path, watch.query),
-        events: events.iter().filter_map(compare::event).collect(),
+    let mut take = |steps: &[Step], server: &mut S| {
+        for step in steps {
+            let request = memory.fill(step);
+            let answer = server.call(&request)?;
+            memory.learn(&request, &answer);
+            outcomes.push(compare::outcome(&request, &answer));
+        }
+        Ok(())
+    };
+    take(&script.steps, server)?;
+    let looks = script.looks.iter().map(|look| {
+        let query = format!("{}&watch=true&timeoutSeconds=1", look.query);
+        look.clone().with_query(&query)
     });
+    let looks: Vec<Request> = looks.collect();
+    let mut shown = watched(&looks, server)?;
+    take(&script.end, server)?;
+    shown.extend(watched(&watches, server)?);
     Ok(Transcript {
         outcomes,
-        watches: watches.collect(),
+        watches: shown,
     })
+}
+
+fn watched<S: Server>(requests: &[Request], server: &mut S) -> Result<Vec<Watched>, S::Error> {
+    let shown = server.watch(requests)?;
+    let shown = shown.iter().zip(requests);
+    let watched = shown.map(|(events, request)| Watched {
+        asked: format!("{}?{}", request.path, request.query),
+        events: events.iter().filter_map(compare::event).collect(),
+    });
+    Ok(watched.collect())
 }
 
 impl Memory {
@@ -201,6 +220,8 @@ impl InProcess {
             // Without ServiceAccounts among its kinds it needs none.
             server.api.call(&request, now);
         }
+        // As with a real server, nothing can be watched from before its kinds were there.
+        server.api.compact();
         server
     }
 }

@@ -7,15 +7,17 @@ use serde_json::{Value, json};
 
 use crate::{
     Api, Request,
+    delete::{FOREGROUND, ORPHAN},
     json::{at, list, put, text},
     request::Method,
-    store::Id,
+    store::{Id, Stored},
 };
 
 impl Api {
     /// One step of both controllers.
     pub fn collect(&mut self, now: Timestamp) {
         self.collect_garbage(now);
+        self.settle_dependents(now);
         self.end_namespaces(now);
     }
 
@@ -44,6 +46,65 @@ impl Api {
         for id in orphans {
             self.delete_id(&id, now);
         }
+    }
+
+    /// Deletes the dependents of what goes after them, and has dependents forget what shall leave them.
+    fn settle_dependents(&mut self, now: Timestamp) {
+        let holds = |object: &Value, finalizer: &str| {
+            !at(object, "metadata.deletionTimestamp").is_null()
+                && list(object, "metadata.finalizers").contains(&json!(finalizer))
+        };
+        for finalizer in [FOREGROUND, ORPHAN] {
+            let owners: Vec<(Id, String)> = self
+                .objects
+                .iter()
+                .filter(|(_, stored)| holds(&stored.object, finalizer))
+                .map(|(id, s)| (id.clone(), text(&s.object, "metadata.uid").to_owned()))
+                .collect();
+            for (owner, uid) in owners {
+                let is_owner = |reference: &Value| text(reference, "uid") == uid;
+                let dependents: Vec<Id> = self
+                    .objects
+                    .iter()
+                    .filter(|(_, s)| {
+                        list(&s.object, "metadata.ownerReferences")
+                            .iter()
+                            .any(is_owner)
+                    })
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                for dependent in &dependents {
+                    if finalizer == FOREGROUND {
+                        self.delete_id(dependent, now);
+                    } else {
+                        self.edit(dependent, |object| {
+                            let mut left = list(object, "metadata.ownerReferences").to_vec();
+                            left.retain(|reference| !is_owner(reference));
+                            put(object, "metadata.ownerReferences", left);
+                        });
+                    }
+                }
+                let is_free = dependents
+                    .iter()
+                    .all(|id| finalizer == ORPHAN || self.get(id).is_none());
+                if is_free {
+                    self.finalize(&owner, finalizer);
+                }
+            }
+        }
+    }
+
+    /// Takes a finalizer away, as its controller does.
+    fn finalize(&mut self, id: &Id, finalizer: &str) {
+        let Some(Stored { object, managers }) = self.objects.get(id).cloned() else {
+            return;
+        };
+        let mut free = (*object).clone();
+        let mut left = list(&free, "metadata.finalizers").to_vec();
+        left.retain(|held| held != finalizer);
+        put(&mut free, "metadata.finalizers", left);
+        crate::metadata::tidy(&mut free);
+        self.commit_or_remove(id.clone(), free, managers);
     }
 
     /// Deletes all that lies in a namespace that ends, and then the namespace.

@@ -16,16 +16,11 @@ impl Api {
     pub(crate) fn create(&mut self, write: &Write) -> Result<Value, Refusal> {
         write.check_body()?;
         let mut object = write.body.clone();
-        if !text(&object, "metadata.resourceVersion").is_empty() {
-            return Err(Refusal::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
-        }
         self.name(&mut object);
         let name = text(&object, "metadata.name").to_owned();
         self.make(write, object, &name, |managers, object, write, now| {
             let node = &write.target.kind.schema.root;
-            managers.update(&write.writer, &Value::Null, object, node, now);
+            managers.update(&write.writer, &write.nothing(), object, node, now);
         })
     }
 
@@ -52,6 +47,7 @@ impl Api {
         };
         set_namespace(write, &mut object)?;
         let now = stamp(write.now);
+        metadata::tidy(&mut object);
         let dropped = kind.schema.prune(&mut object);
         strict(write, &dropped)?;
         kind.schema.set_defaults(&mut object);
@@ -74,15 +70,21 @@ impl Api {
             return Err(Refusal::invalid(kind, name, &causes));
         }
         quota::check(self, &id, kind)?;
+        // Passed on as it is (`Create` of storage/etcd3/store.go), and not looked at in a dry run.
+        if !text(&object, "metadata.resourceVersion").is_empty() && !write.is_dry() {
+            let why = "resourceVersion should not be set on objects to be created";
+            return Err(Refusal::unexpected(why.to_owned()));
+        }
         if self.objects.contains_key(&id) {
             return Err(Refusal::already_exists(kind, name));
         }
         put(&mut object, "metadata.uid", self.new_uid());
-        if write.is_dry() {
-            return Ok(object);
-        }
         let mut managers = Managers::default();
         manage(&mut managers, &object, write, &now);
+        if write.is_dry() {
+            put(&mut object, "metadata.managedFields", managers.as_json());
+            return Ok(object);
+        }
         Ok(self.commit(id, object, managers))
     }
 }

@@ -1,7 +1,5 @@
 //! Objects deleted: at once, by grace, or when their finalizers are gone.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -13,6 +11,11 @@ use crate::{
     store::{Id, Stored, done, stamp},
 };
 
+/// The finalizer of what goes after its dependents.
+pub(crate) const FOREGROUND: &str = "foregroundDeletion";
+/// The finalizer of what goes after its dependents have forgotten it.
+pub(crate) const ORPHAN: &str = "orphan";
+
 impl Api {
     pub(crate) fn delete(&mut self, write: &Write) -> Result<Value, Refusal> {
         let (kind, name, id) = (write.target.kind, write.target.name, write.id());
@@ -21,29 +24,34 @@ impl Api {
         };
         check_preconditions(write, &object)?;
         let uid = text(&object, "metadata.uid").to_owned();
-        let gone = |object: Arc<Value>| {
+        let gone = |object| {
             if kind.returns_deleted() {
-                (*object).clone()
+                object
             } else {
                 done(kind, name, &uid)
             }
         };
-        if write.is_dry() {
-            return Ok(gone(object));
-        }
         let grace = grace(write, &object);
-        let is_held = !list(&object, "metadata.finalizers").is_empty()
-            || kind.strategy == Strategy::Namespace;
-        if grace == 0 && !is_held {
-            self.remove(&id);
-            return Ok(gone(object));
-        }
         let mut marked = (*object).clone();
-        mark(&mut marked, grace, write.now, kind.strategy);
-        if marked == *object {
-            return Ok(marked);
+        set_dependents_finalizer(write, &mut marked);
+        let is_held = !list(&marked, "metadata.finalizers").is_empty()
+            || kind.strategy == Strategy::Namespace;
+        // What ends gracefully is marked also when its grace is none.
+        if is_held || kind.strategy == Strategy::Pod {
+            mark(&mut marked, grace, write.now, kind.strategy);
         }
-        Ok(self.commit_or_remove(id, marked, managers))
+        let goes = grace == 0 && !is_held;
+        if write.is_dry() {
+            return Ok(if goes { gone(marked) } else { marked });
+        }
+        if marked != *object {
+            marked = self.commit(id.clone(), marked, managers);
+        }
+        if goes {
+            self.remove(&id);
+            marked = gone(marked);
+        }
+        Ok(marked)
     }
 
     /// Each object that is selected, as if it were deleted by its name.
@@ -80,23 +88,45 @@ impl Api {
 
 fn check_preconditions(write: &Write, object: &Value) -> Result<(), Refusal> {
     let (kind, name) = (write.target.kind, write.target.name);
-    for (asked, path, what) in [
-        ("preconditions.uid", "metadata.uid", "UID"),
-        (
-            "preconditions.resourceVersion",
-            "metadata.resourceVersion",
-            "ResourceVersion",
-        ),
+    for (field, what, otherwise) in [
+        ("uid", "UID", "deleted and then recreated"),
+        ("resourceVersion", "ResourceVersion", "modified"),
     ] {
-        let (asked, has) = (text(write.body, asked), text(object, path));
+        let asked = text(write.body, &format!("preconditions.{field}"));
+        let has = text(object, &format!("metadata.{field}"));
         if !asked.is_empty() && asked != has {
             let why = format!(
-                "Precondition failed: {what} in precondition: {asked}, {what} in object meta: {has}"
+                "the {what} in the precondition ({asked}) does not match the {what} in record ({has}). The object might have been {otherwise}"
             );
-            return Err(Refusal::conflict(kind, name, &why));
+            return Err(Refusal::not_the_one(kind, name, &why));
         }
     }
     Ok(())
+}
+
+/// What shall become of dependents is a finalizer, which the garbage collector takes away
+/// (`deletionFinalizersForGarbageCollection` of registry/generic/registry/store.go).
+fn set_dependents_finalizer(write: &Write, object: &mut Value) {
+    let kind = write.target.kind;
+    if matches!(kind.strategy, Strategy::Event | Strategy::Namespace) {
+        return;
+    }
+    let asked = match text(write.body, "propagationPolicy") {
+        "" => write.query.get("propagationPolicy").map(String::as_str),
+        policy => Some(policy),
+    };
+    let finalizer = match asked {
+        Some("Foreground") => Some(FOREGROUND),
+        Some("Orphan") => Some(ORPHAN),
+        Some("Background") => None,
+        // One that is there already stays.
+        _ => return,
+    };
+    let mut finalizers = list(object, "metadata.finalizers").to_vec();
+    finalizers.retain(|held| held != FOREGROUND && held != ORPHAN);
+    finalizers.extend(finalizer.map(Value::from));
+    put(object, "metadata.finalizers", finalizers);
+    crate::metadata::tidy(object);
 }
 
 /// Seconds until the object may go; only pods have any.

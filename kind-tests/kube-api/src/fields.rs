@@ -24,8 +24,17 @@ pub(crate) enum Step {
 pub(crate) type Path = Vec<Step>;
 /// Fields.
 pub(crate) type Set = BTreeSet<Path>;
-/// Fields with their values; items of lists and entries of maps also stand for themselves, without a value.
-type Leaves<'a> = BTreeMap<Path, Option<&'a Value>>;
+/// Fields with their values; what has fields of its own stands for itself, too, without a value.
+type Members<'a> = BTreeMap<Path, Option<&'a Value>>;
+
+/// Which of the fields that have fields of their own stand for themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Containers {
+    /// All: who adds one holds it (`Compare` of sigs.k8s.io/structured-merge-diff, typed/compare.go).
+    All,
+    /// Items of lists and entries of maps: what the schema names is not applied for itself (typed/tofieldset.go).
+    Unnamed,
+}
 
 /// How one object differs from another.
 #[derive(Debug, Default)]
@@ -36,17 +45,22 @@ pub(crate) struct Difference {
     pub(crate) removed: Set,
 }
 
-/// The leaves of an object.
+/// The fields that an applied object is about.
 pub(crate) fn fields(value: &Value, node: &Node) -> Set {
-    leaves(value, node).into_keys().collect()
+    members(value, node, Containers::Unnamed)
+        .into_keys()
+        .collect()
 }
 
 /// What differs in `new`.
 pub(crate) fn difference(old: &Value, new: &Value, node: &Node) -> Difference {
-    let (old, new) = (leaves(old, node), leaves(new, node));
-    let changed = new
-        .iter()
-        .filter(|(path, value)| old.get(*path) != Some(*value));
+    let old = members(old, node, Containers::All);
+    let new = members(new, node, Containers::All);
+    // What is empty before and filled after, or the other way round, is itself the same field.
+    let changed = new.iter().filter(|(path, new)| match old.get(*path) {
+        None => true,
+        Some(old) => old.is_some() && new.is_some() && old != *new,
+    });
     Difference {
         changed: changed.map(|(path, _)| path.clone()).collect(),
         removed: old
@@ -57,24 +71,35 @@ pub(crate) fn difference(old: &Value, new: &Value, node: &Node) -> Difference {
     }
 }
 
-fn leaves<'a>(value: &'a Value, node: &Node) -> Leaves<'a> {
-    let mut found = Leaves::new();
-    collect(value, node, &mut Vec::new(), &mut found);
+fn members<'a>(value: &'a Value, node: &Node, containers: Containers) -> Members<'a> {
+    let mut found = Members::new();
+    collect(value, node, containers, &mut Vec::new(), &mut found);
     found
 }
 
-fn collect<'a>(value: &'a Value, node: &Node, at: &mut Path, found: &mut Leaves<'a>) {
+fn collect<'a>(
+    value: &'a Value,
+    node: &Node,
+    containers: Containers,
+    at: &mut Path,
+    found: &mut Members<'a>,
+) {
     match value {
         Value::Object(fields) if !node.is_atomic_map() => {
             for (name, field) in fields {
                 at.push(Step::Field(name.clone()));
-                if field.is_null() || field.as_object().is_some_and(Map::is_empty) {
+                let all = containers == Containers::All;
+                let is_empty_list = field.as_array().is_some_and(Vec::is_empty);
+                if field.is_null()
+                    || field.as_object().is_some_and(Map::is_empty)
+                    || all && is_empty_list
+                {
                     found.insert(at.clone(), Some(field));
                 } else {
-                    if !node.names(name) && node.is_map() {
+                    if all || !node.names(name) && node.is_map() {
                         found.insert(at.clone(), None);
                     }
-                    collect(field, node.field(name), at, found);
+                    collect(field, node.field(name), containers, at, found);
                 }
                 at.pop();
             }
@@ -84,7 +109,7 @@ fn collect<'a>(value: &'a Value, node: &Node, at: &mut Path, found: &mut Leaves<
                 at.push(step(item, node.list_type()));
                 found.insert(at.clone(), None);
                 if matches!(node.list_type(), ListType::Map(_)) {
-                    collect(item, node.item(), at, found);
+                    collect(item, node.item(), containers, at, found);
                 }
                 at.pop();
             }
@@ -107,7 +132,27 @@ pub(crate) fn step(item: &Value, list: &ListType) -> Step {
     }
 }
 
-/// Takes the fields away that nobody holds any more, with the objects and lists that get empty by it.
+/// These fields, and what the schema names on the way to them (`EnsureNamedFieldsAreMembers`, fieldpath/set.go).
+pub(crate) fn with_named(set: &Set, node: &Node) -> Set {
+    let mut with = set.clone();
+    for path in set {
+        let mut node = node;
+        for (length, step) in path.iter().enumerate() {
+            node = match step {
+                Step::Field(name) => {
+                    if node.names(name) {
+                        with.extend(path.get(..=length).map(<[Step]>::to_vec));
+                    }
+                    node.field(name)
+                }
+                Step::Key(_) | Step::Item(_) => node.item(),
+            };
+        }
+    }
+    with
+}
+
+/// Takes a field away, and leaves null where nothing else was (typed/remove.go).
 pub(crate) fn take(value: &mut Value, path: &[Step]) {
     let [step, rest @ ..] = path else { return };
     match (step, value) {
@@ -115,9 +160,13 @@ pub(crate) fn take(value: &mut Value, path: &[Step]) {
             let Some(field) = fields.get_mut(name) else {
                 return;
             };
-            take(field, rest);
-            if rest.is_empty() || is_empty(field) {
+            if rest.is_empty() {
                 fields.remove(name);
+                return;
+            }
+            take(field, rest);
+            if is_empty(field) {
+                *field = Value::Null;
             }
         }
         (Step::Key(keys), Value::Array(items)) => {
@@ -148,7 +197,7 @@ fn is_empty(value: &Value) -> bool {
 }
 
 /// Whether something in the set lies below this path.
-pub(crate) fn holds_below(set: &Set, path: &Path) -> bool {
+fn holds_below(set: &Set, path: &Path) -> bool {
     set.range(path.clone()..)
         .take_while(|held| held.starts_with(path))
         .any(|held| held.len() > path.len())

@@ -19,6 +19,8 @@ pub struct Kind {
     pub namespaced: bool,
     /// Whether it has a status of its own endpoint.
     pub has_status: bool,
+    /// The fields, besides name and namespace, by which its objects can be selected.
+    pub(crate) selectable: Vec<String>,
     /// Which rules of its own it has.
     pub(crate) strategy: Strategy,
     pub(crate) schema: Schema,
@@ -36,6 +38,23 @@ pub(crate) enum Strategy {
     Quota,
 }
 
+impl Strategy {
+    /// What tests here and the operator select by; each kind has more.
+    fn selectable(self) -> Vec<String> {
+        let fields: &[&str] = match self {
+            Self::Pod => &["spec.nodeName", "status.phase"],
+            Self::Event => &[
+                "involvedObject.kind",
+                "involvedObject.name",
+                "reason",
+                "type",
+            ],
+            Self::Custom | Self::Namespace | Self::Node | Self::Lease | Self::Quota => &[],
+        };
+        fields.iter().map(|field| (*field).to_owned()).collect()
+    }
+}
+
 /// All kinds.
 #[derive(Debug)]
 pub struct Kinds(Vec<Kind>);
@@ -47,6 +66,15 @@ impl Kind {
             self.plural.clone()
         } else {
             format!("{}.{}", self.plural, self.group)
+        }
+    }
+
+    /// `EniClaim.eniclaim.io`, or `Pod` in the core group.
+    pub(crate) fn whole_kind(&self) -> String {
+        if self.group.is_empty() {
+            self.kind.clone()
+        } else {
+            format!("{}.{}", self.kind, self.group)
         }
     }
 
@@ -103,6 +131,14 @@ impl Kind {
             plural: json::text(spec, "names.plural").to_owned(),
             namespaced: json::text(spec, "scope") == "Namespaced",
             has_status: json::at(version, "subresources.status").is_object(),
+            selectable: json::list(version, "selectableFields")
+                .iter()
+                .map(|field| {
+                    json::text(field, "jsonPath")
+                        .trim_start_matches('.')
+                        .to_owned()
+                })
+                .collect(),
             strategy: Strategy::Custom,
             schema: Schema::of_custom(json::at(version, "schema.openAPIV3Schema")),
         })
@@ -116,6 +152,7 @@ impl Kind {
             plural: format!("{}s", kind.to_lowercase()),
             namespaced: !matches!(strategy, Strategy::Namespace | Strategy::Node),
             has_status: !matches!(strategy, Strategy::Event | Strategy::Lease),
+            selectable: strategy.selectable(),
             strategy,
             schema: Schema::of_built_in(),
         }

@@ -20,6 +20,7 @@ mod list;
 mod managers;
 mod merge;
 mod metadata;
+mod names;
 mod patch;
 mod quota;
 mod refusal;

@@ -123,7 +123,10 @@ pub(crate) fn selector(
     if !target.name.is_empty() {
         fields = format!("metadata.name={},{fields}", target.name);
     }
-    Selector::parse(part("labelSelector"), &fields)
+    Selector::parse(part("labelSelector"), &fields, |field| {
+        matches!(field, "metadata.name" | "metadata.namespace")
+            || target.kind.selectable.iter().any(|known| known == field)
+    })
 }
 
 /// Items of built-in kinds do not repeat their kind.

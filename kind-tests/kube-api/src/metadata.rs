@@ -4,11 +4,24 @@ use serde_json::{Value, json};
 
 use crate::{
     json::{at, keep, list, text},
+    names::{LABEL_VALUE, QUALIFIED, SUBDOMAIN, is_label_value, is_qualified, is_subdomain},
     refusal::Cause,
 };
 
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+/// Drops what is empty: metadata is read into `ObjectMeta`, whose fields are all `omitempty`
+/// (k8s.io/apimachinery/pkg/apis/meta/v1/types.go).
+pub(crate) fn tidy(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    metadata.retain(|_, field| match field {
+        Value::Null => false,
+        Value::Object(fields) => !fields.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::String(text) => !text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => true,
+    });
+}
 
 /// What is wrong with the metadata of a new or changed object.
 pub(crate) fn errors(object: &Value) -> Vec<Cause> {
@@ -28,20 +41,80 @@ pub(crate) fn errors(object: &Value) -> Vec<Cause> {
     } else if !is_subdomain(name) {
         causes.push(Cause::invalid("metadata.name", &json!(name), SUBDOMAIN));
     }
-    let labels = at(object, "metadata.labels").as_object();
-    for value in labels.into_iter().flat_map(|labels| labels.values()) {
-        let label = value.as_str().unwrap_or_default();
-        if label.len() > 63 {
+    label_errors(object, &mut causes);
+    let annotations = at(object, "metadata.annotations").as_object();
+    for key in annotations.into_iter().flatten().map(|(key, _)| key) {
+        if !is_qualified(&key.to_lowercase()) {
             causes.push(Cause::invalid(
-                "metadata.labels",
-                value,
-                "must be no more than 63 bytes",
+                "metadata.annotations",
+                &json!(key),
+                QUALIFIED,
             ));
-        } else if !is_label_value(label) {
-            causes.push(Cause::invalid("metadata.labels", value, LABEL_VALUE));
         }
     }
+    for finalizer in list(object, "metadata.finalizers") {
+        if !is_qualified(finalizer.as_str().unwrap_or_default()) {
+            causes.push(Cause::invalid("metadata.finalizers", finalizer, QUALIFIED));
+        }
+    }
+    owner_errors(object, &mut causes);
     causes
+}
+
+fn label_errors(object: &Value, causes: &mut Vec<Cause>) {
+    let mut invalid =
+        |value: &Value, why: &str| causes.push(Cause::invalid("metadata.labels", value, why));
+    let labels = at(object, "metadata.labels").as_object();
+    for (key, value) in labels.into_iter().flatten() {
+        if !is_qualified(key) {
+            invalid(&json!(key), QUALIFIED);
+        }
+        let label = value.as_str().unwrap_or_default();
+        if label.len() > 63 {
+            invalid(value, "must be no more than 63 bytes");
+        } else if !is_label_value(label) {
+            invalid(value, LABEL_VALUE);
+        }
+    }
+}
+
+/// `ValidateOwnerReferences` of k8s.io/apimachinery, pkg/api/validation/objectmeta.go.
+fn owner_errors(object: &Value, causes: &mut Vec<Cause>) {
+    for owner in list(object, "metadata.ownerReferences") {
+        for field in ["apiVersion", "kind", "name", "uid"] {
+            if text(owner, field).is_empty() {
+                let path = format!("metadata.ownerReferences.{field}");
+                causes.push(Cause::invalid(&path, at(owner, field), "must not be empty"));
+            }
+        }
+    }
+}
+
+/// Why metadata cannot be read into `ObjectMeta`; none if it can.
+pub(crate) fn undecodable(object: &Value) -> Option<String> {
+    let is_text = |value: &Value| value.is_string() || value.is_null();
+    let is_map = |value: &Value| {
+        value.is_null()
+            || value
+                .as_object()
+                .is_some_and(|fields| fields.values().all(is_text))
+    };
+    let is_list = |value: &Value, fits: fn(&Value) -> bool| {
+        value.is_null() || value.as_array().is_some_and(|items| items.iter().all(fits))
+    };
+    let metadata = at(object, "metadata");
+    let fields = metadata.as_object().into_iter().flatten();
+    let mut wrong = fields.filter(|(name, value)| !match name.as_str() {
+        "labels" | "annotations" => is_map(value),
+        "finalizers" => is_list(value, Value::is_string),
+        "ownerReferences" => is_list(value, Value::is_object),
+        "name" | "namespace" | "generateName" | "uid" | "resourceVersion" => is_text(value),
+        _ => true,
+    });
+    let name = wrong.next().map(|(name, _)| name)?;
+    Some(format!(
+        "json: cannot unmarshal into Go struct field ObjectMeta.metadata.{name}"
+    ))
 }
 
 /// What is wrong with a change of metadata; what may be left out is taken over first.
@@ -86,23 +159,4 @@ pub(crate) fn change_errors(object: &mut Value, before: &Value) -> Vec<Cause> {
         }
     }
     causes
-}
-
-fn is_subdomain(name: &str) -> bool {
-    name.split('.').all(|part| {
-        part.bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !part.is_empty()
-            && !part.starts_with('-')
-            && !part.ends_with('-')
-    })
-}
-
-fn is_label_value(value: &str) -> bool {
-    let is_end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
-    value
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && is_end(value.chars().next())
-        && is_end(value.chars().last())
 }

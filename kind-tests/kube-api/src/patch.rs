@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Answer, Api, Refusal, call::Write, json::merge_patch};
+use crate::{Answer, Api, Refusal, call::Write, json::merge_patch, metadata};
 
 impl Api {
     pub(crate) fn patch(&mut self, write: &Write, content_type: &str) -> Result<Answer, Refusal> {
@@ -22,6 +22,9 @@ impl Api {
             }
             "application/json-patch+json" => json_patch(&mut object, write.body)?,
             _ => return Err(Refusal::unsupported_media_type()),
+        }
+        if let Some(why) = metadata::undecodable(&object) {
+            return Err(Refusal::undecodable_patch(&why));
         }
         self.update(write, &held, object, None)
             .map(|object| Answer::ok(200, object))

@@ -81,7 +81,10 @@ impl Refusal {
     }
 
     fn about(mut self, name: &str, group: &str, kind: &str, causes: Value) -> Self {
-        let mut details = json!({ "name": name, "kind": kind });
+        let mut details = json!({ "kind": kind });
+        if !name.is_empty() {
+            json::put(&mut details, "name", name);
+        }
         if !group.is_empty() {
             json::put(&mut details, "group", group);
         }
@@ -124,6 +127,15 @@ impl Refusal {
             kind.resource()
         );
         Self::new(409, "Conflict", message).of(kind, name)
+    }
+
+    /// 409 for an object that is not the one to delete, by its kind and not its resource (`BeforeDelete` of
+    /// k8s.io/apiserver, pkg/registry/rest/delete.go).
+    pub(crate) fn not_the_one(kind: &Kind, name: &str, why: &str) -> Self {
+        let whole = kind.whole_kind();
+        let message = format!("Operation cannot be fulfilled on {whole} \"{name}\": {why}");
+        let refusal = Self::new(409, "Conflict", message);
+        refusal.about(name, &kind.group, &kind.kind, Value::Null)
     }
 
     /// 409 for a version that is not the object's.
@@ -176,11 +188,7 @@ impl Refusal {
 
     /// 422.
     pub fn invalid(kind: &Kind, name: &str, causes: &[Cause]) -> Self {
-        let whole = if kind.group.is_empty() {
-            kind.kind.clone()
-        } else {
-            format!("{}.{}", kind.kind, kind.group)
-        };
+        let whole = kind.whole_kind();
         let mut said: Vec<String> = causes
             .iter()
             .map(|cause| format!("{}: {}", cause.field, cause.message))
@@ -194,10 +202,29 @@ impl Refusal {
         Self::new(422, "Invalid", message).about(name, &kind.group, &kind.kind, as_json(causes))
     }
 
+    /// 422 for parameters of the request.
+    pub(crate) fn options(kind: &str, cause: &Cause) -> Self {
+        let Cause { field, message, .. } = cause;
+        let message = format!("{kind}.meta.k8s.io \"\" is invalid: {field}: {message}");
+        let causes = as_json(std::slice::from_ref(cause));
+        Self::new(422, "Invalid", message).about("", "meta.k8s.io", kind, causes)
+    }
+
+    /// 422 for a patch after which the object cannot be read (`applyPatchToObject`, endpoints/handlers/patch.go).
+    pub(crate) fn undecodable_patch(why: &str) -> Self {
+        let cause = Cause::invalid("patch", &json!(""), why);
+        let message = format!(" \"\" is invalid: {}: {}", cause.field, cause.message);
+        let mut refusal = Self::new(422, "Invalid", message);
+        refusal.details = json!({ "causes": as_json(&[cause]) });
+        refusal
+    }
+
     /// 422 for a JSON patch that does not fit the object.
     pub(crate) fn unprocessable() -> Self {
         let message = "the server rejected our request due to an error in our request";
-        Self::new(422, "Invalid", message.to_owned())
+        let mut refusal = Self::new(422, "Invalid", message.to_owned());
+        refusal.details = json!({});
+        refusal
     }
 
     /// 400.

@@ -3,6 +3,7 @@
 mod defaults;
 mod prune;
 mod rules;
+mod typed;
 mod validate;
 
 use std::{collections::BTreeMap, fmt};
@@ -113,6 +114,7 @@ impl Schema {
                 "containers": by(&["name"]), "volumes": by(&["name"]), "schedulingGates": by(&["name"]),
                 "finalizers": set,
             })),
+            "involvedObject": { "x-kubernetes-map-type": "atomic", "x-kubernetes-preserve-unknown-fields": true },
             "status": open(json!({ "conditions": by(&["type"]), "addresses": by(&["type"]) })),
         })));
         root.properties.insert("metadata".to_owned(), metadata());

@@ -20,7 +20,11 @@ enum Requirement {
 }
 
 impl Selector {
-    pub(crate) fn parse(labels: &str, fields: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(
+        labels: &str,
+        fields: &str,
+        is_selectable: impl Fn(&str) -> bool,
+    ) -> Result<Self, Refusal> {
         let labels = split(labels).into_iter().map(|term| {
             requirement(term)
                 .ok_or_else(|| Refusal::bad_request(format!("unable to parse requirement: {term}")))
@@ -32,9 +36,18 @@ impl Selector {
                 ))
             })
         });
+        let fields: Vec<Requirement> = fields.collect::<Result<_, _>>()?;
+        let mut unknown = fields
+            .iter()
+            .map(Requirement::key)
+            .filter(|key| !is_selectable(key));
+        if let Some(key) = unknown.next() {
+            let why = format!("field label not supported: {key}");
+            return Err(Refusal::bad_request(why));
+        }
         Ok(Self {
             labels: labels.collect::<Result<_, _>>()?,
-            fields: fields.collect::<Result<_, _>>()?,
+            fields,
         })
     }
 
@@ -52,6 +65,12 @@ impl Selector {
 }
 
 impl Requirement {
+    fn key(&self) -> &str {
+        match self {
+            Self::Exists(key) | Self::Absent(key) | Self::In(key, _) | Self::NotIn(key, _) => key,
+        }
+    }
+
     fn holds<'a>(&self, value: impl Fn(&str) -> Option<&'a str>) -> bool {
         match self {
             Self::Exists(key) => value(key).is_some(),

@@ -37,8 +37,12 @@ pub(crate) fn prepare_create(kind: &Kind, object: &mut Value) {
             crate::json::object(&mut labels).insert(key, json!(name));
             put(object, "metadata.labels", labels);
         }
-        Strategy::Custom | Strategy::Node | Strategy::Event | Strategy::Lease | Strategy::Quota => {
+        Strategy::Event => {
+            default("eventTime", Value::Null);
+            default("reportingComponent", json!(""));
+            default("reportingInstance", json!(""));
         }
+        Strategy::Custom | Strategy::Node | Strategy::Lease | Strategy::Quota => {}
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     Answer, Api, Refusal,
     call::Write,
     create::{set_namespace, strict},
-    json::{keep, put, text},
+    json::{keep, put, remove, text},
     managers::Managers,
     metadata,
     refusal::Cause,
@@ -31,9 +31,11 @@ impl Api {
             if !kind.allows_create_on_update() || write.target.status {
                 return Err(Refusal::not_found(kind, name));
             }
+            // What does not exist has no version to hold against it.
+            remove(&mut object, "metadata.resourceVersion");
             let made = self.make(write, object, name, |managers, object, write, now| {
                 let node = &write.target.kind.schema.root;
-                managers.update(&write.writer, &Value::Null, object, node, now);
+                managers.update(&write.writer, &write.nothing(), object, node, now);
             })?;
             return Ok(Answer::ok(201, made));
         };
@@ -57,7 +59,10 @@ impl Api {
                     &json!(0),
                     "must be specified for an update",
                 );
-                return Err(Refusal::invalid(kind, name, &[cause]));
+                // By its resource, unlike every other 422 (`Update` of registry/generic/registry/store.go).
+                let mut refusal = Refusal::invalid(kind, name, &[cause]);
+                put(&mut refusal.details, "kind", kind.plural.clone());
+                return Err(refusal);
             }
             keep(&mut object, &held.object, "metadata.resourceVersion");
         }
@@ -79,6 +84,7 @@ impl Api {
             return Err(Refusal::modified(kind, name));
         }
         set_namespace(write, &mut object)?;
+        metadata::tidy(&mut object);
         strict(write, &kind.schema.prune(&mut object))?;
         kind.schema.set_defaults(&mut object);
         strategy::prepare_update(kind, write.target.status, &mut object, before);
@@ -95,7 +101,7 @@ impl Api {
             managers.update(&write.writer, before, &object, node, &stamp(write.now));
             managers
         });
-        keep(&mut object, before, "metadata.managedFields");
+        put(&mut object, "metadata.managedFields", managers.as_json());
         if object == *before && managers == held.managers || write.is_dry() {
             return Ok(object);
         }

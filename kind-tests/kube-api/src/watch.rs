@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::{
-    Api, Refusal, Request,
+    Api, Cause, Refusal, Request,
     answer::shaped,
     json::put,
     list::selector,
@@ -115,6 +115,20 @@ impl Api {
             .get("resourceVersion")
             .and_then(|v| v.parse().ok())
             .unwrap_or(0_u64);
+        let initial = flag("sendInitialEvents");
+        if initial
+            && query
+                .get("resourceVersionMatch")
+                .is_none_or(|m| m != "NotOlderThan")
+        {
+            return Err(Refusal::options(
+                "ListOptions",
+                &Cause::forbidden(
+                    "resourceVersionMatch",
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ),
+            ));
+        }
         let lasts = query.get("timeoutSeconds").and_then(|v| v.parse().ok());
         let mut watch = Watch {
             resource: target.kind.resource(),
@@ -130,7 +144,6 @@ impl Api {
             bookmark: flag("allowWatchBookmarks").then(|| now + BOOKMARK),
             is_dead,
         };
-        let initial = flag("sendInitialEvents");
         if asked == 0 || initial {
             let held = self.stored(&watch.resource).filter(|(id, stored)| {
                 (watch.namespace.is_empty() || id.namespace == watch.namespace)

@@ -34,6 +34,7 @@ impl Server for Real {
     }
 
     fn watch(&mut self, requests: &[Request]) -> anyhow::Result<Vec<Vec<Value>>> {
+        // All at once: each lasts its whole time.
         let sent = requests.iter().map(|request| self.send(request));
         let open: Vec<UnixStream> = sent.collect::<anyhow::Result<_>>()?;
         let events = |stream| {

@@ -1,4 +1,4 @@
-//! What of an answer must be alike: all but identities, times and the details of managed fields.
+//! What of an answer must be alike: all but identities and times.
 
 use serde_json::{Value, json};
 
@@ -36,6 +36,11 @@ pub(super) fn outcome(request: &Request, answer: &Answer) -> Outcome {
         if details.is_object() {
             remove(&mut details, "uid");
             remove(&mut details, "causes");
+            if let Some(prefix) = at(&request.body, "metadata.generateName").as_str()
+                && text(&details, "name").starts_with(prefix)
+            {
+                put(&mut details, "name", format!("{prefix}*"));
+            }
             remove(&mut details, "retryAfterSeconds");
         }
         json!({ "status": text(body, "status"), "details": details })
@@ -75,10 +80,22 @@ fn asked(request: &Request) -> String {
     format!("{method:?} {path}?{query} {of} {body}")
 }
 
-/// An event of a watch; none for bookmarks, whose time nobody promises.
+/// An event of a watch, or why there is none. None for bookmarks whose time nobody promises.
 pub(super) fn event(event: &Value) -> Option<Value> {
-    let kind = text(event, "type");
-    (kind != "BOOKMARK").then(|| json!({ "type": kind, "object": normal(at(event, "object")) }))
+    let (kind, object) = (text(event, "type"), at(event, "object"));
+    match kind {
+        "BOOKMARK" => {
+            let annotations = at(object, "metadata.annotations");
+            (!annotations.is_null()).then(|| json!({ "type": kind, "annotations": annotations }))
+        }
+        "ERROR" => Some(refused(object)),
+        "" => Some(refused(event)),
+        _ => Some(json!({ "type": kind, "object": normal(object) })),
+    }
+}
+
+fn refused(status: &Value) -> Value {
+    json!({ "code": at(status, "code"), "reason": text(status, "reason") })
 }
 
 /// An object without what cannot be alike. Of a built-in kind only what the rules here know.
@@ -90,15 +107,12 @@ fn normal(object: &Value) -> Value {
     if !at(&object, "metadata.deletionTimestamp").is_null() {
         put(&mut object, "metadata.deletionTimestamp", "set");
     }
-    let manager = |entry: &Value| {
-        let part = |field: &str| text(entry, field).to_owned();
-        [part("manager"), part("operation"), part("subresource")].join(" ")
-    };
-    let mut managers: Vec<String> = list(&object, "metadata.managedFields")
-        .iter()
-        .map(manager)
-        .collect();
-    managers.sort();
+    let mut managers = list(&object, "metadata.managedFields").to_vec();
+    for manager in &mut managers {
+        remove(manager, "time");
+    }
+    // The real server orders them by time, and a script takes less than its resolution.
+    managers.sort_by_key(Value::to_string);
     put(&mut object, "metadata.managedFields", managers);
     let owned = at(&object, "metadata.generateName")
         .as_str()
@@ -106,16 +120,23 @@ fn normal(object: &Value) -> Value {
     if let Some(prefix) = owned {
         put(&mut object, "metadata.name", format!("{prefix}*"));
     }
-    let is_custom = text(&object, "apiVersion").contains("eniclaim.io");
-    let is_lease = text(&object, "apiVersion").contains("coordination.k8s.io");
-    if !is_custom && !is_lease {
-        let phase = at(&object, "status.phase").clone();
-        remove(&mut object, "spec");
-        put(&mut object, "status", json!({ "phase": phase }));
-        // Its own controllers write there, too.
-        remove(&mut object, "metadata.managedFields");
-        // Counted for some built-in kinds of newer servers only.
-        remove(&mut object, "metadata.generation");
+    // Of kinds that others write, too, only what the operator reads or writes.
+    let kept: &[&str] = match text(&object, "kind") {
+        "Pod" | "Namespace" => &["phase"],
+        "Node" => &["capacity"],
+        _ => return object,
+    };
+    let mut status = json!({});
+    for field in kept {
+        put(
+            &mut status,
+            field,
+            at(&object, &format!("status.{field}")).clone(),
+        );
+    }
+    put(&mut object, "status", status);
+    for field in ["spec", "metadata.managedFields", "metadata.generation"] {
+        remove(&mut object, field);
     }
     object
 }

@@ -53,6 +53,19 @@ fn compare(path: &str, ours: Option<&Value>, theirs: Option<&Value>, found: &mut
                 compare(&format!("{path}[{index}]"), Some(ours), Some(theirs), found);
             }
         }
+        (Some(Value::Array(ours)), Some(Value::Array(theirs))) => {
+            let (many, more) = (ours.len(), theirs.len());
+            let same = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+            found.push(format!(
+                "{path}: ours has {many}, theirs {more}, the first {same} alike"
+            ));
+            compare(
+                &format!("{path}[{same}]"),
+                ours.get(same),
+                theirs.get(same),
+                found,
+            );
+        }
         (ours, theirs) => {
             let shown =
                 |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);

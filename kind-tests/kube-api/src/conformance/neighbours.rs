@@ -1,10 +1,11 @@
-//! Steps about the kinds that claims live with: pods, leases and the reports of nodes.
+//! Steps about the kinds that claims live with: pods, leases, events, nodes and their reports.
 
 use serde_json::{Value, json};
 
 use super::{
     Reference, Step,
-    script::{APPLY, Die, LEASES, MERGE, NODES, PODS, dressed, manager, name, plain},
+    die::Die,
+    script::{APPLY, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, dressed, manager, name, plain},
 };
 use crate::{
     Method, Request,
@@ -81,10 +82,10 @@ pub(super) fn lease_step(die: &mut Die) -> Step {
 
 pub(super) fn report_step(die: &mut Die) -> Step {
     let name = name(die);
-    let path = format!("{NODES}/{name}");
+    let path = format!("{REPORTS}/{name}");
     let node = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniNode", "metadata": { "name": name }, "spec": {} });
     let request = match die.roll(4) {
-        0 => Request::new(Method::Post, NODES, node),
+        0 => Request::new(Method::Post, REPORTS, node),
         1 => Request::new(Method::Delete, &path, Value::Null),
         _ => {
             let mut body = node;
@@ -97,4 +98,52 @@ pub(super) fn report_step(die: &mut Die) -> Step {
         }
     };
     plain(request)
+}
+
+/// What the operator says of a claim, and says again.
+pub(super) fn event_step(die: &mut Die) -> Step {
+    let name = name(die);
+    let namespace = die.pick(&["conformance", "conformance", "elsewhere"], "conformance");
+    let message = die
+        .pick(&["said", "said", &"m".repeat(1025)], "")
+        .to_owned();
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event", "metadata": { "name": name }, "type": "Normal", "reason": "R",
+        "involvedObject": { "kind": "EniClaim", "namespace": namespace, "name": name },
+        "message": message, "count": 1, "source": { "component": "eniclaim" },
+        "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:00:00Z",
+    });
+    let path = format!("{EVENTS}/{name}");
+    let request = match die.roll(3) {
+        0 => Request::new(Method::Post, EVENTS, event),
+        1 => Request::new(Method::Get, &path, Value::Null),
+        _ => {
+            let again = json!({ "count": die.roll(5), "lastTimestamp": "2026-01-02T00:00:00Z" });
+            Request::new(Method::Patch, &path, again).with_content_type(MERGE)
+        }
+    };
+    plain(request.with_query("fieldManager=one"))
+}
+
+/// Nodes without a kubelet, as the operator marks them.
+pub(super) fn node_step(die: &mut Die) -> Step {
+    let name = name(die);
+    let path = format!("{NODES}/{name}");
+    let node = json!({
+        "apiVersion": "v1", "kind": "Node", "metadata": { "name": name },
+        "status": { "capacity": { "cpu": "1" } },
+    });
+    let merge = |path: &str, body| Request::new(Method::Patch, path, body).with_content_type(MERGE);
+    let slots = die.pick(&[json!("3"), json!("4"), Value::Null], Value::Null);
+    let resources = json!({ "capacity": { "eniclaim.io/eni": slots } });
+    let request = match die.roll(5) {
+        0 => Request::new(Method::Post, NODES, node),
+        1 => Request::new(Method::Delete, &path, Value::Null),
+        2 => merge(
+            &path,
+            json!({ "metadata": { "labels": { "eniclaim.io/ready": "true" } }, "status": resources }),
+        ),
+        _ => merge(&format!("{path}/status"), json!({ "status": resources })),
+    };
+    plain(request.with_query("fieldManager=one"))
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::{Node, Schema};
 
 impl Schema {
-    /// Sets what is missing and has a default; a null that may not be one counts as missing.
+    /// Sets what is missing and has a default; a null that may not be one counts as missing
+    /// (`PruneNonNullableNullsWithoutDefaults` of k8s.io/apiextensions-apiserver, pkg/apiserver/schema/defaulting).
     pub(crate) fn set_defaults(&self, object: &mut Value) {
         if self.is_structural() {
             self.root.set_defaults(object);
@@ -17,6 +18,9 @@ impl Node {
     fn set_defaults(&self, value: &mut Value) {
         match value {
             Value::Object(fields) => {
+                fields.retain(|name, field| {
+                    !field.is_null() || self.known_field(name).is_none_or(|node| node.nullable)
+                });
                 for (name, node) in &self.properties {
                     let Some(default) = &node.default else {
                         continue;

@@ -194,7 +194,7 @@ fn too_many(path: &str, length: usize, max: Option<u64>) -> Option<Cause> {
 }
 
 impl Type {
-    fn fits(self, value: &Value) -> bool {
+    pub(super) fn fits(self, value: &Value) -> bool {
         match self {
             Self::Any => true,
             Self::Object => value.is_object(),
