@@ -40,7 +40,10 @@ impl Write<'_> {
         if self.target.kind.is_custom() {
             Value::Null
         } else {
-            json!({ "spec": {}, "status": {}, "source": {}, "involvedObject": {} })
+            json!({
+                "spec": {}, "status": {}, "source": {}, "involvedObject": {}, "eventTime": null,
+                "reportingComponent": "", "reportingInstance": "",
+            })
         }
     }
 

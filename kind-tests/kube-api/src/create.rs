@@ -50,6 +50,10 @@ impl Api {
         metadata::tidy(&mut object);
         let dropped = kind.schema.prune(&mut object);
         strict(write, &dropped)?;
+        // What is applied is taken by its word.
+        if !write.writer.applies {
+            kind.schema.drop_nulls(&mut object);
+        }
         kind.schema.set_defaults(&mut object);
         put(&mut object, "apiVersion", kind.api_version());
         put(&mut object, "kind", kind.kind.clone());
@@ -65,7 +69,7 @@ impl Api {
         self.check_namespace(kind, &id.namespace, name)?;
         let mut causes = metadata::errors(&object);
         causes.extend(strategy::errors(kind, &object, None));
-        causes.extend(kind.schema.errors(&object, None));
+        kind.schema.check(&object, None, &mut causes);
         if !causes.is_empty() {
             return Err(Refusal::invalid(kind, name, &causes));
         }

@@ -1,7 +1,7 @@
 //! Objects deleted: at once, by grace, or when their finalizers are gone.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     Api, Refusal,
@@ -41,7 +41,7 @@ impl Api {
             mark(&mut marked, grace, write.now, kind.strategy);
         }
         let goes = grace == 0 && !is_held;
-        if write.is_dry() {
+        if is_dry(write) {
             return Ok(if goes { gone(marked) } else { marked });
         }
         if marked != *object {
@@ -104,6 +104,20 @@ fn check_preconditions(write: &Write, object: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// An option of the deletion: the query counts only where there is no body (endpoints/handlers/delete.go).
+fn option(write: &Write, name: &str) -> Value {
+    if write.body.is_null() {
+        write.query.get(name).cloned().into()
+    } else {
+        at(write.body, name).clone()
+    }
+}
+
+fn is_dry(write: &Write) -> bool {
+    let asked = option(write, "dryRun");
+    asked == "All" || asked == json!(["All"])
+}
+
 /// What shall become of dependents is a finalizer, which the garbage collector takes away
 /// (`deletionFinalizersForGarbageCollection` of registry/generic/registry/store.go).
 fn set_dependents_finalizer(write: &Write, object: &mut Value) {
@@ -111,11 +125,8 @@ fn set_dependents_finalizer(write: &Write, object: &mut Value) {
     if matches!(kind.strategy, Strategy::Event | Strategy::Namespace) {
         return;
     }
-    let asked = match text(write.body, "propagationPolicy") {
-        "" => write.query.get("propagationPolicy").map(String::as_str),
-        policy => Some(policy),
-    };
-    let finalizer = match asked {
+    let asked = option(write, "propagationPolicy");
+    let finalizer = match asked.as_str() {
         Some("Foreground") => Some(FOREGROUND),
         Some("Orphan") => Some(ORPHAN),
         Some("Background") => None,
@@ -138,13 +149,10 @@ fn grace(write: &Write, object: &Value) -> i64 {
     if !is_running {
         return 0;
     }
-    let asked = at(write.body, "gracePeriodSeconds").as_i64();
-    let asked = asked.or_else(|| {
-        write
-            .query
-            .get("gracePeriodSeconds")
-            .and_then(|v| v.parse().ok())
-    });
+    let asked = option(write, "gracePeriodSeconds");
+    let asked = asked
+        .as_i64()
+        .or_else(|| asked.as_str().and_then(|v| v.parse().ok()));
     let own = at(object, "spec.terminationGracePeriodSeconds").as_i64();
     let held = at(object, "metadata.deletionGracePeriodSeconds").as_i64();
     let grace = asked.or(held).or(own).unwrap_or(0);

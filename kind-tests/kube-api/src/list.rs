@@ -34,20 +34,22 @@ impl Api {
             (target.namespace.is_empty() || id.namespace == target.namespace)
                 && start.is_none_or(|start| (id.namespace.as_str(), id.name.as_str()) > start)
         };
-        let selected: Vec<(&Id, Arc<Value>)> = objects
-            .into_iter()
-            .filter(|(id, object)| within(id) && selector.selects(object))
+        let rest: Vec<(&Id, Arc<Value>)> =
+            objects.into_iter().filter(|(id, _)| within(id)).collect();
+        let selected: Vec<&(&Id, Arc<Value>)> = rest
+            .iter()
+            .filter(|(_, object)| selector.selects(object))
             .collect();
         let page = if limit == 0 { selected.len() } else { limit };
         let mut metadata = json!({ "resourceVersion": version.to_string() });
-        if selected.len() > page
-            && let Some((last, _)) = page.checked_sub(1).and_then(|at| selected.get(at))
+        // A full page goes on where anything is left, selected or not (`GetList` of storage/etcd3/store.go).
+        let last = page.checked_sub(1).and_then(|at| selected.get(at));
+        if let Some((last, _)) = last
+            && limit > 0
+            && rest.last().is_some_and(|(id, _)| id != last)
         {
-            put(
-                &mut metadata,
-                "continue",
-                format!("{version}:{}:{}", last.namespace, last.name),
-            );
+            let token = format!("{version}:{}:{}", last.namespace, last.name);
+            put(&mut metadata, "continue", token);
             if selector == Selector::default() {
                 put(&mut metadata, "remainingItemCount", selected.len() - page);
             }

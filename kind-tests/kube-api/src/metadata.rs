@@ -80,11 +80,12 @@ fn label_errors(object: &Value, causes: &mut Vec<Cause>) {
 
 /// `ValidateOwnerReferences` of k8s.io/apimachinery, pkg/api/validation/objectmeta.go.
 fn owner_errors(object: &Value, causes: &mut Vec<Cause>) {
-    for owner in list(object, "metadata.ownerReferences") {
+    let owners = list(object, "metadata.ownerReferences");
+    for (index, owner) in owners.iter().enumerate() {
         for field in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, field).is_empty() {
-                let path = format!("metadata.ownerReferences.{field}");
-                causes.push(Cause::invalid(&path, at(owner, field), "must not be empty"));
+                let path = format!("metadata.ownerReferences[{index}].{field}");
+                causes.push(Cause::required(&path, "must not be empty"));
             }
         }
     }

@@ -27,6 +27,7 @@ impl Api {
                 "the name of the object ({said}) does not match the name on the URL ({name})"
             )));
         }
+        set_namespace(write, &mut object)?;
         let Some(held) = self.objects.get(&write.id()).cloned() else {
             if !kind.allows_create_on_update() || write.target.status {
                 return Err(Refusal::not_found(kind, name));
@@ -86,12 +87,15 @@ impl Api {
         set_namespace(write, &mut object)?;
         metadata::tidy(&mut object);
         strict(write, &kind.schema.prune(&mut object))?;
+        if !write.writer.applies {
+            kind.schema.drop_nulls(&mut object);
+        }
         kind.schema.set_defaults(&mut object);
         strategy::prepare_update(kind, write.target.status, &mut object, before);
         let mut causes = metadata::change_errors(&mut object, before);
         causes.extend(metadata::errors(&object));
         causes.extend(strategy::errors(kind, &object, Some(before)));
-        causes.extend(kind.schema.errors(&object, Some(before)));
+        kind.schema.check(&object, Some(before), &mut causes);
         if !causes.is_empty() {
             return Err(Refusal::invalid(kind, name, &causes));
         }

@@ -44,7 +44,7 @@ pub(super) fn outcome(request: &Request, answer: &Answer) -> Outcome {
             remove(&mut details, "retryAfterSeconds");
         }
         json!({ "status": text(body, "status"), "details": details })
-    } else if at(body, "items").is_array() {
+    } else if text(body, "kind").ends_with("List") {
         let items: Vec<Value> = list(body, "items").iter().map(normal).collect();
         json!({
             "kind": text(body, "kind"), "items": items,

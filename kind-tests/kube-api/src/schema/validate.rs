@@ -16,13 +16,12 @@ const BLOCKING: [&str; 5] = [
 ];
 
 impl Schema {
-    /// All that is wrong with the object; `before` is what it replaces.
-    pub(crate) fn errors(&self, object: &Value, before: Option<&Value>) -> Vec<Cause> {
+    /// Adds all that is wrong with the object; `before` is what it replaces.
+    pub(crate) fn check(&self, object: &Value, before: Option<&Value>, causes: &mut Vec<Cause>) {
         let Some(rules) = &self.rules else {
-            return Vec::new();
+            return;
         };
-        let mut causes = Vec::new();
-        self.root.check("", object, &mut causes);
+        self.root.check("", object, causes);
         if causes.iter().any(|cause| BLOCKING.contains(&cause.reason)) {
             causes.push(Cause::invalid(
                 "<nil>",
@@ -32,7 +31,6 @@ impl Schema {
         } else {
             causes.extend(rules.broken(object, before));
         }
-        causes
     }
 }
 
