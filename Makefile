@@ -48,14 +48,15 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
 	$(CARGO) test --package cni --package node-agent --package vpc-sim
 
-rung5: images ## Scenarios on a real cluster.
+rung5: images ## Scenarios on a real cluster, and the simulated API server beside a real one.
 	$(CARGO) test --package cluster
 	$(CARGO) test --package e2e --lib --bins --test workspace
+	$(CARGO) test --package e2e --test conformance
 	$(CARGO) test --package e2e --test scenarios
 
-campaign: images ## The long runs: many seeds of accidents, and the simulated API server beside the real one.
+campaign: prerequisites ## The long runs: many seeds of accidents, and the simulated API server beside the real one.
 	ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
-	E2E_CAMPAIGN=1 $(CARGO) test --package e2e --test scenarios
+	ENICLAIM_SEEDS=200 $(CARGO) test --package e2e --test conformance
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins

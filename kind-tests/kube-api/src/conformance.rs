@@ -7,23 +7,23 @@ mod claims;
 mod compare;
 mod die;
 mod difference;
+mod in_process;
 mod lists;
 mod neighbours;
 mod script;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::{
-    Answer, Api, Method, Request,
+    Answer, Method, Request,
     json::{at, put, text},
-    request::parameters,
 };
 
 pub use compare::Outcome;
 pub use difference::differences;
+pub use in_process::InProcess;
 pub use script::{Script, preparation, script};
 
 /// A server that can be asked.
@@ -83,7 +83,8 @@ pub struct Watched {
 struct Memory {
     versions: BTreeMap<String, Vec<String>>,
     uids: BTreeMap<String, Vec<String>>,
-    token: String,
+    /// Of the last page, with the path that it is of.
+    token: (String, String),
 }
 
 /// Runs a script.
@@ -164,14 +165,17 @@ impl Memory {
             }
         }
         if step.continues {
-            let token = self.token.replace('=', "%3D");
+            let (path, token) = &self.token;
+            let token = if *path == request.path { token } else { "" };
+            let token = token.replace('=', "%3D");
             request.query = format!("{}&continue={token}", request.query);
         }
         request
     }
 
     fn learn(&mut self, request: &Request, answer: &Answer) {
-        if !answer.is_success() {
+        // What a dry run answers is nobody's.
+        if !answer.is_success() || request.query.contains("dryRun") {
             return;
         }
         let mut path = object(request).to_owned();
@@ -179,7 +183,8 @@ impl Memory {
             path = format!("{path}/{}", text(&answer.body, "metadata.name"));
         }
         if at(&answer.body, "items").is_array() {
-            text(&answer.body, "metadata.continue").clone_into(&mut self.token);
+            let token = text(&answer.body, "metadata.continue").to_owned();
+            self.token = (request.path.clone(), token);
             return;
         }
         for (known, field) in [
@@ -201,58 +206,4 @@ fn object(request: &Request) -> &str {
         .path
         .strip_suffix("/status")
         .unwrap_or(&request.path)
-}
-
-/// This crate's server, with a clock that moves a little with each request.
-#[derive(Debug)]
-pub struct InProcess {
-    /// The server.
-    pub api: Api,
-    now: Timestamp,
-}
-
-impl InProcess {
-    /// A server that is prepared for scripts.
-    pub fn new(api: Api) -> Self {
-        let now = Timestamp::UNIX_EPOCH;
-        let mut server = Self { api, now };
-        for request in preparation() {
-            // Without ServiceAccounts among its kinds it needs none.
-            server.api.call(&request, now);
-        }
-        // As with a real server, nothing can be watched from before its kinds were there.
-        server.api.compact();
-        server
-    }
-}
-
-impl Server for InProcess {
-    type Error = std::convert::Infallible;
-
-    fn call(&mut self, request: &Request) -> Result<Answer, Self::Error> {
-        self.now = self
-            .now
-            .saturating_add(SignedDuration::from_secs(1))
-            .unwrap_or(self.now);
-        Ok(self.api.call(request, self.now))
-    }
-
-    fn watch(&mut self, requests: &[Request]) -> Result<Vec<Vec<Value>>, Self::Error> {
-        Ok(requests.iter().map(|request| self.show(request)).collect())
-    }
-}
-
-impl InProcess {
-    fn show(&mut self, request: &Request) -> Vec<Value> {
-        let lasts = parameters(&request.query)
-            .get("timeoutSeconds")
-            .and_then(|v| v.parse().ok())
-            .unwrap_or(1);
-        let mut watch = match self.api.watch(request, self.now) {
-            Ok(watch) => watch,
-            Err(refusal) => return vec![refusal.status()],
-        };
-        let ends = self.now.saturating_add(SignedDuration::from_secs(lasts));
-        self.api.poll(&mut watch, ends.unwrap_or(self.now)).events
-    }
 }

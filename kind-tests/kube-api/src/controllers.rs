@@ -9,6 +9,7 @@ use crate::{
     Api, Request,
     delete::{FOREGROUND, ORPHAN},
     json::{at, list, put, text},
+    metadata,
     request::Method,
     store::{Id, Stored},
 };
@@ -50,48 +51,44 @@ impl Api {
 
     /// Deletes the dependents of what goes after them, and has dependents forget what shall leave them.
     fn settle_dependents(&mut self, now: Timestamp) {
-        let holds = |object: &Value, finalizer: &str| {
-            !at(object, "metadata.deletionTimestamp").is_null()
-                && list(object, "metadata.finalizers").contains(&json!(finalizer))
-        };
         for finalizer in [FOREGROUND, ORPHAN] {
-            let owners: Vec<(Id, String)> = self
-                .objects
-                .iter()
-                .filter(|(_, stored)| holds(&stored.object, finalizer))
-                .map(|(id, s)| (id.clone(), text(&s.object, "metadata.uid").to_owned()))
-                .collect();
-            for (owner, uid) in owners {
-                let is_owner = |reference: &Value| text(reference, "uid") == uid;
-                let dependents: Vec<Id> = self
-                    .objects
-                    .iter()
-                    .filter(|(_, s)| {
-                        list(&s.object, "metadata.ownerReferences")
-                            .iter()
-                            .any(is_owner)
-                    })
-                    .map(|(id, _)| id.clone())
-                    .collect();
+            for (owner, uid) in self.waiting_for_dependents(finalizer) {
+                let dependents = self.dependents(&uid);
                 for dependent in &dependents {
                     if finalizer == FOREGROUND {
                         self.delete_id(dependent, now);
                     } else {
-                        self.edit(dependent, |object| {
-                            let mut left = list(object, "metadata.ownerReferences").to_vec();
-                            left.retain(|reference| !is_owner(reference));
-                            put(object, "metadata.ownerReferences", left);
-                        });
+                        self.edit(dependent, |object| forget(object, &uid));
                     }
                 }
-                let is_free = dependents
-                    .iter()
-                    .all(|id| finalizer == ORPHAN || self.get(id).is_none());
-                if is_free {
+                if self.dependents(&uid).is_empty() {
                     self.finalize(&owner, finalizer);
                 }
             }
         }
+    }
+
+    /// What is deleted and has this finalizer, with its UID.
+    fn waiting_for_dependents(&self, finalizer: &str) -> Vec<(Id, String)> {
+        let waits = |object: &Value| {
+            !at(object, "metadata.deletionTimestamp").is_null()
+                && list(object, "metadata.finalizers").contains(&json!(finalizer))
+        };
+        let waiting = self.objects.iter().filter(|(_, s)| waits(&s.object));
+        waiting
+            .map(|(id, s)| (id.clone(), text(&s.object, "metadata.uid").to_owned()))
+            .collect()
+    }
+
+    fn dependents(&self, owner: &str) -> Vec<Id> {
+        let depends = |object: &Value| {
+            let owners = list(object, "metadata.ownerReferences");
+            owners
+                .iter()
+                .any(|reference| text(reference, "uid") == owner)
+        };
+        let dependents = self.objects.iter().filter(|(_, s)| depends(&s.object));
+        dependents.map(|(id, _)| id.clone()).collect()
     }
 
     /// Takes a finalizer away, as its controller does.
@@ -103,7 +100,7 @@ impl Api {
         let mut left = list(&free, "metadata.finalizers").to_vec();
         left.retain(|held| held != finalizer);
         put(&mut free, "metadata.finalizers", left);
-        crate::metadata::tidy(&mut free);
+        metadata::tidy(&mut free);
         self.commit_or_remove(id.clone(), free, managers);
     }
 
@@ -170,4 +167,12 @@ impl Api {
             kind.plural, id.name
         ))
     }
+}
+
+/// The object without its reference to this owner.
+fn forget(object: &mut Value, owner: &str) {
+    let mut left = list(object, "metadata.ownerReferences").to_vec();
+    left.retain(|reference| text(reference, "uid") != owner);
+    put(object, "metadata.ownerReferences", left);
+    metadata::tidy(object);
 }

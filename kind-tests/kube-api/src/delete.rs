@@ -36,11 +36,16 @@ impl Api {
         set_dependents_finalizer(write, &mut marked);
         let is_held = !list(&marked, "metadata.finalizers").is_empty()
             || kind.strategy == Strategy::Namespace;
-        // What ends gracefully is marked also when its grace is none.
-        if is_held || kind.strategy == Strategy::Pod {
+        // What ends gracefully is marked also when its grace is none, but once.
+        let is_graceful = kind.strategy == Strategy::Pod
+            && at(&object, "metadata.deletionGracePeriodSeconds") != 0;
+        if is_held || is_graceful {
             mark(&mut marked, grace, write.now, kind.strategy);
         }
         let goes = grace == 0 && !is_held;
+        if goes && !is_graceful {
+            marked = (*object).clone();
+        }
         if is_dry(write) {
             return Ok(if goes { gone(marked) } else { marked });
         }
@@ -82,7 +87,11 @@ impl Api {
         };
         let mut ended = (*object).clone();
         put(&mut ended, "metadata.deletionGracePeriodSeconds", 0);
-        self.commit_or_remove(id.clone(), ended, managers);
+        let is_held = !list(&ended, "metadata.finalizers").is_empty();
+        self.commit(id.clone(), ended, managers);
+        if !is_held {
+            self.remove(id);
+        }
     }
 }
 
@@ -122,7 +131,9 @@ fn is_dry(write: &Write) -> bool {
 /// (`deletionFinalizersForGarbageCollection` of registry/generic/registry/store.go).
 fn set_dependents_finalizer(write: &Write, object: &mut Value) {
     let kind = write.target.kind;
-    if matches!(kind.strategy, Strategy::Event | Strategy::Namespace) {
+    // While a deletion waits for its grace, another one changes no finalizers.
+    let has_grace = at(object, "metadata.deletionGracePeriodSeconds").as_i64() > Some(0);
+    if has_grace || matches!(kind.strategy, Strategy::Event | Strategy::Namespace) {
         return;
     }
     let asked = option(write, "propagationPolicy");

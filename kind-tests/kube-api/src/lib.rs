@@ -1,9 +1,9 @@
 //! The Kubernetes API server's rules as a pure value: requests and the time in, answers and watch events out.
 //!
 //! Nothing here does I/O or looks at a clock. UIDs and generated names come from a counter, so equal histories give
-//! equal servers. [`conformance`] compares it with
-//! a real server. Not here: authorization, admission plugins other than namespaces and quotas, validation of built-in
-//! kinds beyond Events, Leases and changes of pods, strategic merge patches, conversion between versions.
+//! equal servers. [`conformance`] compares it with a real server. Not here: authorization, admission plugins other than
+//! namespaces and quotas, validation of built-in kinds beyond Events, Leases and changes of pods, strategic merge
+//! patches, conversion between versions.
 
 mod answer;
 mod apply;

@@ -27,6 +27,7 @@ impl Api {
                 "the name of the object ({said}) does not match the name on the URL ({name})"
             )));
         }
+        strict(write, &kind.schema.prune(&mut object.clone()))?;
         set_namespace(write, &mut object)?;
         let Some(held) = self.objects.get(&write.id()).cloned() else {
             if !kind.allows_create_on_update() || write.target.status {
@@ -91,6 +92,9 @@ impl Api {
             kind.schema.drop_nulls(&mut object);
         }
         kind.schema.set_defaults(&mut object);
+        // An object that cannot be compared field by field changes no managers (`UpdateNoErrors` of apimachinery's
+        // managedfields), also where the endpoint does not write what is wrong.
+        let is_typed = kind.schema.untyped(&object).is_none();
         strategy::prepare_update(kind, write.target.status, &mut object, before);
         let mut causes = metadata::change_errors(&mut object, before);
         causes.extend(metadata::errors(&object));
@@ -102,7 +106,9 @@ impl Api {
         let managers = applied.unwrap_or_else(|| {
             let mut managers = held.managers.clone();
             let node = &kind.schema.root;
-            managers.update(&write.writer, before, &object, node, &stamp(write.now));
+            if is_typed {
+                managers.update(&write.writer, before, &object, node, &stamp(write.now));
+            }
             managers
         });
         put(&mut object, "metadata.managedFields", managers.as_json());

@@ -8,8 +8,10 @@
 
 mod kube_api {
     pub mod apply;
+    pub mod deletes;
     pub mod lists;
     pub mod makers;
+    pub mod metadata;
     pub mod scripts;
     pub mod writes;
 }

@@ -62,7 +62,11 @@ fn named(die: &mut Die, mut claim: Value) -> Value {
         0 => put(&mut claim, "metadata.name", "n".repeat(64)),
         1 => put(&mut claim, "metadata.name", "Not_a_name"),
         2 => put(&mut claim, "metadata.resourceVersion", "1"),
-        3 | 4 => put(&mut claim, "metadata", json!({ "generateName": "made-" })),
+        // Of two names of one prefix, nobody knows which comes first in a list.
+        3 | 4 => {
+            let prefix = format!("made-{}-", die.roll(1_000_000));
+            put(&mut claim, "metadata", json!({ "generateName": prefix }));
+        }
         5 => put(&mut claim, "metadata", json!({})),
         _ => {}
     }
@@ -231,7 +235,7 @@ fn deletion(die: &mut Die, place: &Place) -> Request {
 
 /// A patch of metadata or of what is asked for.
 fn change(die: &mut Die, place: &Place) -> Request {
-    match die.roll(6) {
+    match die.roll(7) {
         0 | 1 => {
             let label = die.pick(
                 &[json!("a"), json!("b"), Value::Null, json!(5)],
@@ -247,6 +251,15 @@ fn change(die: &mut Die, place: &Place) -> Request {
         4 => {
             let class = die.pick(&["conformance", "other"], "other");
             place.merge(json!({ "spec": { "className": class } }))
+        }
+        5 => {
+            let said = die.pick(&["one", "two"], "one");
+            let change = json!([
+                { "op": "replace", "path": "/status/conditions/0/message", "value": said },
+            ]);
+            let path = format!("{}/status", place.path);
+            let change = place.at(Method::Patch, &path, change);
+            change.with_content_type(JSON_PATCH)
         }
         _ => {
             let change = json!([

@@ -88,14 +88,14 @@ pub(super) fn event(event: &Value) -> Option<Value> {
             let annotations = at(object, "metadata.annotations");
             (!annotations.is_null()).then(|| json!({ "type": kind, "annotations": annotations }))
         }
-        "ERROR" => Some(refused(object)),
-        "" => Some(refused(event)),
+        "ERROR" => Some(refused(kind, object)),
+        "" => Some(refused(kind, event)),
         _ => Some(json!({ "type": kind, "object": normal(object) })),
     }
 }
 
-fn refused(status: &Value) -> Value {
-    json!({ "code": at(status, "code"), "reason": text(status, "reason") })
+fn refused(kind: &str, status: &Value) -> Value {
+    json!({ "type": kind, "code": at(status, "code"), "reason": text(status, "reason") })
 }
 
 /// An object without what cannot be alike. Of a built-in kind only what the rules here know.

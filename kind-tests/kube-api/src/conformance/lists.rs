@@ -26,8 +26,6 @@ pub(super) fn list_step(die: &mut Die) -> Step {
             "fieldSelector=metadata.name!%3Dx,metadata.namespace%3Dconformance",
             "fieldSelector=status.nodeName%3Dnowhere",
             "fieldSelector=spec.className%3Dconformance",
-            "resourceVersion=0",
-            "resourceVersion=1&resourceVersionMatch=NotOlderThan",
         ],
         "",
     );

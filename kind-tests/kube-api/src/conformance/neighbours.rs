@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     Method, Request,
-    json::{put, remove},
+    json::{at, put, remove},
 };
 
 /// Pods that no scheduler takes.
@@ -23,13 +23,28 @@ pub(super) fn pod_step(die: &mut Die) -> Step {
             "containers": [{ "name": "app", "image": "app" }],
         },
     });
-    let pod = dressed(die, pod);
+    let mut pod = dressed(die, pod);
+    // One that has a node ends by grace.
+    if die.roll(3) == 0 {
+        let containers = at(&pod, "spec.containers").clone();
+        put(
+            &mut pod,
+            "spec",
+            json!({ "nodeName": "nowhere", "containers": containers }),
+        );
+    }
+    let options = [
+        json!({}),
+        json!({ "gracePeriodSeconds": 5 }),
+        json!({ "gracePeriodSeconds": 0 }),
+    ];
+    let options = die.pick(&options, Value::Null);
     let (version, uid) = (die.reference(), die.reference());
     let merge = |body| Request::new(Method::Patch, &path, body).with_content_type(MERGE);
     let none = Reference::None;
     let (request, version, uid) = match die.roll(6) {
         0 | 1 => (Request::new(Method::Post, PODS, pod), none, none),
-        2 => (Request::new(Method::Delete, &path, json!({})), version, uid),
+        2 => (Request::new(Method::Delete, &path, options), version, uid),
         3 => (
             merge(json!({ "metadata": { "labels": { "tier": "a" } } })),
             version,
@@ -118,7 +133,8 @@ pub(super) fn event_step(die: &mut Die) -> Step {
         0 => Request::new(Method::Post, EVENTS, event),
         1 => Request::new(Method::Get, &path, Value::Null),
         _ => {
-            let again = json!({ "count": die.roll(5), "lastTimestamp": "2026-01-02T00:00:00Z" });
+            let again =
+                json!({ "count": 1 + die.roll(4), "lastTimestamp": "2026-01-02T00:00:00Z" });
             Request::new(Method::Patch, &path, again).with_content_type(MERGE)
         }
     };

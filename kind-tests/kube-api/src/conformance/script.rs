@@ -108,7 +108,8 @@ fn the_end() -> Vec<Step> {
             steps.push(plain(
                 Request::new(Method::Patch, &path, free).with_content_type(MERGE),
             ));
-            steps.push(plain(Request::new(Method::Delete, &path, Value::Null)));
+            let now = json!({ "gracePeriodSeconds": 0 });
+            steps.push(plain(Request::new(Method::Delete, &path, now)));
         }
     }
     // Of some only the server knows the name.

@@ -184,3 +184,75 @@ fn managed_fields_have_their_form() {
     let item = &entry["fieldsV1"]["f:status"]["f:conditions"]["k:{\"type\":\"Ready\"}"];
     assert_eq!((&item["."], &item["f:status"]), (&json!({}), &json!({})));
 }
+
+/// A merge patch holds also what it had to make (typed/compare.go), an apply only what it names (typed/tofieldset.go).
+#[test]
+fn who_makes_a_list_holds_it() {
+    let mut api = a_server_with_a_claim();
+    let change = json!({ "status": { "conditions": [condition("Plugged", "True")] } });
+    let patch = merge(STATUS, change).with_query("fieldManager=agent");
+    let patched = granted(&mut api, &patch);
+    let of = |object: &Value, manager: &str| {
+        let entries = list(object, "metadata.managedFields").iter();
+        let mut entries = entries.filter(|entry| entry["manager"] == manager);
+        entries.next().unwrap()["fieldsV1"]["f:status"].clone()
+    };
+    let held = of(&patched, "agent");
+    assert!(
+        held["."].is_object() && held["f:conditions"]["."].is_object(),
+        "{held}"
+    );
+    let body = json!({ "status": { "conditions": [condition("Ready", "True")] } });
+    let applied = granted(&mut api, &apply(STATUS, "operator", true, &body));
+    let held = of(&applied, "operator");
+    assert!(
+        held.get(".").is_none() && held["f:conditions"].get(".").is_none(),
+        "{held}"
+    );
+}
+
+/// `prune` of merge/update.go: an item that nobody holds goes with the fields that others hold in it.
+#[test]
+fn an_item_goes_with_the_one_who_applied_it() {
+    let mut api = a_server_with_a_claim();
+    status(
+        &mut api,
+        "a",
+        &json!({ "conditions": [condition("Ready", "True")] }),
+    );
+    let patch =
+        json!([{ "op": "replace", "path": "/status/conditions/0/message", "value": "said" }]);
+    let patch = Request::new(Method::Patch, STATUS, patch)
+        .with_content_type("application/json-patch+json")
+        .with_query("fieldManager=b");
+    granted(&mut api, &patch);
+    let left = status(&mut api, "a", &json!({ "phase": "Ready" }));
+    assert_eq!(left, json!({ "phase": "Ready", "conditions": [attached] }));
+}
+
+/// typed/validate.go; what is wrong with the values themselves is a 422 as ever.
+#[test]
+fn an_applied_object_has_the_types_of_the_schema() {
+    let mut api = a_server_with_a_claim();
+    let twice = json!([condition("Ready", "True"), condition("Ready", "False")]);
+    for (wrong, says) in [
+        (json!({ "phase": 5 }), ".status.phase: expected string"),
+        (
+            json!({ "nothing": 5 }),
+            ".status.nothing: field not declared in schema",
+        ),
+        (
+            json!({ "conditions": twice }),
+            ".status.conditions: duplicate entries",
+        ),
+    ] {
+        let answer = ask(
+            &mut api,
+            &apply(STATUS, "a", true, &json!({ "status": wrong })),
+        );
+        refused(&answer, 500, "", says);
+    }
+    let null = json!({ "status": { "nodeName": null } });
+    let answer = ask(&mut api, &apply(STATUS, "a", true, &null));
+    refused(&answer, 422, "Invalid", "status.nodeName");
+}

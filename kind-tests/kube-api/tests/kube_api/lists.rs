@@ -178,3 +178,47 @@ fn versions_go_back_with_a_backup() {
     let uid = make(&mut api, a_claim("y"));
     assert_ne!(text(&uid, "metadata.uid"), "", "UIDs never come twice");
 }
+
+/// A page that is full does not look further for what is selected (`GetList` of storage/etcd3/store.go).
+#[test]
+fn a_full_page_goes_on_where_anything_is_left() {
+    let mut api = a_server();
+    tiered(&mut api, "a", "a");
+    tiered(&mut api, "b", "b");
+    let first = granted(&mut api, &get("limit=1&labelSelector=tier%3Da"));
+    assert_eq!(names(&first), ["a"]);
+    let token = text(&first, "metadata.continue").to_owned();
+    assert!(!token.is_empty() && field(&first, "metadata.remainingItemCount").is_null());
+    let rest = granted(
+        &mut api,
+        &get(&format!("limit=1&labelSelector=tier%3Da&continue={token}")),
+    );
+    assert_eq!(
+        (names(&rest).len(), text(&rest, "metadata.continue")),
+        (0, "")
+    );
+}
+
+#[test]
+fn only_selectable_fields_select() {
+    let mut api = a_server();
+    let selected = |field: &str| get(&format!("fieldSelector={field}%3Dx"));
+    granted(&mut api, &selected("status.nodeName"));
+    let answer = ask(&mut api, &selected("spec.className"));
+    refused(
+        &answer,
+        400,
+        "BadRequest",
+        "field label not supported: spec.className",
+    );
+}
+
+/// apimachinery/pkg/apis/internalversion/validation/validation.go
+#[test]
+fn initial_events_need_their_match() {
+    let mut api = a_server();
+    let refusal = api
+        .watch(&get("watch=1&sendInitialEvents=true"), at(0))
+        .unwrap_err();
+    assert_eq!((refusal.code, refusal.reason), (422, "Invalid"));
+}

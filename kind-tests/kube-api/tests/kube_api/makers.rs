@@ -41,6 +41,14 @@ pub fn a_claim(name: &str) -> Value {
     })
 }
 
+pub fn claim_path(name: &str) -> String {
+    format!("{CLAIMS}/{name}")
+}
+
+pub fn a_pod(name: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name }, "spec": { "containers": [] } })
+}
+
 pub fn ask(api: &mut Api, request: &Request) -> Answer {
     api.call(request, at(0))
 }

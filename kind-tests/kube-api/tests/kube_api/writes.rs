@@ -6,11 +6,9 @@ use kube_api::{
 };
 use serde_json::{Value, json};
 
-use super::makers::{CLAIMS, PODS, a_claim, a_server, ask, at, granted, make, merge, refused};
-
-fn claim_path(name: &str) -> String {
-    format!("{CLAIMS}/{name}")
-}
+use super::makers::{
+    CLAIMS, PODS, a_claim, a_server, ask, at, claim_path, granted, make, merge, refused,
+};
 
 #[test]
 fn create_strips_the_status_sets_defaults_and_drops_what_no_schema_names() {
@@ -153,14 +151,14 @@ fn a_version_or_uid_of_another_time_is_a_conflict() {
         &ask(&mut api, &Request::new(Method::Delete, &path, wrong)),
         409,
         "Conflict",
-        "UID in precondition: other",
+        "the UID in the precondition (other) does not match the UID in record",
     );
     let wrong = json!({ "preconditions": { "resourceVersion": version } });
     refused(
         &ask(&mut api, &Request::new(Method::Delete, &path, wrong)),
         409,
         "Conflict",
-        "ResourceVersion in precondition",
+        "the ResourceVersion in the precondition",
     );
     let other = merge(&path, json!({ "metadata": { "uid": "other" } }));
     refused(
