@@ -24,9 +24,8 @@ impl Server for Real {
 
     fn call(&mut self, request: &Request) -> anyhow::Result<Answer> {
         let (status, body) = answer(self.send(request)?)?;
-        let body: Value = serde_json::from_slice(&body)
+        let body = serde_json::from_slice(&body)
             .with_context(|| format!("{request:?}: {}", String::from_utf8_lossy(&body)))?;
-        if String::from_utf8_lossy(&serde_json::to_vec(&body).unwrap_or_default()).contains("metadata.uid") { eprintln!("DBG {request:?} {body}"); }
         Ok(Answer {
             status,
             retry_after: None,

@@ -220,6 +220,8 @@ fn an_item_goes_with_the_one_who_applied_it() {
         "a",
         &json!({ "conditions": [condition("Ready", "True")] }),
     );
+    let attached = condition("Attached", "True");
+    status(&mut api, "c", &json!({ "conditions": [attached] }));
     let patch =
         json!([{ "op": "replace", "path": "/status/conditions/0/message", "value": "said" }]);
     let patch = Request::new(Method::Patch, STATUS, patch)
