@@ -22,30 +22,26 @@ impl Api {
             return Err(Refusal::not_found(kind, name));
         }
         check_types(write)?;
-        match held {
-            Some(held) => {
-                let (object, managers) = applied(write, &held)?;
-                let object = self.update(write, &held, object, Some(managers))?;
-                Ok(Answer::ok(200, object))
-            }
-            None => {
-                let uid = text(write.body, "metadata.uid");
-                if !uid.is_empty() {
-                    let why = format!(
-                        "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-                    );
-                    return Err(Refusal::conflict(kind, name, &why));
-                }
-                let mut object = write.body.clone();
-                remove(&mut object, "metadata.resourceVersion");
-                put(&mut object, "metadata.name", name);
-                let made = self.make(write, object, name, |managers, _, write, now| {
-                    let set = fields::fields(write.body, &write.target.kind.schema.root);
-                    managers.hold(&write.writer, ownable(set, &write.writer), now);
-                })?;
-                Ok(Answer::ok(201, made))
-            }
+        if let Some(held) = held {
+            let (object, managers) = applied(write, &held)?;
+            let object = self.update(write, &held, object, Some(managers))?;
+            return Ok(Answer::ok(200, object));
         }
+        let uid = text(write.body, "metadata.uid");
+        if !uid.is_empty() {
+            let why = format!(
+                "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            );
+            return Err(Refusal::conflict(kind, name, &why));
+        }
+        let mut object = write.body.clone();
+        remove(&mut object, "metadata.resourceVersion");
+        put(&mut object, "metadata.name", name);
+        let made = self.make(write, object, name, |managers, _, write, now| {
+            let set = fields::fields(write.body, &write.target.kind.schema.root);
+            managers.hold(&write.writer, ownable(set, &write.writer), now);
+        })?;
+        Ok(Answer::ok(201, made))
     }
 }
 

@@ -82,12 +82,12 @@ fn condition(kind: &str, status: &str, message: &str) -> Value {
 
 fn status(die: &mut Die) -> Value {
     let value = die.pick(&["True", "False"], "True");
-    let mut status = match die.roll(6) {
+    let mut status = match die.roll(9) {
         0 => json!({ "phase": "Pending" }),
         1 => json!({ "phase": "Ready", "nodeName": "nowhere" }),
         2 => json!({ "conditions": [condition("Ready", value, "")] }),
-        3 => json!({ "creation": creation(die), "phase": "Creating" }),
-        4 => {
+        3 | 4 => json!({ "creation": creation(die), "phase": "Creating" }),
+        5..8 => {
             json!({ "attachment": attachment(die), "conditions": [condition("Attached", value, "")] })
         }
         _ => {
@@ -127,10 +127,10 @@ fn status(die: &mut Die) -> Value {
 /// Its incarnation may only grow.
 fn creation(die: &mut Die) -> Value {
     json!({
-        "incarnation": die.roll(4), "token": "t", "startedAt": "2026-01-01T00:00:00Z",
+        "incarnation": 1 + die.roll(3), "token": "t", "startedAt": "2026-01-01T00:00:00Z",
         "request": {
             "description": "", "subnetId": "subnet-0123abcd", "tags": { "a": "b" },
-            "securityGroupIds": die.pick(&[json!(["sg-0123abcd"]), json!(["sg-0123abcd", "sg-0123abcd"])], json!([])),
+            "securityGroupIds": die.pick(&[json!(["sg-0123abcd"]), json!(["sg-0123abcd"]), json!(["sg-0123abcd"]), json!(["sg-0123abcd", "sg-0123abcd"])], json!([])),
         },
     })
 }
@@ -187,7 +187,7 @@ pub(super) fn claim_step(die: &mut Die) -> Step {
     let wrong = marred(die, base);
     let (version, uid) = (die.reference(), die.reference());
     let none = Reference::None;
-    let (request, version, uid) = match die.roll(16) {
+    let (request, version, uid) = match die.roll(18) {
         0..3 => {
             let wrong = named(die, wrong);
             (place.at(Method::Post, CLAIMS, wrong), none, none)
@@ -196,7 +196,7 @@ pub(super) fn claim_step(die: &mut Die) -> Step {
         4 | 5 => (deletion(die, &place), version, uid),
         6 | 7 => (place.at(Method::Put, &place.path, wrong), version, uid),
         8..12 => (change(die, &place), version, none),
-        12 => {
+        12 | 16 | 17 => {
             let change =
                 json!({ "metadata": { "labels": { "tier": "z" } }, "status": status(die) });
             let path = format!("{}/status", place.path);
