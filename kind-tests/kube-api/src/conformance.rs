@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     Answer, Method, Request,
-    json::{at, put, text},
+    json::{put, text},
 };
 
 pub use compare::Outcome;
@@ -182,7 +182,7 @@ impl Memory {
         if request.method == Method::Post {
             path = format!("{path}/{}", text(&answer.body, "metadata.name"));
         }
-        if at(&answer.body, "items").is_array() {
+        if text(&answer.body, "kind").ends_with("List") {
             let token = text(&answer.body, "metadata.continue").to_owned();
             self.token = (request.path.clone(), token);
             return;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Answer, Api, Refusal, call::Write, json::merge_patch, metadata};
+use crate::{Answer, Api, Refusal, call::Write, create::strict, json::merge_patch, metadata};
 
 impl Api {
     pub(crate) fn patch(&mut self, write: &Write, content_type: &str) -> Result<Answer, Refusal> {
@@ -25,6 +25,9 @@ impl Api {
         }
         if let Some(why) = metadata::undecodable(&object) {
             return Err(Refusal::undecodable_patch(&why));
+        }
+        if let Err(refusal) = strict(write, &kind.schema.prune(&mut object.clone())) {
+            return Err(Refusal::undecodable_patch(&refusal.message));
         }
         self.update(write, &held, object, None)
             .map(|object| Answer::ok(200, object))

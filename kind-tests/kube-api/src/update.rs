@@ -87,7 +87,7 @@ impl Api {
         }
         set_namespace(write, &mut object)?;
         metadata::tidy(&mut object);
-        strict(write, &kind.schema.prune(&mut object))?;
+        kind.schema.prune(&mut object);
         if !write.writer.applies {
             kind.schema.drop_nulls(&mut object);
         }

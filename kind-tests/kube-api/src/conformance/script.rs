@@ -146,7 +146,8 @@ pub(super) fn dressed(die: &mut Die, mut object: Value) -> Value {
     }
     let (path, value) = match die.roll(16) {
         0 => ("metadata.annotations", json!({ "note": "x" })),
-        1 => ("metadata.annotations", json!({})),
+        // An empty map, applied, is stored and dropped by the next write, whose event shows no change: not followed.
+        1 => ("metadata.annotations", json!({ "note": "y", "other": "" })),
         2 => ("metadata.labels", json!({ "tier": "a", "other": "" })),
         3 => (
             "metadata.ownerReferences",
