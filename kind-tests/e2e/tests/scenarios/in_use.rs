@@ -92,14 +92,14 @@ fn is_in_use(space: &Space, name: &str) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Fails unless this is the only claim, and its attachment is not released.
+/// Fails unless this is the only claim, and it has an attachment whose release nobody asked for.
 fn only(space: &Space, name: &str) -> anyhow::Result<()> {
     let claims = space.claims()?;
     let names: Vec<_> = claims.iter().map(|c| &c["metadata"]["name"]).collect();
     ensure!(names == [name], "the claims are {names:?}, not only {name}");
     let attachment = &claims[0]["status"]["attachment"];
     ensure!(
-        attachment["release"] != true && attachment["state"] != "Released",
+        attachment["id"].is_string() && attachment["release"].is_null(),
         "the attachment is released: {attachment}"
     );
     Ok(())

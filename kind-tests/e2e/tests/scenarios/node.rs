@@ -39,7 +39,7 @@ pub fn registered_again(space: &Space) -> anyhow::Result<()> {
         Ok(is_ready(&now) && uid(&now) != before)
     })?;
     let what = "the agent of the Node to be ready again";
-    space.world.wait(what, 2 * SOON, || {
+    space.world.wait(what, SECONDS, || {
         let owner = space.world.get("eninode", &node)?["metadata"]["ownerReferences"][0].clone();
         let now = uid(&space.world.get("node", &node)?);
         ensure!(
