@@ -123,6 +123,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("attach_that_stays_attaching_is_given_up", stuck::attaching),
     ("leader_killed_while_pods_start_and_end", leader::killed),
     ("leader_stopped_while_pods_start_and_end", leader::stopped),
+    (
+        "leader_asked_to_end_while_pods_start_and_end",
+        leader::terminated,
+    ),
 ];
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The leading replica is killed or stopped while twenty pods start and end: no ENI twice, none left.
+//! The leading replica is killed, stopped or asked to end while twenty pods start and end: no ENI twice, none left.
 
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,10 @@ use super::{
 const PODS: u32 = 20;
 /// How long the leader is stopped: longer than its lease.
 const STOPPED: Duration = Duration::from_secs(30);
+/// How long a leader has to end after SIGTERM: five seconds before kubelet kills it.
+const FAREWELL: Duration = Duration::from_secs(25);
+/// How soon after the end of a leader that gave its lease back another one leads; a lease that must expire takes 10 s at least.
+const HANDED_OVER: Duration = Duration::from_secs(6);
 
 /// SIGKILL: the other replica goes on.
 pub fn killed(space: &Space) -> anyhow::Result<()> {
@@ -45,6 +49,25 @@ pub fn stopped(space: &Space) -> anyhow::Result<()> {
         let now = space.world.await_leader(None)?;
         ensure!(now == second, "{now:?} leads, not {second:?}");
         Ok(())
+    })
+}
+
+/// SIGTERM: the leader ends what it has begun, gives its lease back and ends in time; the other replica goes on at once.
+pub fn terminated(space: &Space) -> anyhow::Result<()> {
+    let first = space.world.await_leader(None)?;
+    pods_start_and_end(space, || {
+        space.world.signal(first.pid, Signal::TERM)?;
+        space.world.wait("the leader to end", FAREWELL, || {
+            Ok(!space
+                .world
+                .pids_of("eniclaim-operator")?
+                .contains(&first.pid))
+        })?;
+        let ended = Instant::now();
+        space.world.await_leader(Some(&first))?;
+        let took = ended.elapsed();
+        ensure!(took <= HANDED_OVER, "nobody led for {took:?}");
+        space.world.await_rollout("deployment/eniclaim-operator")
     })
 }
 
