@@ -22,6 +22,8 @@ mod agents;
 mod cloud;
 #[path = "operator/connection.rs"]
 mod connection;
+#[path = "operator/farewell.rs"]
+mod farewell;
 #[path = "operator/faults.rs"]
 mod faults;
 #[path = "operator/judge.rs"]

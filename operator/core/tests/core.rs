@@ -45,5 +45,7 @@ mod lost;
 mod random;
 #[path = "core/sweeping.rs"]
 mod sweeping;
+#[path = "core/twofold.rs"]
+mod twofold;
 #[path = "core/watching.rs"]
 mod watching;

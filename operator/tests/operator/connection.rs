@@ -159,7 +159,11 @@ pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> 
     }
     let fault = line.world.lock().api_fault(&call);
     match fault {
-        Some(ApiFault::Refused(answer)) => return Ok(reply(&answer)),
+        Some(ApiFault::Refused(answer)) => {
+            // Somebody else may have written first.
+            line.world.with(|_| ());
+            return Ok(reply(&answer));
+        }
         Some(ApiFault::NeverArrives) => return std::future::pending().await,
         Some(ApiFault::ReplyLost) | None => {}
     }
@@ -183,19 +187,24 @@ pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> 
 
 /// A write without the names in it: `PATCH eniclaims/status`.
 fn name_of(call: &Request) -> String {
-    let parts: Vec<&str> = call.path.trim_matches('/').split('/').collect();
+    let (_, rest) = parts_of(&call.path);
+    let subresource = rest.get(2).map(|s| format!("/{s}")).unwrap_or_default();
+    let method = format!("{:?}", call.method).to_uppercase();
+    format!("{method} {}{subresource}", rest[0])
+}
+
+/// What a path names: the namespace, if any; then resource, name and subresource, as far as they are there.
+pub fn parts_of(path: &str) -> (&str, Vec<&str>) {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let rest = if parts[0] == "api" {
         &parts[2..]
     } else {
         &parts[3..]
     };
-    let rest = match rest {
-        ["namespaces", _, rest @ ..] if !rest.is_empty() => rest,
-        rest => rest,
-    };
-    let subresource = rest.get(2).map(|s| format!("/{s}")).unwrap_or_default();
-    let method = format!("{:?}", call.method).to_uppercase();
-    format!("{method} {}{subresource}", rest[0])
+    match rest {
+        ["namespaces", namespace, rest @ ..] if !rest.is_empty() => (namespace, rest.to_vec()),
+        rest => ("", rest.to_vec()),
+    }
 }
 
 fn reply(answer: &ApiAnswer) -> Reply {

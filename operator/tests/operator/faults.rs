@@ -1,8 +1,9 @@
 //! What goes wrong between the operator and the rest of the world, by the seed.
 
-use kube_api::{Answer, Refusal, Request};
+use kube_api::{Answer, Id, Refusal, Request, json::put};
+use serde_json::json;
 
-use super::world::State;
+use super::{connection::parts_of, world::State};
 
 /// Chances in a thousand; none of them by default.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,13 +100,30 @@ impl State {
             return Some(ApiFault::NeverArrives);
         }
         if request.is_write() && self.chance(faults.api_refused) {
-            let refusal = match self.roll(3) {
+            let refusal = match self.roll(4) {
                 0 => Refusal::too_many_requests(1),
                 1 => Refusal::internal("etcdserver: request timed out"),
-                _ => Refusal::timeout("etcdserver: leader changed"),
+                2 => Refusal::timeout("etcdserver: leader changed"),
+                _ => self.conflict(request),
             };
             return Some(ApiFault::Refused(refusal.into()));
         }
         (request.is_write() && self.chance(faults.api_reply_lost)).then_some(ApiFault::ReplyLost)
+    }
+
+    /// 409: somebody else wrote the object first, or a quota that a new one counts in.
+    fn conflict(&mut self, request: &Request) -> Refusal {
+        let (namespace, parts) = parts_of(&request.path);
+        let stamp = self.stamp();
+        let kinds = self.api.kinds();
+        let kind = kinds.named(parts[0]).unwrap().clone();
+        let Some(name) = parts.get(1) else {
+            return Refusal::modified(kinds.named("resourcequotas").unwrap(), "claims");
+        };
+        let id = Id::new(&kind.resource(), namespace, name);
+        self.api.edit(&id, |object| {
+            put(object, "metadata.annotations.touched", json!(stamp));
+        });
+        Refusal::modified(&kind, name)
     }
 }

@@ -5,6 +5,7 @@ use std::env;
 use kube_api::json::{at, text};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
+use vpc::Eni;
 
 use super::{
     actors::Agent,
@@ -39,6 +40,8 @@ const MISCHIEF: &[Act] = &[
     (2, "give a class all namespaces", |state| {
         select(state, json!({}))
     }),
+    (1, "detach an ENI in EC2", detach_an_eni),
+    (1, "delete an ENI in EC2", delete_an_eni),
 ];
 
 /// What happens to nodes and agents.
@@ -143,6 +146,38 @@ fn take_a_label(state: &mut State) {
     }
 }
 
+/// One of the ENIs of pods that fit.
+fn an_eni(state: &mut State, fits: fn(&Eni) -> bool) -> Option<Eni> {
+    let made = |eni: &&Eni| eni.tags.contains_key(crds::tag::CLAIM_UID) && fits(eni);
+    let enis: Vec<Eni> = state.vpc.enis().filter(made).cloned().collect();
+    let at = state.roll(enis.len().max(1) as u64);
+    enis.get(usize::try_from(at).unwrap()).cloned()
+}
+
+/// Another client of EC2 takes the device from its node, and from the pod that has it.
+fn detach_an_eni(state: &mut State) {
+    let eni = an_eni(state, |eni| eni.attachment().is_some());
+    let Some(id) = eni.and_then(|eni| eni.attachment().map(|a| a.id.clone())) else {
+        return;
+    };
+    let now = state.now();
+    let detach = vpc::Request::DetachNetworkInterface(vpc::Detach::from(id.clone()));
+    // Refused while it is on its way there or back.
+    if state.vpc.call(detach, now).is_ok() {
+        state.actors.devices.remove(id.as_str());
+    }
+}
+
+/// Another client of EC2 deletes an ENI that is attached nowhere.
+fn delete_an_eni(state: &mut State) {
+    if let Some(eni) = an_eni(state, |eni| eni.attachment().is_none()) {
+        let now = state.now();
+        let _ = state
+            .vpc
+            .call(vpc::Request::DeleteNetworkInterface(eni.id), now);
+    }
+}
+
 fn select(state: &mut State, namespaces: Value) {
     state.patch(
         "eniclasses",
@@ -212,7 +247,7 @@ fn runs(pod: &Value) -> bool {
 }
 
 /// As many seeds as `ENICLAIM_SEEDS` says, beginning with `ENICLAIM_SEED`.
-fn seeds(otherwise: u64) -> std::ops::Range<u64> {
+pub fn seeds(otherwise: u64) -> std::ops::Range<u64> {
     let read = |name: &str| env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
     let first = read("ENICLAIM_SEED").unwrap_or(1);
     first..first + read("ENICLAIM_SEEDS").unwrap_or(otherwise)

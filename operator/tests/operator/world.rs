@@ -7,6 +7,7 @@ use std::{
 
 use jiff::Timestamp;
 use kube_api::{Answer, Api, Id, Kinds, Method, Request, json};
+use operator::Options;
 use serde_json::Value;
 use tokio::{
     sync::Notify,
@@ -107,20 +108,25 @@ impl World {
         outcome
     }
 
+    /// One operator, which is connected from now on, until it is asked to end.
+    pub fn operator(
+        &self,
+        options: Options,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = Result<(), operator::Error>> + use<> {
+        let line = Line::connect(self);
+        let service = tower::service_fn({
+            let line = line.clone();
+            move |request| connection::serve(line.clone(), request)
+        });
+        let client = kube::Client::new(operator::head_limit().layer(service), "default");
+        operator::run(client, cloud::client(line), options, shutdown)
+    }
+
     /// Runs the operator until it is cut off, and then another one, for ever.
     pub async fn operate(self) {
         loop {
-            let line = Line::connect(&self);
-            let service = tower::service_fn({
-                let line = line.clone();
-                move |request| connection::serve(line.clone(), request)
-            });
-            let run = operator::run(
-                kube::Client::new(operator::head_limit().layer(service), "default"),
-                cloud::client(line),
-                operator::Options::default(),
-                CancellationToken::new(),
-            );
+            let run = self.operator(Options::default(), CancellationToken::new());
             tokio::select! {
                 biased;
                 () = self.0.cut.notified() => {}
@@ -214,9 +220,14 @@ impl State {
         self.die % sides
     }
 
+    /// Milliseconds since the world began, as lines of the trace carry them.
+    pub fn elapsed(&self) -> u128 {
+        self.began.elapsed().as_millis()
+    }
+
     /// Remembers a line for people, and all of it for the comparison of two runs.
     pub fn note(&mut self, line: &str, body: &str) {
-        let at = self.began.elapsed().as_millis();
+        let at = self.elapsed();
         let line = format!("{at:>7} {line}");
         (&line, body).hash(&mut self.hasher);
         self.trace.push(line);

@@ -97,6 +97,13 @@ impl World {
         self.at_time(self.leads_from, Event::Elected);
     }
 
+    /// Somebody deletes the Lease while this process starts: it leads at once, and the former leader's term goes on.
+    pub fn usurp(&mut self, op: usize) {
+        self.leader = Some(op);
+        self.leads_from = self.now;
+        self.renew();
+    }
+
     pub fn renew(&mut self) {
         let Some(op) = self.leader else { return };
         if self.ops[op].paused || !self.ops[op].alive || self.now < self.leads_from {

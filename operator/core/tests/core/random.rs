@@ -1,10 +1,10 @@
 //! Whatever happens in whatever order: the invariants hold, and once faults stop it converges and rests.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, env};
 
 use api::id::NodeName;
 use operator_core::{MINUTE, SECOND, Settings, cluster::NodeHealth, order::Action};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use vpc::{Detach, Request, world as aws};
 
 use super::{ec2::Script, story::pod_key, world::World};
@@ -17,7 +17,7 @@ fn trouble(world: &mut World, steps: u32) {
     for _ in 0..steps {
         faults(world);
         let name = format!("p{}", world.dice(5));
-        match world.dice(24) {
+        match world.dice(25) {
             0..=3 => appear(world, &name),
             4 => world.remove_pod(&name),
             5 => change(world, &name, |pod| pod.deleting = true),
@@ -36,6 +36,7 @@ fn trouble(world: &mut World, steps: u32) {
             16 => restore(world),
             17 => second_claim(world, &name),
             18 => edit_class(world),
+            19 => both_lead(world),
             _ => {}
         }
         let pause = world.dice(6_000);
@@ -109,6 +110,17 @@ fn hand_over(world: &mut World) {
     let wait = i64::try_from(world.dice(15_000)).unwrap();
     world.run(wait);
     world.resume(leader);
+}
+
+/// Two processes lead until the former leader's term ends, each without knowing of the other.
+fn both_lead(world: &mut World) {
+    let Some(leader) = world.leader else { return };
+    world.usurp(1 - leader);
+    if world.percent(30) {
+        let wait = i64::try_from(world.dice(5_000)).unwrap();
+        world.run(wait);
+        world.usurp(leader);
+    }
 }
 
 /// Another client of EC2 takes something away.
@@ -281,8 +293,20 @@ fn everybody_is_served(world: &World) {
     }
 }
 
+/// As many scripts as `ENICLAIM_SEEDS` says, from the generator that `ENICLAIM_SEED` starts; by default always the same.
+fn config() -> ProptestConfig {
+    let read = |name: &str| env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
+    ProptestConfig {
+        cases: read("ENICLAIM_SEEDS").map_or(120, |n| u32::try_from(n).unwrap()),
+        rng_seed: RngSeed::Fixed(read("ENICLAIM_SEED").unwrap_or(1)),
+        failure_persistence: None,
+        max_shrink_iters: 30,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, max_shrink_iters: 30, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn it_converges_whatever_happens(seed: u64, steps in 5_u32..80) {

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use operator_core::{MINUTE, Reason, Settings, SweepMode, Time, order::Action};
+use operator_core::{MINUTE, Reason, SECOND, Settings, SweepMode, Time, order::Action};
 use vpc::{Create, Request, Response};
 
 use super::{story::LONG, world::World};
 
+/// Where ENIs are planted: one subnet would not hold all.
+const SUBNETS: [&str; 3] = [
+    vpc::world::SUBNET_NODES,
+    vpc::world::SUBNET_ZONE_B,
+    vpc::world::SUBNET_CONTROL,
+];
 const DELETE: Action = Action::DeleteNetworkInterface;
 
 fn with(sweep: SweepMode) -> World {
@@ -38,7 +44,7 @@ fn plant(
     .into();
     change(&mut tags);
     let made = world.somebody(Request::CreateNetworkInterface(Create {
-        subnet: vpc::world::SUBNET_NODES.into(),
+        subnet: SUBNETS[n as usize % SUBNETS.len()].into(),
         address: None,
         groups: [].into(),
         description: String::new(),
@@ -123,7 +129,28 @@ fn what_is_kept_or_attached_or_not_quite_ours_stays() {
 }
 
 #[test]
-fn at_most_25_go_at_once_and_a_twentieth_stops_it() {
+fn at_most_25_go_at_once() {
+    let mut world = with(SweepMode::On);
+    for n in 0..30 {
+        plant(&mut world, n, |_| {});
+    }
+    // So many that thirty are less than a twentieth of them.
+    for n in 30..650 {
+        plant(&mut world, n, |tags| {
+            tags.insert("eniclaim.io/persistent".to_owned(), "true".to_owned());
+        });
+    }
+    world.until(30 * MINUTE, "the first Delete", |w| w.calls(DELETE) > 0);
+    // The next listing is due in half a minute.
+    world.run(25 * SECOND);
+    assert_eq!(world.calls(DELETE), 25);
+    world.run(MINUTE);
+    assert_eq!(world.calls(DELETE), 30);
+    assert_eq!(world.told(Reason::SweepStopped), 0);
+}
+
+#[test]
+fn more_than_a_twentieth_stops_it() {
     let mut world = with(SweepMode::On);
     for n in 0..20 {
         plant(&mut world, n, |_| {});
