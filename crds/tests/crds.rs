@@ -63,6 +63,60 @@ fn checked_in_yaml_is_what_the_types_generate() {
     }
 }
 
+/// Name, source and priority of each column that `kubectl get` prints; those of priority 1 only with `-o wide`.
+#[test]
+fn the_printed_columns_are_these_in_this_order() {
+    let columns = |crd: &Value| -> Vec<String> {
+        let columns = &crd["spec"]["versions"][0]["additionalPrinterColumns"];
+        let column = |column: &Value| {
+            let (name, of) = (column["name"].as_str(), column["jsonPath"].as_str());
+            let wide = if column["priority"] == 1 { " wide" } else { "" };
+            format!("{} {}{wide}", name.unwrap(), of.unwrap())
+        };
+        columns.as_array().unwrap().iter().map(column).collect()
+    };
+    let [(_, class), (_, claim), (_, node)] = crds();
+    assert_eq!(
+        columns(&class),
+        [
+            "Interface .spec.interface.name",
+            "Subnets .spec.subnets.ids",
+            "Security Groups .spec.securityGroups.ids",
+            "Age .metadata.creationTimestamp",
+        ]
+    );
+    assert_eq!(
+        columns(&claim),
+        [
+            "Class .spec.className",
+            "Phase .status.phase",
+            "Reason .status.conditions[?(@.type==\"Ready\")].reason",
+            "Pod .spec.owner.name",
+            "Node .status.nodeName",
+            "ENI .status.eni.id",
+            "IP .status.ipam.addresses[0].address",
+            "Age .metadata.creationTimestamp",
+            "MAC .status.eni.mac wide",
+            "Zone .status.eni.zone wide",
+            "Subnet .status.eni.subnetId wide",
+            "IfName .status.device.ifName wide",
+        ]
+    );
+    assert_eq!(
+        columns(&node),
+        [
+            "Instance .status.instance.id",
+            "Type .status.instance.type",
+            "Zone .status.instance.zone",
+            "Capacity .status.capacity",
+            "Used .status.used",
+            "Free .status.free",
+            "Agent .status.conditions[?(@.type==\"AgentReady\")].status",
+            "Age .metadata.creationTimestamp",
+        ]
+    );
+}
+
 #[test]
 fn every_string_list_and_map_has_a_maximum() {
     for (kind, crd) in crds() {

@@ -41,8 +41,14 @@ mod leading;
 mod limits;
 #[path = "core/lost.rs"]
 mod lost;
+#[path = "core/node_report.rs"]
+mod node_report;
 #[path = "core/random.rs"]
 mod random;
+#[path = "core/refused.rs"]
+mod refused;
+#[path = "core/subnets.rs"]
+mod subnets;
 #[path = "core/sweeping.rs"]
 mod sweeping;
 #[path = "core/twofold.rs"]

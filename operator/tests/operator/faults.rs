@@ -115,11 +115,11 @@ impl State {
     fn conflict(&mut self, request: &Request) -> Refusal {
         let (namespace, parts) = parts_of(&request.path);
         let stamp = self.stamp();
-        let kinds = self.api.kinds();
-        let kind = kinds.named(parts[0]).unwrap().clone();
+        let kind = |plural| self.api.kinds().named(plural).unwrap().clone();
         let Some(name) = parts.get(1) else {
-            return Refusal::modified(kinds.named("resourcequotas").unwrap(), "claims");
+            return Refusal::modified(&kind("resourcequotas"), "claims");
         };
+        let kind = kind(parts[0]);
         let id = Id::new(&kind.resource(), namespace, name);
         self.api.edit(&id, |object| {
             put(object, "metadata.annotations.touched", json!(stamp));

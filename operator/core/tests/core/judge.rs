@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{id::EniId, tag};
 use operator_core::{
+    MINUTE,
     claim::{Claim, DeviceState},
     cluster::NodeHealth,
     order::{ClaimRef, Ec2Order, Effect, StatusWrite},
@@ -152,7 +153,10 @@ impl World {
             eni.tags.get(tag::CLAIM_UID).map(String::as_str) == Some(claim.uid.as_str())
                 && eni.tags.get(tag::CLUSTER).map(String::as_str) == Some("c1")
         });
-        assert_eq!(left, None, "no-leak: {} lets go", claim.key);
+        // Who froze a request does not know that another leader sent it: what that one made is left to the sweep.
+        if self.now >= self.overlap.after(MINUTE) {
+            assert_eq!(left, None, "no-leak: {} lets go", claim.key);
+        }
         assert!(
             !self.is_used(claim),
             "in use: {} lets go while its pod lives",

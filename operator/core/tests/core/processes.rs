@@ -101,6 +101,7 @@ impl World {
     pub fn usurp(&mut self, op: usize) {
         self.leader = Some(op);
         self.leads_from = self.now;
+        self.overlap = self.term_ends;
         self.renew();
     }
 

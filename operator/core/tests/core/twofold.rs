@@ -1,15 +1,8 @@
 //! Two leaders at once, as after somebody deleted the Lease (decision 0005): tokens, versions and ids are the fence.
 
-use operator_core::{SECOND, Settings};
+use operator_core::{MINUTE, Reason, SECOND, Settings, order::Action};
 
-use super::world::World;
-
-/// Two leaders from now on, for as long as a term lasts.
-fn pair_of_leaders(world: &mut World) {
-    let former = world.leader.unwrap();
-    world.usurp(1 - former);
-    world.run(1);
-}
+use super::{ec2::Verdict, world::World};
 
 fn pair() -> World {
     let mut world = World::new();
@@ -35,7 +28,7 @@ fn two_leaders_from_any_moment_of_two_lives_break_nothing() {
         world.add_pod("b", "n1");
         world.run(wait);
         let before = by(&world);
-        pair_of_leaders(&mut world);
+        world.usurp(1);
         world.run(wait);
         world.remove_pod("a");
         world.run(9 * SECOND - wait);
@@ -50,4 +43,24 @@ fn two_leaders_from_any_moment_of_two_lives_break_nothing() {
         both > 40,
         "only in {both} of 60 lives both changed anything"
     );
+}
+
+#[test]
+fn what_one_leader_makes_for_a_claim_that_the_other_lets_go_is_swept() {
+    let mut world = pair();
+    world.usurp(1);
+    let create = Action::CreateNetworkInterface;
+    // The process that froze the request is refused; the other one's call arrives when the claim is gone.
+    let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
+    world.script.once(create, denied);
+    world.script.once(create, Verdict::Late(6 * SECOND));
+    world.add_pod("web", "n1");
+    world.run(SECOND);
+    world.remove_pod("web");
+    world.run(10 * SECOND);
+    assert!(world.store.claims.is_empty(), "{}", world.picture());
+    assert_eq!(world.made().len(), 1, "{}", world.picture());
+    world.run(20 * MINUTE);
+    assert_eq!(world.made(), [], "{}", world.picture());
+    assert_eq!(world.told(Reason::Swept), 1);
 }

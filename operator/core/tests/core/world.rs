@@ -25,6 +25,8 @@ pub struct World {
     pub log: Log,
     /// Which process renews its term.
     pub leader: Option<usize>,
+    /// Until when two processes led at once, the last time.
+    pub overlap: Time,
     /// The latest end of a term that was given to anybody, and from when on the present leader may lead.
     pub term_ends: Time,
     pub leads_from: Time,
@@ -80,6 +82,7 @@ impl World {
             script: Script::default(),
             log: Log::default(),
             leader: None,
+            overlap: Time(0),
             term_ends: Time(0),
             leads_from: Time(0),
             queue: BTreeMap::new(),
