@@ -115,15 +115,15 @@ impl State {
     fn conflict(&mut self, request: &Request) -> Refusal {
         let (namespace, parts) = parts_of(&request.path);
         let stamp = self.stamp();
-        let kind = |plural| self.api.kinds().named(plural).unwrap().clone();
         let Some(name) = parts.get(1) else {
-            return Refusal::modified(&kind("resourcequotas"), "claims");
+            let quotas = self.api.kinds().named("resourcequotas");
+            return Refusal::modified(quotas.unwrap(), "claims");
         };
-        let kind = kind(parts[0]);
-        let id = Id::new(&kind.resource(), namespace, name);
-        self.api.edit(&id, |object| {
-            put(object, "metadata.annotations.touched", json!(stamp));
-        });
-        Refusal::modified(&kind, name)
+        let resource = self.api.kinds().named(parts[0]).unwrap().resource();
+        self.api
+            .edit(&Id::new(&resource, namespace, name), |object| {
+                put(object, "metadata.annotations.touched", json!(stamp));
+            });
+        Refusal::modified(self.api.kinds().named(&resource).unwrap(), name)
     }
 }

@@ -21,6 +21,9 @@ impl Fleet {
         if self.is_about_another(&target, busy.as_ref()) {
             return;
         }
+        if !matches!(outcome, Outcome::Claim(_)) {
+            self.forget_freeze(&target, busy.as_ref());
+        }
         match outcome {
             // The watch has shown meanwhile that the claim is gone: the answer must not bring it back.
             Outcome::Claim(claim)
@@ -95,6 +98,16 @@ impl Fleet {
             return false;
         };
         self.watched.claim(key).is_some_and(|held| held.uid != *uid)
+    }
+
+    /// A request that this process did not freeze after all may be another one's, and sent by it.
+    fn forget_freeze(&mut self, target: &Target, busy: Option<&Busy>) {
+        let written = busy.and_then(|busy| busy.status.as_ref()?.creation.as_ref());
+        if let (Target::Claim(key), Some(creation)) = (target, written)
+            && self.sends(key, creation.incarnation) == Sends::None
+        {
+            self.work.sends.remove(key);
+        }
     }
 
     fn learn_gone(&mut self, target: &Target, now: Time) {

@@ -123,7 +123,13 @@ impl World {
                 *made.entry(claim).or_default() += 1;
             }
         }
-        assert!(made.values().all(|n| *n <= 1), "one-eni: {made:?}");
+        assert!(
+            made.values().all(|n| *n <= 1),
+            "one-eni: {made:?} overlap {:?} now {}\n{}",
+            self.overlap,
+            self.now,
+            self.picture()
+        );
         assert_eq!(self.vpc.violations(), []);
     }
 

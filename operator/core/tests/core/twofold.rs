@@ -1,6 +1,7 @@
 //! Two leaders at once, as after somebody deleted the Lease (decision 0005): tokens, versions and ids are the fence.
 
 use operator_core::{MINUTE, Reason, SECOND, Settings, order::Action};
+use vpc::world::GROUP_DEFAULT;
 
 use super::{ec2::Verdict, world::World};
 
@@ -63,4 +64,23 @@ fn what_one_leader_makes_for_a_claim_that_the_other_lets_go_is_swept() {
     world.run(20 * MINUTE);
     assert_eq!(world.made(), [], "{}", world.picture());
     assert_eq!(world.told(Reason::Swept), 1);
+}
+
+#[test]
+fn a_request_that_another_process_froze_is_not_taken_for_our_own() {
+    let mut world = pair();
+    world.usurp(1);
+    let create = Action::CreateNetworkInterface;
+    // Both freeze the same request, and the second one's status comes too late. The first one's call makes the ENI.
+    world.script.once(create, Verdict::LoseReply);
+    let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
+    world.script.once(create, denied);
+    world.add_pod("web", "n1");
+    world.run(SECOND);
+    world.stop(0);
+    // The class was wrong: what was refused for good is asked for anew.
+    world.set_class(|class| class.groups = vec![GROUP_DEFAULT.parse().unwrap()]);
+    world.until(2 * MINUTE, "ready", |w| w.is_ready("web"));
+    assert_eq!(world.made().len(), 1);
+    world.clear();
 }
