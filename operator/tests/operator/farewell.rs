@@ -136,8 +136,8 @@ async fn another_finishes(world: &World) {
 
 fn at_many_moments(silent: Silent) -> Landed {
     let mut all = Landed::default();
-    for n in 0..10 {
-        let story = async move |world: &World| asked_to_end(world, n * 200, silent).await;
+    for n in 0..5 {
+        let story = async move |world: &World| asked_to_end(world, n * 400, silent).await;
         let nobody = async |_| std::future::pending().await;
         let Landed { calls, writes } = tell_with(n + 1, nobody, story);
         all.calls += calls;
