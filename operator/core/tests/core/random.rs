@@ -294,6 +294,8 @@ fn everybody_is_served(world: &World) {
 }
 
 /// As many scripts as `ENICLAIM_SEEDS` says, from the generator that `ENICLAIM_SEED` starts; by default always the same.
+// The core reads no environment; who runs its tests says how many.
+#[allow(clippy::disallowed_methods)]
 fn config() -> ProptestConfig {
     let read = |name: &str| env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
     ProptestConfig {
