@@ -214,10 +214,10 @@ impl State {
             .collect();
         let takes = self.actors.ends_after.unwrap_or(GRACE);
         let without_pod = |uid: &&String| !pods.contains(*uid);
-        let alone: Vec<String> = self
-            .actors
-            .containers
-            .keys()
+        // A sandbox has its device before its containers run.
+        let (running, plugged) = (self.actors.containers.keys(), self.actors.devices.values());
+        let alone: BTreeSet<String> = running
+            .chain(plugged)
             .filter(without_pod)
             .cloned()
             .collect();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     faults::Faults,
-    story::{rests, tell_with},
+    story::tell_with,
     world::{State, World},
 };
 
@@ -126,7 +126,9 @@ async fn another_finishes(world: &World) {
     let finish = async {
         world.until("all Ready", |state| ready(state) == PODS).await;
         world.with(|state| (0..PODS).for_each(|n| state.delete_pod(&format!("p{n}"))));
-        rests(world).await;
+        let gone =
+            |state: &State| state.all("eniclaims").count() == 0 && state.vpc.leaks().count() == 0;
+        world.until("the end", gone).await;
     };
     tokio::select! {
         ended = second => panic!("the second one ended: {ended:?}"),

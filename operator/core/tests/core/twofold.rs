@@ -39,6 +39,7 @@ fn two_leaders_from_any_moment_of_two_lives_break_nothing() {
         assert!(world.is_ready("b"), "{wait}\n{}", world.picture());
         assert_eq!(world.made().len(), 1, "{wait}\n{}", world.picture());
         world.clear();
+        assert!(world.twins.is_empty(), "{wait}: {:?}", world.twins);
     }
     assert!(
         both > 40,
@@ -64,6 +65,26 @@ fn what_one_leader_makes_for_a_claim_that_the_other_lets_go_is_swept() {
     world.run(20 * MINUTE);
     assert_eq!(world.made(), [], "{}", world.picture());
     assert_eq!(world.told(Reason::Swept), 1);
+}
+
+#[test]
+fn a_second_eni_of_two_leaders_is_swept() {
+    let mut world = pair();
+    world.usurp(1);
+    let create = Action::CreateNetworkInterface;
+    // The process that froze the request is refused. It asks for what the class says now, though the other one's call was done.
+    let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
+    world.script.once(create, denied);
+    world.script.once(create, Verdict::LoseReply);
+    world.add_pod("web", "n1");
+    world.run(SECOND);
+    world.set_class(|class| class.groups = vec![GROUP_DEFAULT.parse().unwrap()]);
+    world.until(2 * MINUTE, "ready", |w| w.is_ready("web"));
+    assert_eq!(world.made().len(), 2, "{}", world.picture());
+    world.run(20 * MINUTE);
+    assert_eq!(world.made(), [world.eni_of("web").unwrap()]);
+    assert!(world.is_ready("web"));
+    world.clear();
 }
 
 #[test]
