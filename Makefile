@@ -15,6 +15,8 @@ KEEP    ?=
 .NOTPARALLEL:
 # Empty: every row.
 ID      ?=
+# Where `make campaign` begins; another one every time.
+SEED    := $(or $(SEED),$(shell date +%s))
 
 .PHONY: help bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
 
@@ -54,8 +56,10 @@ rung5: images ## Scenarios on a real cluster, and the simulated API server besid
 	$(CARGO) test --package e2e --test conformance
 	$(CARGO) test --package e2e --test scenarios
 
-campaign: prerequisites ## The long runs: many seeds of accidents, and the simulated API server beside the real one.
-	ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
+campaign: prerequisites ## The long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(CARGO) test --package operator-core --test core random::
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(CARGO) test --package operator --test operator story::a_crash
 	ENICLAIM_SEEDS=200 $(CARGO) test --package e2e --test conformance
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
