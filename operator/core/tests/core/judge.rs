@@ -25,8 +25,10 @@ impl World {
         match &order.effect {
             Effect::Create(_) | Effect::SetDeleteOnTermination { .. } => {}
             Effect::Attach { eni, instance, .. } => {
-                // An ENI that is gone cannot be attached anywhere.
-                if self.vpc.eni(&eni.as_str().into()).is_none() {
+                // An ENI that is gone cannot be attached anywhere, and none to an instance that ended: there the other one of two
+                // leaders may still try.
+                let ended = self.is_after_overlap() && self.is_dead(&instance.as_str().into());
+                if ended || self.vpc.eni(&eni.as_str().into()).is_none() {
                     return;
                 }
                 let claim = self.named_by(eni);
