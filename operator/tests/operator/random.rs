@@ -226,6 +226,8 @@ async fn script(world: &World, acts: Vec<Act>, faults: Faults) {
     world
         .until("each pod on its node", |state| state.all("pods").all(runs))
         .await;
+    // Instances are read every five minutes: what somebody else took from one changes its node's report only then.
+    sleep(Duration::from_mins(6)).await;
     world.with(|state| {
         let names = state
             .all("pods")
