@@ -35,18 +35,15 @@ pub struct Patience {
     pub add: Duration,
     /// For the agent's answer to DEL.
     pub del: Duration,
-    /// From which age on a tombstone lets a DEL succeed.
-    pub tombstone: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
         Self {
             absent_on_add: Duration::from_secs(20),
-            absent_on_del: Duration::from_secs(10),
+            absent_on_del: Duration::from_secs(2),
             add: Duration::from_secs(210),
             del: Duration::from_mins(1),
-            tombstone: Duration::from_mins(1),
         }
     }
 }
@@ -182,15 +179,16 @@ fn del(
             code::PROTOCOL,
             "the agent answered DEL as if it were ADD",
         )),
-        Err(NoReply::NotThere) => leave_to_the_agent(&socket, &del, patience.tombstone),
+        Err(NoReply::NotThere) => leave_to_the_agent(&socket, &del),
         Err(why) => Err(no_reply(&socket, &why)),
     }
 }
 
-/// Without an agent the runtime tries again for a while; then the tombstone is enough, or the pod could never go.
-fn leave_to_the_agent(socket: &Path, del: &Del, enough: Duration) -> Result<(), CniError> {
+/// Without an agent the tombstone is enough, at once: libcni stops a chain at its first DEL error, and the plugins before this one
+/// would leak an address at each retry.
+fn leave_to_the_agent(socket: &Path, del: &Del) -> Result<(), CniError> {
     let folder = tombstone::folder(socket);
-    let age = tombstone::lay(&folder, del).map_err(|e| {
+    tombstone::lay(&folder, del).map_err(|e| {
         CniError::new(
             code::IO,
             format!(
@@ -198,12 +196,7 @@ fn leave_to_the_agent(socket: &Path, del: &Del, enough: Duration) -> Result<(), 
                 folder.display()
             ),
         )
-    })?;
-    if age >= enough {
-        Ok(())
-    } else {
-        Err(no_reply(socket, &NoReply::NotThere))
-    }
+    })
 }
 
 fn check(config: &Config) -> Result<(), CniError> {

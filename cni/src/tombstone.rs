@@ -5,7 +5,6 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use crate::protocol::{Del, Sandbox};
@@ -15,12 +14,9 @@ pub fn folder(socket: &Path) -> PathBuf {
     socket.parent().unwrap_or(Path::new("/")).join("tombstones")
 }
 
-/// Makes sure that the tombstone is there and says how old it is.
-pub fn lay(folder: &Path, del: &Del) -> io::Result<Duration> {
+/// Makes sure that the tombstone is there.
+pub fn lay(folder: &Path, del: &Del) -> io::Result<()> {
     let path = folder.join(file_name(&del.sandbox));
-    if let Ok(there) = fs::metadata(&path) {
-        return Ok(there.modified()?.elapsed().unwrap_or_default());
-    }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -28,8 +24,7 @@ pub fn lay(folder: &Path, del: &Del) -> io::Result<Duration> {
     // By temporary file and rename, so that the agent never reads half of one.
     let draft = folder.join(format!(".{}", file_name(&del.sandbox)));
     fs::write(&draft, serde_json::to_vec(del)?)?;
-    fs::rename(&draft, &path)?;
-    Ok(Duration::ZERO)
+    fs::rename(&draft, &path)
 }
 
 /// All tombstones of a folder, each with what it says or why it cannot be read. No folder: none.

@@ -22,7 +22,7 @@ use node_agent_core::{
     claim::{Claim, ClaimKey, Report},
     facts::{Ask, AskId, Facts, PlugState, Sandbox, Wish},
     mac::Mac,
-    plan::{Answer, Order, next_seen, plan},
+    plan::{Answer, Order, next_on_host, plan},
 };
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -183,7 +183,7 @@ impl Engine {
         // Not sooner than a moment from now: what was due in this round is done, or cannot be.
         let soon = Instant::now() + SCAN_PAUSE;
         let seen =
-            next_seen(&self.facts).map(|at| soon.max(self.started + Duration::from_millis(at)));
+            next_on_host(&self.facts).map(|at| soon.max(self.started + Duration::from_millis(at)));
         patience
             .into_iter()
             .chain(seen)

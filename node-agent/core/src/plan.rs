@@ -15,8 +15,9 @@ pub const LONGEST_ADD: u64 = 200_000;
 /// A DEL whose device did not come home so often succeeds: the namespace's end will bring it, and a pod must be able to go.
 pub const DEL_ATTEMPTS: u32 = 2;
 
-/// A device that waits for its pod is reported so long after it was seen. Most are plugged sooner, and their reports say both.
-pub const REPORT_SEEN_AFTER: u64 = 2_000;
+/// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
+/// when they come home: that report says both.
+pub const REPORT_ON_HOST_AFTER: u64 = 2_000;
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,16 +75,16 @@ pub fn plan(facts: &Facts, now: u64) -> Vec<Order> {
     round.orders
 }
 
-/// When a device that waits for its pod is to be reported next: until then nothing but time need pass.
-pub fn next_seen(facts: &Facts) -> Option<u64> {
+/// When a device on the host is to be reported next: until then nothing but time need pass.
+pub fn next_on_host(facts: &Facts) -> Option<u64> {
     let waiting = facts.claims.values().filter_map(|claim| {
         let (eni, attachment) = (claim.eni.as_ref()?, claim.attachment.as_ref()?);
         let since = facts.devices.get(&eni.mac)?;
         let unsaid = !attachment.release
             && !facts.busy.contains(&eni.mac)
             && facts.holder(eni.mac).is_none()
-            && facts.reported(claim).is_none();
-        unsaid.then_some(since + REPORT_SEEN_AFTER)
+            && matches!(facts.reported(claim), None | Some(Place::Plugged { .. }));
+        unsaid.then_some(since + REPORT_ON_HOST_AFTER)
     });
     waiting.min()
 }
@@ -203,8 +204,8 @@ impl Round<'_> {
             None if attachment.release => Place::Released,
             None => match (before, self.facts.devices.get(&eni.mac)) {
                 (_, None) | (Some(Place::Seen | Place::Home | Place::Released), Some(_)) => return,
+                (_, Some(since)) if self.now < since + REPORT_ON_HOST_AFTER => return,
                 (Some(Place::Plugged { .. }), Some(_)) => Place::Home,
-                (None, Some(since)) if self.now < since + REPORT_SEEN_AFTER => return,
                 (None, Some(_)) => Place::Seen,
             },
         };

@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::Place,
     facts::PlugState,
-    plan::{Answer, LONGEST_ADD, NO_PROGRESS, Order, REPORT_SEEN_AFTER, next_seen, plan},
+    plan::{Answer, LONGEST_ADD, NO_PROGRESS, Order, REPORT_ON_HOST_AFTER, next_on_host, plan},
 };
 
 use crate::makers::{
@@ -22,28 +22,28 @@ fn reason(orders: &[Order]) -> &str {
 fn device_that_nobody_asked_for_is_reported_once() {
     let facts = an_agent().claim(a_claim()).device_on_host();
     let seen = Order::Report(key(), report(Place::Seen));
-    assert_eq!(plan(&facts, REPORT_SEEN_AFTER), [seen]);
+    assert_eq!(plan(&facts, REPORT_ON_HOST_AFTER), [seen]);
 
     let mut told = facts.clone();
     told.told.insert(key(), report(Place::Seen));
-    assert_eq!(plan(&told, REPORT_SEEN_AFTER), []);
-    assert_eq!(next_seen(&told), None);
+    assert_eq!(plan(&told, REPORT_ON_HOST_AFTER), []);
+    assert_eq!(next_on_host(&told), None);
     let taken = an_agent()
         .claim(saying(a_claim(), Place::Seen))
         .device_on_host();
-    assert_eq!(plan(&taken, REPORT_SEEN_AFTER), []);
+    assert_eq!(plan(&taken, REPORT_ON_HOST_AFTER), []);
 }
 
 #[test]
 fn device_that_is_plugged_at_once_is_reported_once() {
     let facts = an_agent().claim(a_claim()).device_on_host();
-    assert_eq!(plan(&facts, REPORT_SEEN_AFTER - 1), []);
-    assert_eq!(next_seen(&facts), Some(REPORT_SEEN_AFTER));
+    assert_eq!(plan(&facts, REPORT_ON_HOST_AFTER - 1), []);
+    assert_eq!(next_on_host(&facts), Some(REPORT_ON_HOST_AFTER));
 
     let mut busy = facts.clone().asked_to_add(1, "c1");
     busy.busy.insert(mac());
-    assert_eq!(plan(&busy, REPORT_SEEN_AFTER), [], "it is being plugged");
-    assert_eq!(next_seen(&busy), None);
+    assert_eq!(plan(&busy, REPORT_ON_HOST_AFTER), [], "it is being plugged");
+    assert_eq!(next_on_host(&busy), None);
 
     let plugged = an_agent()
         .claim(a_claim())
@@ -236,8 +236,10 @@ fn device_that_came_home_from_a_dead_namespace_is_tidied_and_told() {
         .device_on_host();
     assert_eq!(plan(&facts, 0), [Order::Home(a_sandbox("c1"))]);
     let tidied = an_agent().claim(claim).device_on_host();
+    assert_eq!(plan(&tidied, REPORT_ON_HOST_AFTER - 1), []);
+    assert_eq!(next_on_host(&tidied), Some(REPORT_ON_HOST_AFTER));
     assert_eq!(
-        plan(&tidied, 0),
+        plan(&tidied, REPORT_ON_HOST_AFTER),
         [Order::Report(key(), report(Place::Home))]
     );
 }
@@ -280,20 +282,23 @@ fn report_that_a_later_list_does_not_show_is_told_again() {
     facts.told.insert(key(), report(Place::Seen));
     facts.list(vec![a_claim()], 0);
     assert_eq!(
-        plan(&facts, REPORT_SEEN_AFTER),
+        plan(&facts, REPORT_ON_HOST_AFTER),
         [Order::Report(key(), report(Place::Seen))]
     );
     facts.told.insert(key(), report(Place::Seen));
     facts.learn(saying(a_claim(), Place::Seen), 0);
     assert!(facts.told.is_empty());
-    assert_eq!(plan(&facts, REPORT_SEEN_AFTER), []);
+    assert_eq!(plan(&facts, REPORT_ON_HOST_AFTER), []);
 }
 
 #[test]
 fn new_attachment_of_the_same_claim_is_reported_anew() {
     let mut claim = saying(a_claim(), Place::Released);
     claim.attachment.as_mut().unwrap().id = "eni-attach-2".into();
-    let orders = plan(&an_agent().claim(claim).device_on_host(), REPORT_SEEN_AFTER);
+    let orders = plan(
+        &an_agent().claim(claim).device_on_host(),
+        REPORT_ON_HOST_AFTER,
+    );
     assert!(
         matches!(&orders[..], [Order::Report(_, r)] if r.attachment == "eni-attach-2" && r.place == Place::Seen)
     );

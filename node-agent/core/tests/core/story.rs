@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
     facts::{Facts, PlugState},
-    plan::{Answer, Order, next_seen, plan},
+    plan::{Answer, Order, next_on_host, plan},
 };
 use proptest::prelude::*;
 
@@ -219,7 +219,7 @@ proptest! {
         world.now += 1_000_000;
         world.fails = false;
         world.settle();
-        prop_assert_eq!(next_seen(&world.facts), None, "a report is late");
+        prop_assert_eq!(next_on_host(&world.facts), None, "a report is late");
         prop_assert!(world.facts.asks.is_empty(), "{:?}", world.facts.asks);
     }
 }
