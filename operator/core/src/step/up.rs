@@ -193,6 +193,13 @@ impl Look<'_> {
     fn lost(&self, eni: &EniId) -> Step {
         match &self.seen.shape {
             Ok(shape) => Step::Lost(Box::new(shape.clone()), eni.clone()),
+            Err(note) if note.reason == Reason::Reading => Step::Blocked(Note::new(
+                Reason::EniLost,
+                format!(
+                    "EC2 does not know {eni} any more; {}, then another ENI is made if it lives. A pod that runs already stays without one: delete the pod, and its successor gets an ENI of its own",
+                    note.message
+                ),
+            )),
             Err(note) => Step::Blocked(Note::new(
                 Reason::EniLost,
                 format!(

@@ -32,6 +32,10 @@ fn an_eni_deleted_by_somebody_else_is_told_within_a_minute_and_replaced() {
         w.claim_of("web").unwrap().status.phase != Some(operator_core::claim::Phase::Ready)
     });
     world.until(60_000, "told", |w| w.told(Reason::EniLost) == 1);
+    let told = world.log.events.iter();
+    let mut told = told.filter(|(_, e)| e.note.reason == Reason::EniLost);
+    let sentence = &told.next().unwrap().1.note.message;
+    assert!(sentence.contains("its successor gets an ENI"), "{sentence}");
     world.until(120_000, "another ENI", |w| w.is_ready("web"));
     assert_ne!(world.eni_of("web"), Some(eni));
     world.rest();
