@@ -183,6 +183,8 @@ impl Node {
             "providerID": format!("aws:///{}/{}", instance.zone, instance.id),
             // Tests kill containers on purpose and should not wait five minutes for them.
             "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},
+            // Full or not, the disk is not the cluster's alone: no image is deleted for it.
+            "imageGCHighThresholdPercent": 100,
             "evictionHard": {"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%"},
         })
     }
