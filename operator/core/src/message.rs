@@ -6,7 +6,7 @@ use crate::{
     claim::Claim,
     error::{Ec2Error, ErrorClass},
     order::Action,
-    reason::{Note, Reason},
+    reason::{Note, RUNNING_STAYS_WITHOUT, Reason},
     seen::{Backoff, Seen},
     step::{DETACH_STUCK, PATIENCE, Step},
 };
@@ -43,7 +43,7 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         Step::Lost(_, eni) => Note::new(
             Reason::EniLost,
             format!(
-                "EC2 does not know {eni} any more; another ENI is made. A pod that runs already stays without one: delete the pod, and its successor gets an ENI of its own"
+                "EC2 does not know {eni} any more; another ENI is made. {RUNNING_STAYS_WITHOUT}"
             ),
         ),
         Step::Record(..)

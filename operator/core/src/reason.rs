@@ -139,6 +139,9 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What a running pod has of it when its ENI or attachment goes, and the way out.
+pub(crate) const RUNNING_STAYS_WITHOUT: &str = "A pod that runs already stays without one: delete the pod, and its successor gets an ENI of its own";
+
 /// A reason with its sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Note {

@@ -11,7 +11,7 @@ use crate::{
     error::ErrorClass,
     goal::Site,
     order::Action,
-    reason::{Note, Reason},
+    reason::{Note, RUNNING_STAYS_WITHOUT, Reason},
     seen::{EniSeen, Search, Sends, Steady, SubnetSeen},
 };
 
@@ -196,7 +196,7 @@ impl Look<'_> {
             Err(note) if note.reason == Reason::Reading => Step::Blocked(Note::new(
                 Reason::EniLost,
                 format!(
-                    "EC2 does not know {eni} any more; {}, then another ENI is made if it lives. A pod that runs already stays without one: delete the pod, and its successor gets an ENI of its own",
+                    "EC2 does not know {eni} any more; {}, then another ENI is made if it lives. {RUNNING_STAYS_WITHOUT}",
                     note.message
                 ),
             )),
@@ -309,7 +309,7 @@ impl Look<'_> {
             return None;
         }
         let message = format!(
-            "{} was detached from {} by somebody else; it is attached again. A pod that runs already stays without it: delete the pod, and its successor gets an ENI of its own",
+            "{} was detached from {} by somebody else; it is attached again. {RUNNING_STAYS_WITHOUT}",
             view.id, attachment.instance_id
         );
         Some(Note::new(Reason::AttachmentLost, message))

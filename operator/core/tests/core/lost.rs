@@ -5,6 +5,18 @@ use vpc::{Detach, Request};
 
 use super::{story::LONG, world::World};
 
+/// The pod has an ENI that EC2 does not attach.
+fn not_attached() -> World {
+    let mut world = World::new();
+    world.script.always.insert(
+        Action::AttachNetworkInterface,
+        super::ec2::Verdict::Refuse("InternalError", "no", 500),
+    );
+    world.add_pod("web", "n1");
+    world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
+    world
+}
+
 fn delete_eni(world: &mut World, pod: &str) {
     let eni = world.eni_of(pod).unwrap();
     detach(world, pod);
@@ -72,13 +84,7 @@ fn an_eni_detached_by_somebody_else_right_after_it_was_attached_is_noticed_too()
 
 #[test]
 fn an_eni_lost_before_it_was_attached_is_replaced_once_it_is_old_enough() {
-    let mut world = World::new();
-    world.script.always.insert(
-        Action::AttachNetworkInterface,
-        super::ec2::Verdict::Refuse("InternalError", "no", 500),
-    );
-    world.add_pod("web", "n1");
-    world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
+    let mut world = not_attached();
     world.run(5_000);
     let eni = world.eni_of("web").unwrap();
     world.somebody(Request::DeleteNetworkInterface(eni.as_str().into()));
@@ -124,13 +130,7 @@ fn a_node_replaced_under_its_name_gets_the_eni_on_its_new_instance() {
 
 #[test]
 fn an_instance_that_ec2_forgot_is_told_with_the_node_that_names_it() {
-    let mut world = World::new();
-    world.script.always.insert(
-        Action::AttachNetworkInterface,
-        super::ec2::Verdict::Refuse("InternalError", "no", 500),
-    );
-    world.add_pod("web", "n1");
-    world.until(20_000, "an ENI", |w| w.eni_of("web").is_some());
+    let mut world = not_attached();
     let instance = world.instance_of("n1");
     world.terminate(&instance);
     world.run(8_000);
