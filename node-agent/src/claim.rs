@@ -68,6 +68,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
     let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
     Ok(Interface {
         name: name.to_string(),
+        mtu: None,
         metadata: match instance_metadata {
             InstanceMetadata::Blocked => Metadata::Blocked,
             InstanceMetadata::Allowed => Metadata::Allowed,

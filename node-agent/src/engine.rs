@@ -291,19 +291,7 @@ impl Engine {
                 return;
             }
         };
-        let cni::protocol::Sandbox {
-            network,
-            container_id,
-            if_name,
-        } = sandbox;
-        let (sandbox, now) = (
-            Sandbox {
-                network,
-                container_id,
-                if_name,
-            },
-            self.now(),
-        );
+        let now = self.now();
         self.facts.asks.insert(
             id,
             Ask {

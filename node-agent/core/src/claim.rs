@@ -61,6 +61,8 @@ pub struct Attachment {
 pub struct Interface {
     /// Its name.
     pub name: String,
+    /// Its MTU in bytes; `None`: 9001, the VPC's, as far as the device can.
+    pub mtu: Option<u32>,
     /// Whether the instance metadata service may be reached through it.
     pub metadata: Metadata,
     /// Its addresses, the primary one first.

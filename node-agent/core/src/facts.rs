@@ -2,21 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use cni::protocol::Sandbox;
+
 use crate::{
     claim::{Claim, ClaimKey, Place, Report},
     mac::Mac,
 };
-
-/// One attachment of a container to a network, as CNI names it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Sandbox {
-    /// Name of the network.
-    pub network: String,
-    /// Id of the container.
-    pub container_id: String,
-    /// Interface of the primary network.
-    pub if_name: String,
-}
 
 /// A line of the journal: a device that was, is or is about to be in a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]

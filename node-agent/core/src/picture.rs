@@ -9,6 +9,11 @@ use std::{
 /// Protocol number of our routes and rules: nothing else in the namespace is ever touched.
 pub const PROTOCOL: u8 = 236;
 
+/// Position of an ENI among those of its pod. Every rule, route and chain belongs to one, so that the ENIs of a pod come and go
+/// without touching each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodSlot(pub u8);
+
 /// One pod's namespace, as far as its ENI is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {

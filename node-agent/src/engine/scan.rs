@@ -205,19 +205,7 @@ fn exhume(folder: &Path, plugs: &[(Sandbox, String)]) -> Result<Vec<Sandbox>, Er
     let mut buried = Vec::new();
     for (path, del) in cni::tombstone::read(folder).map_err(Error::file(folder))? {
         match del {
-            Ok(cni::protocol::Del {
-                sandbox:
-                    cni::protocol::Sandbox {
-                        network,
-                        container_id,
-                        if_name,
-                    },
-            }) => {
-                let sandbox = Sandbox {
-                    network,
-                    container_id,
-                    if_name,
-                };
+            Ok(cni::protocol::Del { sandbox }) => {
                 if plugs.iter().any(|(known, _)| *known == sandbox) {
                     buried.push(sandbox);
                     continue;

@@ -259,6 +259,7 @@ pub fn an_eni() -> Eni {
 pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
+        mtu: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
             ip: "10.0.1.50".parse().unwrap(),

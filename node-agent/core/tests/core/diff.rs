@@ -36,7 +36,7 @@ prop_compose! {
     ) -> Interface {
         // One router a subnet, as in a VPC: two prefixes over one router would be two default routes.
         let metadata = if blocked { Metadata::Blocked } else { Metadata::Allowed };
-        Interface { name: name.into(), metadata, addresses }
+        Interface { name: name.into(), mtu: None, metadata, addresses }
     }
 }
 

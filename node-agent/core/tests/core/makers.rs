@@ -9,6 +9,7 @@ use node_agent_core::{
 pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
+        mtu: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
             ip: "10.0.1.50".parse().unwrap(),
