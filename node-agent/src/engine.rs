@@ -20,7 +20,7 @@ use crds::{EniClaim, Time};
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report},
-    facts::{Ask, AskId, Facts, PlugState, Sandbox, Wish},
+    facts::{Ask, AskId, Facts, PlugState, Wish},
     mac::Mac,
     plan::{Answer, Order, next_on_host, plan},
 };
