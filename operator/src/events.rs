@@ -168,7 +168,7 @@ fn api_event(about: &About, note: &Note, instance: &str, now: Time) -> ApiEvent 
         involved_object: object,
         reason: Some(reason),
         message: Some(cut(&note.message, MESSAGE).to_owned()),
-        type_: Some(match note.reason.tone() {
+        type_: Some(match Tone::of(note.reason) {
             Tone::Silent | Tone::Normal => "Normal".to_owned(),
             Tone::Warning => "Warning".to_owned(),
         }),

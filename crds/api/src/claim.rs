@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::{
-    Condition, Interface, Time,
-    condition::OPERATORS,
+    Condition, ConditionStatus, Interface, Reason, Time,
+    condition::{OPERATORS, kind},
     id::{
         AttachmentId, EniId, InstanceId, InterfaceName, Mac, NodeName, NodeUid, PodName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
@@ -396,6 +396,15 @@ impl ClaimStatus {
     /// The condition of that kind.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|c| c.kind == kind)
+    }
+
+    /// The condition Ready where it says what has to be mended before the claim gets on. Nothing while it gets on by itself,
+    /// and of a reason that this version does not know.
+    pub fn blocked(&self) -> Option<&Condition> {
+        self.condition(kind::READY).filter(|ready| {
+            let reason = ready.reason.parse::<Reason>();
+            ready.status == ConditionStatus::False && reason.is_ok_and(|reason| !reason.passes())
+        })
     }
 
     /// Without the agent's part: what the operator applies under its own field manager.

@@ -122,7 +122,7 @@ impl Fleet {
             }
             Some(Act::ReadPod) => self.read_pod(claim, now, orders),
             Some(Act::Effect(_)) | None => {
-                let lasts = match (weight, decision.note.reason.tone()) {
+                let lasts = match (weight, Tone::of(decision.note.reason)) {
                     (Weight::Words, _) => WORDS_LAST,
                     (_, Tone::Silent) => PROGRESS_LASTS,
                     (_, Tone::Normal | Tone::Warning) => REASON_LASTS,

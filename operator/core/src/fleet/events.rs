@@ -69,12 +69,12 @@ impl Fleet {
         now: Time,
         orders: &mut Vec<Order>,
     ) {
-        if note.reason.tone() == Tone::Silent {
+        if Tone::of(note.reason) == Tone::Silent {
             return;
         }
         if let Some(at) = self.work.told.at(&target, note.reason) {
             // What is good is said once.
-            if note.reason.tone() == Tone::Warning {
+            if Tone::of(note.reason) == Tone::Warning {
                 let again = at.after(AGAIN);
                 if again > now {
                     return self.work.agenda.at(target, again);
@@ -84,7 +84,7 @@ impl Fleet {
             }
         }
         self.work.told.say(target.clone(), note.reason, now);
-        if note.reason.tone() == Tone::Warning {
+        if Tone::of(note.reason) == Tone::Warning {
             self.work.agenda.at(target, now.after(AGAIN));
         }
         Self::publish(Event { about, note }, orders);

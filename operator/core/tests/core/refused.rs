@@ -24,7 +24,7 @@ fn a_claim_whose_delete_is_refused_is_deleting() {
 
 #[test]
 fn a_throttled_call_is_told_as_a_warning() {
-    assert_eq!(Reason::Throttled.tone(), Tone::Warning);
+    assert_eq!(Tone::of(Reason::Throttled), Tone::Warning);
     let mut world = World::new();
     let throttled = Verdict::Refuse("RequestLimitExceeded", "Request limit exceeded.", 503);
     let create = Action::CreateNetworkInterface;

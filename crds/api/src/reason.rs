@@ -1,0 +1,197 @@
+//! Every reason that a person may read, in a condition or an Event.
+
+use std::{fmt, str::FromStr};
+
+macro_rules! reasons {
+    (
+        passes { $($(#[$passing_doc:meta])* $passing:ident,)+ }
+        stays { $($(#[$staying_doc:meta])* $staying:ident,)+ }
+    ) => {
+        /// One word for a condition or an Event.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$passing_doc])* $passing,)+
+            $($(#[$staying_doc])* $staying,)+
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$passing,)+ $(Self::$staying,)+];
+
+            /// As people and programs read it.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$passing => stringify!($passing),)+
+                    $(Self::$staying => stringify!($staying),)+
+                }
+            }
+
+            /// Whether a claim whose condition Ready is False with this reason gets on within seconds, and nobody has to do
+            /// anything for it: a CNI ADD may wait. With any other reason it is answered at once, and the runtime asks again.
+            pub fn passes(self) -> bool {
+                match self {
+                    $(Self::$passing => true,)+
+                    $(Self::$staying => false,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    passes {
+        /// The ENI is being created. EC2 answers in a second or two.
+        Creating,
+        /// EC2 made the ENI; it is attached next.
+        Created,
+        /// The ENI is being attached. EC2 needs a few seconds.
+        Attaching,
+        /// The ENI is attached; the agent plugs the device in.
+        Attached,
+        /// The pod has its interface.
+        Ready,
+        /// The claim is being deleted while its pod uses it; the pod keeps its interface.
+        InUse,
+        /// EC2 is searched for an ENI that an unanswered request may have made. It mostly did, and the first read shows it.
+        SearchingEni,
+        /// The pod is not scheduled. Where a pod is started it is, and the operator is about to see it.
+        NotScheduled,
+        /// The operator has not read everything that it needs. It is reading.
+        Reading,
+        /// A place in the queue for EC2's request rate is awaited. The queue moves several times a second.
+        Queued,
+        /// A slot of the node becomes free as soon as another ENI has left. EC2 needs a few seconds.
+        WaitingForSlot,
+        /// The node's agent has not done its part. The agent that reads this has come back, and does it now.
+        WaitingForAgent,
+        /// Somebody else detached the ENI. It is attached again at once.
+        AttachmentLost,
+    }
+    stays {
+        /// The device is on its way back to the host: it leaves this pod.
+        Releasing,
+        /// The ENI is being detached.
+        Detaching,
+        /// The ENI is being deleted.
+        Deleting,
+        /// The pod is being deleted: nothing new is begun for it.
+        PodTerminating,
+        /// EC2 wants fewer calls. The pauses grow, up to minutes.
+        Throttled,
+        /// The label names a class that does not exist.
+        ClassNotFound,
+        /// The class is not for this namespace.
+        NamespaceNotSelected,
+        /// The pod has the label and not the annotation.
+        NotAnnotated,
+        /// The pod has no network of its own.
+        HostNetwork,
+        /// The pod's limits count another number of ENIs than it gets.
+        WrongCount,
+        /// The API server refuses a write of the claim, the node or its EniNode.
+        WriteRefused,
+        /// The name of the pod's claim is taken by another claim.
+        ClaimNameTaken,
+        /// The claim is not the one that the operator made for the pod.
+        NotServed,
+        /// The node has no EC2 instance that can hold an ENI.
+        NodeUnsupported,
+        /// The node has no free slot.
+        NodeFull,
+        /// No subnet of the class lies in the node's zone.
+        NoSubnetInZone,
+        /// A subnet of the class does not exist.
+        SubnetNotFound,
+        /// The subnets of the class have no free address.
+        SubnetFull,
+        /// The account may have no more ENIs.
+        QuotaFull,
+        /// AWS does not allow the call.
+        Denied,
+        /// AWS does not take the credentials, the region or the clock.
+        NoCredentials,
+        /// AWS refuses the request as it is.
+        Refused,
+        /// AWS does not answer; nobody knows for how long.
+        AwsUnavailable,
+        /// The region or account does not know the claim's subnet.
+        WrongRegion,
+        /// EC2 is in a state that we did not expect.
+        Unexpected,
+        /// EC2 does not know the ENI any more. Where another one can be made, the reason is Creating in a moment.
+        EniLost,
+        /// The ENI has been attaching for too long.
+        AttachStuck,
+        /// The ENI has been detaching for too long.
+        DetachStuck,
+        /// An ENI was forgotten on a person's word.
+        Forgotten,
+        /// An ENI that no claim owns was deleted.
+        Swept,
+        /// An ENI that no claim owns would be deleted.
+        WouldSweep,
+        /// Too many ENIs without a claim at once: nothing is deleted.
+        SweepStopped,
+        /// The object does not fit the types of this version.
+        Unreadable,
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A word that this version has no meaning for; another version may.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a reason that this version knows")]
+pub struct UnknownReason(pub String);
+
+impl FromStr for Reason {
+    type Err = UnknownReason;
+
+    fn from_str(text: &str) -> Result<Self, UnknownReason> {
+        let known = Self::ALL.iter().find(|reason| reason.as_str() == text);
+        known.copied().ok_or_else(|| UnknownReason(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::{ClaimStatus, Condition, ConditionStatus, Time, condition::kind};
+
+    fn ready(status: ConditionStatus, reason: &str) -> ClaimStatus {
+        ClaimStatus {
+            conditions: vec![Condition {
+                kind: kind::READY.into(),
+                status,
+                reason: reason.into(),
+                message: "why".into(),
+                last_transition_time: Time(0),
+                observed_generation: None,
+            }],
+            ..ClaimStatus::default()
+        }
+    }
+
+    #[test]
+    fn every_reason_is_read_as_it_is_written() {
+        for reason in Reason::ALL {
+            assert_eq!(reason.as_str().parse(), Ok(*reason));
+        }
+        assert!("Fnord".parse::<Reason>().is_err());
+    }
+
+    #[test]
+    fn only_a_known_reason_that_stays_blocks_a_claim() {
+        let blocked = |status, reason| ready(status, reason).blocked().is_some();
+        assert!(blocked(ConditionStatus::False, "SubnetFull"));
+        assert!(!blocked(ConditionStatus::False, "Creating"));
+        assert!(!blocked(ConditionStatus::True, "SubnetFull"));
+        assert!(!blocked(ConditionStatus::False, "ReasonOfANewerOperator"));
+        assert_eq!(ClaimStatus::default().blocked(), None);
+    }
+}
