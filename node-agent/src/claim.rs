@@ -59,6 +59,7 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
 fn interface(status: &ClaimStatus) -> Result<Interface, String> {
     let crds::Interface {
         name,
+        mtu,
         default_route,
         instance_metadata,
     } = status.interface.clone().unwrap_or_default();
@@ -68,7 +69,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
     let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
     Ok(Interface {
         name: name.to_string(),
-        mtu: None,
+        mtu,
         metadata: match instance_metadata {
             InstanceMetadata::Blocked => Metadata::Blocked,
             InstanceMetadata::Allowed => Metadata::Allowed,

@@ -56,7 +56,7 @@ pub mod kind {
     pub const ATTACHED: &str = "Attached";
     /// Claim, agent: the device is in the pod, addressed and routed.
     pub const PLUGGED: &str = "Plugged";
-    /// Claim, agent: the pod cannot reach the instance metadata service through the ENI.
+    /// Claim, agent: the pod cannot reach the instance metadata service.
     pub const METADATA_BLOCKED: &str = "MetadataBlocked";
     /// Claim, operator: all of it is there.
     pub const READY: &str = "Ready";

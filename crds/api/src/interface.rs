@@ -12,10 +12,15 @@ pub struct Interface {
     /// Name of the interface in the pod.
     #[serde(default)]
     pub name: InterfaceName,
+    /// MTU in bytes. Absent: 9001, that of a VPC, as far as the device can. Below 1280 the kernel has no IPv6 on it (RFC 8200).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 576, max = 9001), extend("format" = "int32"))]
+    pub mtu: Option<u32>,
     /// Whether the pod's default route leaves by the ENI.
     #[serde(default)]
     pub default_route: DefaultRoute,
-    /// Whether the pod may reach the instance metadata service, and so the node's credentials, through the ENI.
+    /// Whether the pod may reach the instance metadata service, and so the node's credentials. Blocked holds for the whole pod,
+    /// also through its other interfaces such as eth0.
     #[serde(default)]
     pub instance_metadata: InstanceMetadata,
 }
@@ -28,12 +33,13 @@ pub enum DefaultRoute {
     Never,
 }
 
-/// Whether the instance metadata service is reachable through the ENI.
+/// Whether the pod may reach the instance metadata service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum InstanceMetadata {
-    /// Refused: by routing rules, and by a packet filter on the device that raw sockets cannot pass.
+    /// Refused: by routing rules for every interface of the pod, and by a packet filter on the ENI that raw sockets cannot pass.
+    /// A container with NET_ADMIN can undo both; the claim's condition MetadataBlocked is then False.
     #[default]
     Blocked,
-    /// As the VPC has it.
+    /// As the node and the VPC have it.
     Allowed,
 }

@@ -25,7 +25,15 @@ pub(crate) struct Wire {
     netns: String,
     /// `eth0` for the primary ENI; for the others a pattern that the kernel completes in the instance's namespace.
     name: &'static str,
+    /// That of the ENI's end. A VPC carries 9001 bytes; a device comes up with 1500, and its host sets what it wants: DHCP for
+    /// the primary ENI at boot, which is over here, and nobody for one that is plugged in later.
+    mtu: u16,
 }
+
+/// MTU of a VPC, and so of the router's ends.
+const VPC_MTU: u16 = 9001;
+/// MTU of a device before anybody sets it, ether_setup() in the kernel.
+const NEW_DEVICE_MTU: u16 = 1500;
 
 /// The name of the far end of an ENI's wire.
 pub(crate) fn far(eni: &EniId) -> String {
@@ -45,6 +53,11 @@ pub(crate) fn wanted(
     let wire = |eni: &vpc::Eni| {
         let running = |instance: &&Instance| instance.state == InstanceState::Running;
         let instance = vpc.instance(eni.plugged_into()?).filter(running)?;
+        let (name, mtu) = if eni.is_primary() {
+            ("eth0", VPC_MTU)
+        } else {
+            ("eth%d", NEW_DEVICE_MTU)
+        };
         let wire = Wire {
             mac: eni.mac,
             address: eni.address,
@@ -55,7 +68,8 @@ pub(crate) fn wanted(
                 Vec::new()
             },
             netns: namespaces.get(&instance.id)?.clone(),
-            name: if eni.is_primary() { "eth0" } else { "eth%d" },
+            name,
+            mtu,
         };
         Some((far(&eni.id), wire))
     };
@@ -75,11 +89,12 @@ impl Wire {
             routes,
             netns,
             name,
+            mtu,
         } = self;
         let route = |to| format!("route replace {to} via {address} dev {far}\n");
         let routes = routes.iter().map(route).collect::<Vec<_>>().concat();
         format!(
-            "link add {far} group {WIRES} mtu 9001 type veth peer name {name} address {mac} mtu 9001 netns {netns}\n\
+            "link add {far} group {WIRES} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
              link set {far} addrgenmode none\n\
              addr add {gateway}/32 dev {far}\n\
              addr add fe80:ec2::1/10 dev {far} nodad\n\

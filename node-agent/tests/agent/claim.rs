@@ -16,6 +16,13 @@ fn attached_claim_has_all_that_a_plug_needs() {
 }
 
 #[test]
+fn mtu_is_that_of_the_class_or_left_to_the_device() {
+    assert_eq!(convert(&a_claim()).unwrap().interface.mtu, None);
+    let claim = with(a_claim(), "/status/interface", json!({ "mtu": 1400 }));
+    assert_eq!(convert(&claim).unwrap().interface.mtu, Some(1400));
+}
+
+#[test]
 fn attachment_without_an_id_is_none() {
     let claim = with(a_claim(), "/status/attachment/id", json!(null));
     assert_eq!(convert(&claim).unwrap().attachment, None);

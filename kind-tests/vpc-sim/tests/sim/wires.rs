@@ -61,7 +61,15 @@ fn attached_interface_appears_down_with_its_mac_after_the_delay() {
         (link["ifname"].as_str(), link["operstate"].as_str()),
         (Some("eth1"), Some("DOWN"))
     );
-    assert_eq!(link["mtu"], 9001);
+    // A host sets what it wants on a device that comes later: nobody did. The VPC carries 9001.
+    assert_eq!(link["mtu"], 1500);
+    let far = machine.vpc_namespace();
+    for (netns, count) in [(&node, 1), (&far, 2)] {
+        let links: Vec<Value> =
+            serde_json::from_str(&ip(&format!("-n {netns} -j link show type veth"))).unwrap();
+        let large = links.iter().filter(|link| link["mtu"] == 9001);
+        assert_eq!(large.count(), count, "{links:?}");
+    }
 }
 
 #[test]
