@@ -45,6 +45,31 @@ pub struct Notice {
     pub features: Features,
 }
 
+/// The reason of the condition MetadataBlocked where the pod can undo the block.
+const NET_ADMIN: &str = "NetAdmin";
+
+/// A container of the claim's pod that can change the pod's network.
+fn net_admin(claim: &EniClaim) -> Option<&str> {
+    claim
+        .status
+        .as_ref()?
+        .binding
+        .as_ref()?
+        .net_admin
+        .as_deref()
+}
+
+/// Whether the claim's condition MetadataBlocked does not say what its binding does of the pod: a container that can change the
+/// pod's network came while the pod runs, or this version is the first that says so.
+pub fn is_outdated(claim: &EniClaim) -> bool {
+    let status = claim.status.as_ref();
+    let condition = status.and_then(|status| status.condition(kind::METADATA_BLOCKED));
+    condition.is_some_and(|condition| match condition.reason.as_str() {
+        "Allowed" => false,
+        reason => (reason == NET_ADMIN) != net_admin(claim).is_some(),
+    })
+}
+
 impl Notice {
     /// Our whole part of the claim's status: server-side apply removes what an owner no longer says.
     pub fn patch(&self) -> Result<Value, Error> {
@@ -118,18 +143,26 @@ impl Notice {
         let reason = format!("{:?}", self.state());
         let mut conditions = vec![self.condition(kind::PLUGGED, holds, &reason, message)];
         if let Place::Plugged { .. } = self.report.place {
-            let (blocked, reason, message) = match (self.metadata, self.features.egress_hook) {
-                (Metadata::Blocked, true) => (
+            let undone = net_admin(&self.claim).map(|container| format!(
+                "container {container} of the pod is privileged or has NET_ADMIN or SYS_ADMIN and can undo the routing rules and the packet filter: take that from it, or set instanceMetadata: Allowed in the class"
+            ));
+            let (blocked, reason, message) = match (
+                self.metadata,
+                &undone,
+                self.features.egress_hook,
+            ) {
+                (Metadata::Blocked, Some(undone), _) => (false, NET_ADMIN, undone.as_str()),
+                (Metadata::Blocked, None, true) => (
                     true,
                     "Blocked",
                     "refused by routing rules and by a packet filter on the device",
                 ),
-                (Metadata::Blocked, false) => (
+                (Metadata::Blocked, None, false) => (
                     false,
                     "NoEgressHook",
                     "refused by routing rules alone: raw sockets pass them, and a packet filter needs Linux 5.16 or later",
                 ),
-                (Metadata::Allowed, _) => (
+                (Metadata::Allowed, _, _) => (
                     false,
                     "Allowed",
                     "the class allows the instance metadata service",

@@ -3,6 +3,7 @@
 mod claim;
 mod class;
 mod ec2;
+mod net_admin;
 mod node;
 mod object;
 mod pod;

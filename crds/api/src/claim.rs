@@ -136,6 +136,11 @@ pub struct Binding {
     pub instance_id: InstanceId,
     /// When it was bound.
     pub since: Time,
+    /// Name of a container of the pod that can change the pod's network, since it is privileged or adds NET_ADMIN or SYS_ADMIN:
+    /// what the agent sets up in the pod, the block of the instance metadata service above all, holds against all others only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub net_admin: Option<SmolStr>,
 }
 
 /// The frozen Create request.

@@ -1,7 +1,7 @@
 //! What a report writes into a claim's status.
 
 use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, id::PodUid};
-use node_agent::report::Notice;
+use node_agent::report::{Notice, is_outdated};
 use node_agent_core::{
     claim::{Metadata, Place, Report},
     layout::Features,
@@ -109,6 +109,43 @@ fn kernel_without_the_hook_and_class_that_allows_are_told_apart() {
     assert_eq!(condition(Metadata::Blocked, true), "Blocked");
     assert_eq!(condition(Metadata::Blocked, false), "NoEgressHook");
     assert_eq!(condition(Metadata::Allowed, true), "Allowed");
+}
+
+#[test]
+fn pod_that_can_undo_the_block_is_named_once_its_claim_says_so() {
+    let condition = |claim: &EniClaim| {
+        let status = claim.status.clone().unwrap();
+        status.conditions.into_iter().nth(1).unwrap()
+    };
+    let blocked = after(
+        &a_claim(),
+        &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"),
+    );
+    assert!(!is_outdated(&blocked));
+    let mut document = serde_json::to_value(&blocked).unwrap();
+    document["status"]["binding"]["netAdmin"] = "debugger".into();
+    let debugged: EniClaim = serde_json::from_value(document).unwrap();
+    assert!(is_outdated(&debugged));
+    let notice = a_notice(debugged.clone(), plugged(), "2026-01-01T00:01:00Z");
+    let said = after(&debugged, &notice);
+    assert!(!is_outdated(&said));
+    let said = condition(&said);
+    assert_eq!(
+        (said.status, said.reason.as_str()),
+        (ConditionStatus::False, "NetAdmin")
+    );
+    assert!(
+        said.message.contains("container debugger"),
+        "{}",
+        said.message
+    );
+    let allowed = Notice {
+        metadata: Metadata::Allowed,
+        ..notice
+    };
+    let allowed = after(&debugged, &allowed);
+    assert_eq!(condition(&allowed).reason, "Allowed");
+    assert!(!is_outdated(&allowed));
 }
 
 #[test]

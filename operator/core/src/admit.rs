@@ -80,6 +80,7 @@ mod tests {
             host_network: false,
             node: None,
             requested: Some(1),
+            net_admin: None,
             deleting: false,
             terminal: false,
             created: Time(0),

@@ -112,6 +112,8 @@ pub struct Pod {
     pub node: Option<NodeName>,
     /// How many of `eniclaim.io/eni` kubelet counts for it; none where no container names the resource.
     pub requested: Option<u32>,
+    /// A container that can change the pod's network.
+    pub net_admin: Option<SmolStr>,
     /// Whether its deletion was asked for.
     pub deleting: bool,
     /// Whether all its containers have ended for good.

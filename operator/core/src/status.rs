@@ -27,6 +27,9 @@ pub fn after(
 ) -> ClaimStatus {
     let mut next = claim.status.clone();
     advance(&mut next, claim, seen, step, now);
+    if let Some(binding) = &mut next.binding {
+        binding.net_admin.clone_from(&seen.net_admin);
+    }
     match told {
         Some(backoff) => next.last_error = Some(last_error(backoff)),
         None => match step {
@@ -59,6 +62,7 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
                 node_uid: site.node_uid.clone(),
                 instance_id: site.instance.clone(),
                 since: now.whole_second(),
+                net_admin: None,
             });
             next.node_name = Some(site.node.clone());
             next.interface.clone_from(&seen.interface);

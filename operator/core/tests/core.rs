@@ -43,6 +43,8 @@ mod limits;
 mod lost;
 #[path = "core/node_report.rs"]
 mod node_report;
+#[path = "core/pods.rs"]
+mod pods;
 #[path = "core/random.rs"]
 mod random;
 #[path = "core/refused.rs"]

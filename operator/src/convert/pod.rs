@@ -4,7 +4,10 @@ use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 use kube::ResourceExt;
 use operator_core::cluster::{self, AgentPod, Ask};
 
-use super::object::{created, is_deleting, key_of, uid_of};
+use super::{
+    net_admin::net_admin,
+    object::{created, is_deleting, key_of, uid_of},
+};
 
 /// A pod; none for an object that the API server cannot have sent.
 pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
@@ -24,6 +27,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         host_network: spec.host_network == Some(true),
         node: spec.node_name.as_deref().map(Into::into),
         requested: requested(spec),
+        net_admin: net_admin(spec).map(Into::into),
         deleting: is_deleting(pod),
         terminal: matches!(phase, Some("Succeeded" | "Failed")),
         created: created(pod),

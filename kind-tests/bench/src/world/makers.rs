@@ -221,6 +221,7 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
         host_network: false,
         node: node.map(node_name),
         requested: Some(1),
+        net_admin: None,
         deleting: false,
         terminal: false,
         created: START.after(-3_600_000),
@@ -293,6 +294,7 @@ pub fn unfinished(number: usize) -> Claim {
         node_uid: node.uid,
         instance_id: instance_id(number / ON_NODE),
         since: START.after(-3_600_000),
+        net_admin: None,
     });
     status.interface = Some(Interface::default());
     status.timeline.requested = Some(START.after(-3_600_000));

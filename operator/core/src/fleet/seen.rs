@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{
-    Time,
+    SmolStr, Time,
     time::{MINUTE, SECOND},
 };
 
@@ -109,6 +109,7 @@ impl Fleet {
                 .classes
                 .get(&claim.class)
                 .map(|c| c.interface.clone()),
+            net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
             slot,
@@ -121,6 +122,13 @@ impl Fleet {
             backoff: self.backoff(claim),
             detached: self.work.detached.get(&claim.key).copied(),
             detaching,
+        }
+    }
+
+    fn net_admin(&self, claim: &Claim) -> Option<SmolStr> {
+        match (self.pod_of(claim), &claim.status.binding) {
+            (Some(pod), _) => pod.net_admin.clone(),
+            (None, binding) => binding.as_ref().and_then(|b| b.net_admin.clone()),
         }
     }
 

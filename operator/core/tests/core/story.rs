@@ -116,6 +116,7 @@ impl World {
             host_network: false,
             node: Some(node.into()),
             requested: Some(1),
+            net_admin: None,
             deleting: false,
             terminal: false,
             created: self.now,
