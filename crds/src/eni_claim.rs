@@ -48,12 +48,13 @@ pub struct EniClaimSpec {
 /// For whom the ENI is; `kind` says what the other fields are about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
-    /// Pod: the claim is deleted with this pod.
+    /// Pod or StaticPod: the claim is deleted with this pod.
     pub kind: OwnerKind,
     /// Name of the owner, in the namespace of the claim.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// UID of the owner: a pod made again under the same name is another owner.
+    /// UID of the owner: a pod made again under the same name is another owner. Of a static pod it is the UID that kubelet gave
+    /// it, the annotation kubernetes.io/config.mirror of its mirror, which stays the same when the mirror is made again.
     #[schemars(length(min = 1, max = 64))]
     pub uid: String,
 }
@@ -61,6 +62,8 @@ pub struct Owner {
 /// The kinds of owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum OwnerKind {
-    /// One pod.
+    /// One pod of the API server.
     Pod,
+    /// One pod that kubelet runs from a manifest of its own; the API server has a mirror of it.
+    StaticPod,
 }

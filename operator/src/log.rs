@@ -118,6 +118,7 @@ pub(crate) fn written(object: &Object, outcome: &Outcome) {
             key,
             pod,
             uid: _,
+            source: _,
             class,
         }) => {
             tracing::info!(claim = %key, %pod, %class, result, "new claim");

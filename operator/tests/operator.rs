@@ -36,6 +36,8 @@ mod prepared;
 mod process;
 #[path = "operator/random.rs"]
 mod random;
+#[path = "operator/static_pods.rs"]
+mod static_pods;
 #[path = "operator/story.rs"]
 mod story;
 #[path = "operator/users.rs"]

@@ -128,7 +128,8 @@ impl Phase {
 pub struct Binding {
     /// Name of the pod.
     pub pod_name: PodName,
-    /// UID of the pod; the plugin is answered only for this one.
+    /// UID under which the runtime knows the pod; the plugin is answered only for this one. Of a static pod it is not the UID of
+    /// its object, which is a mirror, but that of the mirror's annotation kubernetes.io/config.mirror.
     pub pod_uid: PodUid,
     /// UID of the node object.
     pub node_uid: NodeUid,

@@ -25,3 +25,5 @@ pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 pub const OPERATOR: &str = "eniclaim-operator";
 /// Field manager under which a node's agent applies its part of a status.
 pub const AGENT: &str = "eniclaim-agent";
+/// Annotation of kubelet on the object of a static pod: the UID that it gave the pod, under which the runtime knows it.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";

@@ -67,12 +67,13 @@ mod tests {
     use api::{Interface, Time};
 
     use super::*;
-    use crate::cluster::{Ask, Key, Requirement, Selector};
+    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector};
 
     fn pod() -> Pod {
         Pod {
             key: Key::new("shop", "web"),
             uid: "p".into(),
+            source: PodSource::Api,
             asks: vec![Ask {
                 class: "app".into(),
             }],

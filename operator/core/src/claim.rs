@@ -6,7 +6,7 @@ pub use api::claim::{
 };
 use api::id::{AttachmentId, ClaimUid, ClassName, EniId, PodName, PodUid};
 
-use crate::cluster::{Key, Version};
+use crate::cluster::{Key, PodSource, Version};
 
 /// One ENI for one pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -42,8 +42,10 @@ pub struct Claim {
 pub struct Owner {
     /// Its name, in the claim's namespace.
     pub name: PodName,
-    /// Its UID.
+    /// The UID under which the runtime knows it.
     pub uid: PodUid,
+    /// Who says that it runs.
+    pub source: PodSource,
 }
 
 impl Claim {

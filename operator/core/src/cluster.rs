@@ -100,8 +100,10 @@ pub struct Cluster {
 pub struct Pod {
     /// Namespace and name.
     pub key: Key,
-    /// UID of the object.
+    /// The UID under which the runtime knows it: that of the object, or of a static pod the one that kubelet gave it.
     pub uid: PodUid,
+    /// Who says that it runs.
+    pub source: PodSource,
     /// The interfaces that it asks for; none where the label is gone.
     pub asks: Vec<Ask>,
     /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
@@ -120,6 +122,15 @@ pub struct Pod {
     pub terminal: bool,
     /// When it was made.
     pub created: Time,
+}
+
+/// Who says that a pod runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PodSource {
+    /// The API server: a pod ends with its object.
+    Api,
+    /// Kubelet, of a static pod: the object is its mirror, and kubelet makes it again when somebody deletes it.
+    Static,
 }
 
 /// One interface that a pod asks for.

@@ -44,6 +44,8 @@ pub enum PodSeen<'a> {
     Alive(&'a Pod),
     /// It exists without our label: what it asked for stays as it is.
     Unlabelled,
+    /// It is a static pod whose mirror is gone: most likely somebody deleted that, and the pod runs on.
+    Mirrorless,
     /// It has ended, or a direct read showed that it is gone.
     Ended,
     /// No watch shows it.
@@ -61,7 +63,7 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
     match pod {
         PodSeen::Ended => return Goal::Gone,
         PodSeen::Unseen => return Goal::Unclear,
-        PodSeen::Alive(_) | PodSeen::Unlabelled => {}
+        PodSeen::Alive(_) | PodSeen::Unlabelled | PodSeen::Mirrorless => {}
     }
     let name = claim_name(&owner.name, &owner.uid);
     if claim.key.name != name {
@@ -73,13 +75,17 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
             ),
         ));
     }
-    let PodSeen::Alive(pod) = pod else {
-        return Goal::Held(Note::new(
+    match pod {
+        PodSeen::Alive(pod) => site(pod, node).map_or_else(Goal::Held, Goal::On),
+        PodSeen::Mirrorless => Goal::Held(Note::new(
+            Reason::PodTerminating,
+            "the static pod's mirror was deleted; kubelet makes it again if the pod runs on",
+        )),
+        PodSeen::Unlabelled | PodSeen::Ended | PodSeen::Unseen => Goal::Held(Note::new(
             Reason::NotServed,
             "the label eniclaim.io/class was taken off the pod; put it back, or create the pod again",
-        ));
-    };
-    site(pod, node).map_or_else(Goal::Held, Goal::On)
+        )),
+    }
 }
 
 fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {

@@ -12,7 +12,7 @@ use api::{
 
 use crate::{
     claim::Creation,
-    cluster::{Key, Version},
+    cluster::{Key, PodSource, Version},
     reason::Note,
 };
 
@@ -154,8 +154,10 @@ pub struct NewClaim {
     pub key: Key,
     /// Name of the pod.
     pub pod: PodName,
-    /// UID of the pod.
+    /// The UID under which the runtime knows the pod.
     pub uid: PodUid,
+    /// Who says that the pod runs.
+    pub source: PodSource,
     /// Its class.
     pub class: ClassName,
 }

@@ -3,14 +3,14 @@
 use api::{
     ClaimStatus,
     claim::Device,
-    id::{ClaimUid, PodUid},
+    id::{ClaimUid, PodName, PodUid},
 };
 use crds::{EniClaim, EniClaimSpec, OwnerKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 use operator_core::{
     claim::{Claim, Owner},
-    cluster::Key,
+    cluster::{Key, PodSource},
     order::NewClaim,
 };
 
@@ -28,10 +28,12 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
     let EniClaimSpec { class_name, owner } = claim.spec;
     let mut status = claim.status.unwrap_or_default();
     let mut device = status.device.take();
-    let owner = owner.map(|owner| match owner.kind {
-        OwnerKind::Pod => Owner {
-            name: owner.name.into(),
-            uid: owner.uid.into(),
+    let owner = owner.map(|owner| Owner {
+        name: owner.name.into(),
+        uid: owner.uid.into(),
+        source: match owner.kind {
+            OwnerKind::Pod => PodSource::Api,
+            OwnerKind::StaticPod => PodSource::Static,
         },
     });
     if let Some(owner) = &owner {
@@ -95,33 +97,43 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
         key,
         pod,
         uid,
+        source,
         class,
     } = new;
+    let (kind, owners) = match source {
+        // The claim goes with its pod even while the operator is away; the finalizer waits for it.
+        PodSource::Api => (OwnerKind::Pod, Some(vec![owned_by(pod, uid)])),
+        // It does not go with a mirror.
+        PodSource::Static => (OwnerKind::StaticPod, None),
+    };
     EniClaim {
         metadata: ObjectMeta {
             name: Some(key.name.to_string()),
             namespace: Some(key.namespace.to_string()),
             labels: Some([(api::name::CLASS.to_owned(), class.to_string())].into()),
             finalizers: Some(vec![api::name::FINALIZER.to_owned()]),
-            // The claim goes with its pod even while the operator is away; the finalizer waits for it.
-            owner_references: Some(vec![OwnerReference {
-                api_version: "v1".into(),
-                kind: "Pod".into(),
-                name: pod.to_string(),
-                uid: uid.to_string(),
-                controller: Some(false),
-                block_owner_deletion: Some(false),
-            }]),
+            owner_references: owners,
             ..ObjectMeta::default()
         },
         spec: EniClaimSpec {
             class_name: class.clone(),
             owner: Some(crds::Owner {
-                kind: OwnerKind::Pod,
+                kind,
                 name: pod.to_string(),
                 uid: uid.to_string(),
             }),
         },
         status: None,
+    }
+}
+
+fn owned_by(pod: &PodName, uid: &PodUid) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        name: pod.to_string(),
+        uid: uid.to_string(),
+        controller: Some(false),
+        block_owner_deletion: Some(false),
     }
 }

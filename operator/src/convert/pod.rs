@@ -1,8 +1,9 @@
 //! Pods: those that ask for an ENI, and our agent's.
 
+use api::id::PodUid;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 use kube::ResourceExt;
-use operator_core::cluster::{self, AgentPod, Ask};
+use operator_core::cluster::{self, AgentPod, Ask, PodSource};
 
 use super::{
     net_admin::net_admin,
@@ -12,11 +13,13 @@ use super::{
 /// A pod; none for an object that the API server cannot have sent.
 pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
     let spec = pod.spec.as_ref()?;
+    let (uid, source) = identity(pod)?;
     let class = pod.labels().get(api::name::CLASS);
     let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
     Some(cluster::Pod {
         key: key_of(pod),
-        uid: uid_of(pod)?,
+        uid,
+        source,
         asks: class
             .map(|class| Ask {
                 class: class.as_str().into(),
@@ -32,6 +35,17 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         terminal: matches!(phase, Some("Succeeded" | "Failed")),
         created: created(pod),
     })
+}
+
+/// The object of a static pod is a mirror with a UID of its own. Kubelet gives the pod the hash of its manifest as UID
+/// (pkg/kubelet/config/common.go), hands that to the runtime, and names it in an annotation that the API server lets nobody
+/// change. UIDs of the API server have dashes: who forges a mirror cannot name the pod of somebody else.
+fn identity(pod: &Pod) -> Option<(PodUid, PodSource)> {
+    let is_hash = |uid: &&String| (1..=64).contains(&uid.len()) && !uid.contains('-');
+    match pod.annotations().get(api::name::MIRROR).filter(is_hash) {
+        Some(uid) => Some((uid.as_str().into(), PodSource::Static)),
+        None => Some((uid_of(pod)?, PodSource::Api)),
+    }
 }
 
 /// As kubelet and scheduler count: all that run at once, sidecars included, or what an init container needs besides the
@@ -116,6 +130,28 @@ mod tests {
     #[test]
     fn a_pod_without_our_label_asks_for_nothing() {
         assert_eq!(a_pod(json!({})).asks, []);
+    }
+
+    #[test]
+    fn a_static_pod_has_the_uid_that_kubelet_gave_it() {
+        for (annotation, uid, source) in [
+            (json!(null), "u-1", PodSource::Api),
+            (json!("0f1e2d3c4b5a"), "0f1e2d3c4b5a", PodSource::Static),
+            // Somebody else's pod.
+            (
+                json!("7f2c5b1e-0000-4000-8000-000000000001"),
+                "u-1",
+                PodSource::Api,
+            ),
+        ] {
+            let mut whole =
+                json!({ "metadata": { "name": "p", "uid": "u-1" }, "spec": { "containers": [] } });
+            if !annotation.is_null() {
+                whole["metadata"]["annotations"] = json!({ (api::name::MIRROR): annotation });
+            }
+            let seen = pod(&serde_json::from_value(whole).unwrap()).unwrap();
+            assert_eq!((seen.uid.as_str(), seen.source), (uid, source));
+        }
     }
 
     #[test]

@@ -135,7 +135,11 @@ mod tests {
         claim::{Device, DeviceState, Phase},
         condition::kind,
     };
-    use operator_core::{cluster::Version, fact::ApiRefusal, order::Object};
+    use operator_core::{
+        cluster::{PodSource, Version},
+        fact::ApiRefusal,
+        order::Object,
+    };
     use serde_json::Value;
 
     use super::*;
@@ -181,6 +185,7 @@ mod tests {
             key: at("1").key,
             pod: "web-0".into(),
             uid: "p".into(),
+            source: PodSource::Api,
             class: "c".into(),
         })
     }

@@ -10,7 +10,10 @@ use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
 use vpc::InstanceState;
 
-use super::world::{State, World};
+use super::{
+    static_pods::{Manifest, is_mirror, runtime_uid},
+    world::{State, World},
+};
 
 /// The boot of every node.
 pub const BOOT: &str = "boot-1";
@@ -27,7 +30,9 @@ pub struct Actors {
     /// Attachments whose device is in a pod, with the pod's UID.
     pub devices: BTreeMap<String, String>,
     /// Running containers: pod UID and the node's instance.
-    containers: BTreeMap<String, String>,
+    pub(super) containers: BTreeMap<String, String>,
+    /// Static pods: what kubelets find in their folders of manifests, by the name of the mirror.
+    pub(super) manifests: BTreeMap<String, Manifest>,
     /// Milliseconds that a container takes to end once its pod is deleted; its grace if absent.
     pub ends_after: Option<u64>,
     /// When something that takes its time began.
@@ -48,6 +53,11 @@ pub struct Agent {
 }
 
 impl Actors {
+    /// Something changed that neither objects nor EC2 show.
+    pub fn look_again(&mut self) {
+        self.seen = None;
+    }
+
     /// Whether the Node of an instance is declared out of service.
     pub fn is_out_of_service(&self, api: &Api, instance: &str) -> bool {
         let of_instance = |node: &&Value| text(node, "spec.providerID").ends_with(instance);
@@ -170,6 +180,7 @@ impl State {
             self.end_sandbox(&uid);
         }
         self.end_containers();
+        self.mirror_static_pods();
         let placed = |pod: &&Value| !at(pod, "spec.nodeName").is_null();
         let pods: Vec<Value> = self.all("pods").filter(placed).cloned().collect();
         let nodes: BTreeSet<String> = self
@@ -208,10 +219,10 @@ impl State {
 
     /// Containers whose pod was deleted by force end, too, as soon as they would have.
     fn end_containers(&mut self) {
-        let pods: BTreeSet<String> = self
-            .all("pods")
-            .map(|p| text(p, "metadata.uid").to_owned())
-            .collect();
+        let of_api = self.all("pods").filter(|pod| !is_mirror(pod));
+        let of_api = of_api.map(|pod| text(pod, "metadata.uid").to_owned());
+        let of_files = self.actors.manifests.values().map(|m| m.hash.clone());
+        let pods: BTreeSet<String> = of_api.chain(of_files).collect();
         let takes = self.actors.ends_after.unwrap_or(GRACE);
         let without_pod = |uid: &&String| !pods.contains(*uid);
         // A sandbox has its device before its containers run.
@@ -235,7 +246,7 @@ impl State {
     }
 
     fn run_pod(&mut self, pod: &Value, node: &str) {
-        let (id, uid) = (id_of_pod(pod), text(pod, "metadata.uid").to_owned());
+        let (id, uid) = (id_of_pod(pod), runtime_uid(pod).to_owned());
         let instance = self.instance(node).unwrap().to_string();
         if at(pod, "metadata.deletionTimestamp").is_null() {
             let is_plugged = !asks(pod) || self.actors.devices.values().any(|p| *p == uid);
@@ -244,6 +255,10 @@ impl State {
                 self.api
                     .edit(&id, |pod| put(pod, "status.phase", "Running"));
             }
+            return;
+        }
+        if is_mirror(pod) {
+            // The pod runs on.
             return;
         }
         let grace = at(pod, "metadata.deletionGracePeriodSeconds")

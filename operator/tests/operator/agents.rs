@@ -9,6 +9,7 @@ use vpc::AttachmentState;
 
 use super::{
     actors::{Agent, BOOT},
+    static_pods::{is_mirror, runtime_uid},
     users::SYSTEM,
     world::State,
 };
@@ -62,9 +63,10 @@ impl State {
         };
         let in_pod = self.actors.devices.contains_key(id);
         let wants = self.all("pods").any(|pod| {
-            text(pod, "metadata.uid") == text(claim, "status.binding.podUid")
+            let is_ending = !at(pod, "metadata.deletionTimestamp").is_null() && !is_mirror(pod);
+            runtime_uid(pod) == text(claim, "status.binding.podUid")
                 && text(pod, "spec.nodeName") == node
-                && at(pod, "metadata.deletionTimestamp").is_null()
+                && !is_ending
         });
         if wants_release(attachment) {
             return (!in_pod && said != "Released").then_some("Released");

@@ -121,6 +121,7 @@ impl Kubernetes {
             owner: Some(Owner {
                 name: new.pod.clone(),
                 uid: new.uid.clone(),
+                source: new.source,
             }),
             force_detach: None,
             force_forget: None,

@@ -12,8 +12,8 @@ use api::{
 use operator_core::{
     claim::{Attachment, Binding, Claim, Device, DeviceState, Eni, Ipam, Owner},
     cluster::{
-        AgentPod, Ask, Class, Key, NamespaceFacts, Node, NodeHealth, Pod, Requirement, Selector,
-        Version,
+        AgentPod, Ask, Class, Key, NamespaceFacts, Node, NodeHealth, Pod, PodSource, Requirement,
+        Selector, Version,
     },
     ec2::{
         AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState, Subnet,
@@ -214,6 +214,7 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
             &format!("web-{:010x}-{number:05}", digits(number) >> 24),
         ),
         uid: uid(2, number).into(),
+        source: PodSource::Api,
         asks: vec![Ask {
             class: class_name(number),
         }],
@@ -280,6 +281,7 @@ pub fn unfinished(number: usize) -> Claim {
         owner: Some(Owner {
             name: name.clone(),
             uid: pod.uid.clone(),
+            source: pod.source,
         }),
         force_detach: None,
         force_forget: None,

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{ClassName, Namespace, NodeName},
+    id::{ClassName, Namespace, NodeName, PodUid},
 };
 
 use super::{
     Fleet,
     few::Few,
     index::{self, Dependency},
-    watched::{List, PodProof, gone, items},
+    watched::{List, MIRROR_RETURNS, PodProof, gone, items},
 };
 use crate::{
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, PodSource},
     fact::{Change, Fact},
     lease::Term,
     order::{Target, Topic},
@@ -85,6 +85,8 @@ impl Fleet {
         }
         self.mark_claims_of(&pod);
         self.work.agenda.mark(Target::Pod(key.clone()));
+        // What was true while no watch showed it. The UID of a static pod may come again.
+        self.watched.proofs.remove(&pod.uid);
         self.watched.pods.insert(key, pod);
     }
 
@@ -109,7 +111,8 @@ impl Fleet {
         };
         let proof = match found {
             Some(pod) if pod.uid == uid && !pod.terminal => PodProof::Alive(now),
-            Some(_) | None => PodProof::Ended,
+            None => self.absent(&uid, now),
+            Some(_) => PodProof::Ended,
         };
         let Some(claims) = self.index.of_pod.get(&uid) else {
             return;
@@ -118,6 +121,22 @@ impl Fleet {
             self.work.agenda.mark(Target::Claim(claim.clone()));
         }
         self.watched.proofs.insert(uid, proof);
+    }
+
+    /// The object of a pod that does not exist: the pod has ended, but a static one only when kubelet does not make it again.
+    fn absent(&self, uid: &PodUid, now: Time) -> PodProof {
+        let claims = self.index.of_pod.get(uid).into_iter().flat_map(Few::iter);
+        let mut owners = claims.filter_map(|key| self.watched.claim(key)?.owner.as_ref());
+        if !owners.any(|owner| owner.source == PodSource::Static) {
+            return PodProof::Ended;
+        }
+        match self.watched.proofs.get(uid) {
+            Some(PodProof::Mirrorless(since)) if now.since(*since) >= MIRROR_RETURNS => {
+                PodProof::Ended
+            }
+            Some(proof @ PodProof::Mirrorless(_)) => *proof,
+            Some(PodProof::Alive(_) | PodProof::Ended) | None => PodProof::Mirrorless(now),
+        }
     }
 
     fn learn_agents(&mut self, change: Change<Key, AgentPod>) {

@@ -71,6 +71,7 @@ impl Fleet {
             key,
             pod: PodName::from(pod.key.name.as_str()),
             uid: pod.uid.clone(),
+            source: pod.source,
             class: ask.class.clone(),
         }))
     }

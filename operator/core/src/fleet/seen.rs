@@ -7,7 +7,11 @@ use api::{
     time::{MINUTE, SECOND},
 };
 
-use super::{Fleet, index::Dependency, watched::PodProof};
+use super::{
+    Fleet,
+    index::Dependency,
+    watched::{MIRROR_RETURNS, PodProof},
+};
 use crate::{
     claim::{Claim, CreateAnswer},
     cluster::Cluster,
@@ -30,16 +34,20 @@ impl Fleet {
         let pod = self.pod_seen(claim, now);
         let node = match pod {
             PodSeen::Alive(pod) => pod.node.as_ref().and_then(|n| self.watched.nodes.get(n)),
-            PodSeen::Unlabelled | PodSeen::Ended | PodSeen::Unseen => None,
+            PodSeen::Unlabelled | PodSeen::Mirrorless | PodSeen::Ended | PodSeen::Unseen => None,
         };
         let goal = goal(claim, pod, node);
         if let Some(owner) = &claim.owner
-            && let Some(PodProof::Alive(at)) = self.watched.proofs.get(&owner.uid)
+            && let Some(again) = match self.watched.proofs.get(&owner.uid) {
+                Some(PodProof::Alive(at)) => Some(at.after(POD_READ)),
+                Some(PodProof::Mirrorless(since)) => Some(since.after(MIRROR_RETURNS)),
+                Some(PodProof::Ended) | None => None,
+            }
         {
-            let again = at.after(POD_READ);
-            self.work
-                .agenda
-                .at(Target::Claim(claim.key.clone()), again.max(now.after(1)));
+            // Once it is over, the pod is read again.
+            if again > now {
+                self.work.agenda.at(Target::Claim(claim.key.clone()), again);
+            }
         }
         self.explain(claim, goal)
     }
@@ -66,7 +74,10 @@ impl Fleet {
             None => match self.watched.proofs.get(&owner.uid) {
                 Some(PodProof::Ended) => PodSeen::Ended,
                 Some(PodProof::Alive(at)) if now.since(*at) < POD_READ => PodSeen::Unlabelled,
-                Some(PodProof::Alive(_)) | None => PodSeen::Unseen,
+                Some(PodProof::Mirrorless(since)) if now.since(*since) < MIRROR_RETURNS => {
+                    PodSeen::Mirrorless
+                }
+                Some(PodProof::Alive(_) | PodProof::Mirrorless(_)) | None => PodSeen::Unseen,
             },
         }
     }

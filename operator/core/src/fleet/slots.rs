@@ -172,7 +172,7 @@ impl Fleet {
         }
         // It may have lost its label alone.
         let proof = owner.and_then(|uid| self.watched.proofs.get(uid));
-        !matches!(proof, Some(PodProof::Alive(_)))
+        !matches!(proof, Some(PodProof::Alive(_) | PodProof::Mirrorless(_)))
     }
 
     /// What is attached to the instance and belongs to no claim.

@@ -8,6 +8,7 @@ use std::{
 use api::{
     SmolStr, Time,
     id::{ClassName, Namespace, NodeName, PodUid},
+    time::SECOND,
 };
 
 use crate::{
@@ -58,11 +59,17 @@ pub(super) struct Watched {
     pub(super) unreadable_since: BTreeSet<Key>,
 }
 
+/// A static pod whose mirror is missing for so long has ended. Kubelet makes the mirror again as soon as it sees that it is
+/// gone (`tryReconcileMirrorPods` in pkg/kubelet/kubelet.go).
+pub(super) const MIRROR_RETURNS: i64 = 30 * SECOND;
+
 /// What a direct read said of a pod that no watch shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum PodProof {
-    /// It does not exist, or has ended: for ever, since a UID is never used again.
+    /// It does not exist, or has ended.
     Ended,
+    /// The mirror of a static pod did not exist at that time.
+    Mirrorless(Time),
     /// It lived at that time.
     Alive(Time),
 }

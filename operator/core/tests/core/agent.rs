@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::id::{EniId, NodeName, PodUid};
 use operator_core::{
     claim::{Claim, Device, DeviceState},
-    cluster::{AgentPod, Key, Pod},
+    cluster::{AgentPod, Key, Pod, PodSource},
 };
 use vpc::InstanceState;
 
@@ -88,6 +88,12 @@ impl World {
         let is_plugged = self.agents.plugged.contains_key(&eni.id);
         let pod = self.pod_on(claim, node);
         if pod.is_some_and(|pod| !pod.deleting || is_plugged) {
+            return Some(DeviceState::Plugged);
+        }
+        let is_static = (claim.owner.as_ref()).is_some_and(|o| o.source == PodSource::Static);
+        let mirror = claim.pod_key().and_then(|key| self.store.pods.get(&key));
+        if is_static && is_plugged && mirror.is_none() {
+            // The pod does not end with its mirror.
             return Some(DeviceState::Plugged);
         }
         match claim.device_state() {

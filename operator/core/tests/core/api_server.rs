@@ -155,6 +155,7 @@ impl World {
             owner: Some(Owner {
                 name: new.pod,
                 uid: new.uid,
+                source: new.source,
             }),
             force_detach: None,
             force_forget: None,

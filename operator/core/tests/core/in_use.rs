@@ -1,6 +1,11 @@
 //! A claim whose pod lives stays, whatever anybody deletes or makes.
 
-use operator_core::{Reason, claim::Owner, cluster::Key, order::Action};
+use operator_core::{
+    Reason,
+    claim::Owner,
+    cluster::{Key, PodSource},
+    order::Action,
+};
 
 use super::{
     story::{LONG, pod_key},
@@ -92,6 +97,7 @@ fn a_claim_name_taken_by_another_owner_is_told_and_free_again_once_that_is_gone(
         Some(Owner {
             name: "other".into(),
             uid: "other".into(),
+            source: PodSource::Api,
         }),
     ] {
         let mut world = World::new();

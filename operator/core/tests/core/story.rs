@@ -6,7 +6,7 @@ use api::{Interface, claim::Phase, condition::kind, id::EniId, tag};
 use operator_core::{
     Change, Fact, Reason,
     claim::Claim,
-    cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, Selector, Version},
+    cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, PodSource, Selector, Version},
     order::Action,
 };
 use vpc::{Launch, Request, Response, world as aws};
@@ -109,6 +109,7 @@ impl World {
         Pod {
             key: pod_key(name),
             uid,
+            source: PodSource::Api,
             asks: vec![Ask {
                 class: "app".into(),
             }],
