@@ -32,7 +32,7 @@ pub(crate) struct Wire {
 
 /// MTU of a VPC, and so of the router's ends.
 const VPC_MTU: u16 = 9001;
-/// MTU of a device before anybody sets it, ether_setup() in the kernel.
+/// MTU of a device before anybody sets it, `ether_setup` in the kernel.
 const NEW_DEVICE_MTU: u16 = 1500;
 
 /// The name of the far end of an ENI's wire.
