@@ -13,9 +13,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType, connect, sendmsg, socket_with,
+};
 
-use crate::protocol::{Envelope, LONGEST_LINE, Reply, Request, VERSION};
+use crate::{
+    error::{CniError, code},
+    protocol::{Envelope, LONGEST_LINE, Reply, Request, VERSION},
+};
 
 /// Between two attempts to connect.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -36,16 +42,34 @@ pub enum NoReply {
 impl fmt::Display for NoReply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotThere => f.write_str("nobody listens"),
-            Self::TooSlow => f.write_str("no answer in time"),
-            Self::Garbled(why) => write!(f, "the answer is malformed: {why}"),
+            Self::NotThere => f.write_str("nobody listens there"),
+            Self::TooSlow => f.write_str("it did not answer in time"),
+            Self::Garbled(why) => write!(f, "its answer is malformed: {why}"),
             Self::Io(error) => write!(f, "{error}"),
         }
     }
 }
 
-/// Asks the agent. An agent that is not there, or goes away before it answers (its upgrade), is tried again for `absent`
-/// in all: both requests may be repeated. `answer` bounds the wait for a reply.
+impl NoReply {
+    /// What the user of the plugin has to know.
+    pub fn explain(&self, socket: &Path) -> CniError {
+        let code = match self {
+            Self::NotThere | Self::TooSlow => code::TRY_LATER,
+            Self::Garbled(_) => code::PROTOCOL,
+            Self::Io(_) => code::IO,
+        };
+        let socket = socket.display();
+        CniError::new(
+            code,
+            format!(
+                "no answer from the eniclaim agent at {socket}: {self}; look at this node's pod of the eniclaim-agent DaemonSet"
+            ),
+        )
+    }
+}
+
+/// Asks the agent. One that is not there, or goes away before it answers (its upgrade), is tried again for `absent`: every request may
+/// be repeated. All of it ends after `answer`.
 pub fn ask(
     socket: &Path,
     request: Request,
@@ -73,15 +97,43 @@ pub fn ask(
 }
 
 fn exchange(
-    socket: &Path,
+    path: &Path,
     line: &[u8],
     netns: Option<BorrowedFd<'_>>,
     answered_by: Instant,
 ) -> Result<Reply, NoReply> {
-    let mut stream = UnixStream::connect(socket).map_err(classify)?;
+    let mut stream = connected(path, answered_by)?;
     send(&mut stream, line, netns).map_err(classify)?;
     let reply = receive(&mut stream, answered_by)?;
     serde_json::from_slice(&reply).map_err(|e| NoReply::Garbled(e.to_string()))
+}
+
+/// An agent that is stopped accepts nobody, and connecting to it would wait for ever: the send time-out bounds that, too
+/// (`unix_stream_connect` in `net/unix/af_unix.c`).
+fn connected(path: &Path, answered_by: Instant) -> Result<UnixStream, NoReply> {
+    let io = |error: rustix::io::Errno| classify(error.into());
+    let address = SocketAddrUnix::new(path).map_err(io)?;
+    let socket = socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(io)?;
+    let stream = UnixStream::from(socket);
+    stream
+        .set_write_timeout(Some(left(answered_by)?))
+        .map_err(NoReply::Io)?;
+    connect(&stream, &address).map_err(io)?;
+    Ok(stream)
+}
+
+fn left(answered_by: Instant) -> Result<Duration, NoReply> {
+    let left = answered_by.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(NoReply::TooSlow);
+    }
+    Ok(left)
 }
 
 /// The descriptor travels with the first byte that the kernel takes; the rest of the line may need more calls.
@@ -106,11 +158,9 @@ fn receive(stream: &mut UnixStream, answered_by: Instant) -> Result<Vec<u8>, NoR
     let mut reply = Vec::new();
     let mut chunk = [0; 4096];
     loop {
-        let left = answered_by.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(NoReply::TooSlow);
-        }
-        stream.set_read_timeout(Some(left)).map_err(NoReply::Io)?;
+        stream
+            .set_read_timeout(Some(left(answered_by)?))
+            .map_err(NoReply::Io)?;
         let read = match stream.read(&mut chunk) {
             Ok(0) => return Err(NoReply::NotThere),
             Ok(read) => read,

@@ -1,12 +1,12 @@
-//! The network configuration on stdin.
+//! The network configuration on stdin, judged no further than a verb needs it.
 
 use std::{io::Read, path::PathBuf};
-
-use serde_json::{Map, Value};
 
 use crate::{
     environment::is_identifier,
     error::{CniError, code},
+    json::Json,
+    protocol::Attachment,
     version::SpecVersion,
 };
 
@@ -33,16 +33,14 @@ const KEYS_OF_THE_SPECIFICATION: [&str; 10] = [
     "prevResult",
 ];
 
-/// The network configuration, parsed as far as every verb needs it.
+/// The network configuration: a JSON object of which nothing else is known yet.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The version of the specification to speak.
-    pub version: SpecVersion,
-    document: Map<String, Value>,
+    text: Vec<u8>,
 }
 
 impl Config {
-    /// Reads and parses stdin.
+    /// Reads stdin.
     pub fn read(stdin: &mut impl Read) -> Result<Self, CniError> {
         let mut text = Vec::new();
         stdin
@@ -60,85 +58,113 @@ impl Config {
                 "the network configuration on stdin is larger than 1 MiB",
             ));
         }
-        Self::parse(&text)
-    }
-
-    /// Parses a configuration.
-    pub fn parse(text: &[u8]) -> Result<Self, CniError> {
-        let document: Value = serde_json::from_slice(text).map_err(|e| {
+        let json = Json::parse(&text).map_err(|e| {
             CniError::new(
                 code::DECODING,
                 format!("the network configuration on stdin is not JSON: {e}"),
             )
         })?;
-        let Value::Object(document) = document else {
+        if !json.text().starts_with(b"{") {
             return Err(malformed(
                 "the network configuration on stdin is JSON, but not an object",
             ));
+        }
+        Ok(Self {
+            text: json.text().to_vec(),
+        })
+    }
+
+    /// Whether the pod asks for an ENI. What is not where the runtime puts annotations is no annotation: such a pod does not ask.
+    pub fn asks(&self) -> bool {
+        self.get("runtimeConfig")
+            .and_then(|runtime| runtime.get(ANNOTATIONS_CAPABILITY))
+            .and_then(|annotations| annotations.get(CLASS_ANNOTATION))
+            .is_some()
+    }
+
+    /// The result of the plugins before this one, whatever it is.
+    pub fn previous_result(&self) -> Option<Json<'_>> {
+        self.get("prevResult")
+    }
+
+    /// The version of the specification to speak.
+    pub fn version(&self) -> Result<SpecVersion, CniError> {
+        let Some(json) = self.get("cniVersion") else {
+            return Err(malformed(
+                "cniVersion is missing in the network configuration",
+            ));
         };
-        let version = match document.get("cniVersion") {
-            Some(Value::String(text)) => SpecVersion::parse(text)?,
-            Some(_) => {
-                return Err(malformed(
-                    "cniVersion must be a string, for example \"1.1.0\"",
-                ));
-            }
-            None => {
-                return Err(malformed(
-                    "cniVersion is missing in the network configuration",
-                ));
-            }
+        let Some(text) = json.string() else {
+            return Err(malformed(
+                "cniVersion must be a string, for example \"1.1.0\"",
+            ));
         };
-        Ok(Self { version, document })
+        SpecVersion::parse(&text).ok_or_else(|| {
+            CniError::new(
+                code::INCOMPATIBLE_VERSION,
+                format!("cniVersion {json} is not supported for pods with an ENI; use one of 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"),
+            )
+        })
+    }
+
+    /// The version of the specification to speak, for a verb that came with `first`.
+    pub fn version_since(&self, first: SpecVersion) -> Result<SpecVersion, CniError> {
+        let version = self.version()?;
+        if version >= first {
+            return Ok(version);
+        }
+        let (is, first) = (version.as_str(), first.as_str());
+        Err(CniError::new(
+            code::INCOMPATIBLE_VERSION,
+            format!("cniVersion {is} does not have this verb; it came with {first}"),
+        ))
     }
 
     /// The name of the network.
-    pub fn network(&self) -> Result<&str, CniError> {
-        match self.document.get("name") {
-            Some(Value::String(name)) if is_identifier(name) => Ok(name),
-            Some(name) => Err(malformed(&format!(
-                "name {name} of the network must begin with a letter or digit, hold only letters, digits, '_', '.', '-', and have at most 128 characters"
-            ))),
-            None => Err(malformed("name is missing in the network configuration")),
-        }
-    }
-
-    /// The class that the pod asks for; `None` for the many pods that do not ask.
-    pub fn class(&self) -> Result<Option<&str>, CniError> {
-        let Some(runtime) = self.object("runtimeConfig")? else {
-            return Ok(None);
+    pub fn network(&self) -> Result<String, CniError> {
+        let Some(json) = self.get("name") else {
+            return Err(malformed("name is missing in the network configuration"));
         };
-        match runtime.get(ANNOTATIONS_CAPABILITY) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(annotations)) => match annotations.get(CLASS_ANNOTATION) {
-                None => Ok(None),
-                Some(Value::String(class)) => Ok(Some(class)),
-                Some(_) => Err(malformed(&format!(
-                    "the annotation {CLASS_ANNOTATION} must be a string"
-                ))),
-            },
-            Some(_) => Err(malformed(&format!(
-                "runtimeConfig[{ANNOTATIONS_CAPABILITY:?}] must be an object"
-            ))),
-        }
-    }
-
-    /// The result of the plugins before this one.
-    pub fn previous_result(&self) -> Result<&Map<String, Value>, CniError> {
-        self.object("prevResult")?.ok_or_else(|| {
-            malformed("eniclaim adds an interface to a pod that has a network already: put it behind another plugin in the plugins list")
+        json.string().filter(|name| is_identifier(name)).ok_or_else(|| {
+            malformed(&format!(
+                "name {json} of the network must begin with a letter or digit, hold only letters, digits, '_', '.', '-', and have at most 128 characters"
+            ))
         })
     }
 
     /// Where the agent listens.
     pub fn socket(&self) -> Result<PathBuf, CniError> {
-        match self.document.get("socket") {
-            None => Ok(PathBuf::from(SOCKET)),
-            Some(Value::String(path)) if path.starts_with('/') => Ok(PathBuf::from(path)),
-            Some(other) => Err(malformed(&format!(
-                "socket {other} must be an absolute path, for example {SOCKET:?}"
+        let Some(json) = self.get("socket") else {
+            return Ok(PathBuf::from(SOCKET));
+        };
+        match json.string() {
+            Some(path) if path.starts_with('/') => Ok(PathBuf::from(path)),
+            _ => Err(malformed(&format!(
+                "socket {json} must be an absolute path, for example {SOCKET}"
             ))),
         }
+    }
+
+    /// The attachments that GC must spare; `None` where the runtime lists none, which does not mean that none is valid.
+    pub fn valid_attachments(&self) -> Result<Option<Vec<Attachment>>, CniError> {
+        const KEY: &str = "cni.dev/valid-attachments";
+        let Some(json) = self.get(KEY) else {
+            return Ok(None);
+        };
+        let attachment = |json: Json<'_>| {
+            Some(Attachment {
+                container_id: json.get("containerID")?.string()?,
+                if_name: json.get("ifname")?.string()?,
+            })
+        };
+        json.elements()
+            .and_then(|list| list.into_iter().map(attachment).collect())
+            .map(Some)
+            .ok_or_else(|| {
+                malformed(&format!(
+                    "{KEY} must be a list of objects with containerID and ifname"
+                ))
+            })
     }
 
     /// Refuses keys that nobody knows: a misspelled one must not be ignored silently.
@@ -148,23 +174,20 @@ impl Config {
                 || key.starts_with("cni.dev/")
                 || KEYS_OF_THE_SPECIFICATION.contains(&key)
         };
-        match self.document.keys().find(|key| !known(key)) {
+        let entries = Json::of(&self.text).entries().unwrap_or_default();
+        match entries.iter().find(|(key, _)| !known(key)) {
             None => Ok(()),
-            Some(key) => Err(malformed(&format!(
+            Some((key, _)) => Err(malformed(&format!(
                 "unknown key {key:?} in the configuration of the plugin eniclaim; remove it"
             ))),
         }
     }
 
-    fn object(&self, key: &str) -> Result<Option<&Map<String, Value>>, CniError> {
-        match self.document.get(key) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(object)) => Ok(Some(object)),
-            Some(_) => Err(malformed(&format!("{key} must be an object"))),
-        }
+    fn get(&self, key: &str) -> Option<Json<'_>> {
+        Json::of(&self.text).get(key)
     }
 }
 
-fn malformed(message: &str) -> CniError {
+pub(crate) fn malformed(message: &str) -> CniError {
     CniError::new(code::CONFIGURATION, message)
 }

@@ -1,6 +1,6 @@
 //! What the runtime says in environment variables.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
 
 use crate::{
     error::{CniError, code},
@@ -44,7 +44,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
     }
 
     /// Which attachment of the network `network` is meant: `CNI_CONTAINERID` and `CNI_IFNAME`.
-    pub fn sandbox(&self, network: &str) -> Result<Sandbox, CniError> {
+    pub fn sandbox(&self, network: String) -> Result<Sandbox, CniError> {
         let container_id = self.required("CNI_CONTAINERID")?;
         if !is_identifier(&container_id) {
             return Err(malformed(&format!(
@@ -58,19 +58,14 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
             )));
         }
         Ok(Sandbox {
-            network: network.to_owned(),
+            network,
             container_id,
             if_name,
         })
     }
 
-    /// `CNI_NETNS`; `None` when it is absent or empty, as it may be on DEL.
-    pub fn netns(&self) -> Result<Option<PathBuf>, CniError> {
-        Ok(self.optional("CNI_NETNS")?.map(PathBuf::from))
-    }
-
-    /// The pod, from `CNI_ARGS`, if Kubernetes is the caller.
-    pub fn pod(&self) -> Result<Option<Pod>, CniError> {
+    /// The pod, from `CNI_ARGS`.
+    pub fn pod(&self) -> Result<Pod, CniError> {
         let args = self.optional("CNI_ARGS")?.unwrap_or_default();
         let (mut namespace, mut name, mut uid) = (None, None, None);
         for pair in args.split(';').filter(|pair| !pair.is_empty()) {
@@ -86,17 +81,20 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
                 _ => {}
             }
         }
-        Ok(match (namespace, name, uid) {
-            (Some(namespace), Some(name), Some(uid)) => Some(Pod {
+        match (namespace, name, uid) {
+            (Some(namespace), Some(name), Some(uid)) => Ok(Pod {
                 namespace,
                 name,
                 uid,
             }),
-            _ => None,
-        })
+            _ => Err(malformed(
+                "CNI_ARGS must hold K8S_POD_NAMESPACE, K8S_POD_NAME and K8S_POD_UID: only pods of Kubernetes can have a claim",
+            )),
+        }
     }
 
-    fn required(&self, name: &str) -> Result<String, CniError> {
+    /// A variable that must be set, and not to the empty string.
+    pub(crate) fn required(&self, name: &str) -> Result<String, CniError> {
         self.optional(name)?.ok_or_else(|| {
             malformed(&format!(
                 "{name} is not set; the container runtime must set it"
@@ -130,9 +128,11 @@ pub(crate) fn is_identifier(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
 }
 
-/// What the kernel allows (`dev_valid_name` in net/core/dev.c).
+/// What the kernel allows (`dev_valid_name` in net/core/dev.c), whose white space is that of Latin-1.
 fn is_interface_name(text: &str) -> bool {
     (1..=15).contains(&text.len())
         && !matches!(text, "." | "..")
-        && !text.contains(|c: char| c == '/' || c == ':' || c.is_whitespace())
+        && !text
+            .bytes()
+            .any(|b| matches!(b, b'/' | b':' | b'\t'..=b'\r' | b' ' | 0xa0))
 }

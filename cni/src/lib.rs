@@ -3,11 +3,11 @@
 pub mod agent;
 pub mod config;
 pub mod environment;
-pub mod error;
+pub mod json;
+pub mod netns;
 pub mod plugin;
-pub mod protocol;
 pub mod result;
 pub mod tombstone;
 pub mod version;
 
-pub use error::CniError;
+pub use cni_protocol::{self as protocol, CniError, error};

@@ -1,4 +1,4 @@
-//! A DEL that found no agent, kept as a file for the agent's next start.
+//! A DEL that found no agent, kept as a file until the agent reads it.
 
 use std::{
     fs::{self, DirBuilder},
@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::protocol::{Del, Sandbox};
+use crate::protocol::Del;
 
 /// The folder of tombstones that belongs to a socket.
 pub fn folder(socket: &Path) -> PathBuf {
@@ -15,43 +15,54 @@ pub fn folder(socket: &Path) -> PathBuf {
 }
 
 /// Makes sure that the tombstone is there.
-pub fn lay(folder: &Path, del: &Del) -> io::Result<()> {
-    let path = folder.join(file_name(&del.sandbox));
+pub fn write(folder: &Path, del: &Del) -> io::Result<()> {
+    let sandbox = &del.sandbox;
+    // A folder for each network: all three parts do not fit into one file name. None has a '/', and the container id has no '+'.
+    let folder = folder.join(&sandbox.network);
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(folder)?;
+        .create(&folder)?;
+    let name = format!("{}+{}.json", sandbox.container_id, sandbox.if_name);
     // By temporary file and rename, so that the agent never reads half of one.
-    let draft = folder.join(format!(".{}", file_name(&del.sandbox)));
+    let draft = folder.join(format!(".{name}"));
     fs::write(&draft, serde_json::to_vec(del)?)?;
-    fs::rename(&draft, &path)
+    fs::rename(&draft, folder.join(name))
 }
 
 /// All tombstones of a folder, each with what it says or why it cannot be read. No folder: none.
 pub fn read(folder: &Path) -> io::Result<Vec<(PathBuf, io::Result<Del>)>> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e),
-    };
     let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "json")
-            && !path
-                .file_name()
-                .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."))
-        {
+    for network in paths(folder)? {
+        for path in paths(&network)? {
             let del = fs::read(&path)
                 .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
             found.push((path, del));
         }
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(found)
 }
 
-/// Parts of a sandbox have no `/`, and no part but the last may hold a `+`.
-fn file_name(sandbox: &Sandbox) -> String {
-    format!("{}+{}.json", sandbox.container_id, sandbox.if_name)
+/// What is in a folder, sorted, without the drafts. No folder, or none any more: nothing.
+fn paths(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        entries => entries?,
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }

@@ -12,9 +12,17 @@ mod add;
 mod bad_input;
 #[path = "cni/binary.rs"]
 mod binary;
+#[path = "cni/check.rs"]
+mod check;
 #[path = "cni/del.rs"]
 mod del;
+#[path = "cni/json.rs"]
+mod json;
 #[path = "cni/other_verbs.rs"]
 mod other_verbs;
+#[path = "cni/pass_through.rs"]
+mod pass_through;
+#[path = "cni/result.rs"]
+mod result;
 #[path = "cni/runtime.rs"]
 mod runtime;

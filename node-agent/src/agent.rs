@@ -1,105 +1,201 @@
-//! The agent as a whole: opens what it needs, starts the engine and what feeds it, ends with a signal.
+//! The agent as a whole: opens what it needs, starts the engine and what feeds it, ends with a signal or with a part of it.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use anyhow::Context;
 use crds::node::Agent;
-use kube::Client;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
+    task::JoinHandle,
+    time::timeout,
 };
 
 use crate::{
+    api,
     engine::{Engine, Input, Parts},
+    health::Health,
+    heartbeat::Heartbeat,
     http,
+    install::{Keeper, Site},
     journal::Journal,
-    kernel::{events::LinkEvents, link::Drivers, namespace::Namespace, view::Eyes},
+    kernel::{events::LinkEvents, link::Drivers, namespace::Namespace, view::Inspector},
+    lease,
     metrics::Metrics,
     options::Run,
     plug::Node,
     presence, report,
     socket::Socket,
+    supervision::Tasks,
     watch,
 };
 
 /// Requests and events that may wait for the engine; more make their senders wait.
 const INPUTS: usize = 256;
+/// Where containerd and CRI-O mount the namespaces of pods.
+const NAMESPACES: &str = "/run/netns";
+/// Moves that have begun may end; kubelet kills after 30 s.
+const LAST_MOVES: Duration = Duration::from_secs(20);
+/// The engine's heartbeat is looked at so often.
+const SUPERVISION: Duration = Duration::from_secs(5);
 
-/// Runs until SIGTERM or SIGINT. Pods keep what they have.
+/// Runs until SIGTERM or SIGINT, or until a part of the agent ends. Pods keep what they have.
 pub async fn run(options: Run) -> anyhow::Result<()> {
-    let node = node(&options).context("look at this node")?;
-    tracing::info!(node = options.node_name, features = ?node.eyes.features, "this kernel can do");
+    let node = node(&options).context("inspect this node")?;
+    tracing::info!(node = options.node_name, features = ?node.inspector.features, "this kernel can do");
     let folder = options.socket.parent().unwrap_or(Path::new("/"));
     let socket = Socket::bind(&options.socket)
         .await
         .context("listen for the CNI plugin")?;
-    let listener = http::listen(options.http_port)
-        .await
-        .with_context(|| format!("listen on port {}", options.http_port))?;
-    let client = Client::try_default().await.context("find the API server")?;
-    let boot_id =
-        fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
+    // kubelet makes it for everybody to enter.
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
+        .with_context(|| format!("close {} to others", folder.display()))?;
+    let (metrics, heartbeat) = (Metrics::default(), Arc::new(Heartbeat::default()));
+    let mut keeper = keeper(&options, folder, &metrics);
+    // Before the first request is taken: this agent and the plugin are of one version.
+    keeper.inspect().await?;
 
-    let (metrics, ready) = (Metrics::default(), Arc::new(AtomicBool::new(false)));
     let (inputs, from_all) = mpsc::channel(INPUTS);
     let (notices, to_report) = mpsc::unbounded_channel();
+    let (lease, lease_asked) = mpsc::unbounded_channel();
+    let listed = Arc::new(AtomicBool::new(false));
     let events = LinkEvents::subscribe(&node.host).context("subscribe to link events")?;
     let engine = Engine::new(Parts {
         node,
         journal: Journal::open(folder.join("journal")).context("open the journal")?,
+        namespaces: NAMESPACES.into(),
         tombstones: cni::tombstone::folder(&options.socket),
         notices,
+        lease,
         metrics: metrics.clone(),
-        ready: ready.clone(),
+        ready: listed.clone(),
+        heartbeat: heartbeat.clone(),
     })
     .context("read the journal")?;
+    let health = Health {
+        heartbeat: heartbeat.clone(),
+        listed,
+        installed: keeper.state(),
+        metrics: metrics.clone(),
+    };
+    let client = api::client().await?;
+    let agent = this_agent(&options)?;
 
+    let installed = keeper.state();
+    let (node, watched) = (options.node_name, inputs.clone());
+    let presence = presence::keep(
+        client.clone(),
+        node.clone(),
+        agent,
+        installed,
+        inputs.clone(),
+    );
+    let reports = report::send_all(client.clone(), to_report, metrics);
+    let lease = lease::read_on_demand(
+        client.clone(),
+        options.pod_namespace,
+        lease_asked,
+        inputs.clone(),
+    );
+    let mut tasks = Tasks::default();
+    tasks.spawn("reading the operator's Lease", ends(lease));
+    tasks.spawn("the installation", async { match keeper.keep().await? {} });
+    tasks.spawn(
+        "the HTTP server",
+        ends(http::run(options.http_port, health)),
+    );
+    tasks.spawn("the watch of the EniNode", ends(presence));
+    tasks.spawn("reporting", ends(reports));
+    tasks.spawn("the socket", ends(socket.serve(inputs.clone())));
+    let claims = async move { watch::watch(client, &node, watched).await };
+    tasks.spawn("the watch of claims", ends(claims));
+    let engine = tokio::spawn(async move {
+        engine
+            .run(from_all, events)
+            .await
+            .context("the engine failed")
+    });
+    heartbeat.supervise(SUPERVISION, |stale| {
+        tracing::error!(%stale, "the agent ends, to be started again");
+        std::process::exit(1);
+    })?;
+    until_the_end(engine, tasks, inputs).await
+}
+
+/// Waits for whatever ends the agent, and then for the moves that have begun.
+async fn until_the_end(
+    mut engine: JoinHandle<anyhow::Result<()>>,
+    mut tasks: Tasks,
+    inputs: mpsc::Sender<Input>,
+) -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let agent = Agent {
+    let because = tokio::select! {
+        outcome = &mut engine => {
+            return Err(outcome.context("the engine panicked").flatten().err()
+                .unwrap_or_else(|| anyhow::anyhow!("the engine ended")));
+        }
+        error = tasks.first() => Err(error),
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+    };
+    match &because {
+        Ok(signal) => tracing::info!(because = signal, "ending"),
+        Err(error) => tracing::error!("ending: {error:#}"),
+    }
+    let last = timeout(LAST_MOVES, async {
+        // An engine that takes nothing any more has ended.
+        drop(inputs.send(Input::End).await);
+        engine.await.context("the engine panicked").flatten()
+    });
+    let last = last.await.context("a move did not end").flatten();
+    because.map(drop).and(last)
+}
+
+/// A task that cannot fail, but must not end.
+async fn ends(task: impl Future<Output = ()>) -> anyhow::Result<()> {
+    task.await;
+    Ok(())
+}
+
+fn keeper(options: &Run, folder: &Path, metrics: &Metrics) -> Keeper {
+    let site = Site {
+        binary: options.plugin.clone(),
+        places: options.folders.places(),
+        chain: options.cni_chain,
+        run: folder.to_owned(),
+    };
+    Keeper::new(site, metrics.clone())
+}
+
+fn this_agent(options: &Run) -> anyhow::Result<Agent> {
+    let boot_id =
+        fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
+    Ok(Agent {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot_id: boot_id.trim().into(),
-        pod_uid: options.pod_uid.into(),
-    };
-    tokio::spawn(presence::keep(
-        client.clone(),
-        options.node_name.clone(),
-        agent,
-    ));
-    tokio::spawn(report::send_all(client.clone(), to_report, metrics.clone()));
-    tokio::spawn(http::serve(listener, metrics, ready));
-    let engine = engine.run(from_all, events);
-    let feeding = async {
-        let because = tokio::select! {
-            () = watch::watch(client, &options.node_name, inputs.clone()) => "the watch of claims ended",
-            () = socket.serve(inputs.clone()) => "the socket closed",
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
-        tracing::info!(because, "ending");
-        inputs.send(Input::End).await
-    };
-    let (outcome, _) = tokio::join!(engine, feeding);
-    outcome.context("watch the node")
+        pod_uid: options.pod_uid.as_str().into(),
+    })
 }
 
 fn node(options: &Run) -> anyhow::Result<Node> {
     let host = Namespace::own()?;
-    let features = Eyes::features(&options.proc_sys_net)?;
+    let features = Inspector::features(&options.proc_sys_net)?;
     let drivers = Drivers {
         for_tests: options.test_drivers.clone(),
     };
-    let eyes = Eyes {
+    let inspector = Inspector {
         drivers,
         proc_sys_net: options.proc_sys_net.clone(),
         features,
     };
-    Ok(Node { host, eyes })
+    Ok(Node::new(host, inspector))
 }

@@ -8,10 +8,10 @@ use crds::{
 };
 use kube::ResourceExt;
 use node_agent_core::claim::{
-    Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
+    Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report, Wait,
 };
 
-use crate::error::Error;
+use crate::{error::Error, report::is_outdated};
 
 /// Namespace and name of a claim.
 pub fn key(claim: &impl ResourceExt) -> ClaimKey {
@@ -42,18 +42,27 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
     let attachment = status.attachment.as_ref().and_then(|attachment| {
         Some(Attachment {
             id: attachment.id.as_ref()?.to_string(),
+            instance: attachment.instance_id.to_string(),
             release: attachment.is_released(),
         })
     });
     Ok(Claim {
-        pod_uid: status.binding.as_ref().map(|b| b.pod_uid.to_string()),
+        pod: status.binding.as_ref().map(bound_pod),
         eni,
         attachment,
         interface,
-        reported: reported(status),
+        // What has to be said again counts as not said.
+        reported: reported(status).filter(|_| !is_outdated(claim)),
         waits_for: waits_for(status),
         key,
     })
+}
+
+fn bound_pod(binding: &claim::Binding) -> BoundPod {
+    BoundPod {
+        name: binding.pod_name.to_string(),
+        uid: binding.pod_uid.to_string(),
+    }
 }
 
 fn interface(status: &ClaimStatus) -> Result<Interface, String> {
@@ -111,13 +120,13 @@ fn reported(status: &ClaimStatus) -> Option<Report> {
 }
 
 /// The operator's own words: what went wrong last, or what it is about to do.
-fn waits_for(status: &ClaimStatus) -> String {
-    if let Some(error) = &status.last_error {
-        return format!("{}: {}", error.code, error.message);
+fn waits_for(status: &ClaimStatus) -> Wait {
+    if let Some(blocked) = status.blocked() {
+        return Wait::Blocked(format!("{}: {}", blocked.reason, blocked.message));
     }
-    match (status.condition(kind::READY), status.phase) {
-        (Some(ready), _) if !ready.message.is_empty() => ready.message.to_string(),
-        (_, Some(phase)) => format!("its phase is {phase:?}"),
-        (_, None) => "the operator has not looked at it yet".to_owned(),
-    }
+    let ready = status.condition(kind::READY).map(|ready| &ready.message);
+    Wait::Progress(match ready {
+        Some(message) if !message.is_empty() => message.to_string(),
+        Some(_) | None => "the eniclaim-operator has not looked at it yet".to_owned(),
+    })
 }

@@ -1,7 +1,7 @@
 //! The one owner of all that the agent knows: takes in what happens, asks the core what to do, has it done.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     os::fd::OwnedFd,
     path::PathBuf,
     sync::{
@@ -11,48 +11,43 @@ use std::{
     time::Duration,
 };
 
-use cni::{
-    CniError,
-    error::code,
-    protocol::{Reply, Request},
-};
+use cni::protocol::{self, Reply};
 use crds::{EniClaim, Time};
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report},
-    facts::{Ask, AskId, Facts, PlugState, Wish},
+    facts::{Facts, LeaseRead, Operator, PlugState, RequestId},
     mac::Mac,
-    plan::{Answer, Order, next_on_host, plan},
+    plan::{Order, plan},
 };
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 
 use crate::{
     claim,
-    engine::work::Done,
+    engine::{callers::Callers, pace::Pace, work::Done},
     error::Error,
+    heartbeat::Heartbeat,
     journal::Journal,
-    kernel::{events::LinkEvents, namespace::Namespace},
-    metrics::{Metrics, Outcome},
+    kernel::events::{LinkEvent, LinkEvents},
+    metrics::Metrics,
     plug::Node,
     report::Notice,
 };
 
+mod callers;
+mod outcome;
+mod pace;
 mod scan;
+mod search;
 mod work;
 
-/// The kernel is looked at so often even when it tells nothing.
-const SCAN_PERIOD: Duration = Duration::from_secs(30);
-/// And at most so often when it tells much: other pods come and go, too.
-const SCAN_PAUSE: Duration = Duration::from_millis(20);
-/// Pause after a look at the node that failed.
-const SCAN_RETRY: Duration = Duration::from_secs(1);
-/// Longer than any look at the node takes.
-const SCAN_LONGEST: Duration = Duration::from_hours(1);
-/// While somebody waits or a device must go home, deadlines are looked at so often.
-const PATIENCE_PERIOD: Duration = Duration::from_secs(1);
+/// Without a deadline the plan is made again after so long.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// What a plan leads to at once is done at once; a plan that never ends is a fault, and must not keep the engine from its inputs.
+const ROUNDS: usize = 10;
 
 /// Something that happened.
 pub enum Input {
@@ -62,19 +57,23 @@ pub enum Input {
     Claim(Box<EniClaim>),
     /// A claim that is gone, or no longer of this node.
     ClaimGone(ClaimKey),
+    /// The EC2 instance that this node is, as its EniNode says.
+    Instance(String),
+    /// The operator, as its Lease shows it.
+    Operator(Operator),
     /// A request of the plugin.
     Ask {
         /// Greater than that of any request before.
-        id: AskId,
+        id: RequestId,
         /// What is asked.
-        request: Request,
+        request: protocol::Request,
         /// The pod's namespace.
         netns: Option<OwnedFd>,
         /// Where the answer goes.
         reply: oneshot::Sender<Reply>,
     },
     /// The plugin waits no longer.
-    HungUp(AskId),
+    HungUp(RequestId),
     /// The agent is to end.
     End,
 }
@@ -85,21 +84,20 @@ pub struct Parts {
     pub node: Node,
     /// The journal.
     pub journal: Journal,
-    /// Where the plugin leaves notes while there is no agent.
+    /// Where the plugin leaves DELs that found no agent.
     pub tombstones: PathBuf,
+    /// Where the runtime mounts the namespaces of pods.
+    pub namespaces: PathBuf,
     /// Where reports go.
     pub notices: mpsc::UnboundedSender<Notice>,
+    /// Where the operator's Lease is asked for.
+    pub lease: mpsc::UnboundedSender<()>,
     /// What is counted.
     pub metrics: Metrics,
     /// Becomes true with the first list of claims.
     pub ready: Arc<AtomicBool>,
-}
-
-/// A caller that waits.
-struct Caller {
-    reply: oneshot::Sender<Reply>,
-    netns: Option<Namespace>,
-    since: Instant,
+    /// Written in each round.
+    pub heartbeat: Arc<Heartbeat>,
 }
 
 /// The one owner.
@@ -107,13 +105,12 @@ pub struct Engine {
     parts: Parts,
     facts: Facts,
     claims: BTreeMap<ClaimKey, EniClaim>,
-    callers: BTreeMap<AskId, Caller>,
+    callers: Callers,
     seen: BTreeMap<Mac, Time>,
-    /// One move at a time: each holds the kernel's networking lock, and side by side they only queue inside it.
-    lane: Arc<Mutex<()>>,
     done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
     started: Instant,
-    scan: scan::Pace,
+    pace: Pace,
+    wake_at: Instant,
 }
 
 impl Engine {
@@ -123,16 +120,17 @@ impl Engine {
             plugs: parts.journal.read()?.into_iter().collect(),
             ..Facts::default()
         };
+        let now = Instant::now();
         Ok(Self {
             parts,
             facts,
             claims: BTreeMap::new(),
-            callers: BTreeMap::new(),
+            callers: Callers::default(),
             seen: BTreeMap::new(),
-            lane: Arc::new(Mutex::new(())),
             done: mpsc::unbounded_channel(),
-            started: Instant::now(),
-            scan: scan::Pace::new(Instant::now()),
+            started: now,
+            pace: Pace::new(now),
+            wake_at: now,
         })
     }
 
@@ -144,17 +142,19 @@ impl Engine {
         mut events: LinkEvents,
     ) -> Result<(), Error> {
         loop {
+            self.parts.heartbeat.round();
             self.act();
-            let wake_at = self.wake_at();
+            let wake_at = self.wake_at.min(self.pace.due());
+            let ours = self.macs();
             tokio::select! {
                 input = inputs.recv() => match input {
                     None | Some(Input::End) => break,
                     Some(input) => self.take(input),
                 },
                 Some(done) = self.done.1.recv() => self.finish(done),
-                event = events.next() => {
+                event = about(&ours, &mut events) => {
                     event?;
-                    self.scan.needed = true;
+                    self.pace.ask();
                 }
                 () = tokio::time::sleep_until(wake_at) => {}
             }
@@ -168,51 +168,65 @@ impl Engine {
         Ok(())
     }
 
+    /// The devices of this node's claims and plugs.
+    fn macs(&self) -> BTreeSet<Mac> {
+        let claims = self.facts.claims.values();
+        let of_claims = claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
+        let of_plugs = self.facts.plugs.keys().map(|key| key.mac);
+        of_claims.chain(of_plugs).collect()
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn wake_at(&self) -> Instant {
-        let unsettled = !self.facts.asks.is_empty()
-            || self
-                .facts
-                .plugs
-                .values()
-                .any(|p| p.state == PlugState::Leaving);
-        let patience = unsettled.then(|| Instant::now() + PATIENCE_PERIOD);
-        // Not sooner than a moment from now: what was due in this round is done, or cannot be.
-        let soon = Instant::now() + SCAN_PAUSE;
-        let seen =
-            next_on_host(&self.facts).map(|at| soon.max(self.started + Duration::from_millis(at)));
-        patience
-            .into_iter()
-            .chain(seen)
-            .fold(self.scan.due(), Instant::min)
-    }
-
-    /// Does what is to be done now, until the core has no more orders.
+    /// Does what is to be done now.
     fn act(&mut self) {
-        if self.scan.start(Instant::now()) {
+        if self.pace.start(Instant::now()) {
             self.start_scan();
         }
-        if !self.scan.known {
+        self.wake_at = Instant::now() + LONGEST_SLEEP;
+        // Before the first scan it is not known which devices are here.
+        if !self.pace.has_scanned() {
             return;
         }
-        for order in plan(&self.facts, self.now()) {
-            match order {
-                Order::Answer(id, answer) => self.answer(id, answer),
-                Order::Plug(id, claim) => self.start_plug(id, &claim),
-                Order::Home(sandbox) => self.start_home(sandbox),
-                Order::Report(claim, report) => self.report(claim, report),
+        for _ in 0..ROUNDS {
+            let plan = plan(&self.facts, self.now());
+            if let Some(at) = plan.wake_at {
+                self.wake_at = self.started + Duration::from_millis(at);
+            }
+            if plan.orders.is_empty() {
+                break;
+            }
+            for order in plan.orders {
+                self.obey(order);
             }
         }
-        self.parts.metrics.plugged(
-            self.facts
-                .plugs
-                .values()
-                .filter(|p| p.state == PlugState::Plugged)
-                .count(),
-        );
+        let plugs = self.facts.plugs.values();
+        let plugged = plugs.filter(|plug| plug.state == PlugState::Plugged);
+        self.parts.metrics.plugged(plugged.count());
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Answer(id, answer) => self.answer(id, answer),
+            Order::Plug {
+                request,
+                claim,
+                key,
+                slot,
+            } => self.start_plug(request, &claim, key, slot),
+            Order::Check {
+                request,
+                claim,
+                key,
+                slot,
+            } => self.start_check(request, &claim, key, slot),
+            Order::Unplug(key, traces) => self.start_unplug(key, traces),
+            Order::Search(mac) => self.start_search(mac),
+            Order::Report(claim, report) => self.report(claim, report),
+            Order::ReadLease => self.read_lease(),
+        }
     }
 
     fn take(&mut self, input: Input) {
@@ -235,6 +249,13 @@ impl Engine {
                 self.facts.forget(&key);
                 self.claims.remove(&key);
             }
+            Input::Instance(instance) => {
+                tracing::info!(instance, "this node's instance is known");
+                self.facts.instance = Some(instance);
+            }
+            Input::Operator(operator) => {
+                self.facts.operator = Some(LeaseRead::Ended(self.now(), operator));
+            }
             Input::Ask {
                 id,
                 request,
@@ -242,100 +263,17 @@ impl Engine {
                 reply,
             } => self.ask(id, request, netns, reply),
             Input::HungUp(id) => {
-                self.facts.asks.remove(&id);
-                self.callers.remove(&id);
+                self.facts.requests.remove(&id);
+                self.callers.hung_up(id);
             }
             Input::End => {}
         }
     }
 
-    fn ask(
-        &mut self,
-        id: AskId,
-        request: Request,
-        netns: Option<OwnedFd>,
-        reply: oneshot::Sender<Reply>,
-    ) {
-        let (sandbox, wish, path) = match request {
-            Request::Add(add) => {
-                let cni::protocol::Pod {
-                    namespace,
-                    name: pod,
-                    uid: pod_uid,
-                } = add.pod;
-                (
-                    add.sandbox,
-                    Wish::Add {
-                        namespace,
-                        pod,
-                        pod_uid,
-                    },
-                    add.netns,
-                )
-            }
-            Request::Del(del) => (del.sandbox, Wish::Del, String::new()),
-        };
-        let netns = match (
-            netns.map(|fd| Namespace::from_fd(fd, &path)).transpose(),
-            &wish,
-        ) {
-            (Ok(Some(netns)), _) => Some(netns),
-            (Ok(None) | Err(_), Wish::Del) => None,
-            (Ok(None) | Err(_), Wish::Add { .. }) => {
-                let error = CniError::new(
-                    code::PROTOCOL,
-                    "ADD came without the network namespace of the pod",
-                );
-                // A caller that is gone needs no answer.
-                drop(reply.send(Reply::Failed(error)));
-                return;
-            }
-        };
-        let now = self.now();
-        self.facts.asks.insert(
-            id,
-            Ask {
-                sandbox,
-                wish,
-                since: now,
-                progress: now,
-            },
-        );
-        self.callers.insert(
-            id,
-            Caller {
-                reply,
-                netns,
-                since: Instant::now(),
-            },
-        );
-    }
-
-    fn answer(&mut self, id: AskId, answer: Answer) {
-        let (reply, count): (Reply, fn(&Metrics, Outcome)) = match answer {
-            Answer::Deleted => (Reply::Deleted, Metrics::del),
-            Answer::Later(why) => (
-                Reply::Failed(CniError::new(code::TRY_LATER, why)),
-                Metrics::add,
-            ),
-        };
-        let outcome = if reply == Reply::Deleted {
-            Outcome::Success
-        } else {
-            Outcome::Later
-        };
-        count(&self.parts.metrics, outcome);
-        self.send(id, reply);
-    }
-
-    /// Sends the answer; false if nobody waits for it.
-    fn send(&mut self, id: AskId, reply: Reply) -> bool {
-        self.facts.asks.remove(&id);
-        let Some(caller) = self.callers.remove(&id) else {
-            return false;
-        };
-        tracing::info!(id, ?reply, waited = ?caller.since.elapsed(), "answered");
-        caller.reply.send(reply).is_ok()
+    fn read_lease(&mut self) {
+        self.facts.operator = Some(LeaseRead::Begun);
+        // Without an API server, in tests, nobody reads it.
+        self.parts.lease.send(()).ok();
     }
 
     fn report(&mut self, key: ClaimKey, report: Report) {
@@ -344,22 +282,28 @@ impl Engine {
             return;
         };
         let now = clock();
-        let seen = claim
-            .eni
-            .as_ref()
-            .and_then(|eni| self.seen.get(&eni.mac))
-            .copied()
-            .unwrap_or(now);
+        let seen = (claim.eni.as_ref()).and_then(|eni| self.seen.get(&eni.mac));
         let notice = Notice {
             claim: object.clone(),
             report: report.clone(),
             now,
-            seen,
+            seen: seen.copied().unwrap_or(now),
             metadata: claim.interface.metadata,
-            features: self.parts.node.eyes.features,
+            features: self.parts.node.inspector.features,
         };
         if self.parts.notices.send(notice).is_ok() {
-            self.facts.told.insert(key, report);
+            self.facts.unconfirmed.insert(key, report);
+        }
+    }
+}
+
+/// Waits for an event about one of the devices `ours`: other links come and go with every pod, and wake nobody.
+async fn about(ours: &BTreeSet<Mac>, events: &mut LinkEvents) -> Result<(), Error> {
+    loop {
+        match events.next().await? {
+            LinkEvent::Lost => return Ok(()),
+            LinkEvent::Links(macs) if macs.iter().any(|mac| ours.contains(mac)) => return Ok(()),
+            LinkEvent::Links(_) => {}
         }
     }
 }
@@ -369,7 +313,7 @@ fn clock() -> Time {
     Time(Timestamp::now().as_millisecond())
 }
 
-/// A claim that cannot be read is told and left out, as if it were not bound yet.
+/// A claim that cannot be read is logged and left out, as if it were not bound yet.
 fn convert(object: &EniClaim) -> Option<Claim> {
     claim::convert(object)
         .map_err(|error| tracing::error!(%error, "a claim cannot be used"))

@@ -24,7 +24,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The kernel refused a step.
-    #[error("the kernel refused {step:?}: {source}")]
+    #[error("cannot {step}: {source}")]
     Step {
         /// The step.
         step: Box<Step>,
@@ -53,12 +53,28 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// All steps were done, and the kernel shows something else.
-    #[error("the kernel shows something else than was set: {left:?}")]
+    /// The pod's interface is not as it was set.
+    #[error("the pod's interface is not as it was set: {}", differences.join(", "))]
     NotAsWanted {
-        /// The steps that would still be needed.
-        left: Vec<Step>,
+        /// What differs.
+        differences: Vec<String>,
     },
+    /// IPv6 is disabled where it is needed.
+    #[error(
+        "IPv6 is disabled in the pod or its MTU is below 1280, and the ENI has no IPv4 address; set the sysctl net.ipv6.conf.all.disable_ipv6 of the pod to 0, or give the subnet IPv4"
+    )]
+    NoIpv6,
+    /// The system gave no thread.
+    #[error(
+        "cannot start a thread: {0}; the node or the agent's container is at its limit of processes"
+    )]
+    Thread(io::Error),
+    /// A fault of ours ended a piece of work; the log has its place.
+    #[error("the agent made an error; its log says where")]
+    Panicked,
+    /// It is not known how far something went.
+    #[error("it is not known what was done")]
+    Unfinished,
     /// A file of the agent cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {
@@ -74,7 +90,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The plugin said something that cannot be understood.
-    #[error("malformed request: {0}")]
+    #[error("the eniclaim agent refuses the request: {0}")]
     Request(String),
     /// A claim's status says something that cannot be understood.
     #[error("status of EniClaim {claim} is malformed: {why}")]
@@ -84,8 +100,8 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
-    /// The node's CNI configuration cannot be joined.
-    #[error("cannot join the CNI configuration: {0}")]
+    /// The plugin cannot be installed or removed.
+    #[error("{0}")]
     Install(String),
     /// The API server refused or did not answer.
     #[error("API server: {0}")]

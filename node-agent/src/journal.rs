@@ -4,64 +4,38 @@ use std::{
     fs::{self, DirBuilder},
     io,
     os::unix::fs::DirBuilderExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
-use node_agent_core::{
-    claim::ClaimKey,
-    facts::{Plug, PlugState, Sandbox},
-};
-use serde::{Deserialize, Serialize};
+use node_agent_core::facts::{Plug, PlugKey, Sandbox};
 
-use crate::error::Error;
+use crate::{error::Error, journal::entry::Entry};
 
-/// A folder with one file per plug.
+mod entry;
+
+/// Where files that cannot be read are kept, below the journal's folder. No network is named like that.
+const UNREADABLE: &str = ".unreadable";
+
+/// A folder with a folder per network, and in it a file per plug.
 #[derive(Debug, Clone)]
 pub struct Journal {
     folder: PathBuf,
 }
 
-/// A file of the journal.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    network: String,
-    container_id: String,
-    if_name: String,
-    claim_namespace: String,
-    claim_name: String,
-    attachment: String,
-    mac: String,
-    eni: String,
-    pod_uid: String,
-    netns: String,
-    state: State,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum State {
-    Plugging,
-    Plugged,
-    Leaving,
-}
-
 impl Journal {
     /// Opens the journal, and makes its folder if it is missing.
     pub fn open(folder: PathBuf) -> Result<Self, Error> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(Error::file(&folder))?;
+        make(&folder)?;
         Ok(Self { folder })
     }
 
-    /// Writes down a plug, over what was known of its sandbox.
-    pub fn write(&self, sandbox: &Sandbox, plug: &Plug) -> Result<(), Error> {
-        let path = self.path(sandbox);
+    /// Writes down a plug, over what was known of it.
+    pub fn write(&self, key: &PlugKey, plug: &Plug) -> Result<(), Error> {
+        let path = self.path(key);
+        make(path.parent().unwrap_or(&self.folder))?;
         // By temporary file and rename, without fsync: tmpfs has no use for it, and an ADD has no time.
         let draft = path.with_extension("draft");
-        serde_json::to_vec(&Line::new(sandbox, plug))
+        serde_json::to_vec(&Entry::new(key, plug))
             .map_err(io::Error::from)
             .and_then(|text| fs::write(&draft, text))
             .and_then(|()| fs::rename(&draft, &path))
@@ -69,109 +43,84 @@ impl Journal {
     }
 
     /// Forgets a plug.
-    pub fn remove(&self, sandbox: &Sandbox) -> Result<(), Error> {
-        let path = self.path(sandbox);
+    pub fn remove(&self, key: &PlugKey) -> Result<(), Error> {
+        let path = self.path(key);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(e)),
             _ => Ok(()),
         }
     }
 
-    /// All plugs. A file that cannot be read is told and left: its device comes home when its namespace dies.
-    pub fn read(&self) -> Result<Vec<(Sandbox, Plug)>, Error> {
+    /// All plugs. A file that cannot be read is kept aside for people, and its device is searched for when it is to be given back.
+    pub fn read(&self) -> Result<Vec<(PlugKey, Plug)>, Error> {
         let mut plugs = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(Error::file(&self.folder))? {
-            let path = entry.map_err(Error::file(&self.folder))?.path();
-            if path.extension().is_none_or(|extension| extension != "json") {
+        for path in entries(&self.folder)? {
+            if path.ends_with(UNREADABLE) {
                 continue;
             }
-            let line = fs::read(&path).and_then(|text| Ok(serde_json::from_slice::<Line>(&text)?));
-            match line.and_then(|line| line.plug().map_err(io::Error::other)) {
-                Ok(plug) => plugs.push(plug),
-                Err(error) => {
-                    tracing::error!(path = %path.display(), %error, "a file of the journal cannot be read");
+            if path.is_dir() {
+                for path in entries(&path)? {
+                    plugs.extend(self.read_or_keep_aside(&path)?);
                 }
+            } else {
+                // Before version 2 the files lay here.
+                plugs.extend(self.read_or_keep_aside(&path)?);
             }
         }
         Ok(plugs)
     }
 
-    /// The plugin lets no `/` and no `+` into a container's id.
-    fn path(&self, sandbox: &Sandbox) -> PathBuf {
-        self.folder
-            .join(format!("{}+{}.json", sandbox.container_id, sandbox.if_name))
+    fn read_or_keep_aside(&self, path: &Path) -> Result<Option<(PlugKey, Plug)>, Error> {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "draft")
+        {
+            fs::remove_file(path).map_err(Error::file(path))?;
+            return Ok(None);
+        }
+        let text = fs::read(path).map_err(|error| error.to_string());
+        match text
+            .and_then(|text| Entry::parse(&text))
+            .and_then(Entry::plug)
+        {
+            Ok((key, plug)) if self.path(&key) == path => return Ok(Some((key, plug))),
+            Ok(_) => {
+                tracing::error!(path = %path.display(), "a file of the journal has the name of another plug");
+            }
+            Err(error) => {
+                tracing::error!(path = %path.display(), error, "a file of the journal cannot be read");
+            }
+        }
+        let aside = self.folder.join(UNREADABLE);
+        make(&aside)?;
+        let kept = aside.join(path.file_name().unwrap_or_default());
+        fs::rename(path, &kept).map_err(Error::file(&kept))?;
+        Ok(None)
     }
-}
 
-impl Line {
-    fn new(sandbox: &Sandbox, plug: &Plug) -> Self {
-        let Plug {
-            claim,
-            attachment,
-            mac,
-            eni,
-            pod_uid,
-            netns,
-            state,
-            failures: _,
-            retry_at: _,
-            alive: _,
-        } = plug.clone();
+    /// The plugin lets no `/` and no `+` into the name of a network or a container's id.
+    fn path(&self, key: &PlugKey) -> PathBuf {
+        let PlugKey { sandbox, mac } = key;
         let Sandbox {
             network,
             container_id,
             if_name,
-        } = sandbox.clone();
-        let state = match state {
-            PlugState::Plugging => State::Plugging,
-            PlugState::Plugged => State::Plugged,
-            PlugState::Leaving => State::Leaving,
-        };
-        let ClaimKey {
-            namespace: claim_namespace,
-            name: claim_name,
-        } = claim;
-        let mac = mac.to_string();
-        Self {
-            network,
-            container_id,
-            if_name,
-            claim_namespace,
-            claim_name,
-            attachment,
-            mac,
-            eni,
-            pod_uid,
-            netns,
-            state,
-        }
+        } = sandbox;
+        let name = format!("{container_id}+{if_name}+{mac}.json");
+        self.folder.join(network).join(name)
     }
+}
 
-    fn plug(self) -> Result<(Sandbox, Plug), node_agent_core::mac::NotAMac> {
-        let sandbox = Sandbox {
-            network: self.network,
-            container_id: self.container_id,
-            if_name: self.if_name,
-        };
-        let plug = Plug {
-            claim: ClaimKey {
-                namespace: self.claim_namespace,
-                name: self.claim_name,
-            },
-            attachment: self.attachment,
-            mac: self.mac.parse()?,
-            eni: self.eni,
-            pod_uid: self.pod_uid,
-            netns: self.netns,
-            state: match self.state {
-                State::Plugging => PlugState::Plugging,
-                State::Plugged => PlugState::Plugged,
-                State::Leaving => PlugState::Leaving,
-            },
-            failures: 0,
-            retry_at: 0,
-            alive: true,
-        };
-        Ok((sandbox, plug))
-    }
+fn make(folder: &Path) -> Result<(), Error> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(Error::file(folder))
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(Error::file(folder))
 }

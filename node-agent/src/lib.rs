@@ -1,19 +1,24 @@
 //! The agent of one node: it plugs the ENIs of its claims into pods and takes them home.
 
 pub mod agent;
+pub mod api;
 pub mod claim;
 pub mod engine;
 pub mod error;
+pub mod health;
+pub mod heartbeat;
 pub mod http;
 pub mod install;
 pub mod journal;
 pub mod kernel;
+pub mod lease;
 pub mod metrics;
 pub mod options;
 pub mod plug;
 pub mod presence;
 pub mod report;
 pub mod socket;
+pub mod supervision;
 pub mod watch;
 
 pub use error::Error;

@@ -1,19 +1,23 @@
 //! eniclaim-agent: the command.
 
+use std::{
+    io::{IsTerminal, stderr},
+    time::Duration,
+};
+
 use anyhow::Context;
 use clap::Parser;
 use node_agent::{
     agent,
-    install::{Places, install, uninstall},
-    options::{Command, Folders, LogFormat, Options},
+    install::uninstall,
+    options::{Command, LogFormat, Options},
 };
 use tracing_subscriber::EnvFilter;
 
+/// Work that blocks is not waited for longer when the agent ends.
+const LAST_WORK: Duration = Duration::from_secs(2);
+
 fn main() -> anyhow::Result<()> {
-    let places = |folders: Folders| Places {
-        bin: folders.cni_bin_dir,
-        conf: folders.cni_conf_dir,
-    };
     match Options::parse().command {
         Command::Run(options) => {
             log_to_stderr(options.log_format);
@@ -29,17 +33,13 @@ fn main() -> anyhow::Result<()> {
                 .enable_all()
                 .build()
                 .context("start the runtime")?;
-            runtime.block_on(agent::run(options))
+            let outcome = runtime.block_on(agent::run(options));
+            runtime.shutdown_timeout(LAST_WORK);
+            outcome
         }
-        Command::Install(options) => {
+        Command::Uninstall(options) => {
             log_to_stderr(LogFormat::Text);
-            let network = install(&options.binary, &places(options.folders))?;
-            tracing::info!(network, "the plugin eniclaim is installed");
-            Ok(())
-        }
-        Command::Uninstall(folders) => {
-            log_to_stderr(LogFormat::Text);
-            uninstall(&places(folders))?;
+            uninstall(&options.socket, &options.folders.places())?;
             tracing::info!("the plugin eniclaim is removed");
             Ok(())
         }
@@ -50,7 +50,8 @@ fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_ansi(stderr().is_terminal())
+        .with_writer(stderr);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

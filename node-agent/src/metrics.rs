@@ -31,22 +31,26 @@ pub struct Metrics {
     adds: Family<Labels, Counter>,
     dels: Family<Labels, Counter>,
     reports: Family<Labels, Counter>,
-    homes: Family<Labels, Counter>,
+    checks: Family<Labels, Counter>,
+    unplugs: Family<Labels, Counter>,
     plug_seconds: Histogram,
     plugged: Gauge,
+    plugin_restored: Counter,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         // A move takes about 15 ms of the kernel, and waits for those before it.
         let plug_seconds = Histogram::new([0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0]);
-        let (adds, dels, reports, homes, plugged) = (
+        let (adds, dels, checks, reports, unplugs, plugged) = (
+            Family::default(),
             Family::default(),
             Family::default(),
             Family::default(),
             Family::default(),
             Gauge::default(),
         );
+        let plugin_restored = Counter::default();
         let mut registry = Registry::with_prefix("eniclaim_agent");
         registry.register("adds", "CNI ADD requests answered", Family::clone(&adds));
         registry.register("dels", "CNI DEL requests answered", Family::clone(&dels));
@@ -56,9 +60,14 @@ impl Default for Metrics {
             Family::clone(&reports),
         );
         registry.register(
-            "homes",
-            "Devices taken home from pods",
-            Family::clone(&homes),
+            "checks",
+            "CNI CHECK requests answered",
+            Family::clone(&checks),
+        );
+        registry.register(
+            "unplugs",
+            "Devices returned from pods to the node",
+            Family::clone(&unplugs),
         );
         registry.register(
             "plug_seconds",
@@ -66,14 +75,21 @@ impl Default for Metrics {
             plug_seconds.clone(),
         );
         registry.register("plugged", "Devices in pods", Gauge::clone(&plugged));
+        registry.register(
+            "plugin_restored",
+            "Times that the CNI plugin or its configuration was written again",
+            Counter::clone(&plugin_restored),
+        );
         Self {
             registry: Arc::new(registry),
             adds,
             dels,
             reports,
-            homes,
+            checks,
+            unplugs,
             plug_seconds,
             plugged,
+            plugin_restored,
         }
     }
 }
@@ -94,9 +110,14 @@ impl Metrics {
         self.reports.get_or_create(&Labels { outcome }).inc();
     }
 
-    /// A device was to go home.
-    pub fn home(&self, outcome: Outcome) {
-        self.homes.get_or_create(&Labels { outcome }).inc();
+    /// A CHECK was answered.
+    pub fn check(&self, outcome: Outcome) {
+        self.checks.get_or_create(&Labels { outcome }).inc();
+    }
+
+    /// A device was to return to the node.
+    pub fn unplug(&self, outcome: Outcome) {
+        self.unplugs.get_or_create(&Labels { outcome }).inc();
     }
 
     /// A pod got its interface after so many seconds.
@@ -107,6 +128,11 @@ impl Metrics {
     /// So many devices are in pods.
     pub fn plugged(&self, count: usize) {
         self.plugged.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Plugin or configuration were written again.
+    pub fn plugin_restored(&self) {
+        self.plugin_restored.inc();
     }
 
     /// In the text format of Prometheus.

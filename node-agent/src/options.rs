@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::install::{CniChain, Places};
+
 /// Plugs the ENIs of this node's claims into pods and takes them home.
 #[derive(Debug, Parser)]
 #[command(name = "eniclaim-agent", version)]
@@ -18,10 +20,8 @@ pub struct Options {
 pub enum Command {
     /// Run the agent of this node.
     Run(Run),
-    /// Copy the CNI plugin to the node and join its CNI chain.
-    Install(Install),
-    /// Leave the node's CNI chain and remove the plugin.
-    Uninstall(Folders),
+    /// Leave the node's CNI chain and remove the plugin. A running agent would install it again: it must have ended.
+    Uninstall(Uninstall),
 }
 
 /// How to run.
@@ -30,6 +30,9 @@ pub struct Run {
     /// Name of this node.
     #[arg(long, env = "NODE_NAME")]
     pub node_name: String,
+    /// Namespace of the pod that the agent runs in, and of the operator's Lease.
+    #[arg(long, env = "POD_NAMESPACE")]
+    pub pod_namespace: String,
     /// UID of the pod that the agent runs in.
     #[arg(long, env = "POD_UID")]
     pub pod_uid: String,
@@ -45,24 +48,33 @@ pub struct Run {
     /// Kinds of virtual links that count as ENIs, for tests only, for example veth.
     #[arg(long, env = "ENICLAIM_TEST_DRIVERS", value_delimiter = ',')]
     pub test_drivers: Vec<String>,
+    /// The CNI plugin that is installed on the node.
+    #[arg(long, env = "ENICLAIM_PLUGIN", default_value = "/eniclaim")]
+    pub plugin: PathBuf,
+    /// How the plugin joins the node's CNI chain.
+    #[arg(long, env = "ENICLAIM_CNI_CHAIN", default_value = "auto")]
+    pub cni_chain: CniChain,
+    /// The node's folders.
+    #[command(flatten)]
+    pub folders: Folders,
     /// How log lines look; what is logged follows `RUST_LOG`, default info.
     #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
-/// Where to install from and to.
+/// Where to uninstall.
 #[derive(Debug, Args)]
-pub struct Install {
-    /// The plugin.
-    #[arg(long, default_value = "/eniclaim")]
-    pub binary: PathBuf,
+pub struct Uninstall {
+    /// Where the CNI plugin asks the agent.
+    #[arg(long, env = "ENICLAIM_SOCKET", default_value = cni::config::SOCKET)]
+    pub socket: PathBuf,
     /// The node's folders.
     #[command(flatten)]
     pub folders: Folders,
 }
 
 /// The node's folders.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Folders {
     /// The node's folder of CNI plugins.
     #[arg(long, default_value = "/host/opt/cni/bin")]
@@ -70,6 +82,16 @@ pub struct Folders {
     /// The node's folder of CNI configurations.
     #[arg(long, default_value = "/host/etc/cni/net.d")]
     pub cni_conf_dir: PathBuf,
+}
+
+impl Folders {
+    /// For the installer.
+    pub fn places(&self) -> Places {
+        Places {
+            bin: self.cni_bin_dir.clone(),
+            conf: self.cni_conf_dir.clone(),
+        }
+    }
 }
 
 /// How log lines look.

@@ -45,7 +45,7 @@ pub struct Notice {
     pub features: Features,
 }
 
-/// The reason of the condition MetadataBlocked where the pod can undo the block.
+/// The reason of the condition `MetadataBlocked` where the pod can undo the block.
 const NET_ADMIN: &str = "NetAdmin";
 
 /// A container of the claim's pod that can change the pod's network.
@@ -59,7 +59,7 @@ fn net_admin(claim: &EniClaim) -> Option<&str> {
         .as_deref()
 }
 
-/// Whether the claim's condition MetadataBlocked does not say what its binding does of the pod: a container that can change the
+/// Whether the claim's condition `MetadataBlocked` does not say what its binding does of the pod: a container that can change the
 /// pod's network came while the pod runs, or this version is the first that says so.
 pub fn is_outdated(claim: &EniClaim) -> bool {
     let status = claim.status.as_ref();

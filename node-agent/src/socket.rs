@@ -1,41 +1,40 @@
 //! The socket that the plugin asks at: one request per connection, from root alone.
 
+mod request;
+
 use std::{
     fs::{self, DirBuilder, File, Permissions},
-    io::{self, IoSliceMut},
-    mem::MaybeUninit,
+    io,
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, PermissionsExt},
     },
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
 use cni::{
     CniError,
     error::code,
-    protocol::{Envelope, EnvelopeVersion, LONGEST_LINE, Reply, Request, VERSION},
+    protocol::{Reply, Request},
 };
-use rustix::{
-    fs::{FlockOperation, flock},
-    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
-};
+use rustix::fs::{FlockOperation, flock};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::{Instant, sleep, timeout},
 };
 
 use crate::{engine::Input, error::Error};
 
-/// The plugin sends its line at once.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections at once: as many as kubelet lets a node have pods, and a few.
+const MOST_CONNECTIONS: usize = 256;
+/// The plugin sends its line at once, and takes ours at once.
+const LINE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two attempts to accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// An agent that is being replaced ends soon.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -56,13 +55,14 @@ impl Socket {
                 .map_err(Error::file(folder))?;
         }
         let lock = lock(&path.with_extension("lock")).await?;
-        // With the lock in hand, a socket that is there belongs to nobody.
-        match fs::remove_file(path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Error::file(path)(e)),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path).map_err(Error::file(path))?;
-        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(Error::file(path))?;
+        // With the lock in hand, a socket that is there belongs to nobody. Without one, the plugin sees that nobody is there yet.
+        remove(path)?;
+        // Under another name until it is for root alone: nobody finds it before.
+        let draft = path.with_extension("new");
+        remove(&draft)?;
+        let listener = UnixListener::bind(&draft).map_err(Error::file(&draft))?;
+        fs::set_permissions(&draft, Permissions::from_mode(0o600)).map_err(Error::file(&draft))?;
+        fs::rename(&draft, path).map_err(Error::file(path))?;
         Ok(Self {
             listener,
             _lock: lock,
@@ -71,20 +71,37 @@ impl Socket {
 
     /// Accepts until the task is dropped.
     pub async fn serve(self, inputs: mpsc::Sender<Input>) {
-        let ids = Arc::new(AtomicU64::new(1));
-        loop {
+        let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let (mut id, mut failing) = (0, false);
+        // Who is not accepted yet waits in the kernel's queue, and no longer than the plugin may.
+        while let Ok(place) = places.clone().acquire_owned().await {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let id = ids.fetch_add(1, Ordering::Relaxed);
-                    tokio::spawn(converse(stream, id, inputs.clone()));
+                    id += 1;
+                    failing = false;
+                    let conversation = converse(stream, id, inputs.clone());
+                    tokio::spawn(async move {
+                        conversation.await;
+                        drop(place);
+                    });
                 }
                 // Out of descriptors, perhaps: those who are served now give some back.
                 Err(error) => {
-                    tracing::warn!(%error, "a connection of the plugin was not accepted");
-                    sleep(Duration::from_millis(100)).await;
+                    if !failing {
+                        tracing::warn!(%error, "connections of the plugin cannot be accepted; trying on");
+                    }
+                    failing = true;
+                    sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
+    }
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(e)),
+        _ => Ok(()),
     }
 }
 
@@ -103,13 +120,13 @@ async fn lock(path: &Path) -> Result<File, Error> {
 }
 
 async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) {
-    let reply = match request(&mut stream).await {
+    let reply = match request::receive(&stream).await {
         Ok((request, netns)) => match answer(&mut stream, id, request, netns, &inputs).await {
             Some(reply) => reply,
             None => return,
         },
         Err(error) => {
-            tracing::warn!(%error, "a request was refused");
+            tracing::warn!(id, %error, "a request was refused");
             Reply::Failed(CniError::new(code::PROTOCOL, error.to_string()))
         }
     };
@@ -117,8 +134,10 @@ async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) 
         return;
     };
     line.push(b'\n');
-    if let Err(error) = stream.write_all(&line).await {
-        tracing::info!(%error, "the plugin did not read its answer");
+    match timeout(LINE_TIMEOUT, stream.write_all(&line)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::info!(id, %error, "the plugin did not take its answer"),
+        Err(_) => tracing::info!(id, "the plugin did not take its answer in time"),
     }
 }
 
@@ -149,78 +168,4 @@ async fn answer(
             None
         }
     }
-}
-
-async fn request(stream: &mut UnixStream) -> Result<(Request, Option<OwnedFd>), Error> {
-    let refuse = |why: &str| Error::Request(why.to_owned());
-    let peer = stream
-        .peer_cred()
-        .map_err(|e| Error::Request(format!("who asks? {e}")))?;
-    if peer.uid() != 0 {
-        return Err(refuse("only root may ask"));
-    }
-    let (line, netns) = timeout(REQUEST_TIMEOUT, read(stream))
-        .await
-        .map_err(|_| refuse("the line did not end in time"))?
-        .map_err(|e| Error::Request(e.to_string()))?;
-    let envelope: EnvelopeVersion =
-        serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
-    if envelope.version != VERSION {
-        return Err(Error::Request(format!(
-            "the plugin speaks version {} and this agent version {VERSION}; let the agent's init container install the plugin again",
-            envelope.version
-        )));
-    }
-    let envelope: Envelope =
-        serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
-    Ok((envelope.request, netns))
-}
-
-/// One line, and the descriptor that came with its first part.
-async fn read(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
-    let mut line = Vec::new();
-    let mut netns = None;
-    loop {
-        stream.readable().await?;
-        let mut chunk = [0; 4096];
-        let count = match stream.try_io(Interest::READABLE, || {
-            receive(stream, &mut chunk, &mut netns)
-        }) {
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
-            outcome => outcome?,
-        };
-        line.extend_from_slice(chunk.get(..count).unwrap_or_default());
-        match line.last() {
-            _ if count == 0 => {
-                return Err(io::Error::new(
-                    io::ErrorKind::UnexpectedEof,
-                    "the line has no end",
-                ));
-            }
-            Some(b'\n') => return Ok((line, netns)),
-            _ if line.len() > LONGEST_LINE => return Err(io::Error::other("the line is too long")),
-            _ => {}
-        }
-    }
-}
-
-fn receive(
-    stream: &UnixStream,
-    chunk: &mut [u8],
-    netns: &mut Option<OwnedFd>,
-) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let message = recvmsg(
-        stream,
-        &mut [IoSliceMut::new(chunk)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    for descriptor in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(mut descriptors) = descriptor {
-            *netns = descriptors.next();
-        }
-    }
-    Ok(message.bytes)
 }

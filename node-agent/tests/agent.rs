@@ -10,20 +10,36 @@
 mod api_server;
 #[path = "agent/claim.rs"]
 mod claim;
+#[path = "agent/decision.rs"]
+mod decision;
 #[path = "agent/engine.rs"]
 mod engine;
 #[path = "agent/home.rs"]
 mod home;
+#[path = "agent/http.rs"]
+mod http;
 #[path = "agent/install.rs"]
 mod install;
+#[path = "agent/journal.rs"]
+mod journal;
+#[path = "agent/metadata.rs"]
+mod metadata;
+#[path = "agent/nft.rs"]
+mod nft;
 #[path = "agent/plug.rs"]
 mod plug;
 #[path = "agent/presence.rs"]
 mod presence;
+#[path = "agent/process.rs"]
+mod process;
+#[path = "agent/raw.rs"]
+mod raw;
 #[path = "agent/report.rs"]
 mod report;
 #[path = "agent/running.rs"]
 mod running;
+#[path = "agent/socket.rs"]
+mod socket;
 #[path = "agent/watch.rs"]
 mod watch;
 #[path = "agent/world.rs"]

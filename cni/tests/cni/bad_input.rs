@@ -26,6 +26,11 @@ fn malformed_environment_names_the_variable() {
         (add().without("CNI_IFNAME"), "CNI_IFNAME is not set"),
         (add().with("CNI_IFNAME", "sixteen-letters-"), "CNI_IFNAME"),
         (add().with("CNI_IFNAME", "a/b"), "CNI_IFNAME"),
+        (add().with("CNI_IFNAME", "a:1"), "CNI_IFNAME"),
+        (add().with("CNI_IFNAME", "a b"), "CNI_IFNAME"),
+        (add().with("CNI_IFNAME", ".."), "CNI_IFNAME"),
+        // The kernel's white space is that of Latin-1, and this letter holds the byte 0xa0.
+        (add().with("CNI_IFNAME", "\u{e0}"), "CNI_IFNAME"),
         (add().without("CNI_NETNS"), "CNI_NETNS is not set"),
         (
             add().with("CNI_NETNS", "/run/netns/none"),
@@ -78,8 +83,10 @@ fn wrong_configuration_names_the_key() {
         ),
         (
             a_call("ADD", folder.path()).configured(&json!({})),
-            "cniVersion is missing",
+            "behind another plugin",
         ),
+        (changed("prevResult", json!(null)), "behind another plugin"),
+        (changed("cniVersion", json!(null)), "cniVersion is missing"),
         (
             changed("cniVersion", json!(1)),
             "cniVersion must be a string",
@@ -90,15 +97,8 @@ fn wrong_configuration_names_the_key() {
             "prevResult must be an object",
         ),
         (
-            changed("runtimeConfig", json!([])),
-            "runtimeConfig must be an object",
-        ),
-        (
-            changed(
-                "runtimeConfig",
-                json!({ "io.kubernetes.cri.pod-annotations": { "eniclaim.io/class": 1 } }),
-            ),
-            "must be a string",
+            changed("prevResult", json!({ "ips": {} })),
+            "ips in prevResult must be a list",
         ),
         (changed("socket", json!("relative.sock")), "absolute path"),
         (changed("sockett", json!("/x")), "unknown key \"sockett\""),

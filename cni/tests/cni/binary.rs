@@ -1,6 +1,9 @@
 //! The binary itself: what nodes get.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::runtime::{a_call, a_folder, of_another_pod};
 
@@ -38,11 +41,17 @@ fn shipped_binary_is_small_static_and_passes_through_without_a_socket() {
         "not static: {headers}"
     );
 
+    for verb in ["ADD", "DEL", "CHECK", "STATUS", "VERSION"] {
+        passes_without_a_socket(&binary, verb);
+    }
+}
+
+fn passes_without_a_socket(binary: &Path, verb: &str) {
     let folder = a_folder();
     let trace = folder.path().join("trace");
     let mut strace = Command::new("strace");
-    strace.arg("-f").arg("-o").arg(&trace).arg(&binary);
-    let run = a_call("ADD", folder.path())
+    strace.arg("-f").arg("-o").arg(&trace).arg(binary);
+    let run = a_call(verb, folder.path())
         .configured(&of_another_pod(folder.path()))
         .run_under(strace);
     assert!(run.ok, "strace is needed: {}{}", run.stdout, run.stderr);
@@ -51,5 +60,5 @@ fn shipped_binary_is_small_static_and_passes_through_without_a_socket() {
         trace.contains("execve(") && trace.contains("exited with 0"),
         "{trace}"
     );
-    assert!(!trace.contains("socket("), "{trace}");
+    assert!(!trace.contains("socket("), "{verb}: {trace}");
 }

@@ -62,6 +62,8 @@ pub mod kind {
     pub const READY: &str = "Ready";
     /// Node, operator: the agent's pod on the node is ready and has reported in this boot.
     pub const AGENT_READY: &str = "AgentReady";
+    /// Node, agent: pods of the node pass through the CNI plugin.
+    pub const PLUGIN_INSTALLED: &str = "PluginInstalled";
     /// Node, operator: an EC2 instance whose type EC2 knows.
     pub const NODE_SUPPORTED: &str = "NodeSupported";
 }

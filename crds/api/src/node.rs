@@ -9,7 +9,7 @@ use crate::{
     schema::NeverNull,
 };
 
-/// Observed state. The node's agent writes `agent`; the operator writes the rest.
+/// Observed state. The node's agent writes `agent` and the condition PluginInstalled; the operator writes the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = NeverNull)]
@@ -41,7 +41,7 @@ pub struct NodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub agent: Option<Agent>,
-    /// AgentReady, NodeSupported.
+    /// AgentReady and NodeSupported by the operator, PluginInstalled by the node's agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),

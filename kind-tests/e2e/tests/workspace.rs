@@ -106,10 +106,10 @@ fn only_the_operator_needs_the_ec2_sdk() {
 }
 
 #[test]
-fn the_cni_plugin_names_three_crates() {
+fn the_cni_plugin_names_three_crates_beside_its_protocol() {
     let direct = needs(&metadata(), "cni", true);
     assert_eq!(
         direct,
-        BTreeSet::from(["rustix", "serde", "serde_json"].map(str::to_owned))
+        BTreeSet::from(["cni-protocol", "rustix", "serde", "serde_json"].map(str::to_owned))
     );
 }

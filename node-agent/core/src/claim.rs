@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use cni_protocol::Pod;
+
 use crate::mac::Mac;
 
 /// Namespace and name.
@@ -24,8 +26,8 @@ impl std::fmt::Display for ClaimKey {
 pub struct Claim {
     /// Namespace and name.
     pub key: ClaimKey,
-    /// UID of the pod that may have it.
-    pub pod_uid: Option<String>,
+    /// The pod that may have it.
+    pub pod: Option<BoundPod>,
     /// The ENI, once EC2 made it.
     pub eni: Option<Eni>,
     /// The attachment, once EC2 gave it an id.
@@ -34,8 +36,26 @@ pub struct Claim {
     pub interface: Interface,
     /// What the claim's status says about the device.
     pub reported: Option<Report>,
-    /// What the claim waits for, in the operator's words.
-    pub waits_for: String,
+    /// What the claim waits for.
+    pub waits_for: Wait,
+}
+
+/// The pod that a claim is bound to, in the claim's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundPod {
+    /// Its name.
+    pub name: String,
+    /// Its UID, as the runtime has it.
+    pub uid: String,
+}
+
+/// What a claim waits for before its device can be plugged, in the operator's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// What passes by itself within seconds.
+    Progress(String),
+    /// What does not pass, or not soon: a pod's start need not wait for it.
+    Blocked(String),
 }
 
 /// The ENI of a claim.
@@ -52,6 +72,8 @@ pub struct Eni {
 pub struct Attachment {
     /// Its id.
     pub id: String,
+    /// The EC2 instance that it is an attachment to.
+    pub instance: String,
     /// Once true, it is never plugged again.
     pub release: bool,
 }
@@ -119,10 +141,13 @@ pub enum Place {
 impl Claim {
     /// How far the claim is on its way; while this changes, a waiting pod waits on.
     pub fn progress(&self) -> impl PartialEq + use<> {
-        (
-            self.eni.clone(),
-            self.attachment.clone(),
-            self.pod_uid.clone(),
-        )
+        (self.eni.clone(), self.attachment.clone(), self.pod.clone())
+    }
+
+    /// Whether this is a claim of the pod.
+    pub fn serves(&self, pod: &Pod) -> bool {
+        let bound =
+            (self.pod.as_ref()).is_some_and(|bound| bound.name == pod.name && bound.uid == pod.uid);
+        bound && self.key.namespace == pod.namespace
     }
 }

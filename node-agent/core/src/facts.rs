@@ -2,36 +2,71 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use cni::protocol::Sandbox;
+pub use cni_protocol::{Pod, Sandbox};
 
 use crate::{
     claim::{Claim, ClaimKey, Place, Report},
     mac::Mac,
+    picture::PodSlot,
 };
 
-/// A line of the journal: a device that was, is or is about to be in a pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plug {
-    /// The claim it is for.
-    pub claim: ClaimKey,
-    /// The attachment it is for.
-    pub attachment: String,
+/// Names a plug: one device in one sandbox. A pod with several ENIs has several.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlugKey {
+    /// The sandbox.
+    pub sandbox: Sandbox,
     /// The device.
     pub mac: Mac,
-    /// The ENI's id, which becomes the device's second name on the host.
+}
+
+/// An entry of the journal: a device that was, is or is about to be in a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plug {
+    /// What asked for it.
+    pub origin: Origin,
+    /// The ENI's id, which becomes the device's alternative name on the host.
     pub eni: String,
-    /// UID of the pod.
-    pub pod_uid: String,
-    /// Path of the pod's network namespace.
-    pub netns: String,
+    /// Which of the pod's ENIs it is: its rules, routes and chain carry this number.
+    pub slot: PodSlot,
+    /// The pod's network namespace.
+    pub netns: Netns,
     /// How far it is.
     pub state: PlugState,
-    /// Failed attempts to take it home.
-    pub failures: u32,
-    /// When the next attempt is due, in milliseconds.
-    pub retry_at: u64,
-    /// Whether the namespace still has its path.
-    pub alive: bool,
+    /// Failed attempts to return the device to the host.
+    pub retry: Retry,
+    /// Whether the namespace still lives.
+    pub liveness: Liveness,
+}
+
+/// What asked for a plug.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A claim.
+    Claim {
+        /// Namespace and name.
+        claim: ClaimKey,
+        /// Id of the attachment.
+        attachment: String,
+        /// UID of the pod.
+        pod_uid: String,
+    },
+}
+
+impl Origin {
+    /// The claim.
+    pub fn claim(&self) -> &ClaimKey {
+        let Self::Claim { claim, .. } = self;
+        claim
+    }
+}
+
+/// A network namespace as the journal knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Netns {
+    /// Its path.
+    pub path: String,
+    /// `SO_NETNS_COOKIE`: paths and inodes are used again, this number is not. `None` before Linux 5.14.
+    pub cookie: Option<u64>,
 }
 
 /// How far a plug is.
@@ -41,75 +76,153 @@ pub enum PlugState {
     Plugging,
     /// The device is in the pod.
     Plugged,
-    /// The device must go home.
-    Leaving,
+    /// The device must return to the host.
+    Unplugging,
+}
+
+/// What is known of a namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Liveness {
+    /// It is at its path.
+    #[default]
+    Alive,
+    /// Its path is gone or leads to another namespace.
+    Dead,
+    /// Its path cannot be read. Counts as alive: nothing is concluded from what cannot be seen.
+    Unknown,
+}
+
+/// Attempts that failed, and when the next one is due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retry {
+    /// How many failed.
+    pub failures: u32,
+    /// Not before this time, in milliseconds.
+    pub at: u64,
+}
+
+impl Retry {
+    const FIRST: u64 = 1_000;
+    const LONGEST: u64 = 30_000;
+
+    /// After one more failure: the pause doubles from one second to thirty.
+    #[must_use]
+    pub fn failed(self, now: u64) -> Self {
+        let pause = 1_u64
+            .checked_shl(self.failures)
+            .map_or(Self::LONGEST, |factor| factor.saturating_mul(Self::FIRST))
+            .min(Self::LONGEST);
+        Self {
+            failures: self.failures.saturating_add(1),
+            at: now + pause,
+        }
+    }
 }
 
 /// A request of the plugin that has no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct Request {
     /// For which sandbox.
     pub sandbox: Sandbox,
     /// What is asked.
-    pub wish: Wish,
+    pub verb: Verb,
     /// When it came, in milliseconds.
     pub since: u64,
     /// When its claim last made progress, in milliseconds.
     pub progress: u64,
+    /// Devices that were plugged, or checked, for this request.
+    pub done: BTreeSet<Mac>,
 }
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
-    /// The ENI of this pod.
-    Add {
-        /// Namespace of the pod.
-        namespace: String,
-        /// Name of the pod.
-        pod: String,
-        /// UID of the pod.
-        pod_uid: String,
-    },
+pub enum Verb {
+    /// The ENIs of this pod.
+    Add(Pod),
+    /// Whether the ENIs of this pod are as they should be.
+    Check(Pod),
     /// Nothing of the sandbox may be left.
     Del,
 }
 
-/// Identifies an [`Ask`]; a later one is greater.
-pub type AskId = u64;
+impl Verb {
+    /// The pod that is asked for.
+    pub fn pod(&self) -> Option<&Pod> {
+        match self {
+            Self::Add(pod) | Self::Check(pod) => Some(pod),
+            Self::Del => None,
+        }
+    }
+}
+
+/// Identifies a [`Request`]; a later one is greater.
+pub type RequestId = u64;
+
+/// The operator, as its Lease shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operator {
+    /// The Lease is renewed.
+    Running,
+    /// It was renewed last so many seconds ago, and has expired.
+    Stopped {
+        /// Seconds since then.
+        seconds: u64,
+    },
+    /// There is no Lease.
+    Missing,
+    /// The API server does not say; why.
+    Unknown(String),
+}
+
+/// When the operator's Lease was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseRead {
+    /// It is being read.
+    Begun,
+    /// At this time, in milliseconds, with this outcome.
+    Ended(u64, Operator),
+}
 
 /// All that the agent knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
+    /// The EC2 instance that this node is; nothing is said or plugged for attachments of another one.
+    pub instance: Option<String>,
     /// The claims of this node.
     pub claims: BTreeMap<ClaimKey, Claim>,
     /// Whether `claims` is complete. Before, nothing is concluded from a claim that is not there.
     pub listed: bool,
     /// Devices that are on the host, and since when, in milliseconds.
     pub devices: BTreeMap<Mac, u64>,
+    /// Devices that were searched for in every namespace and found in none.
+    pub absent: BTreeSet<Mac>,
+    /// Searches that failed.
+    pub searches: BTreeMap<Mac, Retry>,
     /// The journal.
-    pub plugs: BTreeMap<Sandbox, Plug>,
+    pub plugs: BTreeMap<PlugKey, Plug>,
     /// Requests without an answer.
-    pub asks: BTreeMap<AskId, Ask>,
+    pub requests: BTreeMap<RequestId, Request>,
+    /// What was last seen of the operator; read only when somebody waits for a claim that is not there.
+    pub operator: Option<LeaseRead>,
     /// Devices that steps are being done on.
     pub busy: BTreeSet<Mac>,
     /// Reports on their way that no claim shows yet.
-    pub told: BTreeMap<ClaimKey, Report>,
+    pub unconfirmed: BTreeMap<ClaimKey, Report>,
 }
 
 impl Facts {
     /// Takes in a claim as the API server shows it.
     pub fn learn(&mut self, claim: Claim, now: u64) {
-        if self
-            .told
-            .get(&claim.key)
-            .is_some_and(|told| claim.reported.as_ref() == Some(told))
-        {
-            self.told.remove(&claim.key);
+        let confirmed = |report: &Report| claim.reported.as_ref() == Some(report);
+        if self.unconfirmed.get(&claim.key).is_some_and(confirmed) {
+            self.unconfirmed.remove(&claim.key);
         }
         let before = self.claims.get(&claim.key);
         if before.is_none_or(|before| before.progress() != claim.progress()) {
-            for ask in self.asks.values_mut().filter(|ask| claim.serves(&ask.wish)) {
-                ask.progress = now;
+            for request in self.requests.values_mut() {
+                if request.verb.pod().is_some_and(|pod| claim.serves(pod)) {
+                    request.progress = now;
+                }
             }
         }
         self.claims.insert(claim.key.clone(), claim);
@@ -118,25 +231,46 @@ impl Facts {
     /// Takes in that a claim is gone or belongs to another node.
     pub fn forget(&mut self, key: &ClaimKey) {
         self.claims.remove(key);
-        self.told.remove(key);
+        self.unconfirmed.remove(key);
     }
 
     /// Takes in the whole list of this node's claims.
     pub fn list(&mut self, claims: Vec<Claim>, now: u64) {
         let keys: BTreeSet<_> = claims.iter().map(|c| c.key.clone()).collect();
         self.claims.retain(|key, _| keys.contains(key));
-        // A list stands for the events that were missed: what it does not show of our reports is told again.
-        self.told.clear();
+        // A list stands for the events that were missed: what it does not show of our reports is reported again.
+        self.unconfirmed.clear();
         for claim in claims {
             self.learn(claim, now);
         }
         self.listed = true;
     }
 
+    /// Takes in that a device is on the host.
+    pub fn arrived(&mut self, mac: Mac, now: u64) {
+        self.devices.entry(mac).or_insert(now);
+        self.absent.remove(&mac);
+        self.searches.remove(&mac);
+    }
+
+    /// Takes in which attachments of a network the runtime still knows (CNI GC): the device of another one whose namespace is
+    /// dead returns to the host. What lives is left alone, whatever the runtime says.
+    pub fn collect(&mut self, network: &str, valid: &[cni_protocol::Attachment]) {
+        for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
+            let known = valid.iter().any(|attachment| {
+                attachment.container_id == sandbox.container_id
+                    && attachment.if_name == sandbox.if_name
+            });
+            if sandbox.network == network && !known && plug.liveness == Liveness::Dead {
+                plug.state = PlugState::Unplugging;
+            }
+        }
+    }
+
     /// What was last reported of a claim's present attachment, on its way or taken.
     pub fn reported<'a>(&'a self, claim: &'a Claim) -> Option<&'a Place> {
         let attachment = claim.attachment.as_ref()?;
-        self.told
+        self.unconfirmed
             .get(&claim.key)
             .or(claim.reported.as_ref())
             .filter(|report| report.attachment == attachment.id)
@@ -144,21 +278,17 @@ impl Facts {
     }
 
     /// Who has the device `mac`.
-    pub fn holder(&self, mac: Mac) -> Option<(&Sandbox, &Plug)> {
-        self.plugs.iter().find(|(_, plug)| plug.mac == mac)
+    pub fn holder(&self, mac: Mac) -> Option<(&PlugKey, &Plug)> {
+        self.plugs.iter().find(|(key, _)| key.mac == mac)
     }
-}
 
-impl Claim {
-    /// Whether this is the claim that a request is about.
-    pub fn serves(&self, wish: &Wish) -> bool {
-        match wish {
-            Wish::Add {
-                namespace,
-                pod: _,
-                pod_uid,
-            } => self.key.namespace == *namespace && self.pod_uid.as_ref() == Some(pod_uid),
-            Wish::Del => false,
-        }
+    /// The plugs of a sandbox.
+    pub fn plugs_of<'a>(
+        &'a self,
+        sandbox: &'a Sandbox,
+    ) -> impl Iterator<Item = (&'a PlugKey, &'a Plug)> {
+        self.plugs
+            .iter()
+            .filter(move |(key, _)| key.sandbox == *sandbox)
     }
 }

@@ -2,17 +2,23 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::IpNet;
+
 use crate::{
-    claim::{Interface, Metadata},
-    picture::{Action, Family, Link, Network, Picture, Route, Rule, Selector, Sysctl, Way},
+    claim::{Address, Interface, Metadata},
+    picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Sysctl, Way},
 };
 
-/// The ENI's own routing table. Outside 10000–10999, which belong to ec2-net-utils.
-pub const TABLE: u32 = 23_600;
+/// Routing table of a pod's first ENI; those of its others follow. Outside 10000–10999, which belong to ec2-net-utils.
+const TABLE: u32 = 23_600;
 /// Of the rules that refuse the instance metadata service: ahead of every table but `local`.
 pub const METADATA_PRIORITY: u32 = 1;
-/// Of the rules that lead into the ENI's table: below the 1024 and 1536 of the AWS VPC CNI.
-pub const TABLE_PRIORITY: u32 = 512;
+/// Of the rules that lead into the first ENI's table; those of the others follow. Below the 1024 and 1536 of the AWS VPC CNI.
+const TABLE_PRIORITY: u32 = 512;
+/// The MTU of a VPC, in bytes.
+pub const VPC_MTU: u32 = 9001;
+/// The least MTU of a link that can have IPv6 (RFC 8200, section 5).
+pub const IPV6_MTU: u32 = 1280;
 /// The instance metadata service, IPv4.
 pub const METADATA_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// The instance metadata service, IPv6.
@@ -27,26 +33,75 @@ pub struct Features {
     pub ipv6: bool,
 }
 
-/// The wanted picture of the namespace that the interface is plugged into.
-pub fn layout(interface: &Interface, features: Features) -> Picture {
+/// What the ENI's device can do in the pod's namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Its least MTU in bytes.
+    pub least_mtu: u32,
+    /// Its greatest MTU in bytes.
+    pub most_mtu: u32,
+    /// Whether IPv6 is enabled there; a pod may switch it off by sysctl.
+    pub ipv6: bool,
+}
+
+impl Limits {
+    /// The MTU that an interface gets: the one it asks for, or the VPC's as far as the device can.
+    pub fn mtu(self, interface: &Interface) -> u32 {
+        interface
+            .mtu
+            .unwrap_or_else(|| VPC_MTU.min(self.most_mtu).max(self.least_mtu))
+    }
+}
+
+impl PodSlot {
+    /// The routing table of the ENI.
+    pub fn table(self) -> u32 {
+        TABLE + u32::from(self.0)
+    }
+
+    /// Priority of the rules that lead into that table.
+    pub fn priority(self) -> u32 {
+        TABLE_PRIORITY + u32::from(self.0)
+    }
+}
+
+impl Rule {
+    /// Whether all ENIs of a pod share it.
+    pub fn is_shared(&self) -> bool {
+        self.priority == METADATA_PRIORITY
+    }
+
+    /// Whether it is a rule of the ENI at `slot`, alone or shared.
+    pub fn is_of(&self, slot: PodSlot) -> bool {
+        self.is_shared() || self.priority == slot.priority()
+    }
+}
+
+/// The wanted picture of the namespace that the interface is plugged into, as the ENI at `slot`.
+///
+/// Without IPv6 in the pod the IPv6 addresses are left out, but not the refusals: it may be enabled later.
+pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: Limits) -> Picture {
+    let mtu = limits.mtu(interface);
     let families: &[Family] = if features.ipv6 {
         &[Family::V4, Family::V6]
     } else {
         &[Family::V4]
     };
+    let ipv6 = features.ipv6 && limits.ipv6 && mtu >= IPV6_MTU;
     let addresses: Vec<_> = interface
         .addresses
         .iter()
-        .filter(|a| families.contains(&Family::of(a.ip)))
+        .filter(|a| a.ip.is_ipv4() || ipv6)
         .collect();
     let mut picture = Picture {
         link: Some(Link {
             name: interface.name.clone(),
             up: true,
+            mtu,
         }),
         // Hosts, without a route for the subnet's prefix: with one in table main, answers of the pod's first interface
         // to hosts of that subnet would leave by the ENI, and the VPC drops them for their source.
-        addresses: addresses.iter().map(|a| Network::host(a.ip)).collect(),
+        addresses: addresses.iter().map(|a| IpNet::from(a.ip)).collect(),
         ..Picture::default()
     };
     if interface.metadata == Metadata::Blocked {
@@ -56,46 +111,72 @@ pub fn layout(interface: &Interface, features: Features) -> Picture {
         picture.egress_drop = features.egress_hook;
     }
     for family in families {
-        let mut of_family = addresses
+        let of_family: Vec<_> = addresses
             .iter()
+            .copied()
             .filter(|a| Family::of(a.ip) == *family)
-            .peekable();
-        // The first address of a family is the source of what is not bound to one.
-        let Some(source) = of_family.peek().map(|primary| primary.ip) else {
-            continue;
-        };
-        picture
-            .rules
-            .insert(into_table(Selector::Out(interface.name.clone()), *family));
-        // A link that goes down takes its routes along; without this one the packets would then leave by another way.
-        picture
-            .routes
-            .insert(to(Network::everything(*family), Way::Unreachable, u32::MAX));
-        for address in of_family {
-            let (subnet, via) = (
-                Network::containing(address.ip, address.prefix),
-                address.gateway,
-            );
-            picture.rules.insert(into_table(
-                Selector::From(Network::host(address.ip)),
-                *family,
-            ));
-            picture
-                .routes
-                .insert(to(subnet, Way::OnLink { source }, metric(*family)));
-            picture.routes.insert(to(
-                Network::everything(*family),
-                Way::Gateway { via, source },
-                metric(*family),
-            ));
-        }
+            .collect();
+        lead_out(&mut picture, slot, &interface.name, *family, &of_family);
     }
     picture.sysctls.insert(Sysctl::RpFilter, "2".to_owned());
-    if features.ipv6 {
+    if ipv6 {
         picture.sysctls.insert(Sysctl::AcceptRa, "0".to_owned());
         picture.sysctls.insert(Sysctl::AcceptDad, "0".to_owned());
     }
     picture
+}
+
+/// Rules and routes for the addresses of one family.
+fn lead_out(
+    picture: &mut Picture,
+    slot: PodSlot,
+    name: &str,
+    family: Family,
+    addresses: &[&Address],
+) {
+    // The first address of a family is the source of what is not bound to one.
+    let Some(source) = addresses.first().map(|primary| primary.ip) else {
+        return;
+    };
+    let rule = |selector| Rule {
+        priority: slot.priority(),
+        family,
+        selector,
+        action: Action::Table(slot.table()),
+    };
+    let route = |to, way, metric| Route {
+        table: slot.table(),
+        to,
+        way,
+        metric,
+    };
+    let everything = family.everything();
+    picture.rules.insert(rule(Selector::Out(name.to_owned())));
+    // A link that goes down takes its routes along; without this one the packets would then leave by another way.
+    picture
+        .routes
+        .insert(route(everything, Way::Unreachable, u32::MAX));
+    for address in addresses {
+        let via = address.gateway;
+        picture
+            .rules
+            .insert(rule(Selector::From(address.ip.into())));
+        picture.routes.insert(route(
+            subnet(address),
+            Way::OnLink { source },
+            metric(family),
+        ));
+        picture.routes.insert(route(
+            everything,
+            Way::Gateway { via, source },
+            metric(family),
+        ));
+    }
+}
+
+/// The subnet of an address; the address alone if its prefix is longer than its family allows.
+fn subnet(address: &Address) -> IpNet {
+    IpNet::new(address.ip, address.prefix).map_or(address.ip.into(), |subnet| subnet.trunc())
 }
 
 fn refuse_metadata(family: Family) -> Rule {
@@ -106,26 +187,8 @@ fn refuse_metadata(family: Family) -> Rule {
     Rule {
         priority: METADATA_PRIORITY,
         family,
-        selector: Selector::To(Network::host(service)),
+        selector: Selector::To(service.into()),
         action: Action::Blackhole,
-    }
-}
-
-fn into_table(selector: Selector, family: Family) -> Rule {
-    Rule {
-        priority: TABLE_PRIORITY,
-        family,
-        selector,
-        action: Action::Table(TABLE),
-    }
-}
-
-fn to(to: Network, way: Way, metric: u32) -> Route {
-    Route {
-        table: TABLE,
-        to,
-        way,
-        metric,
     }
 }
 

@@ -7,3 +7,4 @@ pub mod layout;
 pub mod mac;
 pub mod picture;
 pub mod plan;
+pub mod step;

@@ -16,6 +16,18 @@ impl Mac {
     pub fn home_name(self) -> String {
         format!("ec{self}").replace(':', "")
     }
+
+    /// Names for the way back to the host, the best first. A pod with `NET_ADMIN` can take any of them; the kernel finds a
+    /// free number for `%d` (`dev_alloc_name`). Each has at most 15 letters.
+    pub fn home_names(self) -> [String; 3] {
+        let numbered = format!("e{self}%d").replace(':', "");
+        [self.home_name(), numbered, "eniclaim%d".to_owned()]
+    }
+
+    /// Its bytes.
+    pub fn bytes(self) -> [u8; 6] {
+        self.0
+    }
 }
 
 impl From<[u8; 6]> for Mac {

@@ -6,6 +6,8 @@ use std::{
     net::IpAddr,
 };
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 /// Protocol number of our routes and rules: nothing else in the namespace is ever touched.
 pub const PROTOCOL: u8 = 236;
 
@@ -14,16 +16,16 @@ pub const PROTOCOL: u8 = 236;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PodSlot(pub u8);
 
-/// One pod's namespace, as far as its ENI is concerned.
+/// One pod's namespace, as far as one of its ENIs is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picture {
     /// The ENI, if it is in this namespace.
     pub link: Option<Link>,
     /// Addresses of the ENI, without those that the kernel makes for the link alone (`fe80::/10`).
-    pub addresses: BTreeSet<Network>,
-    /// Rules with our protocol number.
+    pub addresses: BTreeSet<IpNet>,
+    /// Rules of ours: those of this ENI, and those that the pod's ENIs share.
     pub rules: BTreeSet<Rule>,
-    /// Routes with our protocol number.
+    /// Routes of this ENI.
     pub routes: BTreeSet<Route>,
     /// Settings of the ENI's interface. Empty while there is no link: they come and go with it.
     pub sysctls: BTreeMap<Sysctl, String>,
@@ -38,65 +40,8 @@ pub struct Link {
     pub name: String,
     /// Whether it is administratively up.
     pub up: bool,
-}
-
-/// An address and a length of its prefix; a host when the length is that of the family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Network {
-    /// The address.
-    pub ip: IpAddr,
-    /// Length of the prefix in bits.
-    pub prefix: u8,
-}
-
-impl Network {
-    /// The host `ip`.
-    pub fn host(ip: IpAddr) -> Self {
-        Self {
-            ip,
-            prefix: if ip.is_ipv4() { 32 } else { 128 },
-        }
-    }
-
-    /// All addresses of the family of `ip`.
-    pub fn everything(family: Family) -> Self {
-        Self {
-            ip: family.unspecified(),
-            prefix: 0,
-        }
-    }
-
-    /// The network that `ip` lies in.
-    pub fn containing(ip: IpAddr, prefix: u8) -> Self {
-        let ip = match ip {
-            IpAddr::V4(ip) => IpAddr::V4(
-                (u32::from(ip)
-                    & u32::MAX
-                        .checked_shl(32_u32.saturating_sub(prefix.into()))
-                        .unwrap_or(0))
-                .into(),
-            ),
-            IpAddr::V6(ip) => IpAddr::V6(
-                (u128::from(ip)
-                    & u128::MAX
-                        .checked_shl(128_u32.saturating_sub(prefix.into()))
-                        .unwrap_or(0))
-                .into(),
-            ),
-        };
-        Self { ip, prefix }
-    }
-
-    /// The family of the address.
-    pub fn family(self) -> Family {
-        Family::of(self.ip)
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.ip, self.prefix)
-    }
+    /// Its MTU in bytes.
+    pub mtu: u32,
 }
 
 /// An address family.
@@ -114,11 +59,21 @@ impl Family {
         if ip.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    fn unspecified(self) -> IpAddr {
+    /// All addresses of the family.
+    pub fn everything(self) -> IpNet {
         match self {
-            Self::V4 => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
-            Self::V6 => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
+            Self::V4 => Ipv4Net::default().into(),
+            Self::V6 => Ipv6Net::default().into(),
         }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }
 
@@ -135,13 +90,28 @@ pub struct Rule {
     pub action: Action,
 }
 
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rule {}: ", self.family, self.priority)?;
+        match &self.selector {
+            Selector::To(network) => write!(f, "to {network} ")?,
+            Selector::From(network) => write!(f, "from {network} ")?,
+            Selector::Out(name) => write!(f, "oif {name} ")?,
+        }
+        match self.action {
+            Action::Blackhole => f.write_str("blackhole"),
+            Action::Table(table) => write!(f, "lookup {table}"),
+        }
+    }
+}
+
 /// Which packets a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
     /// To this destination.
-    To(Network),
+    To(IpNet),
     /// From this source.
-    From(Network),
+    From(IpNet),
     /// Of a socket that is bound to this interface.
     Out(String),
 }
@@ -161,7 +131,7 @@ pub struct Route {
     /// Its table.
     pub table: u32,
     /// Where to.
-    pub to: Network,
+    pub to: IpNet,
     /// Which way.
     pub way: Way,
     /// Higher is asked later.
@@ -197,6 +167,23 @@ impl Route {
     }
 }
 
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            table,
+            to,
+            way,
+            metric: _,
+        } = self;
+        match way {
+            Way::OnLink { source } => write!(f, "route {to} from {source}")?,
+            Way::Gateway { via, source } => write!(f, "route {to} via {via} from {source}")?,
+            Way::Unreachable => write!(f, "unreachable route {to}")?,
+        }
+        write!(f, " in table {table}")
+    }
+}
+
 /// A setting of the ENI's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sysctl {
@@ -212,12 +199,26 @@ impl Sysctl {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::RpFilter, Self::AcceptRa, Self::AcceptDad];
 
+    /// Whether it is a setting of IPv6.
+    pub fn is_ipv6(self) -> bool {
+        match self {
+            Self::RpFilter => false,
+            Self::AcceptRa | Self::AcceptDad => true,
+        }
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RpFilter => "rp_filter",
+            Self::AcceptRa => "accept_ra",
+            Self::AcceptDad => "accept_dad",
+        }
+    }
+
     /// Its path below `/proc/sys/net` for the interface `link`.
     pub fn path(self, link: &str) -> String {
-        match self {
-            Self::RpFilter => format!("ipv4/conf/{link}/rp_filter"),
-            Self::AcceptRa => format!("ipv6/conf/{link}/accept_ra"),
-            Self::AcceptDad => format!("ipv6/conf/{link}/accept_dad"),
-        }
+        let family = if self.is_ipv6() { "ipv6" } else { "ipv4" };
+        format!("{family}/conf/{link}/{}", self.name())
     }
 }

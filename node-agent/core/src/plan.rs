@@ -3,258 +3,215 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    claim::{Claim, ClaimKey, Place, Report},
-    facts::{Ask, AskId, Facts, Plug, PlugState, Sandbox, Wish},
+    claim::{Claim, ClaimKey, Place, Report, Wait},
+    facts::{
+        Facts, LeaseRead, Liveness, Operator, Plug, PlugKey, PlugState, Request, RequestId, Retry,
+        Sandbox, Verb,
+    },
     mac::Mac,
+    picture::PodSlot,
 };
 
-/// Without progress for so long a waiting ADD is answered, so that a person reads why; kubelet asks again.
-pub const NO_PROGRESS: u64 = 30_000;
-/// No ADD waits longer than this: kubelet gives a sandbox 240 s, and the plugin may have spent 20 on finding the agent.
-pub const LONGEST_ADD: u64 = 200_000;
-/// A DEL whose device did not come home so often succeeds: the namespace's end will bring it, and a pod must be able to go.
-pub const DEL_ATTEMPTS: u32 = 2;
+mod reports;
+mod requests;
 
+/// Without progress for so long a waiting ADD is answered, so that a person reads why; kubelet asks again.
+pub const NO_PROGRESS: u64 = 10_000;
+/// Without a claim for so long it is answered, too: the operator makes one as soon as the pod is scheduled.
+pub const NO_CLAIM: u64 = 3_000;
+/// No ADD waits longer. While a plugin runs, go-cni and ocicni hold a lock that a change in `/etc/cni/net.d` waits for, and behind it
+/// every other pod of the node and the runtime's status.
+pub const LONGEST_ADD: u64 = 17_000;
+/// A DEL whose device did not return so often succeeds: the namespace's end will bring it, and a pod must be able to go.
+pub const DEL_ATTEMPTS: u32 = 2;
 /// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
-/// when they come home: that report says both.
+/// when they come back: that report says both.
 pub const REPORT_ON_HOST_AFTER: u64 = 2_000;
+
+/// What is to be done now, and when to ask again though nothing happens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// To be done now.
+    pub orders: Vec<Order>,
+    /// In milliseconds; `None`: only an event changes anything.
+    pub wake_at: Option<u64>,
+}
 
 /// Something to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Answer a request.
-    Answer(AskId, Answer),
+    Answer(RequestId, Answer),
     /// Plug the device of a claim into the namespace of a request, or make sure that it is as it should be.
-    Plug(AskId, ClaimKey),
-    /// Take the device of a sandbox home, wherever it is.
-    Home(Sandbox),
+    Plug {
+        /// The request.
+        request: RequestId,
+        /// The claim.
+        claim: ClaimKey,
+        /// Sandbox and device.
+        key: PlugKey,
+        /// Which of the pod's ENIs it is.
+        slot: PodSlot,
+    },
+    /// Compare what is in the namespace of a request with what should be.
+    Check {
+        /// The request.
+        request: RequestId,
+        /// The claim.
+        claim: ClaimKey,
+        /// Sandbox and device.
+        key: PlugKey,
+        /// Which of the pod's ENIs it is.
+        slot: PodSlot,
+    },
+    /// Return the device of a plug to the host, wherever it is.
+    Unplug(PlugKey, Traces),
+    /// Look for a device that the journal knows nothing of in every namespace, and return it to the host.
+    Search(Mac),
     /// Tell the API server.
     Report(ClaimKey, Report),
+    /// Read the operator's Lease.
+    ReadLease,
+}
+
+/// What happens to rules, routes and the packet filter after the device has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traces {
+    /// The namespace is about to die, and they die with it.
+    Leave,
+    /// The pod lives on.
+    Remove {
+        /// No other ENI is in the pod: what the ENIs share goes, too.
+        last: bool,
+    },
 }
 
 /// What is answered without touching the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
+    /// The interfaces are in the pod; their devices in the order of their slots.
+    Added(Vec<Mac>),
+    /// Everything is as it should be.
+    Checked,
     /// Nothing of the sandbox is left.
     Deleted,
     /// Not now; one sentence why.
     Later(String),
+    /// Something that should be in the pod is not; one sentence what.
+    Missing(String),
 }
 
-/// What is to be done now. The same facts at the same time give the same orders; without a reason to act, none.
-pub fn plan(facts: &Facts, now: u64) -> Vec<Order> {
+/// What is to be done now. The same facts at the same time give the same plan; without a reason to act, no orders.
+pub fn plan(facts: &Facts, now: u64) -> Plan {
     let mut round = Round {
         facts,
         now,
-        orders: Vec::new(),
+        plan: Plan::default(),
         taken: facts.busy.clone(),
-    };
-    let asks = |del: bool| {
-        facts
-            .asks
-            .iter()
-            .filter(move |(_, ask)| (ask.wish == Wish::Del) == del)
     };
     // One request of a sandbox at a time. DEL first: it ends an ADD that still waits, and a later ADD waits for it.
     let mut served = BTreeSet::new();
-    for (id, ask) in asks(true) {
-        served.insert(&ask.sandbox);
-        round.del(*id, &ask.sandbox);
-    }
-    for (id, ask) in asks(false) {
-        if served.insert(&ask.sandbox) {
-            round.add(*id, ask);
+    for (id, request) in &facts.requests {
+        if request.verb == Verb::Del {
+            served.insert(&request.sandbox);
+            round.del(*id, &request.sandbox);
         }
     }
-    for (sandbox, plug) in &facts.plugs {
-        round.tend(sandbox, plug);
+    for (id, request) in &facts.requests {
+        match &request.verb {
+            Verb::Add(pod) if served.insert(&request.sandbox) => round.add(*id, request, pod),
+            Verb::Check(pod) if served.insert(&request.sandbox) => round.check(*id, request, pod),
+            Verb::Add(_) | Verb::Check(_) | Verb::Del => {}
+        }
+    }
+    for (key, plug) in &facts.plugs {
+        round.tend(key, plug);
     }
     for claim in facts.claims.values() {
         round.report(claim);
     }
-    round.orders
-}
-
-/// When a device on the host is to be reported next: until then nothing but time need pass.
-pub fn next_on_host(facts: &Facts) -> Option<u64> {
-    let waiting = facts.claims.values().filter_map(|claim| {
-        let (eni, attachment) = (claim.eni.as_ref()?, claim.attachment.as_ref()?);
-        let since = facts.devices.get(&eni.mac)?;
-        let unsaid = !attachment.release
-            && !facts.busy.contains(&eni.mac)
-            && facts.holder(eni.mac).is_none()
-            && matches!(facts.reported(claim), None | Some(Place::Plugged { .. }));
-        unsaid.then_some(since + REPORT_ON_HOST_AFTER)
-    });
-    waiting.min()
+    round.plan
 }
 
 struct Round<'a> {
     facts: &'a Facts,
     now: u64,
-    orders: Vec<Order>,
+    plan: Plan,
     /// Devices that something is being done on, orders of this round included.
     taken: BTreeSet<Mac>,
 }
 
 impl Round<'_> {
-    fn add(&mut self, id: AskId, ask: &Ask) {
-        let Some(claim) = self
-            .facts
-            .claims
-            .values()
-            .find(|claim| claim.serves(&ask.wish))
-        else {
-            return self.wait(id, ask, &no_claim(self.facts, &ask.wish));
-        };
-        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
-            return self.wait(id, ask, &waits(claim, &claim.waits_for));
-        };
-        if attachment.release {
-            let why = waits(claim, "its attachment is released and never plugged again");
-            return self.orders.push(Order::Answer(id, Answer::Later(why)));
-        }
-        if self.taken.contains(&eni.mac) {
-            return self.wait(id, ask, &waits(claim, "its device is being moved"));
-        }
-        match self.facts.holder(eni.mac) {
-            // Newest wins: the pod has a new sandbox, and the old one gives the device up.
-            Some((other, _)) if *other != ask.sandbox => self.home(other, eni.mac),
-            Some((
-                _,
-                Plug {
-                    state: PlugState::Leaving,
-                    ..
-                },
-            )) => self.wait(id, ask, &waits(claim, "its device goes home first")),
-            Some(_) => self.plug(id, claim, eni.mac),
-            None if self.facts.devices.contains_key(&eni.mac) => self.plug(id, claim, eni.mac),
-            None => {
-                let why = format!(
-                    "its device with MAC {} has not appeared on the node",
-                    eni.mac
-                );
-                self.wait(id, ask, &waits(claim, &why));
-            }
-        }
-    }
-
-    fn del(&mut self, id: AskId, sandbox: &Sandbox) {
-        let plug = self.facts.plugs.get(sandbox);
-        if plug.is_some_and(|plug| self.taken.contains(&plug.mac)) {
-            return;
-        }
-        for (earlier, ask) in self.facts.asks.range(..id) {
-            if ask.sandbox == *sandbox && ask.wish != Wish::Del {
-                self.orders.push(Order::Answer(
-                    *earlier,
-                    Answer::Later("the sandbox is being deleted".to_owned()),
-                ));
-            }
-        }
-        match plug {
-            Some(plug) if plug.failures < DEL_ATTEMPTS => self.home(sandbox, plug.mac),
-            Some(_) | None => self.orders.push(Order::Answer(id, Answer::Deleted)),
-        }
-    }
-
     /// Looks after a device that is, or was, in a pod.
-    fn tend(&mut self, sandbox: &Sandbox, plug: &Plug) {
-        if self.taken.contains(&plug.mac) || plug.retry_at > self.now {
-            return;
-        }
-        let on_host = self.facts.devices.contains_key(&plug.mac);
+    fn tend(&mut self, key: &PlugKey, plug: &Plug) {
+        let on_host = self.facts.devices.contains_key(&key.mac);
         let goes = match plug.state {
-            PlugState::Leaving => true,
-            // A pod cannot send its device to the host: it came because the namespace died.
+            PlugState::Unplugging => true,
+            // It came because the namespace died, or because the pod pushed it here.
             PlugState::Plugged if on_host => true,
-            PlugState::Plugging if on_host && !plug.alive => true,
-            PlugState::Plugging | PlugState::Plugged => match self.facts.claims.get(&plug.claim) {
-                // What the API server forgot is not taken from a running pod.
-                None => self.facts.listed && !plug.alive,
-                Some(claim) => claim
-                    .attachment
-                    .as_ref()
-                    .is_some_and(|a| a.release || a.id != plug.attachment),
-            },
+            PlugState::Plugging if on_host && plug.liveness == Liveness::Dead => true,
+            PlugState::Plugging | PlugState::Plugged => self.is_over(key, plug),
         };
         if goes {
-            self.home(sandbox, plug.mac);
+            self.unplug(key, plug);
         }
     }
 
-    fn report(&mut self, claim: &Claim) {
-        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
-            return;
+    /// Whether what asked for the plug does not want it any more.
+    fn is_over(&self, key: &PlugKey, plug: &Plug) -> bool {
+        let crate::facts::Origin::Claim {
+            claim,
+            attachment,
+            pod_uid: _,
+        } = &plug.origin;
+        let Some(claim) = self.facts.claims.get(claim) else {
+            // What the API server forgot is not taken from a running pod.
+            return self.facts.listed && plug.liveness == Liveness::Dead;
         };
-        if self.taken.contains(&eni.mac) {
+        let other_device = claim.eni.as_ref().is_some_and(|eni| eni.mac != key.mac);
+        let other_attachment =
+            (claim.attachment.as_ref()).is_some_and(|now| now.release || now.id != *attachment);
+        other_device || other_attachment
+    }
+
+    fn order(&mut self, order: Order) {
+        self.plan.orders.push(order);
+    }
+
+    /// The plan is to be made again at `at`, in the future.
+    fn wake(&mut self, at: u64) {
+        let at = at.max(self.now + 1);
+        self.plan.wake_at = Some(self.plan.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    /// Whether an attempt is due; if it is not, the plan is made again when it is.
+    fn is_due(&mut self, retry: Retry) -> bool {
+        if retry.at > self.now {
+            self.wake(retry.at);
+            return false;
+        }
+        true
+    }
+
+    /// The one place that orders it, so that every reason for it waits after a failure.
+    fn unplug(&mut self, key: &PlugKey, plug: &Plug) {
+        if self.taken.contains(&key.mac) || !self.is_due(plug.retry) {
             return;
         }
-        let before = self.facts.reported(claim);
-        let place = match self.facts.holder(eni.mac) {
-            Some((sandbox, plug))
-                if plug.state == PlugState::Plugged && plug.attachment == attachment.id =>
-            {
-                Place::Plugged {
-                    pod_uid: plug.pod_uid.clone(),
-                    container_id: sandbox.container_id.clone(),
-                }
-            }
-            Some(_) => return,
-            None if attachment.release => Place::Released,
-            None => match (before, self.facts.devices.get(&eni.mac)) {
-                (_, None) | (Some(Place::Seen | Place::Home | Place::Released), Some(_)) => return,
-                (_, Some(since)) if self.now < since + REPORT_ON_HOST_AFTER => return,
-                (Some(Place::Plugged { .. }), Some(_)) => Place::Home,
-                (None, Some(_)) => Place::Seen,
-            },
-        };
-        if before != Some(&place) {
-            let report = Report {
-                attachment: attachment.id.clone(),
-                place,
-            };
-            self.orders.push(Order::Report(claim.key.clone(), report));
-        }
+        self.taken.insert(key.mac);
+        let traces = self.traces(key, plug);
+        self.order(Order::Unplug(key.clone(), traces));
     }
 
-    fn plug(&mut self, id: AskId, claim: &Claim, mac: Mac) {
-        self.taken.insert(mac);
-        self.orders.push(Order::Plug(id, claim.key.clone()));
-    }
-
-    fn home(&mut self, sandbox: &Sandbox, mac: Mac) {
-        if self.taken.insert(mac) {
-            self.orders.push(Order::Home(sandbox.clone()));
+    fn traces(&self, key: &PlugKey, plug: &Plug) -> Traces {
+        let deleted = (self.facts.requests.values())
+            .any(|request| request.verb == Verb::Del && request.sandbox == key.sandbox);
+        if deleted || plug.liveness == Liveness::Dead {
+            return Traces::Leave;
         }
-    }
-
-    fn wait(&mut self, id: AskId, ask: &Ask, why: &str) {
-        let since = |then: u64| self.now.saturating_sub(then);
-        if since(ask.progress) >= NO_PROGRESS || since(ask.since) >= LONGEST_ADD {
-            self.orders
-                .push(Order::Answer(id, Answer::Later(why.to_owned())));
+        let mut others = self.facts.plugs_of(&key.sandbox);
+        Traces::Remove {
+            last: others.all(|(other, _)| other.mac == key.mac),
         }
-    }
-}
-
-fn waits(claim: &Claim, why: &str) -> String {
-    format!("EniClaim {} is not ready: {why}", claim.key)
-}
-
-fn no_claim(facts: &Facts, wish: &Wish) -> String {
-    match wish {
-        Wish::Add { .. } if !facts.listed => {
-            "the agent has no list of this node's EniClaims yet; can it reach the API server?"
-                .to_owned()
-        }
-        Wish::Add {
-            namespace,
-            pod,
-            pod_uid,
-        } => format!(
-            "no EniClaim is bound to pod {namespace}/{pod} ({pod_uid}) on this node yet; kubectl describe pod says what it waits for"
-        ),
-        Wish::Del => String::new(),
     }
 }

@@ -1,28 +1,26 @@
-//! Having orders done: each in the move lane, on a thread that may block, and its outcome back as a fact.
+//! Has orders done: each on a thread of its own that may block, and its outcome back as a fact.
 
-use cni::{
-    CniError,
-    error::code,
-    protocol::{Added, AddedAddress, Reply},
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
 };
+
 use node_agent_core::{
     claim::{Claim, ClaimKey, Interface},
-    facts::{AskId, Plug, PlugState, Sandbox, Wish},
+    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, RequestId, Retry, Verb},
+    mac::Mac,
+    picture::PodSlot,
+    plan::Traces,
 };
 use tokio::time::Instant;
 
 use crate::{
-    engine::{Engine, scan::Scan},
+    engine::{Engine, scan::Scan, search::search},
     error::Error,
     journal::Journal,
     kernel::{link::Device, namespace::Namespace},
-    metrics::Outcome,
-    plug::{Eni, Failed, Node, home, plug},
+    plug::{Deferred, Eni, Failed, Node, Plugged, Unplugged, check, plug, unplug},
 };
-
-/// After a failed way home the next attempt waits this long, then twice as long, and so on.
-const FIRST_RETRY: u64 = 1_000;
-const LONGEST_RETRY: u64 = 30_000;
 
 /// Something that was ordered is over.
 pub(super) enum Done {
@@ -30,298 +28,260 @@ pub(super) enum Done {
     Scan(Result<Scan, Error>),
     /// A plug.
     Plug {
-        id: AskId,
-        sandbox: Sandbox,
+        request: RequestId,
+        key: PlugKey,
         interface: Interface,
         since: Instant,
-        outcome: Result<Device, Failed>,
+        /// Where the device is now.
+        outcome: Result<(Netns, Device), Failed>,
     },
-    /// A way home.
-    Home {
-        sandbox: Sandbox,
+    /// A comparison.
+    Check {
+        request: RequestId,
+        key: PlugKey,
+        interface: Interface,
+        outcome: Result<(), Error>,
+    },
+    /// A return to the host.
+    Unplug {
+        key: PlugKey,
+        /// Whether it is on the host now, and what could not be removed from it or from the pod.
+        outcome: Result<(bool, Vec<Error>), Error>,
+    },
+    /// A search.
+    Search {
+        mac: Mac,
+        /// Whether it was found, and is on the host now.
         outcome: Result<bool, Error>,
     },
 }
 
 impl Engine {
-    pub(super) fn start_plug(&mut self, id: AskId, key: &ClaimKey) {
-        let (Some(ask), Some(claim)) = (self.facts.asks.get(&id), self.facts.claims.get(key))
-        else {
-            return;
-        };
-        let Some(netns) = self
-            .callers
-            .get(&id)
-            .and_then(|caller| caller.netns.clone())
-        else {
-            return;
-        };
-        let Some(plug) = line(claim, netns.name()) else {
-            return;
-        };
-        let (sandbox, interface) = (ask.sandbox.clone(), claim.interface.clone());
-        // A plug that is there stays in the journal as it is until the steps are done.
-        self.facts
-            .plugs
-            .entry(sandbox.clone())
-            .or_insert_with(|| plug.clone());
-        self.facts.busy.insert(plug.mac);
-        let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
-        let since = Instant::now();
-        self.spawn(move || {
-            let outcome = plug_and_note(&node, &journal, &sandbox, plug, &netns, &interface);
-            Done::Plug {
-                id,
-                sandbox,
-                interface,
-                since,
-                outcome,
-            }
-        });
-    }
-
-    pub(super) fn start_home(&mut self, sandbox: Sandbox) {
-        let Some(plug) = self.facts.plugs.get_mut(&sandbox) else {
-            return;
-        };
-        plug.state = PlugState::Leaving;
-        let plug = plug.clone();
-        self.facts.busy.insert(plug.mac);
-        let asked = self
-            .facts
-            .asks
-            .iter()
-            .find(|(_, ask)| ask.sandbox == sandbox && ask.wish == Wish::Del);
-        let netns = asked
-            .and_then(|(id, _)| self.callers.get(id))
-            .and_then(|caller| caller.netns.clone());
-        let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
-        self.spawn(move || {
-            let outcome = home_and_note(&node, &journal, &sandbox, &plug, netns);
-            Done::Home { sandbox, outcome }
-        });
-    }
-
-    fn spawn(&self, work: impl FnOnce() -> Done + Send + 'static) {
-        let (lane, done) = (self.lane.clone(), self.done.0.clone());
-        tokio::spawn(async move {
-            let _lane = lane.lock().await;
-            if let Ok(outcome) = tokio::task::spawn_blocking(work).await {
-                // The engine is gone when nobody listens.
-                drop(done.send(outcome));
-            }
-        });
-    }
-
-    pub(super) fn finish(&mut self, done: Done) {
-        match done {
-            Done::Scan(scan) => self.finish_scan(scan),
-            Done::Plug {
-                id,
-                sandbox,
-                interface,
-                since,
-                outcome,
-            } => {
-                self.moved(&sandbox);
-                match outcome {
-                    Ok(device) => self.plugged(id, &sandbox, &interface, &device, since),
-                    Err(failed) => self.not_plugged(id, &sandbox, &failed),
-                }
-            }
-            Done::Home { sandbox, outcome } => {
-                self.moved(&sandbox);
-                self.went_home(&sandbox, outcome);
-            }
-        }
-    }
-
-    fn moved(&mut self, sandbox: &Sandbox) {
-        if let Some(plug) = self.facts.plugs.get(sandbox) {
-            self.facts.busy.remove(&plug.mac);
-            self.scan.moved(plug.mac);
-        }
-        // What the kernel told meanwhile about this device is looked at once more.
-        self.scan.needed = true;
-    }
-
-    fn plugged(
+    pub(super) fn start_plug(
         &mut self,
-        id: AskId,
-        sandbox: &Sandbox,
-        interface: &Interface,
-        device: &Device,
-        since: Instant,
+        id: RequestId,
+        claim: &ClaimKey,
+        key: PlugKey,
+        slot: PodSlot,
     ) {
-        let Some(plug) = self.facts.plugs.get_mut(sandbox) else {
+        let (Some(claim), Some(netns)) = (self.facts.claims.get(claim), self.callers.netns(id))
+        else {
+            self.facts.requests.remove(&id);
             return;
         };
-        plug.state = PlugState::Plugged;
-        self.facts.devices.remove(&plug.mac);
-        self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
-        if self.send(id, Reply::Added(added(interface, device))) {
-            return self.parts.metrics.add(Outcome::Success);
-        }
-        // The caller hung up: what was done for it is undone.
-        tracing::info!(?sandbox, "nobody waits for the interface any more");
-        if let Some(plug) = self.facts.plugs.get_mut(sandbox) {
-            plug.state = PlugState::Leaving;
-        }
+        let Some(entry) = entry(claim, &netns, slot) else {
+            return;
+        };
+        let interface = claim.interface.clone();
+        // An entry that is there stays as it is until the steps are done.
+        let entry = self.facts.plugs.entry(key.clone()).or_insert(entry).clone();
+        self.facts.busy.insert(key.mac);
+        let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
+        let (since, of, wanted) = (Instant::now(), key.clone(), interface.clone());
+        let done = move |outcome| Done::Plug {
+            request: id,
+            key: key.clone(),
+            interface: interface.clone(),
+            since,
+            outcome,
+        };
+        let broken = |error| Failed {
+            error,
+            undo: Some(Error::Unfinished),
+        };
+        self.spawn(done, broken, move || {
+            match plug_and_journal(&node, &journal, &of, entry, &netns, &wanted) {
+                Ok((netns, Plugged { device, deferred })) => (Ok((netns, device)), Some(deferred)),
+                Err(failed) => (Err(failed), None),
+            }
+        });
     }
 
-    fn not_plugged(&mut self, id: AskId, sandbox: &Sandbox, failed: &Failed) {
-        tracing::warn!(?sandbox, error = %failed.error, undo = ?failed.undo, "the device was not plugged");
-        self.parts.metrics.add(Outcome::Failure);
-        match (
-            &failed.undo,
-            self.facts
-                .plugs
-                .get(sandbox)
-                .map(|plug| (plug.mac, plug.claim.clone())),
-        ) {
-            (None, Some((mac, claim))) => {
-                self.facts.plugs.remove(sandbox);
-                if !matches!(failed.error, Error::NoDevice { .. }) {
-                    let now = self.now();
-                    self.facts.devices.insert(mac, now);
-                }
-                let error =
-                    CniError::new(code::KERNEL, format!("EniClaim {claim}: {}", failed.error));
-                self.send(id, Reply::Failed(error));
-            }
-            (Some(_), known) => {
-                self.retry_later(sandbox);
-                let claim =
-                    known.map_or_else(String::new, |(_, claim)| format!("EniClaim {claim}: "));
-                self.send(
-                    id,
-                    Reply::Failed(CniError::new(
-                        code::KERNEL,
-                        format!("{claim}{}", failed.error),
-                    )),
-                );
-            }
-            (None, None) => {}
-        }
+    pub(super) fn start_check(
+        &mut self,
+        id: RequestId,
+        claim: &ClaimKey,
+        key: PlugKey,
+        slot: PodSlot,
+    ) {
+        let (Some(claim), Some(netns), Some(plug)) = (
+            self.facts.claims.get(claim),
+            self.callers.netns(id),
+            self.facts.plugs.get(&key),
+        ) else {
+            self.facts.requests.remove(&id);
+            return;
+        };
+        self.facts.busy.insert(key.mac);
+        let (node, interface, eni) = (
+            self.parts.node.clone(),
+            claim.interface.clone(),
+            eni(&key, plug),
+        );
+        let wanted = interface.clone();
+        let done = move |outcome| Done::Check {
+            request: id,
+            key: key.clone(),
+            interface: interface.clone(),
+            outcome,
+        };
+        self.spawn(
+            done,
+            |error| error,
+            move || (check(&node, &netns, &eni, &wanted, slot), None),
+        );
     }
 
-    fn went_home(&mut self, sandbox: &Sandbox, outcome: Result<bool, Error>) {
-        match outcome {
-            Ok(found) => {
-                self.parts.metrics.home(Outcome::Success);
-                if let (Some(plug), true) = (self.facts.plugs.remove(sandbox), found) {
-                    let now = self.now();
-                    self.facts.devices.insert(plug.mac, now);
-                }
-                tracing::info!(?sandbox, found, "the device is home");
-            }
-            Err(error) => {
-                self.parts.metrics.home(Outcome::Failure);
-                tracing::warn!(?sandbox, %error, "the device did not come home");
-                self.retry_later(sandbox);
-            }
-        }
+    pub(super) fn start_unplug(&mut self, key: PlugKey, traces: Traces) {
+        let Some(plug) = self.facts.plugs.get_mut(&key) else {
+            return;
+        };
+        plug.state = PlugState::Unplugging;
+        let plug = plug.clone();
+        self.facts.busy.insert(key.mac);
+        let mut dels = self.facts.requests.iter();
+        let del =
+            dels.find(|(_, request)| request.sandbox == key.sandbox && request.verb == Verb::Del);
+        let netns = del.and_then(|(id, _)| self.callers.netns(*id));
+        let (node, journal, of) = (
+            self.parts.node.clone(),
+            self.parts.journal.clone(),
+            key.clone(),
+        );
+        let done = move |outcome| Done::Unplug {
+            key: key.clone(),
+            outcome,
+        };
+        self.spawn(
+            done,
+            |error| error,
+            move || match unplug_and_journal(&node, &journal, &of, &plug, netns, traces) {
+                Ok(Unplugged {
+                    found,
+                    left,
+                    deferred,
+                }) => (Ok((found, left)), Some(deferred)),
+                Err(error) => (Err(error), None),
+            },
+        );
     }
 
-    fn retry_later(&mut self, sandbox: &Sandbox) {
-        let now = self.now();
-        if let Some(plug) = self.facts.plugs.get_mut(sandbox) {
-            plug.state = PlugState::Leaving;
-            let pause = FIRST_RETRY
-                .checked_shl(plug.failures)
-                .unwrap_or(LONGEST_RETRY)
-                .min(LONGEST_RETRY);
-            plug.failures += 1;
-            plug.retry_at = now + pause;
+    pub(super) fn start_search(&mut self, mac: Mac) {
+        let mut claims = self.facts.claims.values();
+        let Some(eni) = claims.find_map(|claim| claim.eni.as_ref().filter(|eni| eni.mac == mac))
+        else {
+            return;
+        };
+        let eni = Eni {
+            mac,
+            id: eni.id.clone(),
+        };
+        self.facts.busy.insert(mac);
+        let (node, namespaces) = (self.parts.node.clone(), self.parts.namespaces.clone());
+        let done = move |outcome| Done::Search { mac, outcome };
+        self.spawn(
+            done,
+            |error| error,
+            move || (search(&node, &namespaces, &eni), None),
+        );
+    }
+
+    /// Whatever happens to the thread, the outcome comes back. What is deferred is done after that, on the same thread.
+    pub(super) fn spawn<T: 'static, E: 'static>(
+        &self,
+        done: impl Fn(Result<T, E>) -> Done + Clone + Send + 'static,
+        broken: impl Fn(Error) -> E + Copy + Send + 'static,
+        work: impl FnOnce() -> (Result<T, E>, Option<Deferred>) + Send + 'static,
+    ) {
+        let (sender, here, done_here) = (self.done.0.clone(), self.done.0.clone(), done.clone());
+        let run = move || {
+            let (outcome, deferred) = catch_unwind(AssertUnwindSafe(work))
+                .unwrap_or_else(|_| (Err(broken(Error::Panicked)), None));
+            // The engine is gone when nobody listens.
+            drop(sender.send(done(outcome)));
+            drop(deferred);
+        };
+        if let Err(source) = thread::Builder::new().spawn(run) {
+            drop(here.send(done_here(Err(broken(Error::Thread(source))))));
         }
+    }
+}
+
+fn eni(key: &PlugKey, plug: &Plug) -> Eni {
+    Eni {
+        mac: key.mac,
+        id: plug.eni.clone(),
     }
 }
 
 /// What the journal says of a plug that begins.
-fn line(claim: &Claim, netns: &str) -> Option<Plug> {
-    let (eni, attachment) = (claim.eni.clone()?, claim.attachment.clone()?);
+fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
     Some(Plug {
-        claim: claim.key.clone(),
-        attachment: attachment.id,
-        mac: eni.mac,
-        eni: eni.id,
-        pod_uid: claim.pod_uid.clone()?,
-        netns: netns.to_owned(),
+        origin: Origin::Claim {
+            claim: claim.key.clone(),
+            attachment: claim.attachment.as_ref()?.id.clone(),
+            pod_uid: claim.pod.as_ref()?.uid.clone(),
+        },
+        eni: claim.eni.as_ref()?.id.clone(),
+        slot,
+        netns: Netns {
+            path: netns.name().to_owned(),
+            cookie: None,
+        },
         state: PlugState::Plugging,
-        failures: 0,
-        retry_at: 0,
-        alive: true,
+        retry: Retry::default(),
+        liveness: Liveness::Alive,
     })
 }
 
 /// The journal first: whatever happens then, the next agent knows where the device may be.
-fn plug_and_note(
+fn plug_and_journal(
     node: &Node,
     journal: &Journal,
-    sandbox: &Sandbox,
-    mut line: Plug,
+    key: &PlugKey,
+    mut entry: Plug,
     netns: &Namespace,
     interface: &Interface,
-) -> Result<Device, Failed> {
-    let eni = Eni {
-        mac: line.mac,
-        id: line.eni.clone(),
-    };
-    let undone = |error| Failed {
-        error,
-        undo: home(node, Some(netns), &eni).err(),
-    };
-    journal.write(sandbox, &line).map_err(undone)?;
-    let outcome = plug(node, netns, &eni, interface).and_then(|device| {
-        line.state = PlugState::Plugged;
-        journal
-            .write(sandbox, &line)
-            .map_err(undone)
-            .map(|()| device)
-    });
-    outcome.map_err(|mut failed| {
+) -> Result<(Netns, Plugged), Failed> {
+    let nothing_done = |error| Failed { error, undo: None };
+    let eni = eni(key, &entry);
+    entry.netns = netns.identify().map_err(nothing_done)?;
+    if entry.state != PlugState::Plugged {
+        journal.write(key, &entry).map_err(nothing_done)?;
+    }
+    let undone = |mut failed: Failed| {
         if failed.undo.is_none() {
-            failed.undo = journal.remove(sandbox).err();
+            failed.undo = journal.remove(key).err();
         }
         failed
-    })
+    };
+    let plugged = plug(node, netns, &eni, interface, entry.slot).map_err(undone)?;
+    entry.state = PlugState::Plugged;
+    match journal.write(key, &entry) {
+        Ok(()) => Ok((entry.netns, plugged)),
+        Err(error) => {
+            let traces = Traces::Remove { last: false };
+            let undo = unplug(node, Some(netns), &eni, entry.slot, traces).err();
+            Err(undone(Failed { error, undo }))
+        }
+    }
 }
 
-fn home_and_note(
+fn unplug_and_journal(
     node: &Node,
     journal: &Journal,
-    sandbox: &Sandbox,
+    key: &PlugKey,
     plug: &Plug,
     netns: Option<Namespace>,
-) -> Result<bool, Error> {
+    traces: Traces,
+) -> Result<Unplugged, Error> {
     // Written down, so that a crash on the way does not make it look like a plug that is to stay.
-    journal.write(sandbox, plug)?;
+    journal.write(key, plug)?;
     let netns = match netns {
         Some(netns) => Some(netns),
-        None => Namespace::alive_at(&plug.netns)?,
+        None => Namespace::find(&plug.netns)?,
     };
-    let found = home(
-        node,
-        netns.as_ref(),
-        &Eni {
-            mac: plug.mac,
-            id: plug.eni.clone(),
-        },
-    )?;
-    journal.remove(sandbox)?;
-    Ok(found)
-}
-
-fn added(interface: &Interface, device: &Device) -> Added {
-    let addresses = interface.addresses.iter().map(|address| AddedAddress {
-        address: format!("{}/{}", address.ip, address.prefix),
-        gateway: address.gateway.to_string(),
-    });
-    Added {
-        name: device.name.clone(),
-        mac: device.mac.to_string(),
-        mtu: device.mtu,
-        pci_id: device.pci.clone(),
-        addresses: addresses.collect(),
-    }
+    let unplugged = unplug(node, netns.as_ref(), &eni(key, plug), plug.slot, traces)?;
+    journal.remove(key)?;
+    Ok(unplugged)
 }

@@ -1,9 +1,10 @@
-//! Link events of the host and of every namespace that it knows: a reason to look, never a fact.
+//! Link events of the host and of every namespace that it knows: a reason to scan, never a fact.
 
 use std::io;
 
-use netlink_packet_core::NetlinkBuffer;
+use netlink_packet_core::{NetlinkBuffer, NlaBuffer, NlasIterator};
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use node_agent_core::mac::Mac;
 use rustix::io::Errno;
 use tokio::runtime::Handle;
 
@@ -12,9 +13,22 @@ use crate::{error::Error, kernel::namespace::Namespace};
 const RTNLGRP_LINK: u32 = 1;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+/// Length of `struct ifinfomsg` (include/uapi/linux/rtnetlink.h).
+const IFINFOMSG: usize = 16;
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_PERM_ADDRESS: u16 = 54;
 
 /// A subscription to link events.
 pub struct LinkEvents(TokioSocket);
+
+/// Something happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkEvent {
+    /// Links with these MAC addresses changed, came or went, in some namespace. A link whose address was changed has two.
+    Links(Vec<Mac>),
+    /// The kernel had to drop events: anything may have happened.
+    Lost,
+}
 
 impl LinkEvents {
     /// Subscribes, from the host's namespace.
@@ -29,15 +43,21 @@ impl LinkEvents {
             .map_err(Error::netlink("subscribe to link events"))
     }
 
-    /// Waits for the next event. Events that the kernel had to drop are a reason to look, too.
-    pub async fn next(&mut self) -> Result<(), Error> {
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Result<LinkEvent, Error> {
         let mut datagram = Vec::with_capacity(32 * 1024);
         loop {
             datagram.clear();
             match self.0.recv(&mut datagram).await {
-                Ok(()) if is_about_a_link(&datagram) => return Ok(()),
-                Ok(()) => {}
-                Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => return Ok(()),
+                Ok(()) => {
+                    let macs = macs(&datagram);
+                    if !macs.is_empty() {
+                        return Ok(LinkEvent::Links(macs));
+                    }
+                }
+                Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    return Ok(LinkEvent::Lost);
+                }
                 Err(e) => return Err(Error::netlink("read link events")(e)),
             }
         }
@@ -53,7 +73,20 @@ fn open() -> io::Result<TokioSocket> {
     Ok(socket)
 }
 
-fn is_about_a_link(datagram: &[u8]) -> bool {
-    let kind = NetlinkBuffer::new_checked(datagram).map(|message| message.message_type());
-    matches!(kind, Ok(RTM_NEWLINK | RTM_DELLINK))
+/// The MAC addresses that a datagram of one message is about; nothing else of it has to be understood.
+fn macs(datagram: &[u8]) -> Vec<Mac> {
+    let Ok(message) = NetlinkBuffer::new_checked(datagram) else {
+        return Vec::new();
+    };
+    if !matches!(message.message_type(), RTM_NEWLINK | RTM_DELLINK) {
+        return Vec::new();
+    }
+    let attributes = message.payload().get(IFINFOMSG..).unwrap_or_default();
+    let mut macs: Vec<_> = NlasIterator::new(attributes)
+        .filter_map(Result::ok)
+        .filter(|nla: &NlaBuffer<&[u8]>| matches!(nla.kind(), IFLA_ADDRESS | IFLA_PERM_ADDRESS))
+        .filter_map(|nla| Mac::try_from(nla.value()).ok())
+        .collect();
+    macs.dedup();
+    macs
 }

@@ -8,7 +8,12 @@ use std::{
     thread,
 };
 
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use node_agent_core::facts::{Liveness, Netns};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SocketType, socket},
+    thread::{LinkNameSpaceType, move_into_link_name_space},
+};
 
 use crate::error::Error;
 
@@ -30,25 +35,14 @@ impl Namespace {
 
     /// The one at `path`.
     pub fn open(path: &str) -> Result<Self, Error> {
-        let refuse = |source| Error::Namespace {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(refuse)?;
+        let file = File::open(path).map_err(refuse(path))?;
         Self::from_fd(file.into(), path)
     }
 
     /// The one that a descriptor leads to; `name` is for messages.
     pub fn from_fd(fd: OwnedFd, name: &str) -> Result<Self, Error> {
-        let refuse = |source| Error::Namespace {
-            path: name.to_owned(),
-            source,
-        };
-        let kind = rustix::fs::fstatfs(&fd)
-            .map_err(|e| refuse(e.into()))?
-            .f_type;
-        if u64::try_from(kind) != Ok(NSFS_MAGIC) {
-            return Err(refuse(io::Error::other("not a namespace")));
+        if !is_namespace(&fd).map_err(refuse(name))? {
+            return Err(refuse(name)(io::Error::other("not a namespace")));
         }
         Ok(Self {
             fd: Arc::new(fd),
@@ -56,26 +50,64 @@ impl Namespace {
         })
     }
 
-    /// The one mounted at `path`, or nothing once it died: no file, or the empty one that was its mount point.
+    /// The one that the journal names, or nothing once it died: no file at its path, the empty one that was its mount point, or
+    /// another namespace.
     ///
     /// Any other failure is not taken for a death: a device may still be in there.
-    pub fn alive_at(path: &str) -> Result<Option<Self>, Error> {
-        let refuse = |source| Error::Namespace {
-            path: path.to_owned(),
-            source,
-        };
+    pub fn find(netns: &Netns) -> Result<Option<Self>, Error> {
+        let path = netns.path.as_str();
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(refuse(error)),
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(refuse(path)(error)),
         };
-        let kind = rustix::fs::fstatfs(&file)
-            .map_err(|e| refuse(e.into()))?
-            .f_type;
-        if u64::try_from(kind) != Ok(NSFS_MAGIC) {
+        if !is_namespace(&file).map_err(refuse(path))? {
             return Ok(None);
         }
-        Self::from_fd(file.into(), path).map(Some)
+        let found = Self::from_fd(file.into(), path)?;
+        let another = netns.cookie.is_some() && found.cookie()? != netns.cookie;
+        Ok((!another).then_some(found))
+    }
+
+    /// Whether the namespace that the journal names lives.
+    pub fn liveness(netns: &Netns) -> Liveness {
+        match Self::find(netns) {
+            Ok(Some(_)) => Liveness::Alive,
+            Ok(None) => Liveness::Dead,
+            Err(error) => {
+                tracing::warn!(%error, "it is not known whether the namespace lives");
+                Liveness::Unknown
+            }
+        }
+    }
+
+    /// What the journal keeps of it. Its path must lead to it: by the path the agent comes back for the device.
+    pub fn identify(&self) -> Result<Netns, Error> {
+        let cookie = self.cookie()?;
+        let at_path = Self::open(&self.name)?;
+        if at_path.cookie()? != cookie {
+            return Err(refuse(&self.name)(io::Error::other(
+                "the path leads to another namespace than the one that the runtime handed over",
+            )));
+        }
+        Ok(Netns {
+            path: self.name.clone(),
+            cookie,
+        })
+    }
+
+    /// Its cookie; `None` before Linux 5.14.
+    pub fn cookie(&self) -> Result<Option<u64>, Error> {
+        self.inside(|| {
+            let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
+            match netns_cookie::netns_cookie(socket.as_fd()) {
+                Err(error) if error.raw_os_error() == Some(Errno::NOPROTOOPT.raw_os_error()) => {
+                    Ok(None)
+                }
+                cookie => cookie.map(Some),
+            }
+        })?
+        .map_err(refuse(&self.name))
     }
 
     /// Its path, or what it is called in messages.
@@ -90,19 +122,32 @@ impl Namespace {
 
     /// Runs `work` on a thread of its own inside the namespace, and waits for it.
     pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        let refuse = |source| Error::Namespace {
-            path: self.name.clone(),
-            source,
-        };
         thread::scope(|scope| {
-            let thread = scope.spawn(|| {
+            let inside = || {
                 move_into_link_name_space(self.as_fd(), Some(LinkNameSpaceType::Network))?;
                 Ok::<T, io::Error>(work())
-            });
+            };
+            let thread = thread::Builder::new().spawn_scoped(scope, inside)?;
             thread
                 .join()
                 .unwrap_or_else(|_| Err(io::Error::other("the thread inside panicked")))
         })
-        .map_err(refuse)
+        .map_err(refuse(&self.name))
     }
+}
+
+fn refuse(path: &str) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Namespace { path, source }
+}
+
+fn is_namespace(fd: impl AsFd) -> io::Result<bool> {
+    let kind = rustix::fs::fstatfs(fd)?.f_type;
+    Ok(u64::try_from(kind) == Ok(NSFS_MAGIC))
+}
+
+/// No such file; or `/proc/<pid>` of a process that ends (ESRCH).
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+        || error.raw_os_error() == Some(Errno::SRCH.raw_os_error())
 }

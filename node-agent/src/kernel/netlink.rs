@@ -1,59 +1,85 @@
-//! A blocking netlink socket: one request, its answer, in the namespace of the thread that opened it.
+//! A blocking netlink socket: requests and their answers, in the namespace of the thread that opened it.
 //!
 //! Blocking on purpose: a socket that an asynchronous task would close some time later keeps a dead namespace alive.
 
-use std::io;
+use std::{
+    fmt, io, thread,
+    time::{Duration, Instant},
+};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer,
-    NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+    NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{
     Socket, SocketAddr,
     protocols::{NETLINK_NETFILTER, NETLINK_ROUTE},
 };
+use rustix::{
+    io::Errno,
+    net::sockopt::{Timeout, set_socket_timeout},
+};
 
 /// The kernel sends dumps in parts of at most 32 KiB (`netlink_recvmsg` in `net/netlink/af_netlink.c`).
 const LARGEST_PART: usize = 64 * 1024;
-/// A dump during which the kernel's list changed is taken again.
-const DUMP_ATTEMPTS: usize = 10;
+/// A request is done within the call that sends it; its answer waits in the socket already.
+const ANSWER: Duration = Duration::from_secs(10);
+/// A dump during which the kernel's list changed is taken again, for so long, with pauses that double.
+const DUMP_PATIENCE: Duration = Duration::from_secs(1);
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(50);
+/// Requests that are sent at once: their acknowledgements must fit into the receive buffer.
+const BATCH: usize = 64;
+
+/// A request and its flags.
+pub type Request = (RouteNetlinkMessage, u16);
+
+/// A message from the kernel, where it was received.
+pub(crate) type Message<'a> = NetlinkBuffer<&'a [u8]>;
 
 /// A netlink socket.
+#[derive(Debug)]
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
 }
 
-/// One message from the kernel, undecoded.
+/// A refusal with the kernel's own sentence.
 #[derive(Debug)]
-pub(crate) struct Raw {
-    pub kind: u16,
-    pub flags: u16,
-    pub sequence: u32,
-    pub payload: Vec<u8>,
-    whole: Vec<u8>,
+struct Refused {
+    code: i32,
+    sentence: String,
 }
 
-impl Raw {
-    /// What an acknowledgement says.
-    pub fn verdict(&self) -> io::Result<()> {
-        match self
-            .payload
-            .first_chunk::<4>()
-            .map(|bytes| i32::from_ne_bytes(*bytes))
-        {
-            Some(0) => Ok(()),
-            Some(code) => Err(io::Error::from_raw_os_error(code.saturating_neg())),
-            None => Err(truncated()),
-        }
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = io::Error::from_raw_os_error(self.code);
+        write!(f, "{} ({error})", self.sentence)
     }
+}
+
+impl std::error::Error for Refused {}
+
+/// The error number of a refusal, with or without a sentence.
+pub(crate) fn errno(error: &io::Error) -> Option<Errno> {
+    let refused = || error.get_ref()?.downcast_ref::<Refused>();
+    error
+        .raw_os_error()
+        .or_else(|| refused().map(|refused| refused.code))
+        .map(Errno::from_raw_os_error)
 }
 
 impl Netlink {
     /// For links, addresses, routes and rules.
     pub fn route() -> io::Result<Self> {
-        Self::open(NETLINK_ROUTE)
+        let netlink = Self::open(NETLINK_ROUTE)?;
+        netlink.socket.set_ext_ack(true)?;
+        netlink.socket.set_cap_ack(true)?;
+        // Linux 4.20: filters of dumps are obeyed. Without it every dump comes whole, and is filtered here all the same.
+        netlink.socket.set_netlink_get_strict_chk(true).ok();
+        Ok(netlink)
     }
 
     /// For nftables.
@@ -65,6 +91,7 @@ impl Netlink {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
+        set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER))?;
         Ok(Self {
             socket,
             sequence: 0,
@@ -72,31 +99,194 @@ impl Netlink {
     }
 
     /// Sends one request and waits for its acknowledgement.
-    pub fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<()> {
-        let sequence = self.send_message(message, NLM_F_REQUEST | NLM_F_ACK | flags)?;
+    pub fn request(&mut self, request: Request) -> io::Result<()> {
+        self.request_all(vec![request])?.pop().unwrap_or(Ok(()))
+    }
+
+    /// Sends requests at once. The kernel does all of them in order, whatever becomes of those before: an outcome each.
+    pub fn request_all(&mut self, requests: Vec<Request>) -> io::Result<Vec<io::Result<()>>> {
+        let mut outcomes = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let (mut bytes, first, before) = (Vec::new(), self.sequence, outcomes.len());
+            for (message, flags) in requests.by_ref().take(BATCH) {
+                self.encode(message, NLM_F_REQUEST | NLM_F_ACK | flags, &mut bytes);
+                outcomes.push(None);
+            }
+            let mut missing = outcomes.len() - before;
+            self.send(&bytes)?;
+            self.answers(|message| {
+                let place = before + distance(first, message.sequence_number());
+                if message.message_type() == NLMSG_ERROR
+                    && let Some(outcome @ None) = outcomes.get_mut(place)
+                {
+                    *outcome = Some(verdict(message));
+                    missing -= 1;
+                }
+                missing == 0
+            })?;
+        }
+        Ok(outcomes.into_iter().map(|o| o.unwrap_or(Ok(()))).collect())
+    }
+
+    /// Asks for one thing: the payload of its message, or a refusal.
+    pub(crate) fn get(&mut self, message: RouteNetlinkMessage) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let sequence = self.encode(message, NLM_F_REQUEST, &mut bytes);
+        self.send(&bytes)?;
+        let mut answer = Err(truncated());
+        self.answers(|message| {
+            if message.sequence_number() != sequence {
+                return false;
+            }
+            answer = match message.message_type() {
+                NLMSG_ERROR => verdict(message).map(|()| Vec::new()),
+                _ => Ok(message.payload().to_vec()),
+            };
+            true
+        })?;
+        answer
+    }
+
+    /// Asks for a list and folds it message by message: nothing is gathered but what `fold` keeps. After a first failure
+    /// of `fold` the rest is only read.
+    pub(crate) fn dump<T: Default>(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        fold: impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
+    ) -> io::Result<T> {
+        self.dump_until(request, fold, |_| false)
+    }
+
+    /// As [`Self::dump`], but a list that changed while it was read will do if it is `enough`.
+    pub(crate) fn dump_until<T: Default>(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        mut fold: impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
+        enough: impl Fn(&T) -> bool,
+    ) -> io::Result<T> {
+        let (deadline, mut pause) = (Instant::now() + DUMP_PATIENCE, FIRST_PAUSE);
         loop {
-            if let Some(answer) = self
-                .receive()?
-                .iter()
-                .find(|raw| raw.sequence == sequence && raw.kind == NLMSG_ERROR)
-            {
-                return answer.verdict();
+            let (folded, interrupted) = self.dump_once(request, &mut fold)?;
+            if !interrupted || enough(&folded) {
+                return Ok(folded);
+            }
+            if Instant::now() >= deadline {
+                return Err(io::Error::other(
+                    "the kernel's list changed again and again while it was read",
+                ));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    fn dump_once<T: Default>(
+        &mut self,
+        request: &RouteNetlinkMessage,
+        fold: &mut impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
+    ) -> io::Result<(T, bool)> {
+        let mut bytes = Vec::new();
+        let sequence = self.encode(request.clone(), NLM_F_REQUEST | NLM_F_DUMP, &mut bytes);
+        self.send(&bytes)?;
+        let (mut folded, mut interrupted, mut outcome) = (T::default(), false, Ok(()));
+        self.answers(|message| {
+            if message.sequence_number() != sequence {
+                return false;
+            }
+            interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
+            let end = matches!(message.message_type(), NLMSG_DONE | NLMSG_ERROR);
+            if outcome.is_ok() {
+                outcome = if end {
+                    verdict(message)
+                } else {
+                    fold(&mut folded, message)
+                };
+            }
+            end
+        })?;
+        outcome.map(|()| (folded, interrupted))
+    }
+
+    /// Reads messages until `each` says that it has seen enough.
+    fn answers(&mut self, mut each: impl FnMut(&Message<'_>) -> bool) -> io::Result<()> {
+        let mut datagram = Vec::with_capacity(LARGEST_PART);
+        loop {
+            self.receive_into(&mut datagram)?;
+            let mut rest = datagram.as_slice();
+            while !rest.is_empty() {
+                let (message, behind) = split(rest)?;
+                if each(&message) {
+                    return Ok(());
+                }
+                rest = behind;
             }
         }
     }
 
-    /// Sends one request and gathers the list that answers it. What this program cannot decode is not its business.
-    pub fn dump(&mut self, message: &RouteNetlinkMessage) -> io::Result<Vec<RouteNetlinkMessage>> {
-        for _ in 0..DUMP_ATTEMPTS {
-            let sequence = self.send_message(message.clone(), NLM_F_REQUEST | NLM_F_DUMP)?;
-            let (parts, interrupted) = self.gather(sequence)?;
-            if !interrupted {
-                return Ok(parts.iter().filter_map(decode).collect());
+    fn receive_into(&mut self, datagram: &mut Vec<u8>) -> io::Result<()> {
+        loop {
+            datagram.clear();
+            match self.socket.recv(datagram, 0) {
+                Ok(_) => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("no answer from the kernel within {} s", ANSWER.as_secs()),
+                    ));
+                }
+                Err(e) => return Err(e),
             }
         }
-        Err(io::Error::other(
-            "the kernel's list changed again and again while it was read",
-        ))
+    }
+
+    fn encode(&mut self, message: RouteNetlinkMessage, flags: u16, bytes: &mut Vec<u8>) -> u32 {
+        let mut header = NetlinkHeader::default();
+        header.sequence_number = self.next_sequence();
+        header.flags = flags;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        message.finalize();
+        let start = bytes.len();
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        if let Some(place) = bytes.get_mut(start..) {
+            message.serialize(place);
+        }
+        header.sequence_number
+    }
+
+    /// The next sequence number.
+    pub(crate) fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
+    /// Sends bytes that are messages already.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let sent = self.socket.send(bytes, 0)?;
+        if sent == bytes.len() {
+            Ok(())
+        } else {
+            Err(truncated())
+        }
+    }
+
+    /// The messages of one datagram, for whoever decodes them by hand.
+    pub(crate) fn receive(&mut self) -> io::Result<Vec<Raw>> {
+        let mut datagram = Vec::with_capacity(LARGEST_PART);
+        self.receive_into(&mut datagram)?;
+        let (mut rest, mut messages) = (datagram.as_slice(), Vec::new());
+        while !rest.is_empty() {
+            let (message, behind) = split(rest)?;
+            messages.push(Raw {
+                kind: message.message_type(),
+                flags: message.flags(),
+                sequence: message.sequence_number(),
+                payload: message.payload().to_vec(),
+            });
+            rest = behind;
+        }
+        Ok(messages)
     }
 
     /// All messages up to the end of the dump `sequence`, and whether the list changed meanwhile.
@@ -118,75 +308,82 @@ impl Netlink {
             }
         }
     }
+}
 
-    /// The next sequence number.
-    pub(crate) fn next_sequence(&mut self) -> u32 {
-        self.sequence = self.sequence.wrapping_add(1);
-        self.sequence
-    }
+/// One message from the kernel, undecoded.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    pub kind: u16,
+    pub flags: u16,
+    pub sequence: u32,
+    pub payload: Vec<u8>,
+}
 
-    /// Sends bytes that are messages already.
-    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        let sent = self.socket.send(bytes, 0)?;
-        if sent == bytes.len() {
-            Ok(())
-        } else {
-            Err(truncated())
+impl Raw {
+    /// What an acknowledgement says.
+    pub fn verdict(&self) -> io::Result<()> {
+        match code(&self.payload)? {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
         }
-    }
-
-    /// The messages of one datagram.
-    pub(crate) fn receive(&mut self) -> io::Result<Vec<Raw>> {
-        let mut datagram = Vec::with_capacity(LARGEST_PART);
-        loop {
-            match self.socket.recv(&mut datagram, 0) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                outcome => {
-                    outcome?;
-                    return split(&datagram);
-                }
-            }
-        }
-    }
-
-    fn send_message(&mut self, message: RouteNetlinkMessage, flags: u16) -> io::Result<u32> {
-        let mut header = NetlinkHeader::default();
-        header.sequence_number = self.next_sequence();
-        header.flags = flags;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.send(&bytes)?;
-        Ok(header.sequence_number)
     }
 }
 
-fn decode(raw: &Raw) -> Option<RouteNetlinkMessage> {
-    match NetlinkMessage::deserialize(&raw.whole).ok()?.payload {
-        NetlinkPayload::InnerMessage(message) => Some(message),
-        _ => None,
+/// How many requests after `first` the one with this sequence number was sent, counted from 0.
+fn distance(first: u32, sequence: u32) -> usize {
+    let distance = sequence.wrapping_sub(first).wrapping_sub(1);
+    usize::try_from(distance).unwrap_or(usize::MAX)
+}
+
+/// What an acknowledgement or the end of a dump says.
+fn verdict(message: &Message<'_>) -> io::Result<()> {
+    let code = code(message.payload())?;
+    if code == 0 {
+        return Ok(());
+    }
+    match sentence(message) {
+        Some(sentence) => Err(io::Error::new(
+            io::Error::from_raw_os_error(code).kind(),
+            Refused { code, sentence },
+        )),
+        None => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
-/// Takes a datagram apart.
-fn split(mut datagram: &[u8]) -> io::Result<Vec<Raw>> {
-    let mut messages = Vec::new();
-    while !datagram.is_empty() {
-        let buffer = NetlinkBuffer::new_checked(datagram).map_err(io::Error::other)?;
-        let length = usize::try_from(buffer.length()).map_err(io::Error::other)?;
-        messages.push(Raw {
-            kind: buffer.message_type(),
-            flags: buffer.flags(),
-            sequence: buffer.sequence_number(),
-            payload: buffer.payload().to_vec(),
-            whole: datagram.get(..length).ok_or_else(truncated)?.to_vec(),
-        });
-        datagram = datagram
-            .get(length.next_multiple_of(4)..)
-            .unwrap_or_default();
+fn code(payload: &[u8]) -> io::Result<i32> {
+    let bytes = payload.first_chunk::<4>().ok_or_else(truncated)?;
+    Ok(i32::from_ne_bytes(*bytes).saturating_neg())
+}
+
+/// The extended acknowledgement (`NLMSGERR_ATTR_MSG`): behind the code, and in an error behind the request that it is about.
+fn sentence(message: &Message<'_>) -> Option<String> {
+    const NLMSG_HEADER: usize = 16;
+    const NLMSGERR_ATTR_MSG: u16 = 1;
+    if message.flags() & NLM_F_ACK_TLVS == 0 {
+        return None;
     }
-    Ok(messages)
+    let mut attributes = message.payload().get(4..)?;
+    if message.message_type() == NLMSG_ERROR {
+        let length = match message.flags() & NLM_F_CAPPED {
+            0 => usize::try_from(u32::from_ne_bytes(*attributes.first_chunk::<4>()?)).ok()?,
+            _ => NLMSG_HEADER,
+        };
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+    let text = NlasIterator::new(attributes)
+        .filter_map(Result::ok)
+        .find(|attribute| attribute.kind() == NLMSGERR_ATTR_MSG)?;
+    let text = text.value().split(|byte| *byte == 0).next()?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
+/// The first message of a datagram, and what is behind it.
+fn split(datagram: &[u8]) -> io::Result<(Message<'_>, &[u8])> {
+    let message = NetlinkBuffer::new_checked(datagram).map_err(io::Error::other)?;
+    let length = usize::try_from(message.length()).map_err(io::Error::other)?;
+    let whole = datagram.get(..length).ok_or_else(truncated)?;
+    let behind = datagram.get(length.next_multiple_of(4)..);
+    Ok((NetlinkBuffer::new(whole), behind.unwrap_or_default()))
 }
 
 fn truncated() -> io::Error {

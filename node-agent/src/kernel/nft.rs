@@ -1,282 +1,177 @@
-//! The packet filter that raw sockets cannot pass: an nftables chain at a device's egress hook, written message by message.
+//! The metadata block: an nftables chain at the egress of a pod's devices that drops every frame to the instance metadata
+//! service, also one that a packet socket sends.
 //!
-//! Numbers are those of `include/uapi/linux/netfilter/nf_tables.h` and `nfnetlink.h`.
+//! All functions work in the network namespace of the calling thread. What holds: nothing that a socket without `CAP_NET_ADMIN`
+//! in the pod sends by these devices reaches the service, but for `AF_XDP` (which asks for `CAP_NET_RAW`): its frames pass
+//! every hook of the kernel (`__dev_direct_xmit` in `net/core/dev.c`).
+
+pub mod attribute;
+pub mod expression;
+pub mod header;
+pub mod object;
+pub mod query;
+mod service;
+pub mod transaction;
 
 use std::io;
 
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NLMSG_ERROR, NlaBuffer,
-    NlasIterator,
+use node_agent_core::picture::PodSlot;
+use rustix::io::Errno;
+
+use crate::kernel::{
+    netlink::Netlink,
+    nft::{
+        expression::Verdict,
+        object::{Chain, Family, Hook, Place, Table},
+        query::{Shown, show},
+        service::rules,
+        transaction::{commit, rehearse},
+    },
 };
-use node_agent_core::layout::{METADATA_V4, METADATA_V6};
 
-use crate::kernel::netlink::{Netlink, Raw};
+/// Our table.
+const TABLE: Table = Table {
+    family: Family::Netdev,
+    name: "eniclaim",
+};
 
-/// Name of our table and of its only chain.
-const NAME: &str = "eniclaim";
-
-const NFPROTO_NETDEV: u8 = 5;
-const SUBSYSTEM: u16 = 10;
-const BATCH_BEGIN: u16 = 0x10;
-const BATCH_END: u16 = 0x11;
-const NEW_TABLE: u16 = 0;
-const DELETE_TABLE: u16 = 2;
-const NEW_CHAIN: u16 = 3;
-const GET_CHAIN: u16 = 4;
-const NEW_RULE: u16 = 6;
-const GET_RULE: u16 = 7;
-const NF_NETDEV_EGRESS: u32 = 1;
-const NF_ACCEPT: u32 = 1;
-const NF_DROP: u32 = 0;
-
-/// Makes the filter on the device `device`, whatever was there of it before.
-pub fn drop_egress(device: &str) -> io::Result<()> {
-    transact(&[
-        // The table is made so that it can be deleted, whether it was there or not.
-        (NEW_TABLE, table()),
-        (DELETE_TABLE, table()),
-        (NEW_TABLE, table()),
-        (NEW_CHAIN, chain(device)),
-        (NEW_RULE, drop_to(0x0800, 16, &METADATA_V4.octets())),
-        (NEW_RULE, drop_to(0x86dd, 24, &METADATA_V6.octets())),
-    ])
+/// A change that is made. It owns the socket by which it was made: closing that one after a commit that deleted something
+/// waits until no CPU uses it any more (8 to 25 ms: the kernel flushes its deletions at `NETLINK_URELEASE`, and they wait for
+/// RCU), so it is dropped when nobody waits for anything. Until then it keeps the namespace alive.
+#[derive(Debug)]
+#[must_use = "dropping it waits for RCU"]
+pub struct Commit {
+    _socket: Netlink,
 }
 
-/// Removes the filter.
-pub fn allow_egress() -> io::Result<()> {
-    transact(&[(NEW_TABLE, table()), (DELETE_TABLE, table())])
+/// Blocks the metadata service on the device of slot `slot`, whatever the slot's chain was before. The device
+/// must be there under this name: if not, that is ENOENT before Linux 6.16, and a chain that waits for the name since.
+/// [`is_unsupported`] tells the errors of a kernel that cannot.
+pub fn block(slot: PodSlot, device: &str) -> io::Result<Commit> {
+    block_devices(slot, &[device])
 }
 
-/// Whether the filter is on the device `device`.
-pub fn drops_egress(device: &str) -> io::Result<bool> {
-    let mut netlink = Netlink::netfilter()?;
-    let of_chain = [string(1, NAME), string(3, NAME)].concat();
-    let sequence = send(&mut netlink, GET_CHAIN, NLM_F_ACK, &of_chain)?;
-    let chain = answer(&mut netlink, sequence)?;
-    if chain.is_none_or(|chain| hook_device(&chain.payload).as_deref() != Some(device)) {
-        return Ok(false);
-    }
-    let of_rules = [string(1, NAME), string(2, NAME)].concat();
-    let sequence = send(&mut netlink, GET_RULE, NLM_F_DUMP, &of_rules)?;
-    let (rules, _) = netlink.gather(sequence)?;
-    Ok(rules.len() == 2)
-}
-
-/// Whether this kernel has the egress hook (Linux 5.16 and later). Asked by a transaction without an end: the kernel checks
-/// it as any other and then takes it back.
-pub fn is_supported() -> io::Result<bool> {
-    let mut netlink = Netlink::netfilter()?;
-    let mut batch = Batch::default();
-    batch.push(&mut netlink, BATCH_BEGIN, 0, &[], true);
-    let sequences = [(NEW_TABLE, table()), (NEW_CHAIN, chain("lo"))].map(|(kind, attributes)| {
-        batch.push(
-            &mut netlink,
-            kind,
-            NLM_F_CREATE | NLM_F_ACK,
-            &attributes,
-            false,
-        )
-    });
-    netlink.send(&batch.0)?;
-    match acknowledged(&mut netlink, &sequences) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
-        Err(_) => Ok(false),
-    }
-}
-
-fn transact(messages: &[(u16, Vec<u8>)]) -> io::Result<()> {
-    let mut netlink = Netlink::netfilter()?;
-    let mut batch = Batch::default();
-    batch.push(&mut netlink, BATCH_BEGIN, 0, &[], true);
-    let mut sequences = Vec::new();
-    for (kind, attributes) in messages {
-        // APPEND: without it each rule would be put before the one above.
-        sequences.push(batch.push(
-            &mut netlink,
-            *kind,
-            NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK,
-            attributes,
-            false,
-        ));
-    }
-    batch.push(&mut netlink, BATCH_END, 0, &[], true);
-    netlink.send(&batch.0)?;
-    acknowledged(&mut netlink, &sequences)
-}
-
-/// Waits for the acknowledgement of every message; the first refusal is the outcome.
-fn acknowledged(netlink: &mut Netlink, sequences: &[u32]) -> io::Result<()> {
-    let mut open = sequences.to_vec();
-    while !open.is_empty() {
-        for raw in netlink
-            .receive()?
-            .iter()
-            .filter(|raw| raw.kind == NLMSG_ERROR)
-        {
-            raw.verdict()?;
-            open.retain(|sequence| *sequence != raw.sequence);
-        }
-    }
-    Ok(())
-}
-
-/// The message that answers a question, or `None` if there is no such thing.
-fn answer(netlink: &mut Netlink, sequence: u32) -> io::Result<Option<Raw>> {
-    let mut found = None;
-    loop {
-        for raw in netlink
-            .receive()?
-            .into_iter()
-            .filter(|raw| raw.sequence == sequence)
-        {
-            if raw.kind != NLMSG_ERROR {
-                found = Some(raw);
-                continue;
+/// Blocks the metadata service on several devices by the one chain of slot `slot`.
+pub fn block_devices(slot: PodSlot, devices: &[&str]) -> io::Result<Commit> {
+    let name = chain_name(slot);
+    let chain = chain(&name);
+    let mut changes = vec![chain.create(&hook(devices))];
+    changes.extend(rules().map(|rule| chain.append(&rule)));
+    let mut socket = Netlink::netfilter()?;
+    match show(&mut socket, &chain)? {
+        None => changes.insert(0, TABLE.create()),
+        Some(shown) if is_block(&shown, devices) => changes.clear(),
+        Some(shown) => {
+            if !shown.awake {
+                // In a transaction of its own: in the one that wakes a table up no chain can be changed.
+                commit(&mut socket, &[TABLE.create()])?;
             }
-            return match raw.verdict() {
-                Ok(()) => Ok(found),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            };
+            // The old chain drops until the new one does.
+            changes.insert(0, chain.delete());
         }
     }
+    commit(&mut socket, &changes)?;
+    Ok(Commit { _socket: socket })
 }
 
-fn send(netlink: &mut Netlink, kind: u16, flags: u16, attributes: &[u8]) -> io::Result<u32> {
-    let mut message = Batch::default();
-    let sequence = message.push(netlink, kind, flags, attributes, false);
-    netlink.send(&message.0)?;
-    Ok(sequence)
-}
-
-/// Messages one behind the other.
-#[derive(Default)]
-struct Batch(Vec<u8>);
-
-impl Batch {
-    fn push(
-        &mut self,
-        netlink: &mut Netlink,
-        kind: u16,
-        flags: u16,
-        attributes: &[u8],
-        fence: bool,
-    ) -> u32 {
-        let sequence = netlink.next_sequence();
-        let length = u32::try_from(20 + attributes.len()).unwrap_or(u32::MAX);
-        let kind = if fence { kind } else { SUBSYSTEM << 8 | kind };
-        self.0.extend(length.to_ne_bytes());
-        self.0.extend(kind.to_ne_bytes());
-        self.0.extend((NLM_F_REQUEST | flags).to_ne_bytes());
-        self.0.extend(sequence.to_ne_bytes());
-        self.0.extend(0_u32.to_ne_bytes());
-        // struct nfgenmsg: family, version, and for a fence the subsystem in network order.
-        let (family, resource) = if fence {
-            (0, SUBSYSTEM)
-        } else {
-            (NFPROTO_NETDEV, 0)
-        };
-        self.0.extend([family, 0]);
-        self.0.extend(resource.to_be_bytes());
-        self.0.extend(attributes);
-        sequence
+/// Removes the block of slot `slot`, if there is one, and the table with its last chain.
+pub fn unblock(slot: PodSlot) -> io::Result<Commit> {
+    let name = chain_name(slot);
+    let delete = chain(&name).delete();
+    let mut socket = Netlink::netfilter()?;
+    let outcome = match commit(&mut socket, &[delete.clone(), TABLE.delete_empty()]) {
+        Err(error) if is(&error, Errno::BUSY) => commit(&mut socket, &[delete]),
+        outcome => outcome,
+    };
+    match outcome {
+        Err(error) if !is(&error, Errno::NOENT) => Err(error),
+        Ok(()) | Err(_) => Ok(Commit { _socket: socket }),
     }
 }
 
-fn table() -> Vec<u8> {
-    string(1, NAME)
+/// Whether the chain of slot `slot` is what [`block`] makes for `device`.
+pub fn blocks(slot: PodSlot, device: &str) -> io::Result<bool> {
+    blocks_devices(slot, &[device])
 }
 
-fn chain(device: &str) -> Vec<u8> {
-    let hook = [be32(1, NF_NETDEV_EGRESS), be32(2, 0), string(3, device)].concat();
-    [
-        string(1, NAME),
-        string(3, NAME),
-        nested(4, &hook),
-        be32(5, NF_ACCEPT),
-        string(7, "filter"),
-    ]
-    .concat()
+/// Whether the chain of slot `slot` is what [`block_devices`] makes for `devices`.
+pub fn blocks_devices(slot: PodSlot, devices: &[&str]) -> io::Result<bool> {
+    let shown = show(&mut Netlink::netfilter()?, &chain(&chain_name(slot)))?;
+    Ok(shown.is_some_and(|shown| is_block(&shown, devices)))
 }
 
-/// Ethernet type, then destination at `offset` of the network header, then drop.
-fn drop_to(ethernet_type: u16, offset: u32, destination: &[u8]) -> Vec<u8> {
-    const REGISTER: u32 = 1;
-    const META_PROTOCOL: u32 = 1;
-    const NETWORK_HEADER: u32 = 1;
-    let length = u32::try_from(destination.len()).unwrap_or_default();
-    let equals = |value: &[u8]| {
-        expression(
-            "cmp",
-            &[
-                be32(1, REGISTER),
-                be32(2, 0),
-                nested(3, &attribute(1, value)),
-            ]
-            .concat(),
-        )
+fn is_block(shown: &Shown, devices: &[&str]) -> bool {
+    let in_order = |hook: &Hook| {
+        let mut hook = hook.clone();
+        hook.devices.sort();
+        hook
     };
-    let verdict = nested(2, &nested(2, &be32(1, NF_DROP)));
-    let expressions = [
-        expression(
-            "meta",
-            &[be32(1, REGISTER), be32(2, META_PROTOCOL)].concat(),
-        ),
-        equals(&ethernet_type.to_be_bytes()),
-        expression(
-            "payload",
-            &[
-                be32(1, REGISTER),
-                be32(2, NETWORK_HEADER),
-                be32(3, offset),
-                be32(4, length),
-            ]
-            .concat(),
-        ),
-        equals(destination),
-        expression("immediate", &[be32(1, 0), verdict].concat()),
-    ]
-    .concat();
-    [string(1, NAME), string(2, NAME), nested(4, &expressions)].concat()
+    shown.awake
+        && shown.hook.as_ref().map(in_order) == Some(in_order(&hook(devices)))
+        && shown.rules == rules().map(Some)
 }
 
-fn expression(name: &str, data: &[u8]) -> Vec<u8> {
-    nested(1, &[string(1, name), nested(2, data)].concat())
+/// Whether this kernel has the egress hook (Linux 5.16) and nftables. An error says nothing about that: ask again.
+pub fn is_supported() -> io::Result<bool> {
+    let name = chain_name(PodSlot::default());
+    let changes = [TABLE.create(), chain(&name).create(&hook(&["lo"]))];
+    match Netlink::netfilter().and_then(|mut socket| rehearse(&mut socket, &changes)) {
+        Ok(()) => Ok(true),
+        Err(error) if is(&error, Errno::EXIST) => Ok(true),
+        // There is a `lo` in every namespace: what is missing is the chain type.
+        Err(error) if is(&error, Errno::NOENT) || is_unsupported(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
-fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let length = u16::try_from(4 + value.len()).unwrap_or(u16::MAX);
-    let mut bytes = [length.to_ne_bytes(), kind.to_ne_bytes()].concat();
-    bytes.extend(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
+/// Whether an error of [`block`] means that this kernel will never do it: without the hook, without the netdev family or its
+/// chain type, without nftables, without netfilter's netlink.
+pub fn is_unsupported(error: &io::Error) -> bool {
+    [Errno::OPNOTSUPP, Errno::AFNOSUPPORT, Errno::PROTONOSUPPORT]
+        .iter()
+        .any(|errno| is(error, *errno))
 }
 
-fn nested(kind: u16, attributes: &[u8]) -> Vec<u8> {
-    const NLA_F_NESTED: u16 = 1 << 15;
-    attribute(kind | NLA_F_NESTED, attributes)
+fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno.raw_os_error())
 }
 
-fn string(kind: u16, text: &str) -> Vec<u8> {
-    attribute(kind, &[text.as_bytes(), b"\0"].concat())
+fn chain_name(slot: PodSlot) -> String {
+    format!("metadata-{}", slot.0)
 }
 
-fn be32(kind: u16, value: u32) -> Vec<u8> {
-    attribute(kind, &value.to_be_bytes())
+fn chain(name: &str) -> Chain<'_> {
+    Chain { table: TABLE, name }
 }
 
-/// The device that a chain hangs on.
-fn hook_device(payload: &[u8]) -> Option<String> {
-    let hook = find(payload.get(4..)?, 4)?;
-    let name = find(&hook, 3)?;
-    Some(String::from_utf8_lossy(name.strip_suffix(b"\0").unwrap_or(&name)).into_owned())
+fn hook(devices: &[&str]) -> Hook {
+    Hook {
+        place: Place::Egress,
+        priority: 0,
+        devices: devices.iter().map(|&device| device.to_owned()).collect(),
+        // The last rule drops. A policy would drop everything before the rules are there: the kernel puts a chain on its hook
+        // as soon as it is created, and looks at its rules from the commit on.
+        policy: Verdict::Accept,
+    }
 }
 
-fn find(attributes: &[u8], kind: u16) -> Option<Vec<u8>> {
-    const NLA_TYPE_MASK: u16 = 0x3fff;
-    NlasIterator::new(attributes)
-        .filter_map(Result::ok)
-        .find(|nla: &NlaBuffer<&[u8]>| nla.kind() & NLA_TYPE_MASK == kind)
-        .map(|nla| nla.value().to_vec())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_that_may_pass_says_nothing_about_the_kernel() {
+        for errno in [
+            Errno::NOMEM,
+            Errno::NOBUFS,
+            Errno::AGAIN,
+            Errno::BUSY,
+            Errno::PERM,
+            Errno::MFILE,
+            Errno::NOENT,
+        ] {
+            assert!(!is_unsupported(&errno.into()), "{errno}");
+        }
+        assert!(is_unsupported(&Errno::OPNOTSUPP.into()));
+    }
 }

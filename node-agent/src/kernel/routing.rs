@@ -1,8 +1,9 @@
 //! Addresses, rules and routes: between the core's nouns and netlink's messages.
 
-use std::{io, net::IpAddr};
+use std::{collections::BTreeSet, io, net::IpAddr};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
@@ -12,81 +13,139 @@ use netlink_packet_route::{
     },
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
-use node_agent_core::picture::{Action, Family, Network, PROTOCOL, Route, Rule, Selector, Way};
+use node_agent_core::picture::{Action, Family, PROTOCOL, PodSlot, Route, Rule, Selector, Way};
+use rustix::io::Errno;
 
-use crate::kernel::netlink::Netlink;
+use crate::kernel::netlink::{Message, Netlink, Request, errno};
+
+/// As many as no pod has of ours: a pod with `NET_ADMIN` can add any number under our protocol number, and reading them
+/// must not cost the agent's memory.
+const MOST: usize = 4096;
+
+/// Addresses of a link.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Addresses {
+    /// All of them, without those that the kernel makes for the link alone.
+    pub all: BTreeSet<IpNet>,
+    /// Those that duplicate address detection has not let through.
+    pub unready: Vec<IpNet>,
+}
 
 impl Netlink {
-    /// Addresses of a link, without those that the kernel makes for the link alone.
-    pub fn addresses(&mut self, index: u32) -> io::Result<Vec<Network>> {
-        let all = self.dump(&RouteNetlinkMessage::GetAddress(AddressMessage::default()))?;
-        Ok(all
-            .iter()
-            .filter_map(|message| seen_address(message, index))
-            .collect())
+    /// Addresses of a link.
+    pub fn addresses(&mut self, index: u32) -> io::Result<Addresses> {
+        let mut message = AddressMessage::default();
+        message.header.index = index;
+        let request = RouteNetlinkMessage::GetAddress(message);
+        self.dump(&request, |found: &mut Addresses, message| {
+            let seen = decode(message).and_then(|message| seen_address(&message, index));
+            if let Some((address, ready)) = seen {
+                insert(&mut found.all, address)?;
+                found.unready.extend((!ready).then_some(address));
+            }
+            Ok(())
+        })
     }
 
-    /// Adds an address without a route for its prefix and without waiting for duplicates: EC2 gives it to nobody else.
-    pub fn add_address(&mut self, index: u32, address: Network) -> io::Result<()> {
-        let message = address_message(index, address);
-        self.request(
-            RouteNetlinkMessage::NewAddress(message),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-    }
-
-    /// Deletes an address.
-    pub fn delete_address(&mut self, index: u32, address: Network) -> io::Result<()> {
-        self.request(
-            RouteNetlinkMessage::DelAddress(address_message(index, address)),
-            0,
-        )
-    }
-
-    /// Our rules of a family.
-    pub fn rules(&mut self, family: Family) -> io::Result<Vec<Rule>> {
+    /// Our rules of a family, those of the ENI at `slot` and those that the pod's ENIs share.
+    pub fn rules(&mut self, family: Family, slot: PodSlot) -> io::Result<BTreeSet<Rule>> {
         let mut message = RuleMessage::default();
         message.header.family = af(family);
-        let all = self.dump(&RouteNetlinkMessage::GetRule(message))?;
-        Ok(all.iter().filter_map(seen_rule).collect())
+        let request = RouteNetlinkMessage::GetRule(message);
+        self.dump(&request, |found, message| {
+            match decode(message).and_then(|message| seen_rule(&message)) {
+                Some(rule) if rule.is_of(slot) => insert(found, rule),
+                Some(_) | None => Ok(()),
+            }
+        })
     }
 
-    /// Adds a rule of ours. The kernel would take it twice if it were not for EXCL.
-    pub fn add_rule(&mut self, rule: &Rule) -> io::Result<()> {
-        self.request(
-            RouteNetlinkMessage::NewRule(rule_message(rule)),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
+    /// Whether the pod has rules of ours for another ENI than the one at `slot`.
+    pub fn has_other_slots(&mut self, family: Family, slot: PodSlot) -> io::Result<bool> {
+        let mut message = RuleMessage::default();
+        message.header.family = af(family);
+        let request = RouteNetlinkMessage::GetRule(message);
+        self.dump(&request, |others, message| {
+            let rule = decode(message).and_then(|message| seen_rule(&message));
+            *others |= rule.is_some_and(|rule| !rule.is_of(slot));
+            Ok(())
+        })
     }
 
-    /// Deletes a rule of ours.
-    pub fn delete_rule(&mut self, rule: &Rule) -> io::Result<()> {
-        self.request(RouteNetlinkMessage::DelRule(rule_message(rule)), 0)
-    }
-
-    /// Our routes of a family.
-    pub fn routes(&mut self, family: Family) -> io::Result<Vec<Route>> {
+    /// Our routes of a family in the table of the ENI at `slot`.
+    pub fn routes(&mut self, family: Family, slot: PodSlot) -> io::Result<BTreeSet<Route>> {
         let mut message = RouteMessage::default();
         message.header.address_family = af(family);
-        let all = self.dump(&RouteNetlinkMessage::GetRoute(message))?;
-        Ok(all.iter().filter_map(seen_route).collect())
+        message.header.protocol = protocol();
+        message.attributes.push(RouteAttribute::Table(slot.table()));
+        let request = RouteNetlinkMessage::GetRoute(message);
+        let found = self.dump(&request, |found, message| {
+            match decode(message).and_then(|message| seen_route(&message)) {
+                Some(route) if route.table == slot.table() => insert(found, route),
+                Some(_) | None => Ok(()),
+            }
+        });
+        match found {
+            // Nothing was ever put into the table.
+            Err(error) if errno(&error) == Some(Errno::NOENT) => Ok(BTreeSet::new()),
+            found => found,
+        }
     }
+}
 
-    /// Adds a route of ours; `index` is the link of the ENI.
-    pub fn add_route(&mut self, route: &Route, index: Option<u32>) -> io::Result<()> {
-        self.request(
-            RouteNetlinkMessage::NewRoute(route_message(route, index)),
-            NLM_F_CREATE | NLM_F_EXCL,
-        )
-    }
+/// Adds an address without a route for its prefix and without waiting for duplicates: EC2 gives it to nobody else.
+pub fn add_address(index: u32, address: IpNet) -> Request {
+    let message = RouteNetlinkMessage::NewAddress(address_message(index, address));
+    (message, NLM_F_CREATE | NLM_F_EXCL)
+}
 
-    /// Deletes a route of ours.
-    pub fn delete_route(&mut self, route: &Route, index: Option<u32>) -> io::Result<()> {
-        self.request(
-            RouteNetlinkMessage::DelRoute(route_message(route, index)),
-            0,
-        )
+/// Deletes an address.
+pub fn delete_address(index: u32, address: IpNet) -> Request {
+    let message = RouteNetlinkMessage::DelAddress(address_message(index, address));
+    (message, 0)
+}
+
+/// Adds a rule of ours. The kernel would take it twice if it were not for EXCL.
+pub fn add_rule(rule: &Rule) -> Request {
+    let message = RouteNetlinkMessage::NewRule(rule_message(rule));
+    (message, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Deletes a rule of ours.
+pub fn delete_rule(rule: &Rule) -> Request {
+    (RouteNetlinkMessage::DelRule(rule_message(rule)), 0)
+}
+
+/// Adds a route of ours; `index` is the link of the ENI.
+pub fn add_route(route: &Route, index: Option<u32>) -> Request {
+    let message = RouteNetlinkMessage::NewRoute(route_message(route, index));
+    (message, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Deletes a route of ours.
+pub fn delete_route(route: &Route) -> Request {
+    (RouteNetlinkMessage::DelRoute(route_message(route, None)), 0)
+}
+
+/// What does not decode was not made by us.
+fn decode(message: &Message<'_>) -> Option<RouteNetlinkMessage> {
+    match NetlinkMessage::deserialize(message.clone().into_inner())
+        .ok()?
+        .payload
+    {
+        NetlinkPayload::InnerMessage(message) => Some(message),
+        _ => None,
     }
+}
+
+fn insert<T: Ord>(found: &mut BTreeSet<T>, thing: T) -> io::Result<()> {
+    found.insert(thing);
+    if found.len() > MOST {
+        return Err(io::Error::other(format!(
+            "the pod has more than {MOST} of ours, which it must have added itself"
+        )));
+    }
+    Ok(())
 }
 
 fn af(family: Family) -> AddressFamily {
@@ -96,24 +155,26 @@ fn af(family: Family) -> AddressFamily {
     }
 }
 
-fn address_message(index: u32, address: Network) -> AddressMessage {
+fn address_message(index: u32, address: IpNet) -> AddressMessage {
+    let ip = address.addr();
     let mut message = AddressMessage::default();
-    message.header.family = af(address.family());
-    message.header.prefix_len = address.prefix;
+    message.header.family = af(Family::of(ip));
+    message.header.prefix_len = address.prefix_len();
     message.header.index = index;
     let mut flags = AddressFlags::Noprefixroute;
-    if address.ip.is_ipv6() {
+    if ip.is_ipv6() {
         flags |= AddressFlags::Nodad;
     }
     message.attributes = vec![
-        AddressAttribute::Local(address.ip),
-        AddressAttribute::Address(address.ip),
+        AddressAttribute::Local(ip),
+        AddressAttribute::Address(ip),
         AddressAttribute::Flags(flags),
     ];
     message
 }
 
-fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<Network> {
+/// The address, and whether it can be used.
+fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, bool)> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;
     };
@@ -129,10 +190,16 @@ fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<Network> {
         AddressAttribute::Address(ip) => Some(*ip),
         _ => None,
     });
-    Some(Network {
-        ip: local.or(address)?,
-        prefix: message.header.prefix_len,
-    })
+    let unready = AddressFlags::Tentative | AddressFlags::Dadfailed;
+    let flags = message.attributes.iter().find_map(|a| match a {
+        AddressAttribute::Flags(flags) => Some(*flags),
+        _ => None,
+    });
+    let address = IpNet::new(local.or(address)?, message.header.prefix_len).ok()?;
+    Some((
+        address,
+        flags.is_none_or(|flags| !flags.intersects(unready)),
+    ))
 }
 
 fn rule_message(rule: &Rule) -> RuleMessage {
@@ -144,14 +211,16 @@ fn rule_message(rule: &Rule) -> RuleMessage {
     ];
     match &rule.selector {
         Selector::To(network) => {
-            message.header.dst_len = network.prefix;
+            message.header.dst_len = network.prefix_len();
             message
                 .attributes
-                .push(RuleAttribute::Destination(network.ip));
+                .push(RuleAttribute::Destination(network.addr()));
         }
         Selector::From(network) => {
-            message.header.src_len = network.prefix;
-            message.attributes.push(RuleAttribute::Source(network.ip));
+            message.header.src_len = network.prefix_len();
+            message
+                .attributes
+                .push(RuleAttribute::Source(network.addr()));
         }
         Selector::Out(name) => message
             .attributes
@@ -188,16 +257,12 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
             RuleAttribute::Priority(value) => priority = *value,
             RuleAttribute::Table(value) => table = Some(*value),
             RuleAttribute::Destination(ip) => {
-                selector = Some(Selector::To(Network {
-                    ip: *ip,
-                    prefix: message.header.dst_len,
-                }));
+                selector = Some(Selector::To(IpNet::new(*ip, message.header.dst_len).ok()?));
             }
             RuleAttribute::Source(ip) => {
-                selector = Some(Selector::From(Network {
-                    ip: *ip,
-                    prefix: message.header.src_len,
-                }));
+                selector = Some(Selector::From(
+                    IpNet::new(*ip, message.header.src_len).ok()?,
+                ));
             }
             RuleAttribute::Oifname(name) => selector = Some(Selector::Out(name.clone())),
             _ => {}
@@ -218,8 +283,8 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
 
 fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
     let mut message = RouteMessage::default();
-    message.header.address_family = af(route.to.family());
-    message.header.destination_prefix_length = route.to.prefix;
+    message.header.address_family = af(Family::of(route.to.addr()));
+    message.header.destination_prefix_length = route.to.prefix_len();
     message.header.protocol = protocol();
     message.header.table = RouteHeader::RT_TABLE_UNSPEC;
     message.header.kind = RouteType::Unicast;
@@ -228,10 +293,10 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
         RouteAttribute::Table(route.table),
         RouteAttribute::Priority(route.metric),
     ];
-    if route.to.prefix > 0 {
+    if route.to.prefix_len() > 0 {
         message
             .attributes
-            .push(RouteAttribute::Destination(route.to.ip.into()));
+            .push(RouteAttribute::Destination(route.to.addr().into()));
     }
     let from = |source: IpAddr| {
         [RouteAttribute::PrefSource(source.into())]
@@ -268,17 +333,14 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
         AddressFamily::Inet6 => Family::V6,
         _ => return None,
     };
-    let mut to = Network {
-        ip: Network::everything(family).ip,
-        prefix: message.header.destination_prefix_length,
-    };
+    let mut to = family.everything().addr();
     let (mut table, mut metric, mut via, mut source) =
         (u32::from(message.header.table), 0, None, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Table(value) => table = *value,
             RouteAttribute::Priority(value) => metric = *value,
-            RouteAttribute::Destination(address) => to.ip = ip(address)?,
+            RouteAttribute::Destination(address) => to = ip(address)?,
             RouteAttribute::Gateway(address) => via = ip(address),
             RouteAttribute::PrefSource(address) => source = ip(address),
             _ => {}
@@ -292,7 +354,7 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
     };
     Some(Route {
         table,
-        to,
+        to: IpNet::new(to, message.header.destination_prefix_length).ok()?,
         way,
         metric,
     })

@@ -1,20 +1,31 @@
-//! One step, one request.
+//! Steps done: requests to the kernel, as many at once as their order allows.
 
-use std::{fs, io};
+use std::{
+    fs, io,
+    sync::{Mutex, PoisonError},
+};
 
-use node_agent_core::{diff::Step, mac::Mac};
+use node_agent_core::{diff::Step, mac::Mac, picture::PodSlot};
+use rustix::io::Errno;
 
 use crate::{
     error::Error,
-    kernel::{namespace::Namespace, netlink::Netlink, nft, view::Eyes},
+    kernel::{
+        link::{Device, rename, set_mtu, set_up},
+        namespace::Namespace,
+        netlink::{Netlink, Request, errno},
+        nft::{self, Commit},
+        routing::{add_address, add_route, add_rule, delete_address, delete_route, delete_rule},
+        view::Inspector,
+    },
 };
 
-/// The two namespaces that steps are between; the calling thread is in the pod's.
-pub struct Bench<'a> {
-    /// What every look needs.
-    pub eyes: &'a Eyes,
-    /// The device.
-    pub mac: Mac,
+/// A pod's namespace and the host's, with the device that goes between them; the calling thread is in the pod's.
+pub struct Session<'a> {
+    /// How to inspect.
+    pub inspector: &'a Inspector,
+    /// Held for the move alone: the kernel does one at a time, and all of its networking waits for it.
+    pub lane: &'a Mutex<()>,
     /// The host's namespace.
     pub host: &'a Namespace,
     /// The pod's namespace.
@@ -23,143 +34,207 @@ pub struct Bench<'a> {
     pub host_netlink: Netlink,
     /// A socket in the pod's namespace.
     pub pod_netlink: Netlink,
+    /// The MAC address of the device.
+    pub mac: Mac,
+    /// The ENI's id, which the device has as a further name.
+    pub id: &'a str,
+    /// Position of the ENI in the pod.
+    pub slot: PodSlot,
+    /// Its device on the host, before it is moved in.
+    pub device: Option<Device>,
     /// Index and name of the device in the pod, while it is there.
     pub link: Option<(u32, String)>,
+    /// Whether our packet filter is on the device.
+    pub drops_egress: bool,
+    /// What is to be closed when nobody waits any more.
+    pub commits: Vec<Commit>,
 }
 
-impl Bench<'_> {
-    /// Does `step`.
-    pub fn run(&mut self, step: &Step) -> Result<(), Error> {
-        let refused = |source| Error::Step {
-            step: Box::new(step.clone()),
-            source,
-        };
-        match step {
-            Step::MoveIn { name } => return self.move_in(step, name),
-            Step::MoveOut => return self.move_out(),
-            Step::AddRule(rule) => self.pod_netlink.add_rule(rule),
-            Step::DelRule(rule) => gone_is_fine(self.pod_netlink.delete_rule(rule)),
-            Step::AddRoute(route) => {
-                let index = self
-                    .link
-                    .as_ref()
-                    .map(|(index, _)| *index)
-                    .filter(|_| route.needs_link());
-                self.pod_netlink.add_route(route, index)
+impl Session<'_> {
+    /// Does steps in their order; requests that follow each other are sent at once. The first refusal is the outcome.
+    pub fn run(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let mut requests = Vec::new();
+        for step in steps {
+            let request = self.request(step).map_err(refused(step))?;
+            if let Some(request) = request {
+                requests.push((step, request));
+                continue;
             }
-            Step::DelRoute(route) => gone_is_fine(self.pod_netlink.delete_route(route, None)),
-            Step::AllowEgress => nft::allow_egress(),
-            Step::Rename { name } => {
-                self.on_link(|netlink, index, _| netlink.rename_link(index, name))
-            }
-            Step::Up => self.on_link(|netlink, index, _| netlink.set_up(index, true)),
-            Step::AddAddress(address) => {
-                self.on_link(|netlink, index, _| netlink.add_address(index, *address))
-            }
-            Step::DelAddress(address) => self
-                .on_link(|netlink, index, _| gone_is_fine(netlink.delete_address(index, *address))),
-            Step::DropEgress => self.on_link(|_, _, name| nft::drop_egress(name)),
-            Step::Set(sysctl, value) => {
-                let eyes = self.eyes;
-                self.on_link(|_, _, name| fs::write(eyes.sysctl(*sysctl, name), value))
-            }
+            self.send(std::mem::take(&mut requests))?;
+            self.alone(step)?;
         }
-        .map_err(refused)?;
-        if let (Step::Rename { name }, Some((_, known))) = (step, &mut self.link) {
-            known.clone_from(name);
+        self.send(requests)
+    }
+
+    /// Does steps each for itself; what is refused is returned.
+    pub fn run_each(&mut self, steps: &[Step]) -> Vec<Error> {
+        let outcomes = steps
+            .iter()
+            .map(|step| self.run(std::slice::from_ref(step)));
+        outcomes.filter_map(Result::err).collect()
+    }
+
+    /// The request that is the step, if it is one.
+    fn request(&self, step: &Step) -> io::Result<Option<Request>> {
+        let index = || {
+            let here = self.link.as_ref().map(|(index, _)| *index);
+            here.ok_or_else(not_here)
+        };
+        Ok(Some(match step {
+            Step::AddRule(rule) => add_rule(rule),
+            Step::DelRule(rule) => delete_rule(rule),
+            Step::AddRoute(route) if route.needs_link() => add_route(route, Some(index()?)),
+            Step::AddRoute(route) => add_route(route, None),
+            Step::DelRoute(route) => delete_route(route),
+            Step::Down => set_up(index()?, false),
+            Step::Rename { name } => rename(index()?, name),
+            Step::Mtu(mtu) => set_mtu(index()?, *mtu),
+            Step::Up => set_up(index()?, true),
+            Step::AddAddress(address) => add_address(index()?, *address),
+            Step::DelAddress(address) => delete_address(index()?, *address),
+            Step::MoveIn { .. } | Step::Set(..) | Step::DropEgress | Step::AllowEgress => {
+                return Ok(None);
+            }
+        }))
+    }
+
+    fn send(&mut self, requests: Vec<(&Step, Request)>) -> Result<(), Error> {
+        let (steps, requests): (Vec<_>, Vec<_>) = requests.into_iter().unzip();
+        let outcomes = self
+            .pod_netlink
+            .request_all(requests)
+            .map_err(Error::netlink("talk to the pod's network"))?;
+        for (step, outcome) in steps.into_iter().zip(outcomes) {
+            let deletes = matches!(
+                step,
+                Step::DelRule(_) | Step::DelRoute(_) | Step::DelAddress(_)
+            );
+            match outcome {
+                // What the kernel took along by itself needs no deleting.
+                Err(error) if deletes && is_gone(&error) => {}
+                outcome => outcome.map_err(refused(step))?,
+            }
+            if let (Step::Rename { name }, Some((_, known))) = (step, &mut self.link) {
+                known.clone_from(name);
+            }
         }
         Ok(())
+    }
+
+    /// A step that is more than a request, or none to the route socket.
+    fn alone(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::MoveIn { name, mtu } => return self.move_in(step, name, *mtu),
+            Step::Set(sysctl, value) => {
+                let path = self.name().map(|name| self.inspector.sysctl(*sysctl, name));
+                path.and_then(|path| fs::write(path, value))
+            }
+            Step::DropEgress => self
+                .name()
+                .and_then(|name| nft::block(self.slot, name))
+                .map(|commit| {
+                    self.commits.push(commit);
+                    self.drops_egress = true;
+                }),
+            Step::AllowEgress => nft::unblock(self.slot).map(|commit| {
+                self.commits.push(commit);
+                self.drops_egress = false;
+            }),
+            _ => Ok(()),
+        }
+        .map_err(refused(step))
+    }
+
+    fn name(&self) -> io::Result<&str> {
+        let link = self.link.as_ref();
+        link.map(|(_, name)| name.as_str()).ok_or_else(not_here)
     }
 
     /// The one request that costs time: it waits for RCU with the kernel's networking lock held.
-    fn move_in(&mut self, step: &Step, name: &str) -> Result<(), Error> {
-        if self
-            .pod_netlink
-            .has_link(name)
-            .map_err(Error::netlink("list the pod's links"))?
-        {
-            return Err(Error::NameTaken {
-                name: name.to_owned(),
-            });
+    fn move_in(&mut self, step: &Step, name: &str, mtu: u32) -> Result<(), Error> {
+        let taken = self.pod_netlink.has_link(name);
+        if taken.map_err(Error::netlink("look for a link of the pod"))? {
+            let name = name.to_owned();
+            return Err(Error::NameTaken { name });
         }
-        let device = self
-            .host_netlink
-            .device(self.mac, &self.eyes.drivers)?
-            .ok_or(Error::NoDevice { mac: self.mac })?;
+        let device = match self.device.take() {
+            Some(device) => Some(device),
+            None => self
+                .host_netlink
+                .device(self.mac, &self.inspector.drivers, None)?,
+        }
+        .ok_or(Error::NoDevice { mac: self.mac })?;
+        // All of it must come off: what stays would act on this pod.
+        let left = self.host_netlink.strip(&device, self.id);
+        left.into_iter().next().map_or(Ok(()), Err)?;
+        let down = device.is_up().then(|| set_up(device.index, false));
+        let requests = down.into_iter().chain(device.reset(mtu)).collect();
+        let outcomes = self.host_netlink.request_all(requests);
+        outcomes
+            .and_then(|outcomes| outcomes.into_iter().collect::<io::Result<Vec<_>>>())
+            .map_err(Error::netlink("reset the device"))?;
+        let lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = self
             .host_netlink
             .move_link(device.index, self.pod.as_fd(), name);
+        drop(lane);
         // Looked up anew: the index may differ, and after an error the device may be in the pod all the same.
-        self.link = self
+        let found = self
             .pod_netlink
-            .device(self.mac, &self.eyes.drivers)?
-            .map(|device| (device.index, device.name));
-        moved.map_err(|source| Error::Step {
-            step: Box::new(step.clone()),
-            source,
-        })
+            .device_named(name, self.mac, &self.inspector.drivers)
+            .map_err(Error::netlink("look at the device in the pod"))?;
+        self.link = found.map(|device| (device.index, device.name));
+        moved.map_err(refused(step))
     }
 
-    /// The pod may have put anything on the device that would follow it, or keep it from going.
-    fn move_out(&mut self) -> Result<(), Error> {
-        if let Some(device) = self.pod_netlink.device(self.mac, &self.eyes.drivers)? {
-            scrub(&mut self.pod_netlink, &device)?;
-            self.pod_netlink
-                .move_link(device.index, self.host.as_fd(), &self.mac.home_name())
-                .map_err(|source| Error::Step {
-                    step: Box::new(Step::MoveOut),
-                    source,
-                })?;
+    /// The device from the pod to the host, with nothing done or asked before but what can keep it from going. `false`: it is
+    /// not in the pod.
+    pub fn move_out(&mut self, left: &mut Vec<Error>) -> Result<bool, Error> {
+        let mut outcome = Ok(false);
+        for (attempt, name) in self.mac.home_names().iter().enumerate() {
+            let found = self
+                .pod_netlink
+                .device(self.mac, &self.inspector.drivers, None)?;
+            let Some(device) = found else {
+                // After a refusal of the name alone, the device is on the host all the same.
+                return Ok(outcome.is_err());
+            };
+            // A link on the host may have the ENI's id for a name, too.
+            let keep = if attempt == 0 { self.id } else { "" };
+            left.clear();
+            left.extend(self.pod_netlink.delete_uppers(device.index));
+            left.extend(self.pod_netlink.strip(&device, keep));
+            let lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+            let moved = self
+                .pod_netlink
+                .move_link(device.index, self.host.as_fd(), name);
+            drop(lane);
+            match moved {
+                Ok(()) => return Ok(true),
+                Err(error) => outcome = Err(error),
+            }
         }
-        self.link = None;
-        Ok(())
-    }
-
-    fn on_link(
-        &mut self,
-        work: impl FnOnce(&mut Netlink, u32, &str) -> io::Result<()>,
-    ) -> io::Result<()> {
-        match &self.link {
-            Some((index, name)) => work(&mut self.pod_netlink, *index, name),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the device is not in the pod",
-            )),
-        }
+        outcome.map_err(Error::netlink("move the device back to the host"))
     }
 }
 
-/// Takes off what somebody put on the device.
-pub fn scrub(netlink: &mut Netlink, device: &crate::kernel::link::Device) -> Result<(), Error> {
-    for name in &device.alternative_names {
-        netlink
-            .remove_alternative_name(device.index, name)
-            .map_err(Error::netlink("remove a second name"))?;
-    }
-    if device.alias.is_some() {
-        netlink
-            .clear_alias(device.index)
-            .map_err(Error::netlink("remove the alias"))?;
-    }
-    if device.xdp {
-        netlink
-            .detach_xdp(device.index)
-            .map_err(Error::netlink("detach the XDP program"))?;
-    }
-    Ok(())
+/// Whether a step failed because what it makes is there already.
+pub fn is_taken(error: &Error) -> bool {
+    matches!(error, Error::Step { source, .. } if errno(source) == Some(Errno::EXIST))
 }
 
-/// What the kernel took along by itself needs no deleting.
-fn gone_is_fine(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
-        Err(error) if is_gone(&error) => Ok(()),
-        outcome => outcome,
+fn refused(step: &Step) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Step {
+        step: Box::new(step.clone()),
+        source,
     }
+}
+
+fn not_here() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the device is not in the pod")
 }
 
 fn is_gone(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::NOENT, Errno::SRCH, Errno::ADDRNOTAVAIL]
-        .iter()
-        .any(|gone| error.raw_os_error() == Some(gone.raw_os_error()))
+    let gone = [Errno::NOENT, Errno::SRCH, Errno::ADDRNOTAVAIL, Errno::NODEV];
+    errno(error).is_some_and(|errno| gone.contains(&errno))
 }

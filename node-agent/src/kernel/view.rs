@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use node_agent_core::{
-    layout::Features,
+    layout::{Features, Limits},
     mac::Mac,
-    picture::{Family, Link, Picture, Sysctl},
+    picture::{Family, Link, Picture, PodSlot, Sysctl},
 };
 
 use crate::{
@@ -20,9 +21,9 @@ use crate::{
     },
 };
 
-/// What every look at the kernel needs to know.
+/// What is needed to inspect a namespace.
 #[derive(Debug, Clone)]
-pub struct Eyes {
+pub struct Inspector {
     /// Which links can be the device of an ENI.
     pub drivers: Drivers,
     /// Where `/proc/sys/net` is writable.
@@ -31,12 +32,18 @@ pub struct Eyes {
     pub features: Features,
 }
 
-impl Eyes {
-    /// Path of a setting of the interface `link`. The kernel shows each thread the settings of its own namespace.
-    pub fn sysctl(&self, sysctl: Sysctl, link: &str) -> PathBuf {
-        self.proc_sys_net.join(sysctl.path(link))
-    }
+/// What was seen of an ENI in a namespace.
+#[derive(Debug)]
+pub struct Inspection {
+    /// The picture. Its packet filter is not looked at: see [`Inspector::drops_egress`].
+    pub picture: Picture,
+    /// The device, if it is here.
+    pub device: Option<Device>,
+    /// Addresses that duplicate address detection has not let through.
+    pub unready: Vec<IpNet>,
+}
 
+impl Inspector {
     /// What this kernel can do, asked on a thread that is in the host's namespace.
     pub fn features(proc_sys_net: &Path) -> Result<Features, Error> {
         let egress_hook = nft::is_supported()
@@ -48,52 +55,106 @@ impl Eyes {
         })
     }
 
+    /// Path of a setting of the interface `link`. The kernel shows each thread the settings of its own namespace.
+    pub fn sysctl(&self, sysctl: Sysctl, link: &str) -> PathBuf {
+        self.proc_sys_net.join(sysctl.path(link))
+    }
+
+    /// What the device can do in this namespace, where it is under `name`, or is about to come if `None`.
+    pub fn limits(&self, device: &Device, name: Option<&str>) -> Limits {
+        let disabled = |link: &str| {
+            let path = format!("ipv6/conf/{link}/disable_ipv6");
+            let value = fs::read_to_string(self.proc_sys_net.join(path)).ok()?;
+            Some(value.trim() != "0")
+        };
+        // With an MTU below 1280 a link has no settings of IPv6; when it gets them, they are those of `default`.
+        let disabled = name
+            .and_then(disabled)
+            .or_else(|| disabled("default"))
+            .unwrap_or(false);
+        Limits {
+            least_mtu: device.least_mtu,
+            most_mtu: device.most_mtu,
+            ipv6: self.features.ipv6 && !disabled,
+        }
+    }
+
     /// The picture, and the device if it is here.
-    pub fn look(
+    pub fn inspect(
         &self,
         netlink: &mut Netlink,
         mac: Mac,
-    ) -> Result<(Picture, Option<Device>), Error> {
-        let device = netlink.device(mac, &self.drivers)?;
-        let mut picture = Picture::default();
-        let families: &[Family] = if self.features.ipv6 {
-            &[Family::V4, Family::V6]
-        } else {
-            &[Family::V4]
-        };
-        for family in families {
-            picture.rules.extend(
-                netlink
-                    .rules(*family)
-                    .map_err(Error::netlink("list the rules"))?,
-            );
-            picture.routes.extend(
-                netlink
-                    .routes(*family)
-                    .map_err(Error::netlink("list the routes"))?,
-            );
-        }
+        slot: PodSlot,
+        last: Option<u32>,
+    ) -> Result<Inspection, Error> {
+        let device = netlink.device(mac, &self.drivers, last)?;
+        let mut picture = self.traces(netlink, slot)?;
+        let mut unready = Vec::new();
         if let Some(device) = &device {
             picture.link = Some(Link {
                 name: device.name.clone(),
-                up: device.up,
+                up: device.is_up(),
+                mtu: device.mtu,
             });
-            picture.addresses.extend(
-                netlink
-                    .addresses(device.index)
-                    .map_err(Error::netlink("list the addresses"))?,
-            );
+            let addresses = netlink
+                .addresses(device.index)
+                .map_err(Error::netlink("list the addresses"))?;
+            (picture.addresses, unready) = (addresses.all, addresses.unready);
             for sysctl in Sysctl::ALL {
                 if let Ok(value) = fs::read_to_string(self.sysctl(sysctl, &device.name)) {
                     picture.sysctls.insert(sysctl, value.trim().to_owned());
                 }
             }
         }
-        if self.features.egress_hook {
-            let name = device.as_ref().map_or("", |device| device.name.as_str());
-            picture.egress_drop =
-                nft::drops_egress(name).map_err(Error::netlink("read our nftables table"))?;
+        Ok(Inspection {
+            picture,
+            device,
+            unready,
+        })
+    }
+
+    /// Rules and routes alone: what stays in a pod when the device has left.
+    pub fn traces(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<Picture, Error> {
+        let mut picture = Picture::default();
+        for family in self.families() {
+            picture.rules.extend(
+                netlink
+                    .rules(*family, slot)
+                    .map_err(Error::netlink("list the rules"))?,
+            );
+            picture.routes.extend(
+                netlink
+                    .routes(*family, slot)
+                    .map_err(Error::netlink("list the routes"))?,
+            );
         }
-        Ok((picture, device))
+        Ok(picture)
+    }
+
+    /// Whether our packet filter is on the interface `link`.
+    pub fn drops_egress(&self, slot: PodSlot, link: &str) -> Result<bool, Error> {
+        let blocked = || nft::blocks(slot, link).map_err(Error::netlink("read the nftables chain"));
+        Ok(self.features.egress_hook && blocked()?)
+    }
+
+    /// Whether another ENI of the pod needs the rules that they share.
+    pub fn has_other_slots(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<bool, Error> {
+        for family in self.families() {
+            if netlink
+                .has_other_slots(*family, slot)
+                .map_err(Error::netlink("list the rules"))?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn families(&self) -> &'static [Family] {
+        if self.features.ipv6 {
+            &[Family::V4, Family::V6]
+        } else {
+            &[Family::V4]
+        }
     }
 }

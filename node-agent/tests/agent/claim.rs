@@ -1,6 +1,7 @@
 //! From the API's claim to the core's.
 
 use node_agent::claim::convert;
+use node_agent_core::claim::Wait;
 use serde_json::json;
 
 use crate::running::{a_claim, claim_document, with};
@@ -9,7 +10,11 @@ use crate::running::{a_claim, claim_document, with};
 fn attached_claim_has_all_that_a_plug_needs() {
     let claim = convert(&a_claim()).unwrap();
     assert_eq!(claim.key.to_string(), "shop/web-0-abcde");
-    assert_eq!(claim.pod_uid.as_deref(), Some("u-1"));
+    assert!(
+        claim
+            .pod
+            .is_some_and(|pod| pod.name == "web-0" && pod.uid == "u-1")
+    );
     assert_eq!(claim.interface.name, "eni0");
     assert_eq!(claim.interface.addresses[0].ip.to_string(), "10.0.1.50");
     assert!(claim.attachment.is_some() && claim.eni.is_some());
@@ -29,22 +34,30 @@ fn attachment_without_an_id_is_none() {
 }
 
 #[test]
-fn reason_to_wait_is_the_last_error_then_the_condition_then_the_phase() {
+fn claim_waits_by_the_operators_word_and_is_blocked_by_its_reason() {
     let mut document = claim_document();
-    let reason = |document: &serde_json::Value| {
+    let waits_for = |document: &serde_json::Value| {
         convert(&serde_json::from_value(document.clone()).unwrap())
             .unwrap()
             .waits_for
     };
-    assert!(reason(&document).contains("Attaching"));
-    document["status"]["conditions"] = json!([{
-        "type": "Ready", "status": "False", "reason": "Attaching", "message": "the ENI is being attached",
-        "lastTransitionTime": "2026-01-01T00:00:00Z"
-    }]);
-    assert_eq!(reason(&document), "the ENI is being attached");
-    document["status"]["lastError"] =
-        json!({ "code": "AttachmentLimitExceeded", "message": "full", "attempts": 2 });
-    assert_eq!(reason(&document), "AttachmentLimitExceeded: full");
+    let new = "the eniclaim-operator has not looked at it yet";
+    assert_eq!(waits_for(&document), Wait::Progress(new.into()));
+    let ready = |reason: &str, message: &str| {
+        json!([{
+            "type": "Ready", "status": "False", "reason": reason, "message": message,
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }])
+    };
+    document["status"]["conditions"] = ready("Attaching", "the ENI is being attached");
+    let attaching = Wait::Progress("the ENI is being attached".into());
+    assert_eq!(waits_for(&document), attaching);
+    document["status"]["conditions"] = ready("SubnetFull", "no free address");
+    let blocked = Wait::Blocked("SubnetFull: no free address".into());
+    assert_eq!(waits_for(&document), blocked);
+    document["status"]["conditions"] = ready("OfALaterVersion", "something else");
+    let unknown = Wait::Progress("something else".into());
+    assert_eq!(waits_for(&document), unknown);
 }
 
 #[test]

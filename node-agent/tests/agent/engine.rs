@@ -12,7 +12,7 @@ use std::{
 
 use cni::{
     agent::{NoReply, ask},
-    protocol::{Del, Envelope, Reply, Request, VERSION},
+    protocol::{Del, Envelope, LONGEST_LINE, Reply, Request, VERSION},
     tombstone,
 };
 use node_agent_core::claim::Place;
@@ -25,7 +25,7 @@ use crate::{
 
 fn added(reply: Reply) -> cni::protocol::Added {
     match reply {
-        Reply::Added(added) => added,
+        Reply::Added(mut added) => added.remove(0),
         other => panic!("{other:?}"),
     }
 }
@@ -47,7 +47,7 @@ fn add_answers_with_the_interface_and_then_reports_it() {
     let added = added(agent.add(&world, "c1", "pod"));
     assert_eq!(
         (added.name.as_str(), added.mac.as_str(), added.mtu),
-        ("eni0", MAC, 1500)
+        ("eni0", MAC, 9001)
     );
     assert_eq!(
         (
@@ -255,7 +255,7 @@ fn note_of_the_plugin_is_done_at_the_next_start() {
     let del = Del {
         sandbox: sandbox("c1"),
     };
-    tombstone::lay(&tombstone::folder(&socket), &del).unwrap();
+    tombstone::write(&tombstone::folder(&socket), &del).unwrap();
     let agent = Agent::start_in(&world, folder);
     wait_until(|| world.has_link("host", HOME));
     wait_until(|| agent.journal() == 0);
@@ -292,7 +292,7 @@ fn only_well_formed_requests_of_our_version_are_heard() {
         BufReader::new(stream).read_line(&mut answer).unwrap();
         serde_json::from_str(&answer).unwrap_or_else(|e| panic!("{line:?}: {e}: {answer:?}"))
     };
-    let long = format!("\"{}", "x".repeat(70_000));
+    let long = format!("\"{}", "x".repeat(LONGEST_LINE));
     let other = json!({ "version": VERSION + 1, "request": "future" }).to_string() + "\n";
     for (line, part) in [
         ("", "no end"),
@@ -339,9 +339,9 @@ fn envelope_is_one_line_of_json() {
     };
     assert_eq!(
         serde_json::to_value(envelope).unwrap(),
-        json!({ "version": 1, "request": { "add": {
+        json!({ "version": VERSION, "request": { "add": {
             "sandbox": { "network": "pods", "containerId": "c1", "ifName": "eth0" },
-            "netns": "/run/netns/x", "class": "app",
+            "netns": "/run/netns/x",
             "pod": { "namespace": "shop", "name": "web-0", "uid": "u-1" }
         } } })
     );

@@ -6,22 +6,43 @@ use std::{
     time::Duration,
 };
 
-use node_agent::plug::plug;
-use node_agent_core::claim::Metadata;
+use node_agent::plug::{Failed, Plugged, check};
+use node_agent_core::{
+    claim::{Address, Interface, Metadata},
+    picture::PodSlot,
+};
 use serde_json::{Value, json};
 
 use crate::world::{HOME, MAC, World, an_eni, an_interface};
 
+fn plug(world: &World, interface: &Interface) -> Result<Plugged, Failed> {
+    let (node, pod) = (world.node(), world.netns("pod"));
+    node_agent::plug::plug(&node, &pod, &an_eni(), interface, PodSlot(0))
+}
+
 fn plugged() -> World {
     let world = World::new();
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
+    // The kernel says some time later that a link is up.
+    world.wait_until(|world| world.device("pod").unwrap()["operstate"] == "UP");
     world
+}
+
+/// What CHECK says.
+fn checked(world: &World) -> String {
+    let (node, pod) = (world.node(), world.netns("pod"));
+    match check(&node, &pod, &an_eni(), &an_interface(), PodSlot(0)) {
+        Ok(()) => String::new(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn an_ipv6_address() -> Address {
+    Address {
+        ip: "2001:db8:1::50".parse().unwrap(),
+        prefix: 64,
+        gateway: "fe80:ec2::1".parse().unwrap(),
+    }
 }
 
 fn pick(value: &Value, keys: &[&str]) -> Value {
@@ -58,13 +79,7 @@ fn device_is_up_in_the_pod_with_its_address_as_a_host() {
 fn main_table_stays_and_the_own_table_ends_in_unreachable() {
     let world = World::new();
     let before = world.json("pod", "route show table main");
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
     assert_eq!(world.json("pod", "route show table main"), before);
 
     let routes = world.json("pod", "route show table 23600");
@@ -115,39 +130,6 @@ fn rules_lead_by_source_and_by_interface_and_refuse_metadata_first() {
     assert_eq!(
         rules("-6"),
         [json!({ "priority": 1, "src": "all", "dst": "fd00:ec2::254", "action": "blackhole" })]
-    );
-}
-
-#[test]
-fn egress_filter_drops_metadata_of_both_families() {
-    let world = plugged();
-    let ruleset = world.nft("pod");
-    let ruleset = ruleset["nftables"].as_array().unwrap();
-    let chain = ruleset.iter().find_map(|o| o.get("chain")).unwrap();
-    assert_eq!(
-        pick(
-            chain,
-            &["family", "table", "name", "type", "hook", "prio", "policy"]
-        ),
-        json!({ "family": "netdev", "table": "eniclaim", "name": "eniclaim", "type": "filter", "hook": "egress", "prio": 0, "policy": "accept" })
-    );
-    let rules: Vec<_> = ruleset
-        .iter()
-        .filter_map(|o| o.get("rule"))
-        .map(|r| r["expr"].clone())
-        .collect();
-    let drop_to = |protocol: &str, address: &str| {
-        json!([
-            { "match": { "op": "==", "left": { "payload": { "protocol": protocol, "field": "daddr" } }, "right": address } },
-            { "drop": null }
-        ])
-    };
-    assert_eq!(
-        rules,
-        [
-            drop_to("ip", "169.254.169.254"),
-            drop_to("ip6", "fd00:ec2::254")
-        ]
     );
 }
 
@@ -208,13 +190,7 @@ fn blinking_link_sends_nothing_another_way() {
         "the kernel does not bring the routes back: {:?}",
         way()
     );
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
     assert!(String::from_utf8_lossy(&way().stdout).contains("dev eni0"));
 }
 
@@ -249,7 +225,7 @@ fn metadata_is_reached_where_the_class_allows_it() {
     world.serve("vpc", 80);
     let mut interface = an_interface();
     interface.metadata = Metadata::Allowed;
-    plug(&world.node(), &world.netns("pod"), &an_eni(), &interface).unwrap();
+    plug(&world, &interface).unwrap();
     assert_eq!(
         world.nft("pod")["nftables"]
             .as_array()
@@ -288,13 +264,7 @@ fn metadata_is_dropped_on_the_wire_even_without_the_rules() {
 fn second_plug_changes_nothing() {
     let world = plugged();
     let before = world.portrait("pod");
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
     assert_eq!(world.portrait("pod"), before);
 }
 
@@ -306,13 +276,7 @@ fn what_the_pod_broke_is_mended_by_the_next_plug() {
     world.ip("pod", "route flush table 23600");
     world.ip("pod", "link set eni0 name renamed");
     world.exec("pod", &["nft", "flush", "ruleset"]);
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
     let mended = world.portrait("pod");
     // Handles of nftables count up, and the kernel keeps the old name nowhere.
     for part in 0..6 {
@@ -328,13 +292,7 @@ fn device_that_is_in_the_pod_under_its_old_name_is_finished() {
         "host",
         &format!("link set eth1 netns {}", world.name("pod")),
     );
-    plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap();
+    plug(&world, &an_interface()).unwrap();
     assert_eq!(world.device("pod").unwrap()["ifname"], "eni0");
 }
 
@@ -343,13 +301,7 @@ fn name_taken_in_the_pod_leaves_the_device_at_home() {
     let world = World::new();
     world.ip("pod", "link add eni0 type bridge");
     let before = world.portrait("pod");
-    let failed = plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap_err();
+    let failed = plug(&world, &an_interface()).unwrap_err();
     assert!(
         failed
             .error
@@ -370,10 +322,13 @@ fn failed_step_undoes_all() {
     let before = world.portrait("pod");
     let mut interface = an_interface();
     interface.addresses[0].gateway = interface.addresses[0].ip;
-    let failed = plug(&world.node(), &world.netns("pod"), &an_eni(), &interface).unwrap_err();
+    let failed = plug(&world, &interface).unwrap_err();
     assert!(failed.undo.is_none(), "{:?}", failed.undo);
     assert!(
-        failed.error.to_string().contains("refused AddRoute"),
+        failed
+            .error
+            .to_string()
+            .starts_with("cannot add route 0.0.0.0/0 via 10.0.1.50"),
         "{}",
         failed.error
     );
@@ -389,13 +344,7 @@ fn device_that_is_not_there_is_named_and_leaves_nothing() {
     let world = World::new();
     world.ip("host", "link del eth1");
     let before = world.portrait("pod");
-    let failed = plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap_err();
+    let failed = plug(&world, &an_interface()).unwrap_err();
     assert!(failed.error.to_string().contains(MAC), "{}", failed.error);
     assert_eq!(world.portrait("pod"), before);
 }
@@ -407,13 +356,7 @@ fn two_devices_with_one_address_are_refused() {
         "host",
         &format!("link add eth2 address {MAC} type veth peer name far"),
     );
-    let failed = plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap_err();
+    let failed = plug(&world, &an_interface()).unwrap_err();
     assert!(
         failed.error.to_string().contains("2 devices"),
         "{}",
@@ -426,16 +369,292 @@ fn software_links_are_no_devices() {
     let world = World::new();
     world.ip("host", "link del eth1");
     world.ip("host", &format!("link add eth1 address {MAC} type bridge"));
-    let failed = plug(
-        &world.node(),
-        &world.netns("pod"),
-        &an_eni(),
-        &an_interface(),
-    )
-    .unwrap_err();
+    let failed = plug(&world, &an_interface()).unwrap_err();
     assert!(
         failed.error.to_string().contains("no device"),
         "{}",
         failed.error
     );
+}
+
+#[test]
+fn mtu_is_set_on_the_way_in_whatever_an_earlier_pod_had() {
+    // Below 1280 bytes the kernel takes all settings of IPv6 off the link.
+    let world = World::new();
+    world.ip("host", "link set eth1 mtu 1200");
+    plug(&world, &an_interface()).unwrap();
+    assert_eq!(world.device("pod").unwrap()["mtu"], 9001);
+    world.ip("pod", "link set eni0 mtu 1200");
+    plug(&world, &an_interface()).unwrap();
+    assert_eq!(world.device("pod").unwrap()["mtu"], 9001);
+    assert_eq!(checked(&world), "");
+}
+
+#[test]
+fn mtu_of_the_class_is_set_and_one_that_the_device_cannot_have_is_refused_in_the_kernels_words() {
+    let world = World::new();
+    let mut interface = an_interface();
+    interface.mtu = Some(1200);
+    plug(&world, &interface).unwrap();
+    assert_eq!(world.device("pod").unwrap()["mtu"], 1200);
+    let world = World::new();
+    interface.mtu = Some(70_000);
+    let failed = plug(&world, &interface).unwrap_err();
+    let error = failed.error.to_string();
+    assert!(error.contains("mtu greater than device maximum"), "{error}");
+    assert!(failed.undo.is_none(), "{:?}", failed.undo);
+}
+
+#[test]
+fn what_the_host_put_on_the_device_does_not_come_along() {
+    let world = World::new();
+    world.ip(
+        "host",
+        "link set eth1 up txqueuelen 7 promisc on allmulticast on arp off multicast off group 5",
+    );
+    world.ip("host", "link property add dev eth1 altname eth0");
+    world.ip("host", "link set eth1 alias something");
+    world.ip("host", "addr add 192.0.2.9/24 dev eth1");
+    plug(&world, &an_interface()).unwrap();
+    let device = world.device("pod").unwrap();
+    assert_eq!(device["txqlen"], 1000);
+    let flags = device["flags"].as_array().unwrap();
+    for flag in ["PROMISC", "ALLMULTI", "NOARP"] {
+        assert!(!flags.contains(&json!(flag)), "{flag}");
+    }
+    assert!(flags.contains(&json!("MULTICAST")));
+    assert_eq!(device["group"], "default");
+    assert!(device.get("altnames").is_none(), "{device}");
+    assert!(device.get("ifalias").is_none(), "{device}");
+}
+
+#[test]
+fn both_families_are_plugged() {
+    let world = World::new();
+    let mut interface = an_interface();
+    interface.addresses.push(an_ipv6_address());
+    plug(&world, &interface).unwrap();
+    let way = world.json("pod", "-6 route get 2001:db8:9::9 from 2001:db8:1::50");
+    assert_eq!(way[0]["gateway"], "fe80:ec2::1");
+    assert_eq!(way[0]["dev"], "eni0");
+    let before = world.portrait("pod");
+    plug(&world, &interface).unwrap();
+    assert_eq!(world.portrait("pod"), before);
+}
+
+#[test]
+fn ipv6_that_the_pod_disabled_is_left_out_and_ipv4_works() {
+    let world = World::new();
+    let sysctl = "net.ipv6.conf.all.disable_ipv6=1";
+    assert!(
+        world
+            .exec("pod", &["sysctl", "-w", sysctl])
+            .status
+            .success()
+    );
+    let mut interface = an_interface();
+    interface.addresses.push(an_ipv6_address());
+    plug(&world, &interface).unwrap();
+    world.serve("vpc", 8080);
+    world
+        .reach("pod", Some("10.0.1.50"), "10.0.9.9", 8080)
+        .unwrap();
+    // Once more, with the device in the pod.
+    plug(&world, &interface).unwrap();
+
+    interface.addresses.remove(0);
+    let failed = plug(&world, &interface).unwrap_err();
+    assert!(
+        failed.error.to_string().contains("IPv6 is disabled"),
+        "{}",
+        failed.error
+    );
+}
+
+#[test]
+fn two_enis_of_one_pod_come_and_go_without_touching_each_other() {
+    const SECOND: &str = "02:ec:00:00:00:0b";
+    let world = World::new();
+    let before = world.portrait("pod");
+    world.ip(
+        "host",
+        &format!(
+            "link add eth2 address {SECOND} type veth peer name eni0b netns {}",
+            world.name("vpc")
+        ),
+    );
+    world.ip("vpc", "link set eni0b up");
+    let (node, pod) = (world.node(), world.netns("pod"));
+    let first = (an_eni(), an_interface(), PodSlot(0));
+    let mut second = (an_eni(), an_interface(), PodSlot(1));
+    second.0.mac = SECOND.parse().unwrap();
+    second.0.id = "eni-second".into();
+    second.1.name = "eni1".into();
+    second.1.addresses[0].ip = "10.0.1.51".parse().unwrap();
+
+    let plug = |(eni, interface, slot): &(_, _, _)| {
+        node_agent::plug::plug(&node, &pod, eni, interface, *slot).unwrap()
+    };
+    let unplug = |(eni, _, slot): &(_, Interface, _), last| {
+        let traces = node_agent_core::plan::Traces::Remove { last };
+        let gone = node_agent::plug::unplug(&node, Some(&pod), eni, *slot, traces).unwrap();
+        assert!(gone.found && gone.left.is_empty(), "{:?}", gone.left);
+    };
+    let whole = |(eni, interface, slot): &(_, _, _)| {
+        check(&node, &pod, eni, interface, *slot).map_err(|error| error.to_string())
+    };
+    plug(&first);
+    plug(&second);
+    assert_eq!((whole(&first), whole(&second)), (Ok(()), Ok(())));
+    unplug(&first, false);
+    assert_eq!(whole(&second), Ok(()));
+    plug(&first);
+    assert_eq!((whole(&first), whole(&second)), (Ok(()), Ok(())));
+    // A failure is undone without what the other one needs.
+    let mut broken = second.clone();
+    broken.1.addresses[0].gateway = broken.1.addresses[0].ip;
+    node_agent::plug::plug(&node, &pod, &broken.0, &broken.1, broken.2).unwrap_err();
+    assert_eq!(whole(&first), Ok(()));
+    unplug(&first, true);
+    assert_eq!(world.portrait("pod"), before);
+}
+
+#[test]
+fn traces_of_an_attempt_that_was_killed_are_no_hindrance() {
+    let world = plugged();
+    let before = world.portrait("pod");
+    world.ip(
+        "pod",
+        &format!("link set eni0 netns {} name eth1", world.name("host")),
+    );
+    plug(&world, &an_interface()).unwrap();
+    let again = world.portrait("pod");
+    for part in 2..6 {
+        assert_eq!(again[part], before[part]);
+    }
+    assert_eq!(checked(&world), "");
+}
+
+#[test]
+fn routes_that_a_pod_made_in_any_number_are_neither_read_nor_touched() {
+    let world = World::new();
+    let lines: Vec<String> = (0..20_000)
+        .map(|i| {
+            let (a, b) = (i / 250, i % 250);
+            format!(
+                "route add unreachable 172.{}.{}.{b}/32 table 77\n",
+                16 + a / 250,
+                a % 250
+            )
+        })
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines.concat()).unwrap();
+    crate::world::run(
+        "ip",
+        &[
+            "-n",
+            &world.name("pod"),
+            "-batch",
+            file.path().to_str().unwrap(),
+        ],
+    );
+    plug(&world, &an_interface()).unwrap();
+    assert_eq!(checked(&world), "");
+}
+
+#[test]
+fn check_says_what_differs_in_words() {
+    let world = plugged();
+    assert_eq!(checked(&world), "");
+    for (line, words) in [
+        ("link set eni0 mtu 1400", "the MTU is not 9001"),
+        (
+            "rule del priority 1",
+            "IPv4 rule 1: to 169.254.169.254/32 blackhole is missing",
+        ),
+        (
+            "route del 10.0.1.0/24 table 23600",
+            "route 10.0.1.0/24 from 10.0.1.50 in table 23600 is missing",
+        ),
+        (
+            "addr add 192.0.2.1/32 dev eni0",
+            "address 192.0.2.1/32 does not belong there",
+        ),
+        (
+            "addr del 10.0.1.50/32 dev eni0",
+            "address 10.0.1.50/32 is missing",
+        ),
+        ("link set eni0 down", "the interface is down"),
+        (
+            "link set eni0 name other",
+            "the interface is not named eni0",
+        ),
+    ] {
+        world.ip("pod", line);
+        let said = checked(&world);
+        assert!(
+            said.starts_with("the pod's interface is not as it was set: "),
+            "{said}"
+        );
+        assert!(said.contains(words), "{line}: {said}");
+    }
+    plug(&world, &an_interface()).unwrap();
+    assert_eq!(checked(&world), "");
+    assert!(
+        world
+            .exec("pod", &["nft", "flush", "ruleset"])
+            .status
+            .success()
+    );
+    assert!(checked(&world).contains("the block of the instance metadata service is missing"));
+    world.ip(
+        "pod",
+        &format!("link set eni0 netns {}", world.name("host")),
+    );
+    assert!(checked(&world).contains(&format!("the device with the MAC address {MAC} is missing")));
+}
+
+#[test]
+fn check_waits_for_no_duplicate_detection_and_says_what_it_refused() {
+    let world = World::new();
+    let mut interface = an_interface();
+    interface.addresses.push(an_ipv6_address());
+    plug(&world, &interface).unwrap();
+    let (node, pod) = (world.node(), world.netns("pod"));
+    let check = || check(&node, &pod, &an_eni(), &interface, PodSlot(0));
+    check().unwrap();
+    // The same address at the other end, and detection switched on: the kernel finds the duplicate.
+    world.ip("vpc", "addr add 2001:db8:1::50/64 dev eni0a nodad");
+    let sysctl = ["sysctl", "-w", "net.ipv6.conf.eni0.accept_dad=1"];
+    assert!(world.exec("pod", &sysctl).status.success());
+    world.ip("pod", "addr del 2001:db8:1::50/128 dev eni0");
+    world.ip("pod", "addr add 2001:db8:1::50/128 dev eni0 noprefixroute");
+    let said = check().unwrap_err().to_string();
+    assert!(
+        said.contains("duplicate address detection has not let 2001:db8:1::50/128 through"),
+        "{said}"
+    );
+}
+
+#[test]
+fn only_the_move_waits_for_other_moves() {
+    let world = World::new();
+    let node = world.node();
+    let lane = node.lane.clone();
+    let held = lane.lock().unwrap();
+    let pod = world.netns("pod");
+    let plugging = std::thread::spawn(move || {
+        node_agent::plug::plug(&node, &pod, &an_eni(), &an_interface(), PodSlot(0)).map(drop)
+    });
+    // Everything before the move is done meanwhile.
+    world.wait_until(|world| {
+        world
+            .device("host")
+            .is_some_and(|device| device["mtu"] == 9001)
+    });
+    assert!(world.device("pod").is_none());
+    drop(held);
+    plugging.join().unwrap().unwrap();
+    assert!(world.device("pod").is_some());
 }

@@ -1,9 +1,14 @@
 //! What the agent says of itself.
 
-use crds::node::Agent;
+use crds::{condition::ConditionStatus, node::Agent};
 use kube::api::DynamicObject;
-use node_agent::presence::{keep, patch, says};
+use node_agent::{
+    engine::Input,
+    install::{State, decision::Reason},
+    presence::{keep, patch, says},
+};
 use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
 
 use crate::api_server::ApiServer;
 
@@ -12,6 +17,21 @@ fn agent(pod: &str) -> Agent {
         version: "1".into(),
         boot_id: "b".into(),
         pod_uid: pod.into(),
+    }
+}
+
+/// Nothing is known of the plugin, and nothing will be.
+fn nothing() -> watch::Receiver<Option<State>> {
+    let (sender, receiver) = watch::channel(None);
+    std::mem::forget(sender);
+    receiver
+}
+
+fn installed(message: &str) -> State {
+    State {
+        status: ConditionStatus::True,
+        reason: Reason::Installed,
+        message: message.into(),
     }
 }
 
@@ -29,7 +49,14 @@ async fn node_that_is_made_again_is_filled_again_and_our_own_words_are_no_reason
         "items": [node(1, &json!({ "capacity": 7 }))],
     });
     let mut api = ApiServer::new(list, "metadata.name=n1", 1);
-    let running = tokio::spawn(keep(api.client(), "n1".into(), agent("a-1")));
+    let (engine, _told) = engine();
+    let running = tokio::spawn(keep(
+        api.client(),
+        "n1".into(),
+        agent("a-1"),
+        nothing(),
+        engine,
+    ));
     let ours = json!({ "agent": agent("a-1") });
     assert_eq!(api.patched().await, ours, "the first, which is refused");
     assert_eq!(api.patched().await, ours, "and said again");
@@ -51,16 +78,99 @@ async fn node_that_is_made_again_is_filled_again_and_our_own_words_are_no_reason
 #[test]
 fn node_made_again_or_of_another_agent_is_told_apart_from_ours() {
     let node = |status| -> DynamicObject {
-        let mut document = patch("n1", &agent("a-1"));
+        let mut document = patch("n1", &agent("a-1"), None);
         document["status"] = status;
         serde_json::from_value(document).unwrap()
     };
-    let ours = node(patch("n1", &agent("a-1"))["status"].clone());
-    assert!(says(&ours, &agent("a-1")));
-    assert!(!says(&ours, &agent("a-2")), "an agent before us");
+    let ours = node(patch("n1", &agent("a-1"), None)["status"].clone());
+    assert!(says(&ours, &agent("a-1"), None));
+    assert!(!says(&ours, &agent("a-2"), None), "an agent before us");
     let anew = node(json!({ "capacity": 7 }));
-    assert!(!says(&anew, &agent("a-1")), "made again");
+    assert!(!says(&anew, &agent("a-1"), None), "made again");
     let newer = json!({ "version": "1", "bootId": "b", "podUid": "a-1", "later": {} });
     let newer = node(json!({ "agent": newer, "conditions": "of another form" }));
-    assert!(says(&newer, &agent("a-1")), "only our part counts");
+    assert!(says(&newer, &agent("a-1"), None), "only our part counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn plugin_is_told_of_with_the_agent_and_again_when_it_changes() {
+    let list = json!({
+        "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniNodeList", "metadata": { "resourceVersion": "1" },
+        "items": [node(1, &json!({ "instance": { "id": "i-1", "type": "m5.large", "zone": "z" } }))],
+    });
+    let mut api = ApiServer::new(list, "metadata.name=n1", 0);
+    let (plugin, installation) = watch::channel(Some(installed("by a drop-in")));
+    let (engine, mut told) = engine();
+    let running = tokio::spawn(keep(
+        api.client(),
+        "n1".into(),
+        agent("a-1"),
+        installation,
+        engine,
+    ));
+    let first = api.patched().await;
+    assert_eq!(first["agent"], json!(agent("a-1")));
+    assert!(matches!(told.recv().await, Some(Input::Instance(id)) if id == "i-1"));
+    let said = &first["conditions"][0];
+    assert_eq!(
+        (&said["type"], &said["status"]),
+        (&json!("PluginInstalled"), &json!("True"))
+    );
+    assert_eq!(
+        (&said["reason"], &said["message"]),
+        (&json!("Installed"), &json!("by a drop-in"))
+    );
+
+    // The operator's conditions stand beside ours.
+    let mut status = first.clone();
+    let theirs = json!({ "type": "AgentReady", "status": "True", "reason": "Reported", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" });
+    status["conditions"]
+        .as_array_mut()
+        .unwrap()
+        .insert(0, theirs);
+    status["conditions"][1]["lastTransitionTime"] = json!("2026-01-01T00:00:00Z");
+    api.event("MODIFIED", &node(2, &status));
+    plugin.send_replace(Some(installed("by a list")));
+    let second = api.patched().await;
+    assert_eq!(
+        second["conditions"].as_array().unwrap().len(),
+        1,
+        "only ours is applied"
+    );
+    assert_eq!(second["conditions"][0]["message"], "by a list");
+    assert_eq!(
+        second["conditions"][0]["lastTransitionTime"], "2026-01-01T00:00:00Z",
+        "it has been installed since then"
+    );
+    assert!(api.is_quiet());
+    running.abort();
+}
+
+#[test]
+fn what_an_agent_before_said_of_the_plugin_stays_until_this_one_knows() {
+    let said = installed("by a drop-in").condition(crds::Time(0));
+    let object = |condition| -> DynamicObject {
+        serde_json::from_value(patch("n1", &agent("a-1"), condition)).unwrap()
+    };
+    assert!(says(&object(Some(&said)), &agent("a-1"), None));
+    assert!(says(
+        &object(Some(&said)),
+        &agent("a-1"),
+        Some(&installed("by a drop-in"))
+    ));
+    assert!(!says(
+        &object(Some(&said)),
+        &agent("a-1"),
+        Some(&installed("by a list"))
+    ));
+    assert!(!says(
+        &object(None),
+        &agent("a-1"),
+        Some(&installed("by a drop-in"))
+    ));
+}
+
+/// An engine that takes what it is told.
+fn engine() -> (mpsc::Sender<Input>, mpsc::Receiver<Input>) {
+    mpsc::channel(8)
 }

@@ -28,6 +28,9 @@ use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
 
 use crate::world::{ENI, MAC, World};
 
+/// The instance that the node is.
+pub const INSTANCE: &str = "i-0123456789abcdef0";
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 pub struct Agent {
@@ -53,6 +56,7 @@ impl Agent {
         let node = world.node();
         let (inputs, from_all) = mpsc::channel(64);
         let (sender, notices) = mpsc::unbounded_channel();
+        let (lease, _) = mpsc::unbounded_channel();
         let path = folder.path().join("agent.sock");
         let (socket, engine) = runtime.block_on(async {
             let socket = Socket::bind(&path).await.unwrap();
@@ -61,9 +65,13 @@ impl Agent {
                 node,
                 journal: Journal::open(folder.path().join("journal")).unwrap(),
                 tombstones: cni::tombstone::folder(&path),
+                // Those of other tests are not to be searched.
+                namespaces: world.namespaces(),
                 notices: sender,
+                lease,
                 metrics: Metrics::default(),
                 ready: Arc::new(AtomicBool::new(false)),
+                heartbeat: Arc::default(),
             });
             (
                 socket,
@@ -71,6 +79,9 @@ impl Agent {
             )
         });
         runtime.spawn(socket.serve(inputs.clone()));
+        inputs
+            .blocking_send(Input::Instance(INSTANCE.into()))
+            .unwrap();
         Self {
             runtime: Some(runtime),
             folder,
@@ -84,10 +95,9 @@ impl Agent {
         self.folder.path().join("agent.sock")
     }
 
+    /// How many plugs the journal knows.
     pub fn journal(&self) -> usize {
-        std::fs::read_dir(self.folder.path().join("journal"))
-            .unwrap()
-            .count()
+        journal_files(&self.folder).len()
     }
 
     /// Ends the agent, and says where its journal is.
@@ -126,6 +136,20 @@ impl Agent {
 
     pub fn add(&self, world: &World, container: &str, pod: &str) -> Reply {
         add(&self.socket(), &world.path(pod), container).unwrap()
+    }
+
+    /// An ADD whose path and descriptor lead to two namespaces.
+    pub fn add_with(&self, fd: &str, path: &str, container: &str) -> Reply {
+        let file = File::open(fd).unwrap();
+        let request = Request::Add(an_add(path, container));
+        ask(
+            &self.socket(),
+            request,
+            Some(file.as_fd()),
+            DEADLINE,
+            DEADLINE,
+        )
+        .unwrap()
     }
 
     /// An ADD that waits in the background.
@@ -172,10 +196,29 @@ impl Agent {
         self.notice().report.place
     }
 
-    /// No report is on its way: shown by one that must come after it.
+    /// No report is on its way: the first answer may come from the middle of a round, the second one comes after it.
     pub fn is_quiet(&mut self) -> bool {
+        for _ in 0..2 {
+            assert_eq!(self.del(None, "never-seen"), Reply::Deleted);
+        }
         self.notices.try_recv().is_err()
     }
+
+    pub fn instance(&self, instance: &str) {
+        let instance = Input::Instance(instance.to_owned());
+        self.inputs.blocking_send(instance).unwrap();
+    }
+}
+
+/// The files of the plugs in the journal below `folder`, without those kept aside.
+pub fn journal_files(folder: &TempDir) -> Vec<PathBuf> {
+    let networks = std::fs::read_dir(folder.path().join("journal")).unwrap();
+    networks
+        .map(|network| network.unwrap().path())
+        .filter(|network| !network.ends_with(".unreadable"))
+        .flat_map(|network| std::fs::read_dir(network).unwrap())
+        .map(|file| file.unwrap().path())
+        .collect()
 }
 
 fn add(socket: &Path, path: &str, container: &str) -> Result<Reply, NoReply> {
@@ -199,7 +242,6 @@ pub fn an_add(path: &str, container: &str) -> Add {
         sandbox: sandbox(container),
         netns: path.into(),
         pod,
-        class: "app".into(),
     }
 }
 
@@ -223,10 +265,10 @@ pub fn claim_document() -> Value {
         "spec": { "className": "app", "owner": { "kind": "Pod", "name": "web-0", "uid": "u-1" } },
         "status": {
             "phase": "Attaching", "nodeName": "n1",
-            "binding": { "podName": "web-0", "podUid": "u-1", "nodeUid": "n-1", "instanceId": "i-0123456789abcdef0", "since": "2026-01-01T00:00:00Z" },
+            "binding": { "podName": "web-0", "podUid": "u-1", "nodeUid": "n-1", "instanceId": INSTANCE, "since": "2026-01-01T00:00:00Z" },
             "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked" },
             "eni": { "id": ENI, "mac": MAC, "subnetId": "subnet-0123456789abcdef0", "vpcId": "vpc-0123456789abcdef0", "zone": "z", "securityGroupIds": [] },
-            "attachment": { "instanceId": "i-0123456789abcdef0", "networkCard": 0, "deviceIndex": 1, "id": "eni-attach-0123456789abcdef0" },
+            "attachment": { "instanceId": INSTANCE, "networkCard": 0, "deviceIndex": 1, "id": "eni-attach-0123456789abcdef0" },
             "ipam": { "addresses": [{ "address": "10.0.1.50", "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" }] }
         }
     })

@@ -10,7 +10,7 @@ use std::{
 };
 
 use node_agent::{
-    kernel::{link::Drivers, namespace::Namespace, view::Eyes},
+    kernel::{link::Drivers, namespace::Namespace, view::Inspector},
     plug::{Eni, Node},
 };
 use node_agent_core::claim::{Address, Interface, Metadata};
@@ -82,6 +82,19 @@ impl World {
         format!("/run/netns/{}", self.name(short))
     }
 
+    /// A folder with this world's namespaces alone.
+    pub fn namespaces(&self) -> PathBuf {
+        let folder = std::env::temp_dir().join(&self.prefix);
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in &self.made {
+            let link = folder.join(name);
+            if !link.is_symlink() {
+                std::os::unix::fs::symlink(Path::new("/run/netns").join(name), link).unwrap();
+            }
+        }
+        folder
+    }
+
     pub fn namespace(&mut self, short: &str) {
         let name = self.name(short);
         run("ip", &["netns", "add", &name]);
@@ -120,6 +133,11 @@ impl World {
         self.ip(short, "addr add 10.244.1.2/24 dev eth0");
         self.ip(short, "link set eth0 up");
         self.ip(short, "route add default via 10.244.1.1");
+        // The kernel says some time later that a link is up.
+        self.wait_until(|world| {
+            let links = world.json(short, "link show eth0");
+            links[0]["operstate"] == "UP"
+        });
     }
 
     pub fn ip(&self, short: &str, line: &str) -> String {
@@ -160,21 +178,23 @@ impl World {
         .map(|line| self.json(short, line))
         .into();
         parts.push(self.nft(short));
-        Value::Array(parts)
+        let mut portrait = Value::Array(parts);
+        without_link_local(&mut portrait);
+        portrait
     }
 
     pub fn netns(&self, short: &str) -> Namespace {
         Namespace::open(&self.path(short)).unwrap()
     }
 
-    pub fn eyes(&self) -> Eyes {
+    pub fn inspector(&self) -> Inspector {
         let proc_sys_net = PathBuf::from("/proc/sys/net");
         let features = self
             .netns("host")
-            .inside(|| Eyes::features(Path::new("/proc/sys/net")))
+            .inside(|| Inspector::features(Path::new("/proc/sys/net")))
             .unwrap()
             .unwrap();
-        Eyes {
+        Inspector {
             drivers: Drivers {
                 for_tests: vec!["veth".into()],
             },
@@ -184,10 +204,7 @@ impl World {
     }
 
     pub fn node(&self) -> Node {
-        Node {
-            host: self.netns("host"),
-            eyes: self.eyes(),
-        }
+        Node::new(self.netns("host"), self.inspector())
     }
 
     pub fn has_link(&self, short: &str, name: &str) -> bool {
@@ -241,11 +258,32 @@ impl World {
     }
 }
 
+/// The kernel makes and checks `fe80::` addresses and makes their routes in its own time, up to two seconds.
+fn without_link_local(value: &mut Value) {
+    let is_link_local = |value: &Value| {
+        ["local", "dst"].iter().any(|key| {
+            let text = value.get(key).and_then(Value::as_str);
+            text.is_some_and(|text| text.starts_with("fe80::") || text == "ff00::/8")
+        })
+    };
+    match value {
+        Value::Array(values) => {
+            values.retain(|value| !is_link_local(value));
+            values.iter_mut().for_each(without_link_local);
+        }
+        Value::Object(fields) => fields.values_mut().for_each(without_link_local),
+        _ => {}
+    }
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         for name in &self.made {
             drop(Command::new("ip").args(["netns", "del", name]).output());
         }
+        drop(std::fs::remove_dir_all(
+            std::env::temp_dir().join(&self.prefix),
+        ));
     }
 }
 

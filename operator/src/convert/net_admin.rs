@@ -2,8 +2,8 @@
 
 use k8s_openapi::api::core::v1::{PodSpec, SecurityContext};
 
-/// NET_ADMIN removes rules, routes and packet filters. SYS_ADMIN alone attaches BPF programs that rewrite packets behind a
-/// filter (bpf_token_capable() in the kernel takes it for NET_ADMIN). A container that can take over the whole node needs
+/// `NET_ADMIN` removes rules, routes and packet filters. `SYS_ADMIN` alone attaches BPF programs that rewrite packets behind a
+/// filter (`bpf_token_capable()` in the kernel takes it for `NET_ADMIN`). A container that can take over the whole node needs
 /// neither, and is not looked for.
 const CAPABILITIES: [&str; 3] = ["NET_ADMIN", "SYS_ADMIN", "ALL"];
 

@@ -1,6 +1,9 @@
 //! Node reports.
 
-use api::id::{NodeName, NodeUid};
+use api::{
+    condition::OPERATORS,
+    id::{NodeName, NodeUid},
+};
 use crds::{EniNode, EniNodeSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use operator_core::cluster::NodeReport;
@@ -14,6 +17,10 @@ pub(crate) fn report(node: EniNode) -> Option<NodeReport> {
     let mut owners = owners.filter(|owner| owner.kind == "Node");
     let mut status = node.status.unwrap_or_default();
     let agent = status.agent.take();
+    // The others are the agent's: they are no part of what is compared with the report that is due.
+    status
+        .conditions
+        .retain(|c| OPERATORS.contains(&c.kind.as_str()));
     Some(NodeReport {
         name,
         owner: owners.next().map(|owner| owner.uid.into()),

@@ -1,21 +1,24 @@
 //! Applying the difference gives what is wanted, once and for all, and no step on the way opens a hole.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr},
+};
 
 use node_agent_core::{
     claim::{Address, Interface, Metadata},
-    diff::{Step, diff},
+    diff::{Step, clear, diff},
     layout::{Features, METADATA_PRIORITY, layout},
-    picture::{Action, Link, Network, Picture, Selector, Way},
+    picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Way},
 };
 use proptest::{prelude::*, sample::subsequence};
 
-use crate::{kernel::apply, makers::an_interface};
-
-const FULL: Features = Features {
-    egress_hook: true,
-    ipv6: true,
+use crate::{
+    kernel::apply,
+    makers::{ENA, FULL, an_interface},
 };
+
+const FIRST: PodSlot = PodSlot(0);
 
 prop_compose! {
     fn an_address()(last in 2_u8..20, wide in any::<bool>(), v6 in any::<bool>()) -> Address {
@@ -32,11 +35,12 @@ prop_compose! {
     fn interface()(
         name in prop::sample::select(vec!["eni0", "eth1", "net1"]),
         blocked in any::<bool>(),
+        mtu in prop::sample::select(vec![None, Some(1200), Some(1500)]),
         addresses in prop::collection::vec(an_address(), 0..4),
     ) -> Interface {
         // One router a subnet, as in a VPC: two prefixes over one router would be two default routes.
         let metadata = if blocked { Metadata::Blocked } else { Metadata::Allowed };
-        Interface { name: name.into(), mtu: None, metadata, addresses }
+        Interface { name: name.into(), mtu, metadata, addresses }
     }
 }
 
@@ -48,7 +52,7 @@ fn features() -> impl Strategy<Value = Features> {
 fn a_namespace() -> impl Strategy<Value = Picture> {
     (interface(), features(), any::<bool>(), any::<bool>()).prop_flat_map(
         |(interface, features, here, up)| {
-            let whole = layout(&interface, features);
+            let whole = layout(&interface, FIRST, features, ENA);
             let (rules, routes) = (
                 Vec::from_iter(whole.rules.clone()),
                 Vec::from_iter(whole.routes.clone()),
@@ -80,48 +84,123 @@ fn a_namespace() -> impl Strategy<Value = Picture> {
     )
 }
 
-fn a_wish() -> impl Strategy<Value = Picture> {
-    prop_oneof![
-        4 => (interface(), features()).prop_map(|(interface, features)| layout(&interface, features)),
-        1 => Just(Picture::default()),
-    ]
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn applying_the_difference_gives_the_wanted_picture_and_then_nothing(seen in a_namespace(), wanted in a_wish()) {
+    fn applying_the_difference_gives_the_wanted_picture_and_then_nothing(
+        seen in a_namespace(), interface in interface(), features in features(),
+    ) {
+        let wanted = layout(&interface, FIRST, features, ENA);
         let mut picture = seen.clone();
         for step in diff(&seen, &wanted) {
             apply(&mut picture, &step);
         }
-        // Settings that nobody asked for are as the kernel has them.
+        // Settings that nobody asked for are as the kernel has them, and shared rules stay.
         picture.sysctls.retain(|sysctl, _| wanted.sysctls.contains_key(sysctl));
+        picture.rules.retain(|rule| !rule.is_shared() || wanted.rules.contains(rule));
         prop_assert_eq!(&picture, &wanted);
         prop_assert_eq!(diff(&picture, &wanted), vec![]);
     }
 
     #[test]
     fn no_step_lets_traffic_out_another_way(interface in interface(), features in features()) {
-        let wanted = layout(&interface, features);
-        for (from, to) in [(Picture::default(), wanted.clone()), (wanted.clone(), Picture::default())] {
-            let mut picture = from.clone();
-            for step in diff(&from, &to) {
-                apply(&mut picture, &step);
-                closed(&picture, &interface, features, &step);
-            }
+        let wanted = layout(&interface, FIRST, features, ENA);
+        let mut picture = Picture::default();
+        for step in diff(&Picture::default(), &wanted) {
+            apply(&mut picture, &step);
+            closed(&picture, &interface, features, &step);
         }
     }
 
     #[test]
-    fn at_most_one_move(seen in a_namespace(), wanted in a_wish()) {
-        let moves = diff(&seen, &wanted).iter().filter(|s| matches!(s, Step::MoveIn { .. } | Step::MoveOut)).count();
+    fn at_most_one_move(seen in a_namespace(), interface in interface(), features in features()) {
+        let steps = diff(&seen, &layout(&interface, FIRST, features, ENA));
+        let moves = steps.iter().filter(|s| matches!(s, Step::MoveIn { .. })).count();
         prop_assert!(moves <= 1);
+    }
+
+    #[test]
+    fn enis_of_one_pod_come_and_go_without_touching_each_other(
+        interfaces in prop::collection::vec(interface(), 3),
+        turns in prop::collection::vec(0_u8..3, 1..12),
+    ) {
+        let wanted: Vec<_> = (0..).map(PodSlot).zip(&interfaces).map(|(slot, i)| layout(i, slot, FULL, ENA)).collect();
+        let mut pod = Pod::default();
+        for k in turns.into_iter().chain(0..3).chain(0..3) {
+            let (slot, layout) = (PodSlot(k), &wanted[usize::from(k)]);
+            if pod.links.contains_key(&slot) {
+                pod.unplug(slot);
+            } else {
+                pod.plug(slot, layout);
+            }
+            for slot in pod.links.keys() {
+                prop_assert_eq!(diff(&pod.picture(*slot), &wanted[usize::from(slot.0)]), vec![]);
+            }
+            if pod.links.is_empty() {
+                prop_assert_eq!(&pod, &Pod::default());
+            }
+        }
     }
 }
 
-/// What must hold between any two steps of a plug and of a way home.
+/// A namespace with several ENIs: each sees its own part.
+#[derive(Debug, Default, PartialEq)]
+struct Pod {
+    links: BTreeMap<PodSlot, Picture>,
+    rules: BTreeSet<Rule>,
+    routes: BTreeSet<Route>,
+}
+
+impl Pod {
+    fn picture(&self, slot: PodSlot) -> Picture {
+        let mut picture = self.links.get(&slot).cloned().unwrap_or_default();
+        picture.rules = self
+            .rules
+            .iter()
+            .filter(|r| r.is_of(slot))
+            .cloned()
+            .collect();
+        let table = slot.table();
+        picture.routes = self
+            .routes
+            .iter()
+            .filter(|r| r.table == table)
+            .copied()
+            .collect();
+        picture
+    }
+
+    fn run(&mut self, slot: PodSlot, steps: &[Step]) -> Picture {
+        let before = self.picture(slot);
+        let mut after = before.clone();
+        for step in steps {
+            apply(&mut after, step);
+        }
+        self.rules.retain(|rule| !before.rules.contains(rule));
+        self.routes.retain(|route| !before.routes.contains(route));
+        self.rules.extend(after.rules.clone());
+        self.routes.extend(after.routes.clone());
+        after
+    }
+
+    fn plug(&mut self, slot: PodSlot, wanted: &Picture) {
+        let steps = diff(&self.picture(slot), wanted);
+        let after = self.run(slot, &steps);
+        self.links.insert(slot, after);
+    }
+
+    /// The device is gone before anything is cleared.
+    fn unplug(&mut self, slot: PodSlot) {
+        self.links.remove(&slot);
+        self.routes
+            .retain(|r| r.table != slot.table() || !r.needs_link());
+        let steps = clear(&self.picture(slot), self.links.is_empty());
+        self.run(slot, &steps);
+    }
+}
+
+/// What must hold between any two steps of a plug.
 fn closed(picture: &Picture, interface: &Interface, features: Features, after: &Step) {
     for address in &picture.addresses {
         let table = picture
@@ -132,7 +211,7 @@ fn closed(picture: &Picture, interface: &Interface, features: Features, after: &
                 _ => None,
             });
         let table = table.unwrap_or_else(|| panic!("{address} has no rule after {after:?}"));
-        let everything = Network::everything(address.family());
+        let everything = Family::of(address.addr()).everything();
         let ends = picture
             .routes
             .iter()
@@ -156,7 +235,7 @@ fn closed(picture: &Picture, interface: &Interface, features: Features, after: &
 
 #[test]
 fn plug_into_an_empty_namespace_is_these_steps() {
-    let wanted = layout(&an_interface(), FULL);
+    let wanted = layout(&an_interface(), FIRST, FULL, ENA);
     let steps = diff(&Picture::default(), &wanted);
     let words: Vec<_> = steps
         .iter()

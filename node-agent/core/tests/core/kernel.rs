@@ -2,28 +2,47 @@
 
 use node_agent_core::{
     diff::Step,
+    layout::IPV6_MTU,
     picture::{Link, Picture, Sysctl, Way},
 };
 
 /// Does one step, with the side effects that Linux has.
 pub fn apply(picture: &mut Picture, step: &Step) {
     match step {
-        Step::MoveIn { name } => {
+        Step::MoveIn { name, mtu } => {
             assert!(picture.link.is_none(), "the link is here already");
             picture.link = Some(Link {
                 name: name.clone(),
                 up: false,
+                mtu: *mtu,
             });
-            picture.sysctls = defaults();
+            picture.sysctls = defaults(*mtu);
             picture.egress_drop = false;
         }
-        Step::MoveOut => {
-            picture.link.take().expect("no link to move out");
-            picture.addresses.clear();
+        Step::Down => {
+            link(picture).up = false;
             picture.routes.retain(|r| !r.needs_link());
-            picture.sysctls.clear();
+            picture.addresses.retain(|a| a.addr().is_ipv4());
         }
-        Step::Rename { name } => link(picture).name.clone_from(name),
+        Step::Rename { name } => {
+            assert!(!link(picture).up, "EBUSY before Linux 6.2");
+            link(picture).name.clone_from(name);
+            picture.egress_drop = false;
+        }
+        Step::Mtu(mtu) => {
+            let before = std::mem::replace(&mut link(picture).mtu, *mtu);
+            if *mtu < IPV6_MTU {
+                picture.sysctls.retain(|sysctl, _| !sysctl.is_ipv6());
+                picture.addresses.retain(|a| a.addr().is_ipv4());
+                picture
+                    .routes
+                    .retain(|r| !r.needs_link() || r.to.addr().is_ipv4());
+            } else if before < IPV6_MTU {
+                for (sysctl, value) in defaults(*mtu) {
+                    picture.sysctls.entry(sysctl).or_insert(value);
+                }
+            }
+        }
         Step::Up => link(picture).up = true,
         Step::AddRule(rule) => assert!(picture.rules.insert(rule.clone()), "EEXIST {rule:?}"),
         Step::DelRule(rule) => assert!(picture.rules.remove(rule), "ENOENT {rule:?}"),
@@ -38,23 +57,27 @@ pub fn apply(picture: &mut Picture, step: &Step) {
             if let Way::OnLink { source } | Way::Gateway { source, .. } = route.way {
                 assert!(link(picture).up, "ENETDOWN {route:?}");
                 assert!(
-                    picture.addresses.iter().any(|a| a.ip == source),
+                    picture.addresses.iter().any(|a| a.addr() == source),
                     "EINVAL {route:?}"
                 );
             }
             picture.routes.insert(*route);
         }
-        Step::DelRoute(route) => assert!(picture.routes.remove(route), "ESRCH {route:?}"),
+        // What went along with something else is not there any more, and that is no failure.
+        Step::DelRoute(route) => drop(picture.routes.remove(route)),
         Step::AddAddress(address) => {
             link(picture);
             assert!(picture.addresses.insert(*address), "EEXIST {address}");
         }
         Step::DelAddress(address) => {
-            assert!(picture.addresses.remove(address), "EADDRNOTAVAIL {address}");
-            picture.routes.retain(|r| !matches!(r.way, Way::OnLink { source } | Way::Gateway { source, .. } if source == address.ip));
+            picture.addresses.remove(address);
+            picture.routes.retain(|r| !matches!(r.way, Way::OnLink { source } | Way::Gateway { source, .. } if source == address.addr()));
         }
         Step::Set(sysctl, value) => {
-            link(picture);
+            assert!(
+                link(picture).mtu >= IPV6_MTU || !sysctl.is_ipv6(),
+                "ENOENT {sysctl:?}"
+            );
             picture.sysctls.insert(*sysctl, value.clone());
         }
         Step::DropEgress => {
@@ -69,11 +92,13 @@ fn link(picture: &mut Picture) -> &mut Link {
     picture.link.as_mut().expect("ENODEV")
 }
 
-fn defaults() -> std::collections::BTreeMap<Sysctl, String> {
-    [
+fn defaults(mtu: u32) -> std::collections::BTreeMap<Sysctl, String> {
+    let all = [
         (Sysctl::RpFilter, "0".into()),
         (Sysctl::AcceptRa, "1".into()),
         (Sysctl::AcceptDad, "1".into()),
-    ]
-    .into()
+    ];
+    all.into_iter()
+        .filter(|(sysctl, _)| mtu >= IPV6_MTU || !sysctl.is_ipv6())
+        .collect()
 }

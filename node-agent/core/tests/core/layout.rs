@@ -1,24 +1,21 @@
 //! The wanted picture.
 
 use node_agent_core::{
-    claim::Metadata,
-    layout::{Features, TABLE, layout},
-    picture::{Action, Family, Network, Selector, Way},
+    claim::{Address, Metadata},
+    layout::{Features, Limits, layout},
+    picture::{Action, Family, PodSlot, Selector, Sysctl, Way},
 };
 
-use crate::makers::an_interface;
+use crate::makers::{ENA, FULL, an_interface};
 
-const FULL: Features = Features {
-    egress_hook: true,
-    ipv6: true,
-};
+const FIRST: PodSlot = PodSlot(0);
 
 #[test]
 fn addresses_are_hosts_and_only_the_own_table_has_routes() {
-    let picture = layout(&an_interface(), FULL);
-    let addresses: Vec<_> = picture.addresses.iter().map(Network::to_string).collect();
+    let picture = layout(&an_interface(), FIRST, FULL, ENA);
+    let addresses: Vec<_> = picture.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["10.0.1.50/32"]);
-    assert!(picture.routes.iter().all(|r| r.table == TABLE));
+    assert!(picture.routes.iter().all(|r| r.table == 23_600));
     let ways: Vec<_> = picture
         .routes
         .iter()
@@ -44,7 +41,7 @@ fn addresses_are_hosts_and_only_the_own_table_has_routes() {
 #[test]
 fn metadata_is_refused_in_both_families_even_without_an_ipv6_address() {
     let refused = |features| {
-        let picture = layout(&an_interface(), features);
+        let picture = layout(&an_interface(), FIRST, features, ENA);
         let refused: Vec<_> = picture
             .rules
             .iter()
@@ -72,7 +69,7 @@ fn metadata_is_refused_in_both_families_even_without_an_ipv6_address() {
 fn allowed_metadata_leaves_no_rule_and_no_filter() {
     let mut interface = an_interface();
     interface.metadata = Metadata::Allowed;
-    let picture = layout(&interface, FULL);
+    let picture = layout(&interface, FIRST, FULL, ENA);
     assert!(picture.rules.iter().all(|r| r.action != Action::Blackhole));
     assert!(!picture.egress_drop);
 }
@@ -87,9 +84,81 @@ fn subnets_are_masked_at_any_length() {
         ("2001:db8:1:2::50", 64, "2001:db8:1:2::/64"),
         ("2001:db8::50", 128, "2001:db8::50/128"),
     ] {
-        assert_eq!(
-            Network::containing(ip.parse().unwrap(), prefix).to_string(),
-            network
-        );
+        let mut interface = an_interface();
+        interface.addresses = vec![Address {
+            ip: ip.parse().unwrap(),
+            prefix,
+            gateway: ip.parse().unwrap(),
+        }];
+        let picture = layout(&interface, FIRST, FULL, ENA);
+        let mut links = picture
+            .routes
+            .iter()
+            .filter(|r| matches!(r.way, Way::OnLink { .. }));
+        assert_eq!(links.next().unwrap().to.to_string(), network);
+    }
+}
+
+#[test]
+fn every_slot_has_a_table_and_a_priority_of_its_own() {
+    let picture = layout(&an_interface(), PodSlot(3), FULL, ENA);
+    assert!(picture.routes.iter().all(|r| r.table == 23_603));
+    let own: Vec<_> = picture.rules.iter().filter(|r| !r.is_shared()).collect();
+    assert_eq!(own.len(), 2);
+    for rule in own {
+        assert_eq!((rule.priority, rule.action), (515, Action::Table(23_603)));
+        assert!(rule.is_of(PodSlot(3)) && !rule.is_of(PodSlot(0)));
+    }
+    assert!(
+        PodSlot(u8::MAX).priority() < 1024,
+        "rules of the AWS VPC CNI"
+    );
+}
+
+#[test]
+fn mtu_is_that_of_the_interface_or_the_vpcs_as_far_as_the_device_can() {
+    let mtu = |wanted, least_mtu, most_mtu| {
+        let mut interface = an_interface();
+        interface.mtu = wanted;
+        let limits = Limits {
+            least_mtu,
+            most_mtu,
+            ipv6: true,
+        };
+        layout(&interface, FIRST, FULL, limits).link.unwrap().mtu
+    };
+    assert_eq!(mtu(None, 128, 9216), 9001);
+    assert_eq!(mtu(None, 68, 1500), 1500);
+    assert_eq!(mtu(Some(1300), 128, 9216), 1300);
+    assert_eq!(
+        mtu(Some(9500), 128, 9216),
+        9500,
+        "the kernel refuses it with its own sentence"
+    );
+}
+
+#[test]
+fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
+    let mut interface = an_interface();
+    interface.addresses.push(Address {
+        ip: "2001:db8::50".parse().unwrap(),
+        prefix: 64,
+        gateway: "fe80:ec2::1".parse().unwrap(),
+    });
+    let dual = layout(&interface, FIRST, FULL, ENA);
+    assert_eq!(dual.addresses.len(), 2);
+    assert!(dual.sysctls.contains_key(&Sysctl::AcceptRa));
+    let disabled = Limits { ipv6: false, ..ENA };
+    let mut narrow = interface.clone();
+    narrow.mtu = Some(1279);
+    for picture in [
+        layout(&interface, FIRST, FULL, disabled),
+        layout(&narrow, FIRST, FULL, ENA),
+    ] {
+        assert!(picture.addresses.iter().all(|a| a.addr().is_ipv4()));
+        assert!(picture.routes.iter().all(|r| r.to.addr().is_ipv4()));
+        assert!(picture.sysctls.keys().all(|sysctl| !sysctl.is_ipv6()));
+        let refused = |rule: &&node_agent_core::picture::Rule| rule.is_shared();
+        assert_eq!(picture.rules.iter().filter(refused).count(), 2);
     }
 }

@@ -1,9 +1,31 @@
 //! Small makers of the core's nouns.
 
 use node_agent_core::{
-    claim::{Address, Attachment, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report},
-    facts::{Ask, Facts, Plug, PlugState, Sandbox, Wish},
+    claim::{
+        Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
+        Wait,
+    },
+    facts::{
+        Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Request, Retry, Sandbox,
+        Verb,
+    },
+    layout::{Features, Limits},
     mac::Mac,
+    picture::PodSlot,
+    plan::{Order, plan},
+};
+
+/// A kernel that can do everything.
+pub const FULL: Features = Features {
+    egress_hook: true,
+    ipv6: true,
+};
+
+/// A device as EC2 has them.
+pub const ENA: Limits = Limits {
+    least_mtu: 128,
+    most_mtu: 9216,
+    ipv6: true,
 };
 
 pub fn an_interface() -> Interface {
@@ -38,22 +60,31 @@ pub fn a_sandbox(container: &str) -> Sandbox {
     }
 }
 
+/// Pod web-0 with this UID.
+pub fn bound_to(uid: &str) -> BoundPod {
+    BoundPod {
+        name: "web-0".into(),
+        uid: uid.into(),
+    }
+}
+
 /// A claim of pod u-1 whose ENI is attached.
 pub fn a_claim() -> Claim {
     Claim {
         key: key(),
-        pod_uid: Some("u-1".into()),
+        pod: Some(bound_to("u-1")),
         eni: Some(Eni {
             id: "eni-0123abcd".into(),
             mac: mac(),
         }),
         attachment: Some(Attachment {
             id: "eni-attach-1".into(),
+            instance: "i-1".into(),
             release: false,
         }),
         interface: an_interface(),
         reported: None,
-        waits_for: "the ENI is being attached".into(),
+        waits_for: Wait::Progress("the ENI is being attached".into()),
     }
 }
 
@@ -88,22 +119,57 @@ pub fn plugged_place() -> Place {
 
 pub fn a_plug(state: PlugState) -> Plug {
     Plug {
-        claim: key(),
-        attachment: "eni-attach-1".into(),
-        mac: mac(),
+        origin: Origin::Claim {
+            claim: key(),
+            attachment: "eni-attach-1".into(),
+            pod_uid: "u-1".into(),
+        },
         eni: "eni-0123abcd".into(),
-        pod_uid: "u-1".into(),
-        netns: "/run/netns/c1".into(),
+        slot: PodSlot(0),
+        netns: Netns {
+            path: "/run/netns/c1".into(),
+            cookie: Some(7),
+        },
         state,
-        failures: 0,
-        retry_at: 0,
-        alive: true,
+        retry: Retry::default(),
+        liveness: Liveness::Alive,
     }
 }
 
-/// What an agent knows; listed, and nothing else.
+pub fn a_plug_key(container: &str) -> PlugKey {
+    PlugKey {
+        sandbox: a_sandbox(container),
+        mac: mac(),
+    }
+}
+
+pub fn a_pod() -> Pod {
+    Pod {
+        namespace: "shop".into(),
+        name: "web-0".into(),
+        uid: "u-1".into(),
+    }
+}
+
+/// The orders of a plan.
+pub fn orders(facts: &Facts, now: u64) -> Vec<Order> {
+    plan(facts, now).orders
+}
+
+/// The order to plug the only claim's device for request `request`.
+pub fn plugs(request: u64, container: &str) -> Order {
+    Order::Plug {
+        request,
+        claim: key(),
+        key: a_plug_key(container),
+        slot: PodSlot(0),
+    }
+}
+
+/// What an agent knows; listed, on its own instance, and nothing else.
 pub fn an_agent() -> Facts {
     Facts {
+        instance: Some("i-1".into()),
         listed: true,
         ..Facts::default()
     }
@@ -113,6 +179,7 @@ pub trait Knowing {
     fn claim(self, claim: Claim) -> Self;
     fn device_on_host(self) -> Self;
     fn plug(self, container: &str, plug: Plug) -> Self;
+    fn asked(self, id: u64, container: &str, verb: Verb) -> Self;
     fn asked_to_add(self, id: u64, container: &str) -> Self;
     fn asked_to_del(self, id: u64, container: &str) -> Self;
 }
@@ -124,43 +191,34 @@ impl Knowing for Facts {
     }
 
     fn device_on_host(mut self) -> Self {
-        self.devices.insert(mac(), 0);
+        self.arrived(mac(), 0);
         self
     }
 
     fn plug(mut self, container: &str, plug: Plug) -> Self {
-        self.plugs.insert(a_sandbox(container), plug);
+        self.plugs.insert(a_plug_key(container), plug);
         self
     }
 
-    fn asked_to_add(mut self, id: u64, container: &str) -> Self {
-        let wish = Wish::Add {
-            namespace: "shop".into(),
-            pod: "web-0".into(),
-            pod_uid: "u-1".into(),
-        };
-        self.asks.insert(
+    fn asked(mut self, id: u64, container: &str, verb: Verb) -> Self {
+        self.requests.insert(
             id,
-            Ask {
+            Request {
                 sandbox: a_sandbox(container),
-                wish,
+                verb,
                 since: 0,
                 progress: 0,
+                done: [].into(),
             },
         );
         self
     }
 
-    fn asked_to_del(mut self, id: u64, container: &str) -> Self {
-        self.asks.insert(
-            id,
-            Ask {
-                sandbox: a_sandbox(container),
-                wish: Wish::Del,
-                since: 0,
-                progress: 0,
-            },
-        );
-        self
+    fn asked_to_add(self, id: u64, container: &str) -> Self {
+        self.asked(id, container, Verb::Add(a_pod()))
+    }
+
+    fn asked_to_del(self, id: u64, container: &str) -> Self {
+        self.asked(id, container, Verb::Del)
     }
 }

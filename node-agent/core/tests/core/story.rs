@@ -1,18 +1,20 @@
-//! Random stories: whatever happens in whatever order, each device has one holder, and quiet follows.
+//! Random stories: whatever happens in whatever order, each device has one holder, nothing is tried without a pause, and quiet
+//! follows.
 
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
-    facts::{Facts, PlugState},
-    plan::{Answer, Order, next_on_host, plan},
+    facts::{Facts, LeaseRead, Liveness, Operator, Origin, PlugKey, PlugState, Verb},
+    plan::{Answer, LONGEST_ADD, Order, plan},
 };
 use proptest::prelude::*;
 
-use crate::makers::{Knowing, a_claim, a_plug, a_sandbox, an_agent, key, mac};
+use crate::makers::{Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, key, mac};
 
 /// What can happen to an agent.
 #[derive(Debug, Clone)]
 enum Event {
     Add(usize),
+    Check(usize),
     Del(usize),
     HangUp,
     DeviceAppears,
@@ -20,7 +22,10 @@ enum Event {
     Release,
     Attach,
     Restart,
-    StepFails,
+    /// The oldest order that is being done ends.
+    Ends {
+        well: bool,
+    },
     ApiServerEchoes,
     Time(u64),
 }
@@ -28,6 +33,7 @@ enum Event {
 fn an_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (0..3_usize).prop_map(Event::Add),
+        (0..3_usize).prop_map(Event::Check),
         (0..3_usize).prop_map(Event::Del),
         Just(Event::HangUp),
         Just(Event::DeviceAppears),
@@ -35,7 +41,8 @@ fn an_event() -> impl Strategy<Value = Event> {
         Just(Event::Release),
         Just(Event::Attach),
         Just(Event::Restart),
-        Just(Event::StepFails),
+        any::<bool>().prop_map(|well| Event::Ends { well }),
+        Just(Event::Ends { well: true }),
         Just(Event::ApiServerEchoes),
         (1..40_000_u64).prop_map(Event::Time),
     ]
@@ -45,72 +52,83 @@ fn an_event() -> impl Strategy<Value = Event> {
 struct World {
     facts: Facts,
     now: u64,
-    next_ask: u64,
-    fails: bool,
+    next_request: u64,
+    /// Orders that are being done.
+    running: Vec<Order>,
     /// The sandbox whose namespace holds the device.
     inside: Option<String>,
     dead: Vec<String>,
     reports: Vec<Report>,
+    /// When a device was last tried to be returned, and in vain.
+    failed_at: Option<u64>,
+}
+
+fn name(i: usize) -> String {
+    format!("c{i}")
 }
 
 impl World {
+    fn new() -> Self {
+        Self {
+            facts: an_agent().claim(a_claim()),
+            now: 0,
+            next_request: 0,
+            running: Vec::new(),
+            inside: None,
+            dead: Vec::new(),
+            reports: Vec::new(),
+            failed_at: None,
+        }
+    }
+
     fn claim(&mut self, change: impl FnOnce(&mut Claim)) {
-        let mut claim = self
-            .facts
-            .claims
-            .get(&key())
-            .cloned()
-            .unwrap_or_else(a_claim);
+        let known = self.facts.claims.get(&key()).cloned();
+        let mut claim = known.unwrap_or_else(a_claim);
         change(&mut claim);
         self.facts.learn(claim, self.now);
     }
 
+    fn ask(&mut self, container: &str, verb: Verb) {
+        self.next_request += 1;
+        self.facts = std::mem::take(&mut self.facts).asked(self.next_request, container, verb);
+        let request = self.facts.requests.get_mut(&self.next_request).unwrap();
+        (request.since, request.progress) = (self.now, self.now);
+    }
+
     fn happen(&mut self, event: &Event) {
-        let name = |i: usize| format!("c{i}");
-        self.next_ask += 1;
         match *event {
             Event::Add(i) if !self.dead.contains(&name(i)) => {
-                self.facts = self.facts.clone().asked_to_add(self.next_ask, &name(i));
-                let ask = self.facts.asks.get_mut(&self.next_ask).unwrap();
-                (ask.since, ask.progress) = (self.now, self.now);
+                self.ask(&name(i), Verb::Add(a_pod()));
             }
-            Event::Del(i) => self.facts = self.facts.clone().asked_to_del(self.next_ask, &name(i)),
-            Event::HangUp => drop(self.facts.asks.pop_first()),
-            Event::DeviceAppears if self.inside.is_none() => {
-                self.facts.devices.entry(mac()).or_insert(self.now);
-            }
-            Event::Add(_) | Event::DeviceAppears => {}
+            Event::Check(i) => self.ask(&name(i), Verb::Check(a_pod())),
+            Event::Del(i) => self.ask(&name(i), Verb::Del),
+            Event::HangUp => drop(self.facts.requests.pop_first()),
+            Event::DeviceAppears if self.inside.is_none() => self.facts.arrived(mac(), self.now),
             Event::NamespaceDies(i) => {
                 self.dead.push(name(i));
-                if let Some(plug) = self.facts.plugs.get_mut(&a_sandbox(&name(i))) {
-                    plug.alive = false;
+                if let Some(plug) = self.facts.plugs.get_mut(&a_plug_key(&name(i))) {
+                    plug.liveness = Liveness::Dead;
                 }
                 if self.inside.as_ref() == Some(&name(i)) {
                     self.inside = None;
-                    self.facts.devices.insert(mac(), self.now);
+                    self.facts.arrived(mac(), self.now);
                 }
             }
             Event::Release => self.claim(|c| c.attachment.as_mut().unwrap().release = true),
-            Event::Attach => self.claim(|c| {
-                let number = c.attachment.as_ref().map_or(0, |a| {
-                    a.id.trim_start_matches("eni-attach-").parse().unwrap_or(0)
-                });
-                if c.attachment.as_ref().is_some_and(|a| a.release)
-                    && c.reported
-                        .as_ref()
-                        .is_some_and(|r| r.place == Place::Released)
-                {
-                    c.attachment = Some(Attachment {
-                        id: format!("eni-attach-{}", number + 1),
-                        release: false,
-                    });
-                }
-            }),
+            Event::Attach => self.claim(attach_again),
             Event::Restart => {
-                self.facts.asks.clear();
-                self.facts.told.clear();
+                // What was being done is over, and nobody knows how it ended.
+                self.running.clear();
+                self.facts.busy.clear();
+                self.facts.requests.clear();
+                self.facts.unconfirmed.clear();
+                self.facts.absent.clear();
             }
-            Event::StepFails => self.fails = true,
+            Event::Ends { well } if !self.running.is_empty() => {
+                let order = self.running.remove(0);
+                self.end(order, well);
+            }
+            Event::Add(_) | Event::DeviceAppears | Event::Ends { .. } => {}
             Event::ApiServerEchoes => {
                 if let Some(last) = self.reports.last().cloned() {
                     self.claim(|c| c.reported = Some(last));
@@ -120,19 +138,23 @@ impl World {
         }
     }
 
-    /// Does the orders as the shell does, until there are none.
+    /// Obeys the plan until it has no more orders; what takes time is begun.
     fn settle(&mut self) {
-        for _ in 0..50 {
-            let orders = plan(&self.facts, self.now);
+        for _ in 0..10 {
+            let made = plan(&self.facts, self.now);
             assert_eq!(
-                orders,
+                made,
                 plan(&self.facts, self.now),
-                "the same facts give the same orders"
+                "the same facts, the same plan"
             );
-            if orders.is_empty() {
+            if made.orders.is_empty() {
+                assert!(
+                    made.wake_at.is_none_or(|at| at > self.now),
+                    "it never sleeps"
+                );
                 return;
             }
-            for order in orders {
+            for order in made.orders {
                 self.obey(order);
             }
         }
@@ -141,63 +163,154 @@ impl World {
 
     fn obey(&mut self, order: Order) {
         match order {
-            Order::Answer(id, answer) => {
-                let ask = self.facts.asks.remove(&id).expect("an answer to nobody");
-                if answer == Answer::Deleted {
-                    let left = self.facts.plugs.get(&ask.sandbox);
-                    assert!(
-                        left.is_none_or(|plug| plug.failures >= 2),
-                        "a DEL left {left:?}"
-                    );
-                }
-            }
-            Order::Plug(id, claim) => {
-                let claim = &self.facts.claims[&claim];
-                let attachment = claim.attachment.clone().unwrap();
-                assert!(!attachment.release, "plugged a released attachment");
-                let ask = self.facts.asks.remove(&id).unwrap();
-                if let Some((holder, _)) = self.facts.holder(mac()) {
-                    assert_eq!(*holder, ask.sandbox, "two holders of one device");
-                }
-                let mut plug = a_plug(PlugState::Plugged);
-                plug.attachment = attachment.id;
-                if std::mem::take(&mut self.fails) {
-                    // Undone: the device is home.
-                    self.facts.plugs.remove(&ask.sandbox);
-                    self.inside = None;
-                    self.facts.devices.insert(mac(), self.now);
-                    return;
-                }
-                self.inside = Some(ask.sandbox.container_id.clone());
-                self.facts.devices.remove(&mac());
-                self.facts.plugs.insert(ask.sandbox, plug);
-            }
-            Order::Home(sandbox) => {
-                let now = self.now;
-                let plug = self
-                    .facts
-                    .plugs
-                    .get_mut(&sandbox)
-                    .expect("home without a journal");
-                if std::mem::take(&mut self.fails) {
-                    (plug.state, plug.failures, plug.retry_at) =
-                        (PlugState::Leaving, plug.failures + 1, now + 1000);
-                    return;
-                }
-                self.facts.plugs.remove(&sandbox);
-                if self.inside.as_ref() == Some(&sandbox.container_id) {
-                    self.inside = None;
-                    self.facts.devices.insert(mac(), self.now);
-                }
-            }
+            Order::Answer(id, answer) => self.answered(id, &answer),
             Order::Report(claim, report) => {
                 if report.place == Place::Released {
                     assert_eq!(self.inside, None, "given back while a pod has it");
                 }
-                self.facts.told.insert(claim, report.clone());
+                self.facts.unconfirmed.insert(claim, report.clone());
                 self.reports.push(report);
             }
+            Order::Unplug(ref key, _) => {
+                let waited = self.failed_at.is_none_or(|at| self.now >= at + 1_000);
+                assert!(waited, "tried again without a pause");
+                self.facts
+                    .plugs
+                    .get_mut(key)
+                    .expect("unplug without an entry")
+                    .state = PlugState::Unplugging;
+                self.begin(order);
+            }
+            Order::Plug {
+                ref claim, ref key, ..
+            } => {
+                let attachment = self.facts.claims[claim].attachment.clone().unwrap();
+                assert!(!attachment.release, "plugged a released attachment");
+                if let Some((holder, _)) = self.facts.holder(mac()) {
+                    assert_eq!(holder, key, "two holders of one device");
+                }
+                let mut plug = a_plug(PlugState::Plugging);
+                let Origin::Claim { attachment: of, .. } = &mut plug.origin;
+                *of = attachment.id;
+                self.facts.plugs.entry(key.clone()).or_insert(plug);
+                self.begin(order);
+            }
+            Order::Check { .. } | Order::Search(_) => self.begin(order),
+            Order::ReadLease => {
+                self.facts.operator = Some(LeaseRead::Ended(self.now, Operator::Running));
+            }
         }
+    }
+
+    fn begin(&mut self, order: Order) {
+        assert!(self.facts.busy.insert(mac()), "two orders on one device");
+        self.running.push(order);
+    }
+
+    fn answered(&mut self, id: u64, answer: &Answer) {
+        let request = self
+            .facts
+            .requests
+            .remove(&id)
+            .expect("an answer to nobody");
+        let left = self.facts.plugs_of(&request.sandbox).next();
+        match answer {
+            Answer::Deleted => assert!(
+                left.is_none_or(|(_, plug)| plug.retry.failures >= 2),
+                "a DEL left {left:?}"
+            ),
+            Answer::Added(_) | Answer::Checked => {
+                assert_eq!(self.inside, Some(request.sandbox.container_id));
+            }
+            Answer::Later(_) | Answer::Missing(_) => {}
+        }
+    }
+
+    fn end(&mut self, order: Order, well: bool) {
+        self.facts.busy.clear();
+        match order {
+            Order::Plug { request, key, .. } => self.plugged(request, &key, well),
+            Order::Check { request, key, .. } => {
+                if well && self.inside.as_ref() == Some(&key.sandbox.container_id) {
+                    self.done(request);
+                } else {
+                    self.facts.requests.remove(&request);
+                }
+            }
+            Order::Unplug(key, _) => self.unplugged(&key, well),
+            Order::Search(_) if well => {
+                assert_eq!(self.inside, None, "the search found nothing");
+                self.facts.absent.insert(mac());
+            }
+            Order::Search(_) => {
+                let before = self.facts.searches.get(&mac()).copied().unwrap_or_default();
+                self.facts.searches.insert(mac(), before.failed(self.now));
+            }
+            Order::Answer(..) | Order::Report(..) | Order::ReadLease => {
+                unreachable!("done at once")
+            }
+        }
+    }
+
+    fn plugged(&mut self, request: u64, key: &PlugKey, well: bool) {
+        if !well || self.dead.contains(&key.sandbox.container_id) {
+            // Undone: the device is on the host.
+            self.facts.plugs.remove(key);
+            self.facts.requests.remove(&request);
+            self.inside = None;
+            return self.facts.arrived(mac(), self.now);
+        }
+        self.inside = Some(key.sandbox.container_id.clone());
+        self.facts.devices.remove(&mac());
+        let plug = self.facts.plugs.get_mut(key).unwrap();
+        plug.state = PlugState::Plugged;
+        if !self.facts.requests.contains_key(&request) {
+            plug.state = PlugState::Unplugging;
+        }
+        self.done(request);
+    }
+
+    fn unplugged(&mut self, key: &PlugKey, well: bool) {
+        if !well {
+            let plug = self.facts.plugs.get_mut(key).unwrap();
+            plug.retry = plug.retry.failed(self.now);
+            self.failed_at = Some(self.now);
+            return;
+        }
+        self.facts.plugs.remove(key);
+        if self.inside.as_ref() == Some(&key.sandbox.container_id) {
+            self.inside = None;
+            self.facts.arrived(mac(), self.now);
+        }
+    }
+
+    fn done(&mut self, request: u64) {
+        if let Some(request) = self.facts.requests.get_mut(&request) {
+            request.done.insert(mac());
+        }
+    }
+}
+
+/// A released attachment that was given back is followed by another one.
+fn attach_again(claim: &mut Claim) {
+    let Some(attachment) = claim.attachment.clone() else {
+        return;
+    };
+    let given_back = claim
+        .reported
+        .as_ref()
+        .is_some_and(|report| report.place == Place::Released);
+    if attachment.release && given_back {
+        let number = attachment
+            .id
+            .trim_start_matches("eni-attach-")
+            .parse()
+            .unwrap_or(0);
+        claim.attachment = Some(Attachment {
+            id: format!("eni-attach-{}", number + 1),
+            release: false,
+            ..attachment
+        });
     }
 }
 
@@ -205,21 +318,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_happens_a_device_has_one_holder_and_quiet_follows(events in prop::collection::vec(an_event(), 0..40)) {
-        let facts = an_agent().claim(a_claim());
-        let mut world = World {
-            facts, now: 0, next_ask: 0, fails: false, inside: None, dead: Vec::new(), reports: Vec::new(),
-        };
+    fn whatever_happens_a_device_has_one_holder_and_quiet_follows(events in prop::collection::vec(an_event(), 0..60)) {
+        let mut world = World::new();
         for event in events {
             world.happen(&event);
             world.settle();
             prop_assert!(world.facts.plugs.len() <= 1);
         }
-        // In the end every request has an answer.
-        world.now += 1_000_000;
-        world.fails = false;
-        world.settle();
-        prop_assert_eq!(next_on_host(&world.facts), None, "a report is late");
-        prop_assert!(world.facts.asks.is_empty(), "{:?}", world.facts.asks);
+        // From now on all goes well, and in the end every request has an answer.
+        for _ in 0..100 {
+            while !world.running.is_empty() {
+                world.happen(&Event::Ends { well: true });
+                world.settle();
+            }
+            world.now += LONGEST_ADD;
+            world.settle();
+        }
+        prop_assert_eq!(plan(&world.facts, world.now).wake_at, None, "something is due and not done");
+        prop_assert!(world.facts.requests.is_empty(), "{:?}", world.facts.requests);
     }
 }

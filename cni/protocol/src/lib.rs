@@ -1,13 +1,15 @@
 //! What plugin and agent say to each other: one line of JSON each way, the network namespace beside it as a descriptor.
 
+pub mod error;
+
 use serde::{Deserialize, Serialize};
 
-use crate::error::CniError;
+pub use crate::error::CniError;
 
 /// Version of the envelope; it changes when an old reader would misunderstand a new writer.
-pub const VERSION: u32 = 1;
-/// No line is longer, newline included.
-pub const LONGEST_LINE: usize = 64 * 1024;
+pub const VERSION: u32 = 2;
+/// No line is longer, newline included. The longest is that of GC: a thousand attachments have 110 KiB.
+pub const LONGEST_LINE: usize = 256 * 1024;
 
 /// The line from the plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +31,14 @@ pub struct EnvelopeVersion {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Request {
-    /// Plug the pod's ENI into the namespace whose descriptor comes with this line.
+    /// Plug the pod's ENIs into the namespace whose descriptor comes with this line.
     Add(Add),
-    /// Take home whatever was plugged for this sandbox. The descriptor comes along if the namespace still exists.
+    /// Unplug whatever was plugged for this sandbox. The descriptor comes along if the namespace still exists.
     Del(Del),
+    /// Compare what was plugged with what is in the namespace whose descriptor comes with this line.
+    Check(Check),
+    /// Unplug what was plugged for sandboxes that the runtime does not know any more.
+    Gc(Gc),
 }
 
 /// One attachment of a container to a network: the identity that the specification gives to ADD and DEL.
@@ -67,8 +73,6 @@ pub struct Add {
     pub netns: String,
     /// For which pod.
     pub pod: Pod,
-    /// The class that the pod's annotation names.
-    pub class: String,
 }
 
 /// Parameters of [`Request::Del`].
@@ -78,19 +82,62 @@ pub struct Del {
     pub sandbox: Sandbox,
 }
 
+/// Parameters of [`Request::Check`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Which sandbox.
+    pub sandbox: Sandbox,
+    /// Path of the namespace, without symbolic links.
+    pub netns: String,
+    /// Which pod.
+    pub pod: Pod,
+}
+
+/// Parameters of [`Request::Gc`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gc {
+    /// The network whose attachments are listed; those of other networks are none of this request's business.
+    pub network: String,
+    /// Every attachment to it that still is one: `cni.dev/valid-attachments`.
+    pub valid: Vec<Attachment>,
+}
+
+/// One attachment of a network, as the runtime lists it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attachment {
+    /// `CNI_CONTAINERID`.
+    pub container_id: String,
+    /// `CNI_IFNAME`.
+    pub if_name: String,
+}
+
 /// The line from the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reply {
-    /// The interface is in the pod.
-    Added(Added),
+    /// The interfaces are in the pod, in the order of their slots.
+    Added(Vec<Added>),
     /// There is nothing of that sandbox any more.
     Deleted,
+    /// The pod has these interfaces, as they were plugged. The plugin compares them with the result that the runtime kept.
+    Checked(Vec<Checked>),
+    /// What no listed attachment uses is being unplugged.
+    Collected,
     /// It cannot be done, or not now.
     Failed(CniError),
 }
 
-/// The interface that was plugged.
+/// An interface that is as it was plugged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// Its name in the pod.
+    pub name: String,
+    /// Its MAC address, lower case with colons.
+    pub mac: String,
+}
+
+/// An interface that was plugged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
     /// Its name in the pod.

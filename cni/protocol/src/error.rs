@@ -22,6 +22,8 @@ pub mod code {
     pub const KERNEL: u32 = 100;
     /// Plugin and agent do not understand each other.
     pub const PROTOCOL: u32 = 101;
+    /// CHECK found something else than what ADD gave.
+    pub const DIFFERENT: u32 = 102;
 }
 
 /// What a failed verb prints.

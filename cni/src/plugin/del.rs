@@ -1,0 +1,83 @@
+//! DEL, which never fails.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use crate::{
+    agent,
+    config::Config,
+    environment::Environment,
+    error::CniError,
+    netns::Netns,
+    plugin::{ABSENT, confused},
+    protocol::{Del, Reply, Request},
+    tombstone,
+};
+
+/// An agent needs milliseconds; one that needs longer goes on by itself.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Has the agent unplug, or leaves a tombstone for it. A DEL that fails stops the chain, and the addresses of the plugins before this
+/// one would leak at each retry; what the agent does later needs no runtime. So failures go to stderr, which runtimes log.
+pub(super) fn del(environment: &Environment<impl Fn(&str) -> Option<OsString>>, config: &Config) {
+    if !config.asks() {
+        return;
+    }
+    let failed = match identify(environment, config) {
+        Err(error) => error.msg,
+        Ok((socket, del)) => match unplug(environment, &socket, &del) {
+            Ok(()) => return,
+            Err(error) => leave_to_agent(&socket, &del, &error),
+        },
+    };
+    // Nothing can be done about a stderr that is closed.
+    drop(writeln!(io::stderr(), "eniclaim: DEL: {failed}"));
+}
+
+/// Writes the tombstone, and says what happens then.
+fn leave_to_agent(socket: &Path, del: &Del, why: &CniError) -> String {
+    let container = &del.sandbox.container_id;
+    let folder = tombstone::folder(socket);
+    match tombstone::write(&folder, del) {
+        Ok(()) => format!("the rest of {container} is left to the agent: {why}"),
+        Err(error) => {
+            let folder = folder.display();
+            format!(
+                "the ENI of {container} returns with its network namespace, a note for the agent cannot be written to {folder} ({error}): {why}"
+            )
+        }
+    }
+}
+
+fn identify(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<(PathBuf, Del), CniError> {
+    let sandbox = environment.sandbox(config.network()?)?;
+    Ok((config.socket()?, Del { sandbox }))
+}
+
+fn unplug(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    socket: &Path,
+    del: &Del,
+) -> Result<(), CniError> {
+    // Containerd repeats DEL without CNI_NETNS, and the namespace may be gone: the agent then knows where it was.
+    let netns = environment
+        .required("CNI_NETNS")
+        .and_then(|path| Netns::open(path.as_ref()))
+        .ok();
+    let request = Request::Del(del.clone());
+    let netns = netns.as_ref().map(AsFd::as_fd);
+    match agent::ask(socket, request, netns, ABSENT, WAIT) {
+        Ok(Reply::Deleted) => Ok(()),
+        Ok(Reply::Failed(error)) => Err(error),
+        Ok(Reply::Added(_) | Reply::Checked(_) | Reply::Collected) => Err(confused()),
+        Err(why) => Err(why.explain(socket)),
+    }
+}

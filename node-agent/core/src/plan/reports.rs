@@ -1,0 +1,81 @@
+//! What the API server is told about a device, and what is found out before.
+
+use super::{Claim, Mac, Order, Place, PlugState, REPORT_ON_HOST_AFTER, Report, Round};
+use crate::{claim::Attachment, facts::Origin};
+
+impl Round<'_> {
+    pub(super) fn report(&mut self, claim: &Claim) {
+        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
+            return;
+        };
+        // A machine that took the name of another one says nothing about devices that it never had.
+        if self.facts.instance.as_ref() != Some(&attachment.instance)
+            || self.taken.contains(&eni.mac)
+        {
+            return;
+        }
+        let before = self.facts.reported(claim);
+        let Some(place) = self.place(eni.mac, attachment, before) else {
+            return;
+        };
+        if before != Some(&place) {
+            let report = Report {
+                attachment: attachment.id.clone(),
+                place,
+            };
+            self.order(Order::Report(claim.key.clone(), report));
+        }
+    }
+
+    /// What is to be said of a device now; `None`: nothing yet.
+    fn place(
+        &mut self,
+        mac: Mac,
+        attachment: &Attachment,
+        before: Option<&Place>,
+    ) -> Option<Place> {
+        if let Some((key, plug)) = self.facts.holder(mac) {
+            let Origin::Claim {
+                attachment: of,
+                pod_uid,
+                claim: _,
+            } = &plug.origin;
+            return (plug.state == PlugState::Plugged && *of == attachment.id).then(|| {
+                Place::Plugged {
+                    pod_uid: pod_uid.clone(),
+                    container_id: key.sandbox.container_id.clone(),
+                }
+            });
+        }
+        let since = self.facts.devices.get(&mac).copied();
+        if before == Some(&Place::Released) {
+            return None;
+        }
+        if attachment.release {
+            // A journal without an entry proves nothing: it may have been lost.
+            if since.is_none() && !self.facts.absent.contains(&mac) {
+                self.search(mac);
+                return None;
+            }
+            return Some(Place::Released);
+        }
+        let place = match before {
+            None => Place::Seen,
+            Some(Place::Plugged { .. }) => Place::Home,
+            Some(Place::Seen | Place::Home | Place::Released) => return None,
+        };
+        let due = since? + REPORT_ON_HOST_AFTER;
+        if self.now < due {
+            self.wake(due);
+            return None;
+        }
+        Some(place)
+    }
+
+    fn search(&mut self, mac: Mac) {
+        let retry = self.facts.searches.get(&mac).copied().unwrap_or_default();
+        if self.is_due(retry) && self.taken.insert(mac) {
+            self.order(Order::Search(mac));
+        }
+    }
+}

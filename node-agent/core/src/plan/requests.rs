@@ -1,0 +1,287 @@
+//! What the plugin's requests are answered, and what is done for them first.
+
+use super::{
+    Answer, Claim, DEL_ATTEMPTS, LONGEST_ADD, LeaseRead, Mac, NO_CLAIM, NO_PROGRESS, Operator,
+    Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Verb, Wait,
+};
+use crate::facts::Pod;
+
+/// How far the device of one claim is for one request.
+enum Step<'a> {
+    /// Nothing is left to do.
+    Done,
+    /// Something is being done on it.
+    Busy,
+    /// It can be plugged.
+    Plug(Mac),
+    /// An older sandbox of the pod has it, or has not given it up yet.
+    Held(&'a PlugKey, &'a Plug),
+    /// It cannot be plugged yet.
+    Wait(Wait),
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn add(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+        let (released, wanted): (Vec<_>, Vec<_>) =
+            self.claims_of(pod).partition(|claim| is_released(claim));
+        if wanted.is_empty() {
+            return match released.first() {
+                Some(claim) => self.answer_later(
+                    id,
+                    &not_ready(claim, "its attachment is released and never plugged again"),
+                ),
+                None => self.wait_for_claim(id, request, pod),
+            };
+        }
+        let mut done = Vec::new();
+        for claim in &wanted {
+            match self.step(request, claim) {
+                Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
+                Step::Busy => self.wait(
+                    id,
+                    request,
+                    claim,
+                    &Wait::Progress("its device is being moved".to_owned()),
+                ),
+                Step::Plug(mac) => self.plug(id, request, claim, mac),
+                // Newest wins: the pod has a new sandbox, and the old one gives the device up.
+                Step::Held(key, plug) => {
+                    self.unplug(key, plug);
+                    let why = "its device has not returned from an older sandbox of the pod";
+                    return self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
+                }
+                Step::Wait(wait) => return self.wait(id, request, claim, &wait),
+            }
+        }
+        if done.len() == wanted.len() {
+            done.sort_by_key(|mac| self.slot(&request.sandbox, *mac));
+            self.order(Order::Answer(id, Answer::Added(done)));
+        }
+    }
+
+    pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+        let wanted: Vec<_> = self
+            .claims_of(pod)
+            .filter(|claim| !is_released(claim))
+            .collect();
+        let mut done = 0;
+        for claim in &wanted {
+            let mac = claim.eni.as_ref().map(|eni| eni.mac);
+            let held = mac
+                .and_then(|mac| self.facts.holder(mac))
+                .filter(|(key, plug)| {
+                    key.sandbox == request.sandbox && plug.state == PlugState::Plugged
+                });
+            match held {
+                Some((key, _)) if request.done.contains(&key.mac) => done += 1,
+                Some((key, plug)) => {
+                    if self.taken.insert(key.mac) {
+                        self.order(Order::Check {
+                            request: id,
+                            claim: claim.key.clone(),
+                            key: key.clone(),
+                            slot: plug.slot,
+                        });
+                    }
+                }
+                None => {
+                    return self.missing(
+                        id,
+                        format!("the interface of EniClaim {} is not in the pod", claim.key),
+                    );
+                }
+            }
+        }
+        if wanted.is_empty() {
+            return self.missing(
+                id,
+                format!(
+                    "no EniClaim on this node is bound to pod {}/{}",
+                    pod.namespace, pod.name
+                ),
+            );
+        }
+        if done == wanted.len() {
+            self.order(Order::Answer(id, Answer::Checked));
+        }
+    }
+
+    pub(super) fn del(&mut self, id: RequestId, sandbox: &Sandbox) {
+        let plugs: Vec<_> = self.facts.plugs_of(sandbox).collect();
+        // What is being done for an ADD is done first, and then undone.
+        if plugs.iter().any(|(key, _)| self.taken.contains(&key.mac)) {
+            return;
+        }
+        for (earlier, request) in self.facts.requests.range(..id) {
+            if request.sandbox == *sandbox && request.verb != Verb::Del {
+                self.answer_later(*earlier, "the sandbox is being deleted");
+            }
+        }
+        let mut left = false;
+        for (key, plug) in plugs {
+            if plug.retry.failures < DEL_ATTEMPTS {
+                left = true;
+                self.unplug(key, plug);
+            }
+        }
+        if !left {
+            self.order(Order::Answer(id, Answer::Deleted));
+        }
+    }
+
+    fn step(&self, request: &Request, claim: &Claim) -> Step<'a> {
+        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
+            return Step::Wait(claim.waits_for.clone());
+        };
+        match &self.facts.instance {
+            Some(own) if *own == attachment.instance => {}
+            Some(own) => {
+                return Step::Wait(Wait::Blocked(format!(
+                    "its ENI is attached to instance {}, and this node is instance {own}",
+                    attachment.instance
+                )));
+            }
+            None => {
+                return Step::Wait(Wait::Progress(
+                    "the EniNode of this node names no instance yet".to_owned(),
+                ));
+            }
+        }
+        if self.taken.contains(&eni.mac) {
+            return Step::Busy;
+        }
+        match self.facts.holder(eni.mac) {
+            Some((key, plug))
+                if key.sandbox != request.sandbox || plug.state == PlugState::Unplugging =>
+            {
+                Step::Held(key, plug)
+            }
+            Some((_, plug))
+                if plug.state == PlugState::Plugged && request.done.contains(&eni.mac) =>
+            {
+                Step::Done
+            }
+            Some(_) => Step::Plug(eni.mac),
+            None if self.facts.devices.contains_key(&eni.mac) => Step::Plug(eni.mac),
+            None => Step::Wait(Wait::Progress(format!(
+                "its device with MAC {} has not appeared on the node",
+                eni.mac
+            ))),
+        }
+    }
+
+    fn plug(&mut self, id: RequestId, request: &Request, claim: &Claim, mac: Mac) {
+        let slot = self.slot(&request.sandbox, mac);
+        self.taken.insert(mac);
+        self.order(Order::Plug {
+            request: id,
+            claim: claim.key.clone(),
+            key: PlugKey {
+                sandbox: request.sandbox.clone(),
+                mac,
+            },
+            slot,
+        });
+    }
+
+    /// The slot that the device has in the sandbox, or the lowest that is free.
+    fn slot(&self, sandbox: &Sandbox, mac: Mac) -> PodSlot {
+        let ordered = self.plan.orders.iter().filter_map(|order| match order {
+            Order::Plug { key, slot, .. } if key.sandbox == *sandbox => Some((key.mac, *slot)),
+            _ => None,
+        });
+        let taken: Vec<_> = self
+            .facts
+            .plugs_of(sandbox)
+            .map(|(key, plug)| (key.mac, plug.slot))
+            .chain(ordered)
+            .collect();
+        let own = taken
+            .iter()
+            .find(|(of, _)| *of == mac)
+            .map(|(_, slot)| *slot);
+        let free = || {
+            (0..=u8::MAX)
+                .map(PodSlot)
+                .find(|slot| taken.iter().all(|(_, other)| other != slot))
+        };
+        own.or_else(free).unwrap_or(PodSlot(u8::MAX))
+    }
+
+    fn claims_of<'b>(&self, pod: &'b Pod) -> impl Iterator<Item = &'a Claim> + use<'a, 'b> {
+        self.facts.claims.values().filter(|claim| claim.serves(pod))
+    }
+
+    fn wait(&mut self, id: RequestId, request: &Request, claim: &Claim, wait: &Wait) {
+        match wait {
+            Wait::Blocked(why) => self.answer_later(id, &not_ready(claim, why)),
+            Wait::Progress(why) => {
+                let end = (request.progress + NO_PROGRESS).min(request.since + LONGEST_ADD);
+                self.wait_until(end, id, &not_ready(claim, why));
+            }
+        }
+    }
+
+    fn wait_for_claim(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+        let end = request.since + NO_CLAIM;
+        if !self.facts.listed {
+            let why = "the eniclaim-agent on this node has no list of EniClaims: it has not reached the API server since it started";
+            return self.wait_until(end, id, why);
+        }
+        let operator = match &self.facts.operator {
+            Some(LeaseRead::Ended(at, operator)) if *at >= request.since => Some(operator),
+            Some(LeaseRead::Begun) => None,
+            Some(LeaseRead::Ended(..)) | None => {
+                if !self.plan.orders.contains(&Order::ReadLease) {
+                    self.order(Order::ReadLease);
+                }
+                None
+            }
+        };
+        let why = format!(
+            "no EniClaim on this node is bound to pod {}/{} ({}){}",
+            pod.namespace,
+            pod.name,
+            pod.uid,
+            operator.map_or_else(String::new, because)
+        );
+        self.wait_until(end, id, &why);
+    }
+
+    fn wait_until(&mut self, end: u64, id: RequestId, why: &str) {
+        if end <= self.now {
+            self.answer_later(id, why);
+        } else {
+            self.wake(end);
+        }
+    }
+
+    fn answer_later(&mut self, id: RequestId, why: &str) {
+        self.order(Order::Answer(id, Answer::Later(why.to_owned())));
+    }
+
+    fn missing(&mut self, id: RequestId, what: String) {
+        self.order(Order::Answer(id, Answer::Missing(what)));
+    }
+}
+
+fn is_released(claim: &Claim) -> bool {
+    claim
+        .attachment
+        .as_ref()
+        .is_some_and(|attachment| attachment.release)
+}
+
+fn not_ready(claim: &Claim, why: &str) -> String {
+    format!("EniClaim {} is not ready: {why}", claim.key)
+}
+
+/// Why the operator has made no claim, and the way out.
+fn because(operator: &Operator) -> String {
+    match operator {
+        Operator::Running => ", and the eniclaim-operator runs: it makes one for a pod with the label eniclaim.io/class; where the label is there, its Events on the pod say what else is missing".to_owned(),
+        Operator::Stopped { seconds } => format!(": the eniclaim-operator does not run, and its Lease was renewed {seconds} seconds ago; look at its Deployment"),
+        Operator::Missing => ": no eniclaim-operator has run in this cluster; look at its Deployment".to_owned(),
+        Operator::Unknown(why) => format!(", and the Lease of the eniclaim-operator cannot be read: {why}"),
+    }
+}

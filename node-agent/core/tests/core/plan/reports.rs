@@ -1,0 +1,128 @@
+//! What the API server is told, and what is found out before.
+
+use node_agent_core::{
+    claim::Place,
+    facts::{PlugState, Retry},
+    plan::{Order, REPORT_ON_HOST_AFTER, plan},
+};
+
+use crate::makers::{
+    Knowing, a_claim, a_plug, an_agent, key, mac, orders, plugged_place, released, report, saying,
+};
+
+#[test]
+fn device_that_nobody_asked_for_is_reported_once() {
+    let facts = an_agent().claim(a_claim()).device_on_host();
+    let seen = Order::Report(key(), report(Place::Seen));
+    assert_eq!(orders(&facts, REPORT_ON_HOST_AFTER), [seen]);
+
+    let mut unconfirmed = facts;
+    unconfirmed.unconfirmed.insert(key(), report(Place::Seen));
+    assert_eq!(plan(&unconfirmed, 0), plan(&an_agent(), 0));
+    let taken = an_agent()
+        .claim(saying(a_claim(), Place::Seen))
+        .device_on_host();
+    assert_eq!(orders(&taken, REPORT_ON_HOST_AFTER), []);
+}
+
+#[test]
+fn device_that_is_plugged_at_once_is_reported_once() {
+    let facts = an_agent().claim(a_claim()).device_on_host();
+    assert_eq!(orders(&facts, REPORT_ON_HOST_AFTER - 1), []);
+    assert_eq!(plan(&facts, 0).wake_at, Some(REPORT_ON_HOST_AFTER));
+
+    let mut busy = facts;
+    busy.busy.insert(mac());
+    assert_eq!(
+        plan(&busy, REPORT_ON_HOST_AFTER),
+        plan(&an_agent(), 0),
+        "it is being plugged"
+    );
+
+    let plugged = an_agent()
+        .claim(a_claim())
+        .plug("c1", a_plug(PlugState::Plugged));
+    assert_eq!(
+        orders(&plugged, 1),
+        [Order::Report(key(), report(plugged_place()))]
+    );
+}
+
+#[test]
+fn device_on_the_host_is_given_back_at_once() {
+    let facts = an_agent().claim(released(a_claim())).device_on_host();
+    assert_eq!(
+        orders(&facts, 0),
+        [Order::Report(key(), report(Place::Released))]
+    );
+}
+
+#[test]
+fn device_without_an_entry_is_searched_for_before_it_is_given_back() {
+    let mut facts = an_agent().claim(saying(released(a_claim()), plugged_place()));
+    assert_eq!(orders(&facts, 0), [Order::Search(mac())]);
+    facts.searches.insert(
+        mac(),
+        Retry {
+            failures: 1,
+            at: 1_000,
+        },
+    );
+    assert_eq!(orders(&facts, 999), []);
+    assert_eq!(orders(&facts, 1_000), [Order::Search(mac())]);
+    facts.absent.insert(mac());
+    assert_eq!(
+        orders(&facts, 0),
+        [Order::Report(key(), report(Place::Released))]
+    );
+    facts.arrived(mac(), 0);
+    assert!(facts.absent.is_empty() && facts.searches.is_empty());
+}
+
+#[test]
+fn nothing_is_said_of_another_instances_attachment() {
+    for instance in [Some("i-2".to_owned()), None] {
+        let mut facts = an_agent().claim(released(a_claim())).device_on_host();
+        facts.instance = instance;
+        assert_eq!(orders(&facts, REPORT_ON_HOST_AFTER), []);
+    }
+}
+
+#[test]
+fn lost_status_is_told_again() {
+    let facts = an_agent()
+        .claim(a_claim())
+        .plug("c1", a_plug(PlugState::Plugged));
+    assert_eq!(
+        orders(&facts, 0),
+        [Order::Report(key(), report(plugged_place()))]
+    );
+}
+
+#[test]
+fn report_that_a_later_list_does_not_show_is_told_again() {
+    let mut facts = an_agent().claim(a_claim()).device_on_host();
+    facts.unconfirmed.insert(key(), report(Place::Seen));
+    facts.list(vec![a_claim()], 0);
+    assert_eq!(
+        orders(&facts, REPORT_ON_HOST_AFTER),
+        [Order::Report(key(), report(Place::Seen))]
+    );
+    facts.unconfirmed.insert(key(), report(Place::Seen));
+    facts.learn(saying(a_claim(), Place::Seen), 0);
+    assert!(facts.unconfirmed.is_empty());
+    assert_eq!(orders(&facts, REPORT_ON_HOST_AFTER), []);
+}
+
+#[test]
+fn new_attachment_of_the_same_claim_is_reported_anew() {
+    let mut claim = saying(a_claim(), Place::Released);
+    claim.attachment.as_mut().unwrap().id = "eni-attach-2".into();
+    let reported = orders(
+        &an_agent().claim(claim).device_on_host(),
+        REPORT_ON_HOST_AFTER,
+    );
+    assert!(
+        matches!(&reported[..], [Order::Report(_, r)] if r.attachment == "eni-attach-2" && r.place == Place::Seen)
+    );
+}

@@ -1,0 +1,209 @@
+//! Takes in how orders ended.
+
+use cni::{
+    error::code,
+    protocol::{Added, AddedAddress},
+};
+use node_agent_core::{
+    claim::Interface,
+    facts::{Netns, PlugKey, PlugState, RequestId},
+    mac::Mac,
+};
+use tokio::time::Instant;
+
+use crate::{
+    engine::{Engine, work::Done},
+    error::Error,
+    kernel::link::Device,
+    metrics::Outcome,
+    plug::Failed,
+};
+
+impl Engine {
+    pub(super) fn finish(&mut self, done: Done) {
+        match done {
+            Done::Scan(scan) => self.finish_scan(scan),
+            Done::Plug {
+                request,
+                key,
+                interface,
+                since,
+                outcome,
+            } => {
+                self.moved(key.mac);
+                match outcome {
+                    Ok((netns, device)) => {
+                        self.plugged(request, &key, &interface, netns, &device, since);
+                    }
+                    Err(failed) => self.not_plugged(request, &key, &failed),
+                }
+            }
+            Done::Check {
+                request,
+                key,
+                interface,
+                outcome,
+            } => {
+                self.facts.busy.remove(&key.mac);
+                self.checked(request, &key, &interface, outcome);
+            }
+            Done::Unplug { key, outcome } => {
+                self.moved(key.mac);
+                self.unplugged(&key, outcome);
+            }
+            Done::Search { mac, outcome } => {
+                self.moved(mac);
+                self.searched(mac, outcome);
+            }
+        }
+    }
+
+    fn moved(&mut self, mac: Mac) {
+        self.facts.busy.remove(&mac);
+        self.pace.moved(mac);
+        // What the kernel said meanwhile about this device is looked at once more.
+        self.pace.ask();
+    }
+
+    fn plugged(
+        &mut self,
+        id: RequestId,
+        key: &PlugKey,
+        interface: &Interface,
+        netns: Netns,
+        device: &Device,
+        since: Instant,
+    ) {
+        self.facts.devices.remove(&key.mac);
+        self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
+        let waiting = self.callers.keep(id, key.mac, added(interface, device));
+        let request = self.facts.requests.get_mut(&id).filter(|_| waiting);
+        let Some(plug) = self.facts.plugs.get_mut(key) else {
+            return;
+        };
+        plug.netns = netns;
+        match (request, plug.state) {
+            (Some(request), _) => {
+                plug.state = PlugState::Plugged;
+                request.done.insert(key.mac);
+            }
+            // A repeated ADD whose caller hung up changes nothing for the pod that runs.
+            (None, PlugState::Plugged) => {}
+            (None, PlugState::Plugging | PlugState::Unplugging) => {
+                tracing::info!(eni = plug.eni, "nobody waits for the interface any more");
+                plug.state = PlugState::Unplugging;
+            }
+        }
+    }
+
+    fn not_plugged(&mut self, id: RequestId, key: &PlugKey, Failed { error, undo }: &Failed) {
+        self.parts.metrics.add(Outcome::Failure);
+        let Some(plug) = self.facts.plugs.get(key) else {
+            return;
+        };
+        let claim = plug.origin.claim().clone();
+        tracing::warn!(%claim, %error, undo = undo.as_ref().map(tracing::field::display), "the device was not plugged");
+        if undo.is_some() {
+            self.retry_later(key);
+        } else {
+            self.facts.plugs.remove(key);
+        }
+        // A device that is on the host is found by the scan that follows every move.
+        let code = match error {
+            Error::NoDevice { .. } => code::TRY_LATER,
+            _ => code::KERNEL,
+        };
+        self.fail(id, code, format!("EniClaim {claim}: {error}"));
+    }
+
+    fn checked(
+        &mut self,
+        id: RequestId,
+        key: &PlugKey,
+        interface: &Interface,
+        outcome: Result<(), Error>,
+    ) {
+        match outcome {
+            Ok(()) => {
+                let checked = Added {
+                    name: interface.name.clone(),
+                    mac: key.mac.to_string(),
+                    mtu: 0,
+                    pci_id: None,
+                    addresses: Vec::new(),
+                };
+                self.callers.keep(id, key.mac, checked);
+                if let Some(request) = self.facts.requests.get_mut(&id) {
+                    request.done.insert(key.mac);
+                }
+            }
+            Err(error) => {
+                self.parts.metrics.check(Outcome::Failure);
+                self.fail(id, code::DIFFERENT, error.to_string());
+            }
+        }
+    }
+
+    fn unplugged(&mut self, key: &PlugKey, outcome: Result<(bool, Vec<Error>), Error>) {
+        let Some(plug) = self.facts.plugs.get(key) else {
+            return;
+        };
+        let claim = plug.origin.claim();
+        match outcome {
+            Ok((found, left)) => {
+                self.parts.metrics.unplug(Outcome::Success);
+                for error in left {
+                    tracing::warn!(%claim, %error, "something of the interface stays in the pod");
+                }
+                tracing::info!(%claim, found, "the device has returned");
+                self.facts.plugs.remove(key);
+                if found {
+                    let now = self.now();
+                    self.facts.arrived(key.mac, now);
+                }
+            }
+            Err(error) => {
+                self.parts.metrics.unplug(Outcome::Failure);
+                tracing::warn!(%claim, %error, "the device has not returned");
+                self.retry_later(key);
+            }
+        }
+    }
+
+    fn searched(&mut self, mac: Mac, outcome: Result<bool, Error>) {
+        let now = self.now();
+        match outcome {
+            Ok(true) => self.facts.arrived(mac, now),
+            Ok(false) => {
+                self.facts.absent.insert(mac);
+            }
+            Err(error) => {
+                tracing::warn!(%mac, %error, "the device cannot be searched for");
+                let retry = self.facts.searches.entry(mac).or_default();
+                *retry = retry.failed(now);
+            }
+        }
+    }
+
+    fn retry_later(&mut self, key: &PlugKey) {
+        let now = self.now();
+        if let Some(plug) = self.facts.plugs.get_mut(key) {
+            plug.state = PlugState::Unplugging;
+            plug.retry = plug.retry.failed(now);
+        }
+    }
+}
+
+fn added(interface: &Interface, device: &Device) -> Added {
+    let addresses = interface.addresses.iter().map(|address| AddedAddress {
+        address: format!("{}/{}", address.ip, address.prefix),
+        gateway: address.gateway.to_string(),
+    });
+    Added {
+        name: device.name.clone(),
+        mac: device.mac.to_string(),
+        mtu: device.mtu,
+        pci_id: device.pci.clone(),
+        addresses: addresses.collect(),
+    }
+}

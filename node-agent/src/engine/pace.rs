@@ -1,0 +1,166 @@
+//! When the node is scanned, and which devices a scan must not be believed about.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use node_agent_core::mac::Mac;
+use tokio::time::Instant;
+
+/// The node is scanned so often even when the kernel says nothing.
+const PERIOD: Duration = Duration::from_secs(30);
+/// Between two scans that were asked for.
+const PAUSE: Duration = Duration::from_millis(20);
+/// After [`BURST`] scans with no longer pause than this between them: a pod that sets its link up and down without end must not keep
+/// the agent scanning.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
+const BURST: u32 = 16;
+/// After a scan that failed.
+const RETRY: Duration = Duration::from_secs(1);
+/// Longer than any scan takes.
+const LONGEST: Duration = Duration::from_hours(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Running,
+    Failed,
+    Ended,
+}
+
+/// When to scan, and what to believe.
+pub(super) struct Pace {
+    state: State,
+    asked: bool,
+    scanned: bool,
+    last: Instant,
+    burst: u32,
+    moves: u64,
+    moved: BTreeMap<Mac, u64>,
+}
+
+impl Pace {
+    pub fn new(now: Instant) -> Self {
+        Self {
+            state: State::Ended,
+            asked: true,
+            scanned: false,
+            last: now,
+            burst: 0,
+            moves: 0,
+            moved: BTreeMap::new(),
+        }
+    }
+
+    /// Something may have changed since the last scan.
+    pub fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// Whether there was a first scan.
+    pub fn has_scanned(&self) -> bool {
+        self.scanned
+    }
+
+    /// Moves that had ended when the scan that begins now began.
+    pub fn moves(&self) -> u64 {
+        self.moves
+    }
+
+    /// When the next scan is due.
+    pub fn due(&self) -> Instant {
+        let pause = if self.burst < BURST {
+            PAUSE
+        } else {
+            LONG_PAUSE
+        };
+        match (self.state, self.asked) {
+            // Its end wakes the engine; the clock has nothing to say.
+            (State::Running, _) => self.last + LONGEST,
+            (State::Failed, _) => self.last + RETRY,
+            (State::Ended, true) => self.last + pause,
+            (State::Ended, false) => self.last + PERIOD,
+        }
+    }
+
+    /// Whether to begin one now.
+    pub fn start(&mut self, now: Instant) -> bool {
+        if self.state == State::Running || now < self.due() {
+            return false;
+        }
+        let rested = now - self.last > 2 * LONG_PAUSE;
+        self.burst = if rested {
+            0
+        } else {
+            self.burst.saturating_add(1)
+        };
+        (self.state, self.asked, self.last) = (State::Running, false, now);
+        true
+    }
+
+    /// A scan failed; what asked for it still waits.
+    pub fn failed(&mut self) {
+        (self.state, self.asked) = (State::Failed, true);
+    }
+
+    /// A device was moved.
+    pub fn moved(&mut self, mac: Mac) {
+        self.moves += 1;
+        self.moved.insert(mac, self.moves);
+    }
+
+    /// Closes a scan that began after `moves_before` moves. Returns the devices that it must not be believed about: they were moved
+    /// since, or are being moved.
+    pub fn finish(&mut self, moves_before: u64, busy: &BTreeSet<Mac>) -> BTreeSet<Mac> {
+        (self.state, self.scanned) = (State::Ended, true);
+        self.moved.retain(|_, at| *at > moves_before);
+        self.moved.keys().chain(busy).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks without pause for `duration` and counts the scans.
+    fn scans(pace: &mut Pace, from: Instant, duration: Duration) -> usize {
+        let mut count = 0;
+        let mut now = from;
+        while now < from + duration {
+            pace.ask();
+            if pace.start(now) {
+                pace.finish(pace.moves(), &BTreeSet::new());
+                count += 1;
+            }
+            now += Duration::from_millis(1);
+        }
+        count
+    }
+
+    #[test]
+    fn first_events_are_looked_at_soon_and_endless_ones_seldom() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        assert_eq!(scans(&mut pace, now, Duration::from_millis(200)), 9);
+        let minute = scans(
+            &mut pace,
+            now + Duration::from_millis(200),
+            Duration::from_mins(1),
+        );
+        assert!((290..320).contains(&minute), "{minute}");
+        let rested = now + Duration::from_mins(2);
+        assert_eq!(scans(&mut pace, rested, Duration::from_millis(100)), 5);
+    }
+
+    #[test]
+    fn what_was_moved_since_a_scan_began_is_not_believed() {
+        let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
+        let mut pace = Pace::new(Instant::now());
+        let before = pace.moves();
+        pace.moved(mac);
+        assert_eq!(pace.finish(before, &BTreeSet::new()), [mac].into());
+        let after = pace.moves();
+        assert_eq!(pace.finish(after, &BTreeSet::new()), [].into());
+        assert_eq!(pace.finish(after, &[mac].into()), [mac].into());
+    }
+}

@@ -1,0 +1,136 @@
+//! A file of the journal: how a plug is written down.
+
+use node_agent_core::{
+    claim::ClaimKey,
+    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    picture::PodSlot,
+};
+use serde::{Deserialize, Serialize};
+
+/// It changes when an old reader would misunderstand a new writer.
+const VERSION: u32 = 2;
+
+/// A file of the journal.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    version: u32,
+    sandbox: Sandbox,
+    mac: String,
+    eni: String,
+    slot: u8,
+    origin: EntryOrigin,
+    netns: EntryNetns,
+    state: EntryState,
+}
+
+/// The part that every version can read.
+#[derive(Deserialize)]
+struct EntryVersion {
+    version: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum EntryOrigin {
+    Claim {
+        namespace: String,
+        name: String,
+        attachment: String,
+        pod_uid: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryNetns {
+    path: String,
+    cookie: Option<u64>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum EntryState {
+    Plugging,
+    Plugged,
+    Unplugging,
+}
+
+impl Entry {
+    pub(super) fn new(key: &PlugKey, plug: &Plug) -> Self {
+        let PlugKey { sandbox, mac } = key.clone();
+        let Plug {
+            origin,
+            eni,
+            slot: PodSlot(slot),
+            netns: Netns { path, cookie },
+            state,
+            retry: _,
+            liveness: _,
+        } = plug.clone();
+        let Origin::Claim {
+            claim: ClaimKey { namespace, name },
+            attachment,
+            pod_uid,
+        } = origin;
+        Self {
+            version: VERSION,
+            sandbox,
+            mac: mac.to_string(),
+            eni,
+            slot,
+            origin: EntryOrigin::Claim {
+                namespace,
+                name,
+                attachment,
+                pod_uid,
+            },
+            netns: EntryNetns { path, cookie },
+            state: match state {
+                PlugState::Plugging => EntryState::Plugging,
+                PlugState::Plugged => EntryState::Plugged,
+                PlugState::Unplugging => EntryState::Unplugging,
+            },
+        }
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+        let EntryVersion { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+        if version != VERSION {
+            return Err(format!(
+                "it is of version {version}, and this agent reads version {VERSION}"
+            ));
+        }
+        serde_json::from_slice(text).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn plug(self) -> Result<(PlugKey, Plug), String> {
+        let key = PlugKey {
+            sandbox: self.sandbox,
+            mac: self.mac.parse().map_err(|e| format!("mac: {e}"))?,
+        };
+        let EntryOrigin::Claim {
+            namespace,
+            name,
+            attachment,
+            pod_uid,
+        } = self.origin;
+        let EntryNetns { path, cookie } = self.netns;
+        let plug = Plug {
+            origin: Origin::Claim {
+                claim: ClaimKey { namespace, name },
+                attachment,
+                pod_uid,
+            },
+            eni: self.eni,
+            slot: PodSlot(self.slot),
+            netns: Netns { path, cookie },
+            state: match self.state {
+                EntryState::Plugging => PlugState::Plugging,
+                EntryState::Plugged => PlugState::Plugged,
+                EntryState::Unplugging => PlugState::Unplugging,
+            },
+            retry: Retry::default(),
+            liveness: Liveness::default(),
+        };
+        Ok((key, plug))
+    }
+}

@@ -1,0 +1,200 @@
+//! The expressions that a rule is made of, as the kernel takes them and shows them.
+//!
+//! A rule is done with a packet at the first expression that does not hold for it. Every value goes through one register:
+//! loaded into it, changed in it, compared with it.
+
+use crate::kernel::nft::{
+    attribute::{bytes, find, find_number, find_string, nested, number, string},
+    header::{
+        NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_META_PROTOCOL, NFT_PAYLOAD_LL_HEADER,
+        NFT_PAYLOAD_NETWORK_HEADER, NFT_REG_1, NFT_REG_VERDICT, NFTA_BITWISE_DREG,
+        NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG, NFTA_BITWISE_XOR, NFTA_CMP_DATA,
+        NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA,
+        NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG,
+        NFTA_META_KEY, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET,
+        NFTA_VERDICT_CODE,
+    },
+};
+
+/// One expression of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expression {
+    /// Loads bytes of the packet, at most 16. Does not hold for a packet that is shorter, or that has no such header.
+    Payload {
+        /// What `offset` counts from.
+        base: Base,
+        /// The first byte.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+    },
+    /// Loads what the kernel noted about the packet.
+    Meta(Key),
+    /// Keeps of the loaded bytes the bits of this mask, which is as long as they are.
+    Mask(Vec<u8>),
+    /// Holds if the loaded bytes are these.
+    Equal(Vec<u8>),
+    /// Holds if they are not.
+    NotEqual(Vec<u8>),
+    /// Decides.
+    Verdict(Verdict),
+}
+
+/// A header of the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Base {
+    /// The frame as it goes on the wire; a VLAN tag that the kernel carries beside the packet is in its place.
+    Link = NFT_PAYLOAD_LL_HEADER,
+    /// The network header, where the kernel thinks it is. The sender of a raw frame can make it think wrong.
+    Network = NFT_PAYLOAD_NETWORK_HEADER,
+}
+
+/// What the kernel noted about a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Key {
+    /// The Ethernet type. The sender of a raw frame chooses it, whatever is in the frame.
+    Protocol = NFT_META_PROTOCOL,
+}
+
+/// What becomes of the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Verdict {
+    /// It goes no further.
+    Drop = NF_DROP,
+    /// It passes this chain.
+    Accept = NF_ACCEPT,
+}
+
+impl Expression {
+    /// As an element of a rule's list.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (name, data) = match self {
+            Self::Payload {
+                base,
+                offset,
+                length,
+            } => (
+                "payload",
+                vec![
+                    number(NFTA_PAYLOAD_DREG, NFT_REG_1),
+                    number(NFTA_PAYLOAD_BASE, *base as u32),
+                    number(NFTA_PAYLOAD_OFFSET, *offset),
+                    number(NFTA_PAYLOAD_LEN, *length),
+                ],
+            ),
+            Self::Meta(key) => (
+                "meta",
+                vec![
+                    number(NFTA_META_DREG, NFT_REG_1),
+                    number(NFTA_META_KEY, *key as u32),
+                ],
+            ),
+            Self::Mask(mask) => ("bitwise", encode_mask(mask)),
+            Self::Equal(value) => ("cmp", encode_comparison(NFT_CMP_EQ, value)),
+            Self::NotEqual(value) => ("cmp", encode_comparison(NFT_CMP_NEQ, value)),
+            Self::Verdict(verdict) => {
+                let code = number(NFTA_VERDICT_CODE, *verdict as u32);
+                let data = [nested(NFTA_DATA_VERDICT, &[code])];
+                (
+                    "immediate",
+                    vec![
+                        number(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT),
+                        nested(NFTA_IMMEDIATE_DATA, &data),
+                    ],
+                )
+            }
+        };
+        nested(
+            NFTA_LIST_ELEM,
+            &[string(NFTA_EXPR_NAME, name), nested(NFTA_EXPR_DATA, &data)],
+        )
+    }
+
+    /// Reads an element of a rule's list; nothing if it is none that this module writes.
+    pub(super) fn decode(element: &[u8]) -> Option<Self> {
+        let data = find(element, NFTA_EXPR_DATA)?;
+        let is = |kind, value| (find_number(data, kind) == Some(value)).then_some(());
+        match find_string(element, NFTA_EXPR_NAME)? {
+            "payload" => {
+                is(NFTA_PAYLOAD_DREG, NFT_REG_1)?;
+                Some(Self::Payload {
+                    base: match find_number(data, NFTA_PAYLOAD_BASE)? {
+                        NFT_PAYLOAD_LL_HEADER => Base::Link,
+                        NFT_PAYLOAD_NETWORK_HEADER => Base::Network,
+                        _ => return None,
+                    },
+                    offset: find_number(data, NFTA_PAYLOAD_OFFSET)?,
+                    length: find_number(data, NFTA_PAYLOAD_LEN)?,
+                })
+            }
+            "meta" => {
+                is(NFTA_META_DREG, NFT_REG_1)?;
+                is(NFTA_META_KEY, NFT_META_PROTOCOL)?;
+                Some(Self::Meta(Key::Protocol))
+            }
+            "bitwise" => decode_mask(data),
+            "cmp" => {
+                is(NFTA_CMP_SREG, NFT_REG_1)?;
+                let value = value(data, NFTA_CMP_DATA)?;
+                match find_number(data, NFTA_CMP_OP)? {
+                    NFT_CMP_EQ => Some(Self::Equal(value)),
+                    NFT_CMP_NEQ => Some(Self::NotEqual(value)),
+                    _ => None,
+                }
+            }
+            "immediate" => {
+                is(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT)?;
+                let verdict = find(find(data, NFTA_IMMEDIATE_DATA)?, NFTA_DATA_VERDICT)?;
+                Verdict::decode(find_number(verdict, NFTA_VERDICT_CODE)?).map(Self::Verdict)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Verdict {
+    pub(super) fn decode(code: u32) -> Option<Self> {
+        match code {
+            NF_DROP => Some(Self::Drop),
+            NF_ACCEPT => Some(Self::Accept),
+            _ => None,
+        }
+    }
+}
+
+fn encode_comparison(operator: u32, value: &[u8]) -> Vec<Vec<u8>> {
+    vec![
+        number(NFTA_CMP_SREG, NFT_REG_1),
+        number(NFTA_CMP_OP, operator),
+        nested(NFTA_CMP_DATA, &[bytes(NFTA_DATA_VALUE, value)]),
+    ]
+}
+
+fn encode_mask(mask: &[u8]) -> Vec<Vec<u8>> {
+    let length = u32::try_from(mask.len()).unwrap_or(u32::MAX);
+    let flip = vec![0; mask.len()];
+    vec![
+        number(NFTA_BITWISE_SREG, NFT_REG_1),
+        number(NFTA_BITWISE_DREG, NFT_REG_1),
+        number(NFTA_BITWISE_LEN, length),
+        nested(NFTA_BITWISE_MASK, &[bytes(NFTA_DATA_VALUE, mask)]),
+        nested(NFTA_BITWISE_XOR, &[bytes(NFTA_DATA_VALUE, &flip)]),
+    ]
+}
+
+/// An operation other than mask and exclusive or has no mask (`nft_bitwise_dump` in `net/netfilter/nft_bitwise.c`).
+fn decode_mask(data: &[u8]) -> Option<Expression> {
+    let register = |kind| find_number(data, kind) == Some(NFT_REG_1);
+    let flips = value(data, NFTA_BITWISE_XOR)?.iter().any(|byte| *byte != 0);
+    if flips || !register(NFTA_BITWISE_SREG) || !register(NFTA_BITWISE_DREG) {
+        return None;
+    }
+    Some(Expression::Mask(value(data, NFTA_BITWISE_MASK)?))
+}
+
+fn value(data: &[u8], kind: u16) -> Option<Vec<u8>> {
+    find(find(data, kind)?, NFTA_DATA_VALUE).map(<[u8]>::to_vec)
+}

@@ -1,0 +1,161 @@
+//! Unplugging: the device goes back to the host, and what it left in the pod is removed if the pod lives on.
+
+use node_agent_core::{
+    diff::clear,
+    mac::Mac,
+    picture::{Picture, PodSlot},
+    plan::Traces,
+};
+
+use crate::{
+    error::Error,
+    kernel::{
+        link::{BOOT_MTU, Device, rename, set_up},
+        namespace::Namespace,
+        netlink::Netlink,
+        step::Session,
+    },
+    plug::{Deferred, Eni, Node, inside, open},
+};
+
+/// A device that is not in the pod.
+#[derive(Debug)]
+pub struct Unplugged {
+    /// Whether it is on the host. Otherwise it is in a namespace that nobody can enter, or detached.
+    pub found: bool,
+    /// What could not be removed, from the device or from the pod.
+    pub left: Vec<Error>,
+    /// What to drop after the reply.
+    pub deferred: Deferred,
+}
+
+/// Moves the device to the host, from the pod if it is there. An error says that it may still be in the pod; all else that
+/// goes wrong is in the outcome.
+pub fn unplug(
+    node: &Node,
+    pod: Option<&Namespace>,
+    eni: &Eni,
+    slot: PodSlot,
+    traces: Traces,
+) -> Result<Unplugged, Error> {
+    if let Some(pod) = pod {
+        return inside(node, pod, eni, slot, |session| {
+            unplug_inside(node, session, |_| Ok(traces))
+        });
+    }
+    let (mut left, mut netlink) = (Vec::new(), node.host.inside(open)??);
+    let index = tidy(node, &mut netlink, eni, &mut left)?;
+    // A device that comes from a pod has none on the host: this costs a list of all links.
+    left.extend(
+        index
+            .into_iter()
+            .flat_map(|index| netlink.delete_uppers(index)),
+    );
+    Ok(Unplugged {
+        found: index.is_some(),
+        left,
+        deferred: Deferred::default(),
+    })
+}
+
+/// The device first, traces after: whatever a pod does to its rules and routes, the device leaves.
+pub(super) fn unplug_inside(
+    node: &Node,
+    session: &mut Session<'_>,
+    traces: impl FnOnce(&mut Session<'_>) -> Result<Traces, Error>,
+) -> Result<Unplugged, Error> {
+    let mut left = Vec::new();
+    session.move_out(&mut left)?;
+    let eni = Eni {
+        mac: session.mac,
+        id: session.id.to_owned(),
+    };
+    let index = tidy(node, &mut session.host_netlink, &eni, &mut left)?;
+    match traces(session) {
+        Ok(Traces::Leave) => {}
+        Ok(Traces::Remove { last }) => remove_traces(session, index, last, &mut left),
+        Err(error) => left.push(error),
+    }
+    Ok(Unplugged {
+        found: index.is_some(),
+        left,
+        deferred: Deferred::of(session),
+    })
+}
+
+fn remove_traces(
+    session: &mut Session<'_>,
+    device: Option<u32>,
+    last: bool,
+    left: &mut Vec<Error>,
+) {
+    // What the pod made on the device while it left would go on sending by it.
+    if let Some(index) = device {
+        let host = session.host.as_fd();
+        left.extend(session.pod_netlink.delete_uppers_elsewhere(index, host));
+    }
+    let seen = session
+        .inspector
+        .traces(&mut session.pod_netlink, session.slot);
+    let seen = seen.unwrap_or_else(|error| {
+        left.push(error);
+        Picture::default()
+    });
+    let seen = Picture {
+        egress_drop: session.inspector.features.egress_hook,
+        ..seen
+    };
+    left.extend(session.run_each(&clear(&seen, last)));
+}
+
+/// On the host: down, under its own name, reset, with nothing on it that a pod or a tool left there. Its index, if it is
+/// there at all.
+fn tidy(
+    node: &Node,
+    netlink: &mut Netlink,
+    eni: &Eni,
+    left: &mut Vec<Error>,
+) -> Result<Option<u32>, Error> {
+    let Some(device) = node.device(netlink, eni.mac)? else {
+        return Ok(None);
+    };
+    left.extend(netlink.strip(&device, &eni.id));
+    let down = device.is_up().then(|| set_up(device.index, false));
+    // An MTU that the device cannot have is none that it booted with.
+    let mtu = BOOT_MTU.min(device.most_mtu).max(device.least_mtu);
+    for request in down.into_iter().chain(device.reset(mtu)) {
+        let outcome = netlink.request(request);
+        left.extend(outcome.map_err(Error::netlink("reset the device")).err());
+    }
+    name(netlink, &device, eni.mac, left);
+    // Second names came with Linux 5.5, and this one is only for people.
+    let named = |name: &Vec<u8>| name.as_slice() == eni.id.as_bytes();
+    if !device.alternative_names.iter().any(named)
+        && let Err(error) = netlink.add_alternative_name(device.index, &eni.id)
+    {
+        tracing::debug!(eni = eni.id, %error, "the device gets no second name");
+    }
+    Ok(Some(device.index))
+}
+
+/// Gives the device its name on the host, or another one that tells whose it is if that is taken.
+fn name(netlink: &mut Netlink, device: &Device, mac: Mac, left: &mut Vec<Error>) {
+    let names = mac.home_names();
+    if names.first() == Some(&device.name) {
+        return;
+    }
+    let prefixes = names.iter().map(|name| name.trim_end_matches("%d"));
+    let spare = prefixes.into_iter().any(|p| device.name.starts_with(p));
+    // A device that has another name of ours is only renamed if the first is free.
+    let candidates = if spare { 1 } else { names.len() };
+    let mut outcome = Ok(());
+    for name in names.iter().take(candidates) {
+        outcome = netlink.request(rename(device.index, name));
+        if outcome.is_ok() {
+            return;
+        }
+    }
+    if !spare {
+        left.extend(outcome.map_err(Error::netlink("rename the device")).err());
+    }
+}

@@ -1,0 +1,141 @@
+//! What the agent makes of a journal that is old, damaged or lost, and of namespaces that are not what their path says.
+
+use std::fs;
+
+use cni::protocol::Reply;
+use node_agent::kernel::namespace::Namespace;
+use node_agent_core::{
+    claim::Place,
+    facts::{Liveness, Netns},
+};
+
+use crate::{
+    running::{Agent, a_claim, journal_files, released},
+    world::{HOME, World},
+};
+
+fn plugged() -> (World, Agent) {
+    let world = World::new();
+    let mut agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let reply = agent.add(&world, "c1", "pod");
+    assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
+    while !matches!(agent.place(), Place::Plugged { .. }) {}
+    (world, agent)
+}
+
+#[test]
+fn device_whose_entry_cannot_be_used_is_searched_for_before_it_is_given_back() {
+    type Damage = fn(&str) -> String;
+    let damages: [(&str, Damage); 3] = [
+        ("cut short", |text| text[..text.len() / 2].to_owned()),
+        ("older", |text| {
+            text.replace("\"version\":2", "\"version\":1")
+        }),
+        ("without a version", |text| {
+            text.replace("\"version\":2,", "")
+        }),
+    ];
+    for (damage, of) in damages {
+        let (world, agent) = plugged();
+        let folder = agent.stop();
+        let file = journal_files(&folder).remove(0);
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, of(&text)).unwrap();
+        let mut agent = Agent::start_in(&world, folder.clone());
+        agent.list(vec![released(a_claim())]);
+        assert_eq!(agent.place(), Place::Released, "{damage}");
+        assert!(
+            world.has_link("host", HOME),
+            "{damage}: given back while a pod had it"
+        );
+        let kept = folder.path().join("journal/.unreadable");
+        let kept = fs::read_to_string(kept.join(file.file_name().unwrap())).unwrap();
+        assert_eq!(kept, of(&text), "{damage}: kept for people");
+    }
+}
+
+#[test]
+fn device_whose_entry_is_gone_is_searched_for_before_it_is_given_back() {
+    let (world, agent) = plugged();
+    let folder = agent.stop();
+    fs::remove_file(journal_files(&folder).remove(0)).unwrap();
+    let mut agent = Agent::start_in(&world, folder);
+    agent.list(vec![released(a_claim())]);
+    assert_eq!(agent.place(), Place::Released);
+    assert!(world.has_link("host", HOME));
+}
+
+#[test]
+fn running_pod_keeps_its_interface_when_the_journal_is_lost() {
+    let (world, agent) = plugged();
+    let before = world.portrait("pod");
+    let folder = agent.stop();
+    fs::remove_file(journal_files(&folder).remove(0)).unwrap();
+    let mut agent = Agent::start_in(&world, folder);
+    agent.list(vec![a_claim()]);
+    assert!(agent.is_quiet());
+    assert_eq!(world.portrait("pod"), before);
+}
+
+#[test]
+fn nothing_is_said_of_devices_of_another_instance() {
+    let world = World::new();
+    let mut agent = Agent::start(&world);
+    agent.instance("i-00000000000000000");
+    agent.list(vec![released(a_claim())]);
+    assert!(agent.is_quiet());
+    agent.instance(crate::running::INSTANCE);
+    assert_eq!(agent.place(), Place::Released);
+}
+
+#[test]
+fn path_that_leads_to_another_namespace_is_a_dead_one() {
+    let mut world = World::new();
+    let first = Namespace::open(&world.path("pod")).unwrap();
+    let known = first.identify().unwrap();
+    assert!(known.cookie.is_some());
+    assert_eq!(Namespace::liveness(&known), Liveness::Alive);
+    drop(first);
+    world.kill("pod");
+    assert_eq!(Namespace::liveness(&known), Liveness::Dead);
+    world.namespace("pod");
+    assert_eq!(
+        Namespace::liveness(&known),
+        Liveness::Dead,
+        "the path is used again"
+    );
+    let without_cookie = Netns {
+        cookie: None,
+        ..known
+    };
+    assert_eq!(Namespace::liveness(&without_cookie), Liveness::Alive);
+}
+
+#[test]
+fn path_that_cannot_be_read_proves_nothing() {
+    let netns = Netns {
+        path: "/proc/1/environ/net".into(),
+        cookie: None,
+    };
+    assert_eq!(Namespace::liveness(&netns), Liveness::Unknown);
+}
+
+#[test]
+fn namespace_that_is_not_at_its_path_is_not_plugged() {
+    let mut world = World::new();
+    world.namespace("other");
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let Reply::Failed(error) = agent.add_with(&world.path("pod"), &world.path("other"), "c1")
+    else {
+        panic!("plugged into a namespace that the agent would not find again")
+    };
+    assert!(
+        error.msg.contains("leads to another namespace"),
+        "{}",
+        error.msg
+    );
+    assert_eq!(agent.journal(), 0);
+    assert!(world.device("pod").is_none());
+}
