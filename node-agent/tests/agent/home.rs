@@ -93,7 +93,7 @@ fn whatever_the_pod_did_to_the_device_it_comes_home_clean() {
     world.ip("pod", &format!("link property add dev eni0 altname {HOME}"));
     world.ip("pod", "link property add dev eni0 altname veth3");
     world.ip("pod", "link set eni0 alias mine");
-    world.ip("pod", "link set eni0 name taken");
+    world.rename("pod", "eni0", "taken");
     world.ip("pod", "addr add 192.0.2.1/24 dev taken");
     world.ip("pod", "link add br0 type bridge");
     world.ip("pod", "link set taken master br0");

@@ -274,7 +274,7 @@ fn what_the_pod_broke_is_mended_by_the_next_plug() {
     let before = world.portrait("pod");
     world.ip("pod", "rule del priority 1");
     world.ip("pod", "route flush table 23600");
-    world.ip("pod", "link set eni0 name renamed");
+    world.rename("pod", "eni0", "renamed");
     world.exec("pod", &["nft", "flush", "ruleset"]);
     plug(&world, &an_interface()).unwrap();
     let mended = world.portrait("pod");

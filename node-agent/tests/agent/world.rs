@@ -140,6 +140,13 @@ impl World {
         });
     }
 
+    /// Gives a link that is up another name: before Linux 6.2 only one that is down takes it.
+    pub fn rename(&self, short: &str, link: &str, name: &str) {
+        self.ip(short, &format!("link set {link} down"));
+        self.ip(short, &format!("link set {link} name {name}"));
+        self.ip(short, &format!("link set {name} up"));
+    }
+
     pub fn ip(&self, short: &str, line: &str) -> String {
         ip(&format!("-n {} {line}", self.name(short)))
     }
