@@ -18,7 +18,7 @@ ID      ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5
+.PHONY: help bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ help: ## List what there is.
 demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leaves it up.
 	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
 
-test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung5) ## Every rung of the tests; RUNG=1, 3, 4 or 5 runs one.
+test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5) ## Every rung of the tests; RUNG=1, 3, 4, 5 or 6 runs one.
 
 bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
 	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
@@ -55,6 +55,10 @@ rung5: images ## Scenarios on a real cluster, and the simulated API server besid
 	$(CARGO) test --package e2e --lib --bins --test workspace
 	$(CARGO) test --package e2e --test conformance
 	$(CARGO) test --package e2e --test scenarios
+
+rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 6.1, in a virtual machine.
+	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
+	$(CARGO) test --package guest
 
 campaign: prerequisites ## The long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(CARGO) test --package operator-core --test core random::

@@ -2,8 +2,8 @@
 # Installs what building and testing need: as root on Debian or Ubuntu by apt and rustup; elsewhere it names what is missing.
 set -eu
 
-# program:package
-wanted="musl-gcc:musl-tools runc:runc buildah:buildah nft:nftables ip:iproute2 strace:strace \
+# program:package; arguments are further ones.
+wanted="$* musl-gcc:musl-tools runc:runc buildah:buildah nft:nftables ip:iproute2 strace:strace \
 nsenter:util-linux make:make cc:gcc curl:curl"
 
 missing=""
