@@ -79,14 +79,19 @@ pub fn unblock(slot: PodSlot) -> io::Result<Commit> {
     let name = chain_name(slot);
     let delete = chain(&name).delete();
     let mut socket = Netlink::netfilter()?;
-    let outcome = match commit(&mut socket, &[delete.clone(), TABLE.delete_empty()]) {
-        Err(error) if is(&error, Errno::BUSY) => commit(&mut socket, &[delete]),
-        outcome => outcome,
-    };
-    match outcome {
-        Err(error) if !is(&error, Errno::NOENT) => Err(error),
-        Ok(()) | Err(_) => Ok(Commit { _socket: socket }),
+    match commit(&mut socket, &[delete.clone(), TABLE.delete_empty()]) {
+        // The table has other chains.
+        Err(error) if is(&error, Errno::BUSY) => commit(&mut socket, &[delete])?,
+        // Before Linux 6.16 a chain goes with its last device: the table alone may be left.
+        Err(error) if is(&error, Errno::NOENT) => {
+            match commit(&mut socket, &[TABLE.delete_empty()]) {
+                Err(error) if is(&error, Errno::NOENT) || is(&error, Errno::BUSY) => {}
+                outcome => outcome?,
+            }
+        }
+        outcome => outcome?,
     }
+    Ok(Commit { _socket: socket })
 }
 
 /// Whether the chain of slot `slot` is what [`block`] makes for `device`.

@@ -140,11 +140,12 @@ fn no_form_reaches_the_service() {
 
 #[test]
 fn no_tagged_frame_leaves_and_every_other_reaches_a_neighbour() {
-    // The kernel says nothing about where a frame begins that names a protocol and goes past the queueing discipline.
+    // Of a frame that names a protocol and goes past the queueing discipline newer kernels do not say where it begins: it is
+    // dropped by them, and not by Linux 6.1. Both are right.
     let silent = |form: &Form| form.bypass && ![0, ETH_P_ALL].contains(&form.protocol);
-    assert_delivered(&blocked(), &every_form(&NEIGHBOURS), |form| {
-        form.tags.is_empty() && !silent(form)
-    });
+    let mut forms = every_form(&NEIGHBOURS);
+    forms.retain(|form| !silent(form));
+    assert_delivered(&blocked(), &forms, |form| form.tags.is_empty());
 }
 
 #[test]
