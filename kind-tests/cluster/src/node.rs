@@ -125,7 +125,7 @@ impl Node {
         for folder in [
             "etc/cni/net.d",
             "etc/containerd",
-            "etc/kubernetes",
+            "etc/kubernetes/manifests",
             "work",
             "sysctl",
             "log",
@@ -180,6 +180,7 @@ impl Node {
             "authorization": {"mode": "AlwaysAllow"},
             "tlsCertFile": "/etc/kubernetes/kubelet/tls.crt", "tlsPrivateKeyFile": "/etc/kubernetes/kubelet/tls.key",
             "clusterDNS": ["10.96.0.10"], "clusterDomain": "cluster.local",
+            "staticPodPath": "/etc/kubernetes/manifests",
             "providerID": format!("aws:///{}/{}", instance.zone, instance.id),
             // Tests kill containers on purpose and should not wait five minutes for them.
             "crashLoopBackOff": {"maxContainerRestartPeriod": "1s"},

@@ -1,5 +1,7 @@
 //! Sockets below and beside the usual ones: bound to a source address, or a packet socket that no route sees.
 
+pub mod forms;
+
 use std::{
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
@@ -84,6 +86,13 @@ fn await_answer(packets: &OwnedFd, timeout: Duration) -> anyhow::Result<String> 
         }
     }
     bail!("{METADATA} did not answer a raw frame within {timeout:?}")
+}
+
+/// The address of a device for packet sockets.
+fn link_address(interface: &str) -> anyhow::Result<LinkAddr> {
+    let mut all = getifaddrs()?.filter(|a| a.interface_name == interface);
+    all.find_map(|a| a.address?.as_link_addr().copied())
+        .with_context(|| format!("no interface {interface}"))
 }
 
 fn addresses(interface: &str) -> anyhow::Result<(LinkAddr, Ipv4Addr)> {

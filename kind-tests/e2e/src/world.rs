@@ -4,10 +4,12 @@ mod agents;
 mod cloud;
 mod evidence;
 mod look;
+mod nodes;
 mod operator;
 mod processes;
 mod space;
 mod traffic;
+mod wire;
 mod writes;
 
 use std::{

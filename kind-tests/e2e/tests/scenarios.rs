@@ -8,19 +8,32 @@
 
 mod scenarios {
     pub mod bad_input;
+    pub mod busy_node;
+    pub mod check;
     pub mod class;
     pub mod crashes;
+    pub mod cycles;
     pub mod foreign_client;
     pub mod full_node;
+    pub mod hostile;
     pub mod in_use;
+    pub mod installed;
+    pub mod killed;
+    pub mod lacking;
     pub mod leader;
     pub mod makers;
     pub mod many;
+    pub mod mtu;
     pub mod node;
+    pub mod raw_metadata;
     pub mod refused;
+    pub mod rights;
     pub mod schema;
+    pub mod static_pod;
     pub mod story;
     pub mod stuck;
+    pub mod versions;
+    pub mod waiting;
     pub mod writes;
 }
 
@@ -29,8 +42,9 @@ use std::{env, process::ExitCode, sync::Arc};
 use e2e::world::{Space, World};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, class, crashes, foreign_client, full_node, in_use, leader, many, node, refused,
-    schema, story, stuck, writes,
+    bad_input, busy_node, check, class, crashes, cycles, foreign_client, full_node, hostile,
+    in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata, refused, rights,
+    schema, static_pod, story, stuck, versions, waiting, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -126,6 +140,65 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "leader_asked_to_end_while_pods_start_and_end",
         leader::terminated,
+    ),
+    (
+        "waiting_add_holds_no_other_pod_and_no_node",
+        waiting::add_waits_for_a_stopped_agent,
+    ),
+    (
+        "removed_plugin_and_drop_in_are_back_in_seconds",
+        installed::removed,
+    ),
+    (
+        "list_that_takes_the_first_place_is_joined",
+        installed::other_list_comes_first,
+    ),
+    (
+        "list_that_keeps_drop_ins_out_is_named",
+        installed::closed_list_comes_first,
+    ),
+    (
+        "unasked_plugin_gives_the_result_back_byte_for_byte",
+        versions::passed_through,
+    ),
+    (
+        "list_of_the_oldest_version_starts_all_pods",
+        versions::old_list,
+    ),
+    (
+        "static_pod_gets_its_interface_and_again_when_changed",
+        static_pod::changed,
+    ),
+    ("check_after_add_finds_what_was_changed", check::after_add),
+    (
+        "node_where_links_come_and_go_plugs_seven_pods",
+        busy_node::links_come_and_go,
+    ),
+    (
+        "interface_has_the_mtu_of_the_class_or_the_vpc",
+        mtu::of_class_or_vpc,
+    ),
+    (
+        "metadata_service_gets_no_raw_frame_of_any_form",
+        raw_metadata::forms,
+    ),
+    (
+        "hostile_pod_slows_and_harms_nobody",
+        hostile::beside_ordinary_pods,
+    ),
+    (
+        "device_of_a_hostile_pod_is_as_new_in_the_next",
+        hostile::device_is_as_new,
+    ),
+    (
+        "agent_killed_at_every_step_loses_nothing",
+        killed::at_every_step,
+    ),
+    ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
+    ("agent_has_the_charts_rights", rights::as_in_the_chart),
+    (
+        "right_that_the_agent_lacks_is_named",
+        lacking::nothing_in_vain,
     ),
 ];
 

@@ -3,13 +3,20 @@
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::PathBuf,
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
-use e2e::raw;
+use e2e::{
+    attack,
+    raw::{
+        self,
+        forms::{FORMS, Forms},
+    },
+};
 
 #[derive(Parser)]
 #[command(about = "Serve, get, and try what a pod must not reach")]
@@ -71,6 +78,24 @@ enum Command {
         #[arg(long, default_value_t = 2)]
         timeout: u64,
     },
+    /// Send packets to the instance metadata service through packet sockets, in every form that one can give them.
+    RawForms {
+        /// Interface to send from.
+        #[arg(long, default_value = "eni0")]
+        interface: String,
+        /// How often.
+        #[arg(long, default_value_t = 10)]
+        times: usize,
+    },
+    /// Do to the ENI, and to the node, what a pod with `NET_ADMIN` and `NET_RAW` can do, until ended.
+    Attack {
+        /// Interface of the ENI.
+        #[arg(long, default_value = "eni0")]
+        interface: String,
+        /// A file that the attack makes, and where it finds it, it does nothing.
+        #[arg(long)]
+        once: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -117,6 +142,23 @@ fn run(command: &Command) -> anyhow::Result<()> {
                 raw::syn_to_metadata(interface, *gateway, Duration::from_secs(*timeout))?
             );
             Ok(())
+        }
+        Command::RawForms { interface, times } => {
+            let forms = Forms::open(interface)?;
+            let taken: usize = (0..*times).map(|_| forms.send()).sum();
+            println!("the kernel took {taken} of {}", times * FORMS);
+            Ok(())
+        }
+        Command::Attack { interface, once } => {
+            if once.as_ref().is_some_and(|file| file.exists()) {
+                loop {
+                    std::thread::park();
+                }
+            }
+            if let Some(file) = once {
+                std::fs::write(file, "")?;
+            }
+            attack::attack(interface)
         }
     }
 }

@@ -40,6 +40,16 @@ impl World {
         Ok(pids)
     }
 
+    /// The most memory that a process has ever had, in kilobytes.
+    pub fn memory_peak(&self, pid: i32) -> anyhow::Result<u64> {
+        kilobytes(pid, "VmHWM:")
+    }
+
+    /// The memory that a process has, in kilobytes.
+    pub fn memory(&self, pid: i32) -> anyhow::Result<u64> {
+        kilobytes(pid, "VmRSS:")
+    }
+
     /// Sends a signal to one process.
     pub fn signal(&self, pid: i32, signal: Signal) -> anyhow::Result<()> {
         Ok(kill_process(Pid::from_raw(pid).context("pid 0")?, signal)?)
@@ -63,4 +73,11 @@ impl World {
             Ok(!self.pids_of(program)?.is_empty())
         })
     }
+}
+
+fn kilobytes(pid: i32, what: &str) -> anyhow::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.with_context(|| format!("no {what}"))?.parse()?)
 }

@@ -1,6 +1,6 @@
 //! A pod that talks over its ENI all the time, and how it fares.
 
-use anyhow::ensure;
+use anyhow::{Context, bail, ensure};
 use cluster::Background;
 
 use super::{PEER, PORT, SOON, Space};
@@ -51,5 +51,19 @@ impl Traffic {
     /// Ends it.
     pub fn end(self) -> anyhow::Result<()> {
         Ok(self.watch.end()?)
+    }
+}
+
+impl Space<'_> {
+    /// How many TCP segments of a pod were lost and sent again since its namespace was made.
+    pub fn sent_again(&self, pod: &str) -> anyhow::Result<u64> {
+        let said = self.exec(pod, &["/bin/busybox", "grep", "Tcp:", "/proc/net/snmp"])?;
+        let mut rows = said.lines().map(|line| line.split_whitespace());
+        let (Some(names), Some(values)) = (rows.next(), rows.next()) else {
+            bail!("no counters of TCP: {said}");
+        };
+        let found = names.zip(values).find(|(name, _)| *name == "RetransSegs");
+        let count = found.and_then(|(_, value)| value.parse().ok());
+        count.with_context(|| format!("no RetransSegs: {said}"))
     }
 }

@@ -32,7 +32,8 @@ pub fn quick_job(space: &Space) -> anyhow::Result<()> {
 /// Waits until so many pods of a Job ended well, and fails if one did not.
 pub fn await_job(space: &Space, name: &str, completions: u64) -> anyhow::Result<()> {
     let what = format!("{completions} pods of Job {name} to succeed");
-    space.world.wait(&what, 5 * SOON, || {
+    let limit = 5 * SOON + SOON / 60 * u32::try_from(completions)?;
+    space.world.wait(&what, limit, || {
         let succeeded = space.get("job", name)?["status"]["succeeded"].clone();
         ensure!(succeeded.is_u64(), "none has succeeded");
         ensure!(succeeded == completions, "{succeeded} have succeeded");

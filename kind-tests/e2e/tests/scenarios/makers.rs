@@ -41,6 +41,13 @@ pub fn on(mut pod: Value, node: &str) -> Value {
     pod
 }
 
+/// The same pod with more capabilities than pods have.
+pub fn capable(mut pod: Value, capabilities: &[&str]) -> Value {
+    let context = json!({"capabilities": {"add": capabilities}});
+    pod["spec"]["containers"][0]["securityContext"] = context;
+    pod
+}
+
 /// A Job of short pods that ask for an ENI; each fails when it has no interface.
 pub fn job(name: &str, class: &str, completions: u32, parallelism: u32, seconds: u32) -> Value {
     let script = format!("/bin/ip address show eni0 && /bin/busybox sleep {seconds}");

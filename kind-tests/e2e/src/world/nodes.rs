@@ -1,0 +1,138 @@
+//! What one does on a node as the administrator of the machine.
+
+// An index into a `serde_json::Value` does not panic: it answers null where there is nothing.
+#![allow(clippy::indexing_slicing)]
+
+use std::{fs, path::Path, time::Duration};
+
+use anyhow::{Context, bail, ensure};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::{SOON, SYSTEM, Space, World, condition, text};
+
+impl World {
+    /// Runs a shell script on a node, counted from 0; its standard output, or an error with what it said.
+    pub fn on_node(&self, node: usize, script: &str) -> anyhow::Result<String> {
+        let output = self.cluster.node(node).exec(&["sh", "-euc", script])?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("on node {node}: {script}: {errors}{said}");
+        }
+        Ok(said)
+    }
+
+    /// The pid of a node's agent, counted from 0.
+    pub fn agent_pid(&self, node: usize) -> anyhow::Result<i32> {
+        let group = format!("/{}/", self.cluster.node(node).name());
+        let mut pids = self.pids_of("eniclaim-agent")?;
+        pids.retain(|pid| {
+            fs::read_to_string(format!("/proc/{pid}/cgroup"))
+                .is_ok_and(|groups| groups.contains(&group))
+        });
+        match pids[..] {
+            [pid] => Ok(pid),
+            _ => bail!("the agents of node {node} are {pids:?}"),
+        }
+    }
+
+    /// What the agent of a node, counted from 0, has logged since it started.
+    pub fn agent_log(&self, node: usize) -> anyhow::Result<String> {
+        let name = self.cluster.node(node).name();
+        let here = ["-n", SYSTEM];
+        let select = [
+            "get",
+            "pods",
+            "-o",
+            "name",
+            "-l",
+            "app.kubernetes.io/component=agent",
+            "--field-selector",
+        ];
+        let on_node = format!("spec.nodeName={name}");
+        let pod = self.kubectl(&[&here[..], &select, &[&on_node]].concat())?;
+        self.kubectl(&[&here[..], &["logs", pod.trim()]].concat())
+    }
+
+    /// Whether a node, counted from 0, is Ready; an error says what it is instead.
+    pub fn node_is_ready(&self, node: usize) -> anyhow::Result<()> {
+        let name = self.cluster.node(node).name();
+        let ready = condition(&self.get("node", &name)?, "Ready");
+        ensure!(ready["status"] == "True", "node {name}: {ready}");
+        Ok(())
+    }
+
+    /// Pids of the CNI plugins of ours that run on a node, counted from 0. The runtime starts them outside of any pod's
+    /// control group, in the node's network namespace.
+    pub fn plugin_pids(&self, node: usize) -> anyhow::Result<Vec<i32>> {
+        let script = "here=$(readlink /proc/self/ns/net)
+            for pid in $(pgrep -x eniclaim); do
+                [ \"$(readlink /proc/$pid/ns/net)\" != \"$here\" ] || echo $pid
+            done";
+        let pids = self.on_node(node, script)?;
+        Ok(pids.lines().filter_map(|pid| pid.parse().ok()).collect())
+    }
+
+    /// Puts a file on a node, counted from 0, in one step.
+    pub fn put_on_node(&self, node: usize, path: &str, content: &str) -> anyhow::Result<()> {
+        // The folder of the cluster is seen on the nodes.
+        let draft = self.cluster.state_dir().join("file-for-a-node");
+        fs::write(&draft, content)?;
+        let (draft, hidden) = (text(&draft), hidden(path)?);
+        let script = format!("cp '{draft}' '{hidden}' && mv '{hidden}' '{path}'");
+        self.on_node(node, &script).map(drop)
+    }
+}
+
+/// A name that nobody takes for a configuration, beside the file.
+fn hidden(path: &str) -> anyhow::Result<String> {
+    let path = Path::new(path);
+    let name = path.file_name().context("a file's path")?;
+    Ok(text(&path.with_file_name(format!(".{}", name.display()))))
+}
+
+impl Space<'_> {
+    /// Waits until a pod is Ready, whether it has a claim or not; gives the pod.
+    pub fn await_pod(&self, pod: &str, limit: Duration) -> anyhow::Result<Value> {
+        let mut found = Value::Null;
+        self.world
+            .wait(&format!("pod {pod} to be Ready"), limit, || {
+                found = self.get("pod", pod)?;
+                Ok(super::is_ready(&found))
+            })?;
+        Ok(found)
+    }
+
+    /// The sandbox that a pod's interface is in, by the claim; null when it is in none.
+    pub fn sandbox(&self, pod: &str) -> anyhow::Result<Value> {
+        let device = &self.claim_of(pod)?["status"]["device"];
+        Ok(match device["state"].as_str() {
+            Some("Plugged") => device["containerId"].clone(),
+            _ => Value::Null,
+        })
+    }
+
+    /// Waits until a pod's interface is in another sandbox than `former`, and the pod is Ready.
+    pub fn await_sandbox(&self, pod: &str, former: &Value) -> anyhow::Result<()> {
+        self.world.wait("another sandbox", 2 * SOON, || {
+            let now = self.sandbox(pod)?;
+            Ok(!now.is_null() && now != *former)
+        })?;
+        self.await_ready(pod)
+    }
+
+    /// Ends a pod's sandbox: kubelet takes it down and makes the pod another one.
+    pub fn end_sandbox(&self, pod: &str) -> anyhow::Result<()> {
+        let uid = self.get("pod", pod)?["metadata"]["uid"].clone();
+        let uid = uid
+            .as_str()
+            .with_context(|| format!("there is no pod {pod}"))?;
+        let pauses = self.world.pids_of_pod("pause", uid)?;
+        ensure!(!pauses.is_empty(), "pod {pod} has no sandbox");
+        for pid in pauses {
+            self.world.signal(pid, Signal::KILL)?;
+        }
+        Ok(())
+    }
+}
