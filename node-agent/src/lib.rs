@@ -1,4 +1,4 @@
-//! The agent of one node: it plugs the ENIs of its claims into pods and takes them home.
+//! The agent of one node: it plugs the ENIs of its claims into pods and returns them to the host.
 
 pub mod agent;
 pub mod api;

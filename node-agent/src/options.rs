@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::install::{CniChain, Places};
 
-/// Plugs the ENIs of this node's claims into pods and takes them home.
+/// Plugs the ENIs of this node's claims into pods and returns them to the host.
 #[derive(Debug, Parser)]
 #[command(name = "eniclaim-agent", version)]
 pub struct Options {

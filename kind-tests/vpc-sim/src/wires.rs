@@ -143,7 +143,7 @@ impl Wires {
     }
 
     /// The far ends that exist. A veth pair dies as a whole, so a missing far end means that the ENI is gone too:
-    /// unlike a real one it does not come home from a dead namespace by itself.
+    /// unlike a real one it does not return from a dead namespace by itself.
     pub(crate) async fn seen(&self) -> Result<BTreeSet<String>, SimError> {
         let mut links = self.netlink.link().get().execute();
         let mut names = BTreeSet::new();
