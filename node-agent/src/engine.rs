@@ -144,7 +144,7 @@ impl Engine {
         loop {
             self.parts.heartbeat.round();
             self.act();
-            let wake_at = self.wake_at.min(self.pace.due());
+            let wake_at = self.wake_at.min(self.pace.due(self.is_moving()));
             let ours = self.macs();
             tokio::select! {
                 input = inputs.recv() => match input {
@@ -176,13 +176,17 @@ impl Engine {
         of_claims.chain(of_plugs).collect()
     }
 
+    fn is_moving(&self) -> bool {
+        !self.facts.busy.is_empty()
+    }
+
     fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Does what is to be done now.
     fn act(&mut self) {
-        if self.pace.start(Instant::now()) {
+        if self.pace.start(Instant::now(), self.is_moving()) {
             self.start_scan();
         }
         self.wake_at = Instant::now() + LONGEST_SLEEP;

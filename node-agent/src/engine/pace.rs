@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// the agent scanning.
 const LONG_PAUSE: Duration = Duration::from_millis(200);
 const BURST: u32 = 16;
+/// While a device is being moved: a scan takes the kernel's networking lock, which the move waits for.
+const MOVING_PAUSE: Duration = Duration::from_secs(1);
 /// After a scan that failed.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longer than any scan takes.
@@ -67,12 +69,12 @@ impl Pace {
         self.moves
     }
 
-    /// When the next scan is due.
-    pub fn due(&self) -> Instant {
-        let pause = if self.burst < BURST {
-            PAUSE
-        } else {
-            LONG_PAUSE
+    /// When the next scan is due; `moving`: devices are being moved.
+    pub fn due(&self, moving: bool) -> Instant {
+        let pause = match (moving, self.burst < BURST) {
+            (true, _) => MOVING_PAUSE,
+            (false, true) => PAUSE,
+            (false, false) => LONG_PAUSE,
         };
         match (self.state, self.asked) {
             // Its end wakes the engine; the clock has nothing to say.
@@ -84,8 +86,8 @@ impl Pace {
     }
 
     /// Whether to begin one now.
-    pub fn start(&mut self, now: Instant) -> bool {
-        if self.state == State::Running || now < self.due() {
+    pub fn start(&mut self, now: Instant, moving: bool) -> bool {
+        if self.state == State::Running || now < self.due(moving) {
             return false;
         }
         let rested = now - self.last > 2 * LONG_PAUSE;
@@ -128,7 +130,7 @@ mod tests {
         let mut now = from;
         while now < from + duration {
             pace.ask();
-            if pace.start(now) {
+            if pace.start(now, false) {
                 pace.finish(pace.moves(), &BTreeSet::new());
                 count += 1;
             }
@@ -150,6 +152,15 @@ mod tests {
         assert!((290..320).contains(&minute), "{minute}");
         let rested = now + Duration::from_mins(2);
         assert_eq!(scans(&mut pace, rested, Duration::from_millis(100)), 5);
+    }
+
+    #[test]
+    fn scans_keep_out_of_the_way_of_moves_and_are_not_put_off_for_ever() {
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
+        assert!(!pace.start(now + PAUSE, true));
+        assert_eq!(pace.due(true), now + MOVING_PAUSE);
+        assert!(pace.start(now + MOVING_PAUSE, true));
     }
 
     #[test]

@@ -85,7 +85,10 @@ impl Namespace {
     pub fn identify(&self) -> Result<Netns, Error> {
         let cookie = self.cookie()?;
         let at_path = Self::open(&self.name)?;
-        if at_path.cookie()? != cookie {
+        // Both are open, so both live: their inodes tell them apart.
+        if inode(&at_path.fd).map_err(refuse(&self.name))?
+            != inode(&self.fd).map_err(refuse(&self.name))?
+        {
             return Err(refuse(&self.name)(io::Error::other(
                 "the path leads to another namespace than the one that the runtime handed over",
             )));
@@ -144,6 +147,11 @@ fn refuse(path: &str) -> impl FnOnce(io::Error) -> Error {
 fn is_namespace(fd: impl AsFd) -> io::Result<bool> {
     let kind = rustix::fs::fstatfs(fd)?.f_type;
     Ok(u64::try_from(kind) == Ok(NSFS_MAGIC))
+}
+
+fn inode(fd: impl AsFd) -> io::Result<(u64, u64)> {
+    let status = rustix::fs::fstat(fd)?;
+    Ok((status.st_dev, status.st_ino))
 }
 
 /// No such file; or `/proc/<pid>` of a process that ends (ESRCH).

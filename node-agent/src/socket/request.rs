@@ -29,7 +29,7 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<(Request, Option<Owne
         serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
     if envelope.version != VERSION {
         return Err(Error::Request(format!(
-            "the plugin speaks protocol version {} and the agent version {VERSION}; the init container of this node's eniclaim-agent pod installs the plugin that fits: delete that pod, its DaemonSet makes it again",
+            "the plugin speaks protocol version {} and the agent version {VERSION}; the agent installs the plugin that fits when it starts, and the runtime tries again",
             envelope.version
         )));
     }

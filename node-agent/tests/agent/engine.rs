@@ -299,7 +299,7 @@ fn only_well_formed_requests_of_our_version_are_heard() {
         ("{}\n", "version"),
         ("nonsense\n", "expected"),
         (long.as_str(), "too long"),
-        (other.as_str(), "init container"),
+        (other.as_str(), "installs the plugin that fits"),
     ] {
         let Reply::Failed(error) = say(line) else {
             panic!("{line:?}")
