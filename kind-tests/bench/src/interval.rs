@@ -1,5 +1,7 @@
 //! Confidence intervals of 95 %.
 
+use std::fmt;
+
 /// A value, and the interval that holds the true one with a confidence of 95 %.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
@@ -9,6 +11,16 @@ pub struct Interval {
     pub value: f64,
     /// Its upper end.
     pub high: f64,
+}
+
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { low, value, high } = self;
+        if (high - low).abs() < f64::EPSILON {
+            return write!(f, "{value:.3}");
+        }
+        write!(f, "{value:.3} ({low:.3} to {high:.3})")
+    }
 }
 
 /// Resamples of a bootstrap.

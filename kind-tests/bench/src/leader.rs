@@ -15,7 +15,7 @@ mod server;
 use std::{
     fs,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use self::server::Site;
 use crate::{
     interval::{Interval, worst},
+    process::{self, Running},
     row::{Row, seconds},
     scale,
 };
@@ -42,9 +43,6 @@ const LIMIT: Duration = Duration::from_mins(2);
 /// So long afterwards, changes are still counted.
 const AFTER: Duration = Duration::from_secs(5);
 
-/// The program that is measured, beside this one.
-const OPERATOR: &str = "eniclaim-operator";
-
 /// What one start came to.
 struct Start {
     seconds: f64,
@@ -55,10 +53,13 @@ struct Start {
 
 /// Starts and lists in turn.
 pub fn rows() -> anyhow::Result<Vec<Row>> {
-    let operator = operator()?;
+    let operator = process::built(
+        "release/eniclaim-operator",
+        "cargo build --release --package operator",
+    )?;
     let site = Arc::new(site()?);
     let address = server::start(Arc::clone(&site))?;
-    let folder = kubeconfig(&address)?;
+    let folder = process::kubeconfig(&address)?;
     let (mut starts, mut lists) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {
         let begin = Instant::now();
@@ -137,30 +138,6 @@ fn site() -> anyhow::Result<Site> {
     Ok(Site::new(lists, ec2::Pages::new(world.cloud)))
 }
 
-fn operator() -> anyhow::Result<PathBuf> {
-    let own = std::env::current_exe().context("find this program")?;
-    let operator = own.with_file_name(OPERATOR);
-    anyhow::ensure!(
-        operator.exists(),
-        "{} is missing: cargo build --release --package operator",
-        operator.display()
-    );
-    Ok(operator)
-}
-
-fn kubeconfig(address: &str) -> anyhow::Result<TempDir> {
-    let folder = tempfile::tempdir().context("make a folder")?;
-    let config = serde_json::json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "bench",
-        "clusters": [{ "name": "bench", "cluster": { "server": address } }],
-        "contexts": [{ "name": "bench", "context": { "cluster": "bench", "user": "bench" } }],
-        "users": [{ "name": "bench", "user": {} }],
-    });
-    fs::write(folder.path().join("kubeconfig"), config.to_string())
-        .context("write a kubeconfig")?;
-    Ok(folder)
-}
-
 fn start(
     operator: &PathBuf,
     site: &Site,
@@ -187,32 +164,11 @@ fn start(
     let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
     let called = called.with_context(|| format!("no call within {LIMIT:?}: {}", log()))?;
     thread::sleep(AFTER);
-    let ended = child.0.try_wait()?;
-    anyhow::ensure!(ended.is_none(), "the operator has ended: {}", log());
-    let mebibytes = memory_of(child.0.id())?;
+    child.ensure(log).context("the operator")?;
+    let mebibytes = process::mebibytes(child.0.id(), "VmHWM")?;
     Ok(Start {
         seconds: called.duration_since(begin).as_secs_f64(),
         mebibytes,
         changes: site.changes(),
     })
-}
-
-/// A process that ends with this value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The most memory that a process has had, in MiB.
-fn memory_of(process: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next());
-    let kibibytes: f64 = kibibytes.context("/proc shows no VmHWM")?.parse()?;
-    Ok(kibibytes / 1_024.0)
 }

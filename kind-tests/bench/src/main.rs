@@ -1,12 +1,18 @@
 //! Benchmarks: a row for each measurement; the exit status is 0 only if all that ran hold.
 
+mod add;
 mod burst;
 mod clock;
 mod cluster;
+mod cni;
 mod document;
+mod idle;
 mod interval;
 mod leader;
+mod node;
+mod pass;
 mod plan;
+mod process;
 mod row;
 mod scale;
 mod world;
@@ -25,7 +31,7 @@ use crate::row::Row;
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
-#[command(about = "Benchmarks of the operator; without an id, all of them")]
+#[command(about = "Benchmarks; without an id, all of them")]
 struct Options {
     /// The rows to be measured.
     ids: Vec<Id>,
@@ -49,6 +55,18 @@ enum Id {
     /// A restart of the whole operator.
     #[value(name = "b-leader")]
     Leader,
+    /// The size of the CNI plugin.
+    #[value(name = "b-cni")]
+    Cni,
+    /// A pod that asks for nothing.
+    #[value(name = "b-pass")]
+    Pass,
+    /// The memory of an agent with nothing to do.
+    #[value(name = "b-agent")]
+    Agent,
+    /// An ENI into a pod and back: the rows of b-add and of b-del come from one run.
+    #[value(name = "b-add", alias = "b-del")]
+    Add,
 }
 
 impl Id {
@@ -59,6 +77,10 @@ impl Id {
             Self::Burst => burst::rows(),
             Self::Writes => writes::rows(),
             Self::Leader => leader::rows(),
+            Self::Cni => cni::rows(),
+            Self::Pass => pass::rows(),
+            Self::Agent => idle::rows(),
+            Self::Add => add::rows(),
         }
     }
 }

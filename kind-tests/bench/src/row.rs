@@ -33,7 +33,7 @@ impl Row {
             self.id.to_owned(),
             self.ours.clone(),
             self.peer.clone(),
-            ratio(self.ratio),
+            self.ratio.to_string(),
             format!("≤ {}", self.goal),
             if self.holds() { "holds" } else { "short" }.to_owned(),
             self.how.clone(),
@@ -49,14 +49,6 @@ impl fmt::Display for Row {
             "{id:<22} {ours:<26} {peer:<26} {ratio:<24} {goal:<8} {verdict}"
         )
     }
-}
-
-fn ratio(interval: Interval) -> String {
-    let Interval { low, value, high } = interval;
-    if (high - low).abs() < f64::EPSILON {
-        return format!("{value:.3}");
-    }
-    format!("{value:.3} ({low:.3} to {high:.3})")
 }
 
 /// A duration in a unit that fits.

@@ -84,11 +84,7 @@ pub struct Binaries {
 impl Binaries {
     /// Builds what the cache folder lacks, and says so on standard error while it does.
     pub fn build() -> Result<Self> {
-        let cache = cache_folder();
-        at(&cache, fs::create_dir_all(&cache))?;
-        // Another process that builds the same is waited for, not raced.
-        let lock = at(&cache, File::open(&cache))?;
-        at(&cache, lock.lock())?;
+        let (cache, _lock) = locked_cache()?;
         Ok(Self {
             kubernetes: KUBERNETES.build(&cache)?,
             containerd: CONTAINERD.build(&cache)?,
@@ -97,6 +93,21 @@ impl Binaries {
             helm: HELM.build(&cache)?,
         })
     }
+}
+
+/// Builds the CNI reference plugins alone; the folder that holds them.
+pub fn cni_plugins() -> Result<PathBuf> {
+    let (cache, _lock) = locked_cache()?;
+    CNI_PLUGINS.build(&cache)
+}
+
+/// The cache folder. Another process that builds the same is waited for, not raced, until the file is closed.
+fn locked_cache() -> Result<(PathBuf, File)> {
+    let cache = cache_folder();
+    at(&cache, fs::create_dir_all(&cache))?;
+    let lock = at(&cache, File::open(&cache))?;
+    at(&cache, lock.lock())?;
+    Ok((cache, lock))
 }
 
 fn cache_folder() -> PathBuf {

@@ -1,0 +1,103 @@
+//! Where b-add is measured: a host with an agent, a VPC, and a device for us and one for the peers.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::{
+    add::rounds::{Round, Rounds},
+    cni,
+    node::{
+        agent::Agent,
+        api_server::ApiServer,
+        claims::{self, Pod},
+        link::Links,
+        namespace::Namespace,
+        plugin::Plugin,
+        upstream::Upstream,
+    },
+    process,
+};
+
+/// The pod whose device the agent moves.
+pub const OURS: Pod = Pod(0);
+/// The pod whose device the peers move. The agent knows no claim for it.
+pub const PEERS: Pod = Pod(1);
+
+/// Host and VPC.
+pub struct Site {
+    host: Namespace,
+    vpc: Namespace,
+}
+
+impl Site {
+    /// A host with the two devices and so many other links.
+    pub fn new(others: usize) -> anyhow::Result<Self> {
+        let (host, vpc) = (Namespace::new("host")?, Namespace::new("vpc")?);
+        let mut links = String::new();
+        for pod in [OURS, PEERS] {
+            let (device, mac, other) = (pod.device_on_host(), pod.mac(), other_end(pod));
+            writeln!(
+                links,
+                "link add {device} address {mac} type veth peer name {other} netns {}",
+                vpc.name()
+            )?;
+        }
+        for number in 0..others {
+            writeln!(links, "link add other{number} type bridge")?;
+            writeln!(links, "link set other{number} up")?;
+        }
+        host.ip(&links)?;
+        let mut links = String::new();
+        for pod in [OURS, PEERS] {
+            writeln!(links, "link set {} up", other_end(pod))?;
+        }
+        writeln!(links, "addr add 10.0.1.1/24 dev {}", other_end(PEERS))?;
+        vpc.ip(&links)?;
+        Ok(Self { host, vpc })
+    }
+
+    /// Starts everything, and goes round.
+    pub fn measure(&self) -> anyhow::Result<Vec<Round>> {
+        let empty = process::built("release/empty", "cargo build --release --package bench")?;
+        let ours = process::built(cni::PLUGIN, cni::BUILD)?;
+        self.host.inside(|| {
+            let (server, address) = ApiServer::start()?;
+            claims::write(&server, [OURS].into_iter())?;
+            let agent = Agent::start(&server, &address)?;
+            claims::wait_for_reports(&server, 1)?;
+            let upstream = Upstream::start(&self.vpc, &other_end(PEERS), PEERS)?;
+            let configuration = configuration(&agent);
+            let rounds = Rounds {
+                host: &self.host,
+                links: Links::open()?,
+                ours: Plugin::new(ours, &configuration),
+                empty: Plugin::new(empty, &configuration),
+                upstream: &upstream.plugin,
+            };
+            rounds
+                .all()
+                .map_err(|error| error.context(format!("the agent has logged:\n{}", agent.log())))
+        })
+    }
+}
+
+/// The end of a device in the VPC.
+fn other_end(pod: Pod) -> String {
+    format!("eni{}", pod.0)
+}
+
+/// What the runtime sends for a pod that asks for an ENI.
+fn configuration(agent: &Agent) -> Value {
+    json!({
+        "cniVersion": "1.0.0", "name": "pods", "type": "eniclaim", "socket": agent.socket(),
+        "capabilities": { "io.kubernetes.cri.pod-annotations": true },
+        "runtimeConfig": { "io.kubernetes.cri.pod-annotations": { "eniclaim.io/class": "app" } },
+        "prevResult": {
+            "cniVersion": "1.0.0",
+            "interfaces": [{ "name": "eth0", "mac": "0a:58:0a:f4:01:02", "sandbox": "/run/netns/cni-1" }],
+            "ips": [{ "interface": 0, "address": "10.244.1.2/24", "gateway": "10.244.1.1" }],
+            "dns": {},
+        },
+    })
+}

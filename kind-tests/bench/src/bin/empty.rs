@@ -1,0 +1,3 @@
+//! A program that does nothing: the peer of every program's start.
+
+fn main() {}

@@ -1,0 +1,155 @@
+//! What the operator has written for the pods of one node.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use kube_api::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::{node::api_server::ApiServer, world::makers::mac};
+
+/// Name of the node.
+pub const NODE: &str = "n1";
+/// The watch that an agent keeps.
+pub const CLAIMS: &str = "/apis/eniclaim.io/v1alpha1/eniclaims";
+/// Namespace of the pods.
+const NAMESPACE: &str = "shop";
+const INSTANCE: &str = "i-0123456789abcdef0";
+const MERGE: &str = "application/merge-patch+json";
+
+const OURS: &str = "eniclaim.io/v1alpha1";
+/// All reports must be there by then.
+const LIMIT: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A pod whose claim has an ENI that is attached to the node.
+#[derive(Debug, Clone, Copy)]
+pub struct Pod(pub usize);
+
+impl Pod {
+    /// MAC address of its ENI.
+    pub fn mac(self) -> String {
+        mac(self.0).to_string()
+    }
+
+    /// Address of its ENI, in a subnet of 24 bits.
+    pub fn address(self) -> String {
+        format!("10.0.1.{}", 10 + self.0)
+    }
+
+    /// `CNI_ARGS`.
+    pub fn args(self) -> String {
+        let (name, uid) = (self.name(), self.uid());
+        format!(
+            "IgnoreUnknown=1;K8S_POD_NAMESPACE={NAMESPACE};K8S_POD_NAME={name};K8S_POD_UID={uid}"
+        )
+    }
+
+    /// Name of its device on the host.
+    pub fn device_on_host(self) -> String {
+        format!("ec{}", self.mac().replace(':', ""))
+    }
+
+    fn name(self) -> String {
+        format!("web-{}", self.0)
+    }
+
+    fn uid(self) -> String {
+        format!("0b6f1d5e-0000-4000-8000-{:012x}", self.0)
+    }
+
+    fn claim(self) -> String {
+        format!("{}-abcde", self.name())
+    }
+
+    fn owner(self) -> Value {
+        json!({ "kind": "Pod", "name": self.name(), "uid": self.uid() })
+    }
+
+    fn status(self) -> Value {
+        let number = self.0;
+        json!({
+            "phase": "Attaching", "nodeName": NODE,
+            "binding": { "podName": self.name(), "podUid": self.uid(), "nodeUid": "n-1", "instanceId": INSTANCE, "since": "2026-01-01T00:00:00Z" },
+            "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked" },
+            "eni": {
+                "id": format!("eni-{number:017x}"), "mac": self.mac(), "subnetId": "subnet-0123456789abcdef0",
+                "vpcId": "vpc-0123456789abcdef0", "zone": "us-east-1a", "securityGroupIds": ["sg-0123456789abcdef0"],
+            },
+            "attachment": { "instanceId": INSTANCE, "networkCard": 0, "deviceIndex": 1 + number, "id": format!("eni-attach-{number:017x}") },
+            "ipam": { "addresses": [{ "address": self.address(), "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" }] },
+        })
+    }
+}
+
+/// Writes the node, and these pods' claims.
+pub fn write(server: &ApiServer, pods: impl Iterator<Item = Pod>) -> anyhow::Result<()> {
+    create(
+        server,
+        "/api/v1/namespaces",
+        "v1",
+        "Namespace",
+        NAMESPACE,
+        &Value::Null,
+    )?;
+    let nodes = "/apis/eniclaim.io/v1alpha1/eninodes";
+    create(
+        server,
+        "/api/v1/namespaces",
+        "v1",
+        "Namespace",
+        "kube-system",
+        &Value::Null,
+    )?;
+    create(server, nodes, OURS, "EniNode", NODE, &json!({}))?;
+    let instance = json!({ "id": INSTANCE, "type": "m5.24xlarge", "zone": "us-east-1a" });
+    status(server, nodes, NODE, &json!({ "instance": instance }))?;
+    let claims = format!("/apis/eniclaim.io/v1alpha1/namespaces/{NAMESPACE}/eniclaims");
+    for pod in pods {
+        let spec = json!({ "className": "app", "owner": pod.owner() });
+        create(server, &claims, OURS, "EniClaim", &pod.claim(), &spec)?;
+        status(server, &claims, &pod.claim(), &pod.status())?;
+    }
+    Ok(())
+}
+
+/// Waits until the agent has reported the devices of so many claims.
+pub fn wait_for_reports(server: &ApiServer, count: usize) -> anyhow::Result<()> {
+    let deadline = Instant::now() + LIMIT;
+    loop {
+        let list = server.call(&Request::new(Method::Get, CLAIMS, Value::Null))?;
+        let items = list.get("items").and_then(Value::as_array);
+        let reported = |claim: &&Value| claim.pointer("/status/device").is_some();
+        let reports = items.map_or(0, |items| items.iter().filter(reported).count());
+        if reports >= count {
+            return Ok(());
+        }
+        anyhow::ensure!(Instant::now() < deadline, "{reports} of {count} reports");
+        thread::sleep(PAUSE);
+    }
+}
+
+fn create(
+    server: &ApiServer,
+    path: &str,
+    version: &str,
+    kind: &str,
+    name: &str,
+    spec: &Value,
+) -> anyhow::Result<()> {
+    let mut object = json!({ "apiVersion": version, "kind": kind, "metadata": { "name": name } });
+    if let (Some(fields), false) = (object.as_object_mut(), spec.is_null()) {
+        fields.insert("spec".to_owned(), spec.clone());
+    }
+    server.call(&Request::new(Method::Post, path, object))?;
+    Ok(())
+}
+
+fn status(server: &ApiServer, path: &str, name: &str, status: &Value) -> anyhow::Result<()> {
+    let path = format!("{path}/{name}/status");
+    let request = Request::new(Method::Patch, &path, json!({ "status": status }));
+    server.call(&request.with_content_type(MERGE))?;
+    Ok(())
+}
