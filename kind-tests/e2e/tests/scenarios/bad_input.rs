@@ -104,11 +104,7 @@ pub fn malformed_cni_input(space: &Space) -> anyhow::Result<()> {
         (env, "{}", 7),
         ("CNI_COMMAND=ADD", chained, 4),
         ("CNI_COMMAND=JUMP", chained, 4),
-        (
-            env,
-            r#"{"cniVersion":"0.1.0","name":"pods","type":"eniclaim"}"#,
-            1,
-        ),
+        (env, &chained.replace("1.1.0", "0.1.0"), 1),
     ];
     for (env, stdin, code) in cases {
         let command = format!("printf '%s' '{stdin}' | env -i {env} /opt/cni/bin/eniclaim");
