@@ -29,8 +29,9 @@ demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leav
 test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5) ## Every rung of the tests; RUNG=1, 3, 4, 5 or 6 runs one.
 
 bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
-	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator) $(if $(filter-out b-agent b-add b-del,$(ID)),,--package node-agent)
+	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
 	$(CARGO) build --package cni --profile cni
+	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --package node-agent --profile agent)
 	$(TARGET)/release/bench $(ID)
 
 lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.

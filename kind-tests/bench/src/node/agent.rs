@@ -34,8 +34,8 @@ impl Agent {
     /// Starts it and waits until it watches its claims.
     pub fn start(server: &ApiServer, address: &str) -> anyhow::Result<Self> {
         let program = process::built(
-            "release/eniclaim-agent",
-            "cargo build --release --package node-agent",
+            "agent/eniclaim-agent",
+            "cargo build --package node-agent --profile agent",
         )?;
         let folder = process::kubeconfig(address)?;
         let path = |name: &str| folder.path().join(name);
