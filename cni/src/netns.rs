@@ -12,7 +12,7 @@ use std::{
 use crate::error::{CniError, code};
 
 /// `f_type` of nsfs (include/uapi/linux/magic.h).
-const NSFS_MAGIC: u64 = 0x6e73_6673;
+pub const NSFS_MAGIC: u64 = 0x6e73_6673;
 
 /// A network namespace: as a descriptor, because paths and inode numbers are used again, and as a path for later.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use std::{
     thread,
 };
 
+use cni::netns::NSFS_MAGIC;
 use node_agent_core::facts::{Liveness, Netns};
 use rustix::{
     io::Errno,
@@ -16,9 +17,6 @@ use rustix::{
 };
 
 use crate::error::Error;
-
-/// `f_type` of nsfs (include/uapi/linux/magic.h).
-const NSFS_MAGIC: u64 = 0x6e73_6673;
 
 /// A network namespace. Whoever keeps one of a pod beyond an exchange keeps the namespace alive, and its ENI in it.
 #[derive(Debug, Clone)]

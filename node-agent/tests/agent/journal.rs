@@ -3,14 +3,15 @@
 use std::fs;
 
 use cni::protocol::Reply;
-use node_agent::kernel::namespace::Namespace;
+use node_agent::{journal::Journal, kernel::namespace::Namespace};
 use node_agent_core::{
-    claim::Place,
-    facts::{Liveness, Netns},
+    claim::{ClaimKey, Place},
+    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    picture::PodSlot,
 };
 
 use crate::{
-    running::{Agent, a_claim, journal_files, released},
+    running::{Agent, a_claim, journal_files, released, sandbox},
     world::{HOME, World},
 };
 
@@ -138,4 +139,51 @@ fn namespace_that_is_not_at_its_path_is_not_plugged() {
     );
     assert_eq!(agent.journal(), 0);
     assert!(world.device("pod").is_none());
+}
+
+#[test]
+fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path().join("journal")).unwrap();
+    let mut written = Vec::new();
+    for network in ["pods", "storage"] {
+        for mac in ["02:00:00:00:00:0a", "02:00:00:00:00:0b"] {
+            let key = PlugKey {
+                sandbox: Sandbox {
+                    network: network.into(),
+                    ..sandbox("c1")
+                },
+                mac: mac.parse().unwrap(),
+            };
+            let plug = Plug {
+                origin: Origin::Claim {
+                    claim: ClaimKey {
+                        namespace: "shop".into(),
+                        name: "web-0-abcde".into(),
+                    },
+                    attachment: "eni-attach-1".into(),
+                    pod_uid: "u-1".into(),
+                },
+                eni: mac.into(),
+                slot: PodSlot(u8::from(mac.ends_with('b'))),
+                netns: Netns {
+                    path: "/run/netns/c1".into(),
+                    cookie: Some(7),
+                },
+                state: PlugState::Plugged,
+                retry: Retry::default(),
+                liveness: Liveness::Alive,
+            };
+            journal.write(&key, &plug).unwrap();
+            written.push((key, plug));
+        }
+    }
+    let mut read = journal.read().unwrap();
+    read.sort_by(|(one, _), (other, _)| one.cmp(other));
+    assert_eq!(read, written);
+    for (key, _) in &written {
+        journal.remove(key).unwrap();
+        journal.remove(key).unwrap();
+    }
+    assert_eq!(journal.read().unwrap(), []);
 }

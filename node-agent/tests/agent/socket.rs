@@ -219,3 +219,20 @@ fn agent_without_descriptors_serves_when_it_has_some_again() {
     reply.send(Reply::Deleted).unwrap();
     assert_eq!(answer(stream), Reply::Deleted);
 }
+
+#[tokio::test(start_paused = true)]
+async fn second_agent_is_refused_by_name_of_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.sock");
+    let first = Socket::bind(&path).await.unwrap();
+    let Err(error) = Socket::bind(&path).await else {
+        panic!("two agents at once");
+    };
+    let lock = path.with_extension("lock");
+    assert!(
+        error.to_string().contains(lock.to_str().unwrap()),
+        "{error}"
+    );
+    drop(first);
+    Socket::bind(&path).await.unwrap();
+}
