@@ -146,7 +146,7 @@ impl Nic {
         self.console.unplug_nic()?;
         wait_until("the NIC is gone from the pod", || Ok(!self.is_in(&pod)?))?;
         ensure!(!self.is_in(&self.node.host)?, "the NIC is on the host");
-        let traces = Traces::Remove { last: true };
+        let traces = Traces::Remove;
         let unplugged = unplug(&self.node, Some(&pod), &self.eni, SLOT, traces)?;
         ensure!(!unplugged.found, "the agent found a device that is gone");
         ensure!(
@@ -208,7 +208,7 @@ impl Nic {
 
     /// The agent takes the NIC back, and it is on the host as it should be.
     fn is_unplugged_from_the_pod(&self, pod: Option<&Namespace>) -> anyhow::Result<()> {
-        let traces = Traces::Remove { last: true };
+        let traces = Traces::Remove;
         let unplugged = unplug(&self.node, pod, &self.eni, SLOT, traces)?;
         ensure!(unplugged.found, "the agent does not find the NIC");
         ensure!(

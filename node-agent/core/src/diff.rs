@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::picture::{Link, Picture, Route, Rule};
+use crate::picture::{Link, Picture, Route};
 
 pub use crate::step::Step;
 
@@ -49,16 +49,21 @@ pub fn diff(seen: &Picture, wanted: &Picture) -> Vec<Step> {
     steps
 }
 
-/// The steps that remove what an ENI left in a pod that lives on; `last`: no other ENI of the pod needs what they share.
-pub fn clear(seen: &Picture, last: bool) -> Vec<Step> {
-    let mut steps = Vec::new();
-    steps.extend(seen.routes.iter().copied().map(Step::DelRoute));
-    let goes = |rule: &&Rule| last || !rule.is_shared();
-    steps.extend(seen.rules.iter().filter(goes).cloned().map(Step::DelRule));
+/// The steps that remove what is the ENI's alone from a pod that lives on.
+pub fn clear(seen: &Picture) -> Vec<Step> {
+    let mut steps: Vec<_> = seen.routes.iter().copied().map(Step::DelRoute).collect();
+    let own = seen.rules.iter().filter(|rule| !rule.is_shared());
+    steps.extend(own.cloned().map(Step::DelRule));
     if seen.egress_drop {
         steps.push(Step::AllowEgress);
     }
     steps
+}
+
+/// The steps that remove what the ENIs of a pod share.
+pub fn clear_shared(seen: &Picture) -> Vec<Step> {
+    let shared = seen.rules.iter().filter(|rule| rule.is_shared());
+    shared.cloned().map(Step::DelRule).collect()
 }
 
 /// Before Linux 6.2 a link must be down to be renamed (EBUSY), and with that it loses its routes and its IPv6 addresses.

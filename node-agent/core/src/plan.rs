@@ -79,11 +79,8 @@ pub enum Order {
 pub enum Traces {
     /// The namespace is about to die, and they die with it.
     Leave,
-    /// The pod lives on.
-    Remove {
-        /// No other ENI is in the pod: what the ENIs share goes, too.
-        last: bool,
-    },
+    /// The pod lives on: what is the ENI's alone goes, and what the ENIs of a pod share with the last of them.
+    Remove,
 }
 
 /// What is answered without touching the kernel.
@@ -209,9 +206,6 @@ impl Round<'_> {
         if deleted || plug.liveness == Liveness::Dead {
             return Traces::Leave;
         }
-        let mut others = self.facts.plugs_of(&key.sandbox);
-        Traces::Remove {
-            last: others.all(|(other, _)| other.mac == key.mac),
-        }
+        Traces::Remove
     }
 }

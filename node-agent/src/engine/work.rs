@@ -74,6 +74,7 @@ impl Engine {
         };
         let interface = claim.interface.clone();
         // An entry that is there stays as it is until the steps are done.
+        let known = self.facts.plugs.contains_key(&key);
         let entry = self.facts.plugs.entry(key.clone()).or_insert(entry).clone();
         self.facts.busy.insert(key.mac);
         let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
@@ -90,7 +91,7 @@ impl Engine {
             undo: Some(Error::Unfinished),
         };
         self.spawn(done, broken, move || {
-            match plug_and_journal(&node, &journal, &of, entry, &netns, &wanted) {
+            match plug_and_journal(&node, &journal, &of, (entry, known), &netns, &wanted) {
                 Ok((netns, Plugged { device, deferred })) => (Ok((netns, device)), Some(deferred)),
                 Err(failed) => (Err(failed), None),
             }
@@ -234,16 +235,20 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
     })
 }
 
-/// The journal first: whatever happens then, the next agent knows where the device may be.
+/// The journal first: whatever happens then, the next agent knows where the device may be. With the entry comes whether it was there
+/// before: then its device may be in the pod already.
 fn plug_and_journal(
     node: &Node,
     journal: &Journal,
     key: &PlugKey,
-    mut entry: Plug,
+    (mut entry, known): (Plug, bool),
     netns: &Namespace,
     interface: &Interface,
 ) -> Result<(Netns, Plugged), Failed> {
-    let nothing_done = |error| Failed { error, undo: None };
+    let nothing_done = |error| Failed {
+        error,
+        undo: known.then_some(Error::Unfinished),
+    };
     let eni = eni(key, &entry);
     entry.netns = netns.identify().map_err(nothing_done)?;
     if entry.state != PlugState::Plugged {
@@ -260,7 +265,7 @@ fn plug_and_journal(
     match journal.write(key, &entry) {
         Ok(()) => Ok((entry.netns, plugged)),
         Err(error) => {
-            let traces = Traces::Remove { last: false };
+            let traces = Traces::Remove;
             let undo = unplug(node, Some(netns), &eni, entry.slot, traces).err();
             Err(undone(Failed { error, undo }))
         }
@@ -275,8 +280,11 @@ fn unplug_and_journal(
     netns: Option<Namespace>,
     traces: Traces,
 ) -> Result<Unplugged, Error> {
-    // Written down, so that a crash on the way does not make it look like a plug that is to stay.
-    journal.write(key, plug)?;
+    // Written down, so that a crash on the way does not make it look like a plug that is to stay. A full /run is no reason to leave
+    // the device where it is.
+    if let Err(error) = journal.write(key, plug) {
+        tracing::warn!(claim = %plug.origin.claim(), %error, "the return of the device is not in the journal");
+    }
     let netns = match netns {
         Some(netns) => Some(netns),
         None => Namespace::find(&plug.netns)?,

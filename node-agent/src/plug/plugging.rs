@@ -64,12 +64,7 @@ pub fn plug(
 
 fn undo(node: &Node, pod: &Namespace, eni: &Eni, slot: PodSlot) -> Result<(), Error> {
     let mut unplugged = inside(node, pod, eni, slot, |session| {
-        unplug_inside(node, session, |session| {
-            let other = session
-                .inspector
-                .has_other_slots(&mut session.pod_netlink, slot)?;
-            Ok(Traces::Remove { last: !other })
-        })
+        unplug_inside(node, session, Traces::Remove)
     })?;
     unplugged.left.drain(..).next().map_or(Ok(()), Err)
 }

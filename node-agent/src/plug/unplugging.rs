@@ -1,7 +1,7 @@
 //! Unplugging: the device goes back to the host, and what it left in the pod is removed if the pod lives on.
 
 use node_agent_core::{
-    diff::clear,
+    diff::{clear, clear_shared},
     mac::Mac,
     picture::{Picture, PodSlot},
     plan::Traces,
@@ -40,7 +40,7 @@ pub fn unplug(
 ) -> Result<Unplugged, Error> {
     if let Some(pod) = pod {
         return inside(node, pod, eni, slot, |session| {
-            unplug_inside(node, session, |_| Ok(traces))
+            unplug_inside(node, session, traces)
         });
     }
     let (mut left, mut netlink) = (Vec::new(), node.host.inside(open)??);
@@ -62,7 +62,7 @@ pub fn unplug(
 pub(super) fn unplug_inside(
     node: &Node,
     session: &mut Session<'_>,
-    traces: impl FnOnce(&mut Session<'_>) -> Result<Traces, Error>,
+    traces: Traces,
 ) -> Result<Unplugged, Error> {
     let mut left = Vec::new();
     session.move_out(&mut left)?;
@@ -71,10 +71,9 @@ pub(super) fn unplug_inside(
         id: session.id.to_owned(),
     };
     let index = tidy(node, &mut session.host_netlink, &eni, &mut left)?;
-    match traces(session) {
-        Ok(Traces::Leave) => {}
-        Ok(Traces::Remove { last }) => remove_traces(session, index, last, &mut left),
-        Err(error) => left.push(error),
+    match traces {
+        Traces::Leave => {}
+        Traces::Remove => remove_traces(session, index, &mut left),
     }
     Ok(Unplugged {
         found: index.is_some(),
@@ -83,12 +82,7 @@ pub(super) fn unplug_inside(
     })
 }
 
-fn remove_traces(
-    session: &mut Session<'_>,
-    device: Option<u32>,
-    last: bool,
-    left: &mut Vec<Error>,
-) {
+fn remove_traces(session: &mut Session<'_>, device: Option<u32>, left: &mut Vec<Error>) {
     // What the pod made on the device while it left would go on sending by it.
     if let Some(index) = device {
         let host = session.host.as_fd();
@@ -105,7 +99,16 @@ fn remove_traces(
         egress_drop: session.inspector.features.egress_hook,
         ..seen
     };
-    left.extend(session.run_each(&clear(&seen, last)));
+    left.extend(session.run_each(&clear(&seen)));
+    // Asked after its own are gone: of two ENIs that leave together the one that is later sees no other.
+    let others = session
+        .inspector
+        .has_other_slots(&mut session.pod_netlink, session.slot);
+    match others {
+        Ok(true) => {}
+        Ok(false) => left.extend(session.run_each(&clear_shared(&seen))),
+        Err(error) => left.push(error),
+    }
 }
 
 /// On the host: down, under its own name, reset, with nothing on it that a pod or a tool left there. Its index, if it is

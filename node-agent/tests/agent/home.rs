@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::{ENI, HOME, MAC, World, an_eni, an_interface};
 
 const FIRST: PodSlot = PodSlot(0);
-const LIVES: Traces = Traces::Remove { last: true };
+const LIVES: Traces = Traces::Remove;
 
 fn plug_into(world: &World, pod: &str) {
     plug(

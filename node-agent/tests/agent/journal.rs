@@ -187,3 +187,16 @@ fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
     }
     assert_eq!(journal.read().unwrap(), []);
 }
+
+#[test]
+fn device_returns_though_the_journal_cannot_be_written() {
+    let (world, mut agent) = plugged();
+    let file = journal_files(agent.folder()).remove(0);
+    // What a full /run does to a write, and not to a removal.
+    fs::create_dir(file.with_extension("draft")).unwrap();
+    assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
+    assert!(world.has_link("host", HOME));
+    assert!(!file.exists());
+    agent.claim(released(a_claim()));
+    assert_eq!(agent.place(), Place::Released);
+}

@@ -95,6 +95,10 @@ impl Agent {
         self.folder.path().join("agent.sock")
     }
 
+    pub fn folder(&self) -> &TempDir {
+        &self.folder
+    }
+
     /// How many plugs the journal knows.
     pub fn journal(&self) -> usize {
         journal_files(&self.folder).len()

@@ -113,7 +113,12 @@ impl<'a> Round<'a> {
             return;
         }
         for (earlier, request) in self.facts.requests.range(..id) {
-            if request.sandbox == *sandbox && request.verb != Verb::Del {
+            // Another DEL of the sandbox may have ended it in this round.
+            let ended =
+                self.plan.orders.iter().any(
+                    |order| matches!(order, Order::Answer(answered, _) if answered == earlier),
+                );
+            if request.sandbox == *sandbox && request.verb != Verb::Del && !ended {
                 self.answer_later(*earlier, "the sandbox is being deleted");
             }
         }

@@ -7,7 +7,7 @@ use std::{
 
 use node_agent_core::{
     claim::{Address, Interface, Metadata},
-    diff::{Step, clear, diff},
+    diff::{Step, clear, clear_shared, diff},
     layout::{Features, METADATA_PRIORITY, layout},
     picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Way},
 };
@@ -195,8 +195,11 @@ impl Pod {
         self.links.remove(&slot);
         self.routes
             .retain(|r| r.table != slot.table() || !r.needs_link());
-        let steps = clear(&self.picture(slot), self.links.is_empty());
-        self.run(slot, &steps);
+        let seen = self.picture(slot);
+        self.run(slot, &clear(&seen));
+        if self.links.is_empty() {
+            self.run(slot, &clear_shared(&seen));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn released_device_returns_before_it_is_given_back() {
     let facts = an_agent()
         .claim(released(a_claim()))
         .plug("c1", a_plug(PlugState::Plugged));
-    assert_eq!(orders(&facts, 0), [unplugs(Traces::Remove { last: true })]);
+    assert_eq!(orders(&facts, 0), [unplugs(Traces::Remove)]);
 }
 
 #[test]
@@ -33,20 +33,8 @@ fn device_of_another_attachment_or_eni_of_the_claim_returns() {
         let facts = an_agent()
             .claim(claim)
             .plug("c1", a_plug(PlugState::Plugged));
-        assert_eq!(orders(&facts, 0), [unplugs(Traces::Remove { last: true })]);
+        assert_eq!(orders(&facts, 0), [unplugs(Traces::Remove)]);
     }
-}
-
-#[test]
-fn shared_traces_stay_while_another_eni_is_in_the_pod() {
-    let mut other = a_plug_key("c1");
-    other.mac = "02:00:00:00:00:0b".parse().unwrap();
-    let mut facts = an_agent()
-        .claim(released(a_claim()))
-        .plug("c1", a_plug(PlugState::Plugged));
-    facts.plugs.insert(other, a_plug(PlugState::Plugged));
-    let first = orders(&facts, 0).swap_remove(0);
-    assert_eq!(first, unplugs(Traces::Remove { last: false }));
 }
 
 #[test]

@@ -243,7 +243,7 @@ fn newer_sandbox_wins_and_the_older_del_finds_nothing() {
         .claim(saying(a_claim(), plugged_place()))
         .plug("c1", a_plug(PlugState::Plugged))
         .asked_to_add(1, "c2");
-    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove { last: true });
+    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove);
     assert_eq!(orders(&facts, 0), [unplug]);
 
     let claim = saying(
@@ -301,7 +301,7 @@ fn del_succeeds_after_two_failures_and_the_device_is_tried_again_later() {
     let mut answered = facts;
     answered.requests.clear();
     assert_eq!(orders(&answered, 4_999), []);
-    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove { last: true });
+    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove);
     assert_eq!(orders(&answered, 5_000), [unplug]);
 }
 
@@ -330,6 +330,23 @@ fn del_ends_an_add_that_waits_and_not_one_that_is_being_done() {
         .asked_to_del(2, "c1");
     busy.busy.insert(mac());
     assert_eq!(orders(&busy, 0), []);
+}
+
+#[test]
+fn two_dels_end_a_waiting_add_once() {
+    let facts = an_agent()
+        .claim(not_attached(a_claim()))
+        .asked_to_add(1, "c1")
+        .asked_to_del(2, "c1")
+        .asked_to_del(3, "c1");
+    let answered: Vec<_> = orders(&facts, 0)
+        .iter()
+        .map(|order| match order {
+            Order::Answer(id, _) => *id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(answered, [1, 2, 3]);
 }
 
 #[test]
