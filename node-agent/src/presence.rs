@@ -43,6 +43,7 @@ pub async fn keep(
     // As it was last seen; none when it is not there.
     let mut seen: Option<DynamicObject> = None;
     let mut known = None;
+    let mut refused = false;
     loop {
         let mut change = tokio::select! {
             change = changes.next() => change,
@@ -50,6 +51,7 @@ pub async fn keep(
                 Ok(()) => changes.next().now_or_never().unwrap_or(Some(Ok(Event::InitDone))),
                 Err(_) => return,
             },
+            () = sleep(PAUSE), if refused => changes.next().now_or_never().unwrap_or(Some(Ok(Event::InitDone))),
         };
         // The latest counts: those before it were written before our own last word.
         loop {
@@ -80,7 +82,7 @@ pub async fn keep(
             .filter(|object| !says(object, &agent, state.as_ref()))
         {
             let patch = patch(&node, &agent, condition(object, state.as_ref()).as_ref());
-            announce(&api, &node, &patch).await;
+            refused = !announce(&api, &node, &patch).await;
         }
     }
 }
@@ -142,29 +144,23 @@ fn plugin_installed(node: &DynamicObject) -> Option<Condition> {
     Condition::deserialize(ours).ok()
 }
 
-/// Repeated until the API server took it or the EniNode is gone.
-async fn announce(api: &Api<DynamicObject>, node: &str, patch: &Value) {
+/// One attempt; `false`: it has to be made again. Meanwhile the watch goes on, and with it what the engine has to know.
+async fn announce(api: &Api<DynamicObject>, node: &str, patch: &Value) -> bool {
     let parameters = PatchParams::apply(AGENT).force();
-    let mut over = false;
-    while !over {
-        // Applying the same again changes nothing.
-        let outcome = api
-            .patch_status(node, &parameters, &Patch::Apply(patch))
-            .await;
-        over = match outcome {
-            Ok(_) => {
-                tracing::info!(node, "announced");
-                true
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => {
-                tracing::info!(node, "the EniNode is gone");
-                true
-            }
-            Err(error) => {
-                tracing::warn!(node, %error, "the announcement is tried again");
-                false
-            }
-        };
-        sleep(PAUSE).await;
+    // Applying the same again changes nothing.
+    let outcome = api
+        .patch_status(node, &parameters, &Patch::Apply(patch))
+        .await;
+    match outcome {
+        Ok(_) => tracing::info!(node, "announced"),
+        Err(kube::Error::Api(status)) if status.code == 404 => {
+            tracing::info!(node, "the EniNode is gone");
+        }
+        Err(error) => {
+            tracing::warn!(node, %error, "the announcement is tried again");
+            return false;
+        }
     }
+    sleep(PAUSE).await;
+    true
 }

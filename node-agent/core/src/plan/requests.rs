@@ -33,21 +33,38 @@ impl<'a> Round<'a> {
                 None => self.wait_for_claim(id, request, pod),
             };
         }
+        let steps: Vec<_> = wanted
+            .iter()
+            .map(|claim| self.step(request, claim))
+            .collect();
+        // Nothing is moved for a pod that cannot start: it would be moved back at once.
+        let blocked = steps
+            .iter()
+            .zip(&wanted)
+            .find_map(|(step, claim)| match step {
+                Step::Wait(wait @ Wait::Blocked(_)) => Some((*claim, wait.clone())),
+                _ => None,
+            });
+        if let Some((claim, wait)) = blocked {
+            return self.wait(id, request, claim, &wait);
+        }
         let mut done = Vec::new();
-        for claim in &wanted {
-            match self.step(request, claim) {
+        for (claim, step) in wanted.iter().zip(steps) {
+            match step {
                 Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
-                Step::Busy => self.wait(
-                    id,
-                    request,
-                    claim,
-                    &Wait::Progress("its device is being moved".to_owned()),
-                ),
+                Step::Busy => {
+                    let why = "its device is being moved";
+                    self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
+                }
                 Step::Plug(mac) => self.plug(id, request, claim, mac),
                 // Newest wins: the pod has a new sandbox, and the old one gives the device up.
                 Step::Held(key, plug) => {
                     self.unplug(key, plug);
-                    let why = "its device has not returned from an older sandbox of the pod";
+                    let why = if key.sandbox == request.sandbox {
+                        "what an attempt before left of it is being undone"
+                    } else {
+                        "its device has not returned from an older sandbox of the pod"
+                    };
                     return self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
                 }
                 Step::Wait(wait) => return self.wait(id, request, claim, &wait),

@@ -93,6 +93,19 @@ fn pod_with_two_claims_gets_both_in_slots_of_their_own_and_one_answer() {
 }
 
 #[test]
+fn nothing_is_moved_for_a_pod_one_of_whose_claims_is_blocked() {
+    let mut second = not_attached(a_claim());
+    second.key.name = "web-0-fghij".into();
+    second.waits_for = Wait::Blocked("SubnetFull: no free address".into());
+    let facts = an_agent()
+        .claim(a_claim())
+        .claim(second)
+        .device_on_host()
+        .asked_to_add(1, "c1");
+    assert!(reason(&orders(&facts, 0)).contains("shop/web-0-fghij is not ready: SubnetFull"));
+}
+
+#[test]
 fn stale_claim_of_the_same_pod_keeps_nobody_waiting() {
     let mut stale = released(a_claim());
     stale.key.name = "web-0-aaaaa".into();
