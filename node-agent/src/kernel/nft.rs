@@ -80,16 +80,17 @@ pub fn unblock(slot: PodSlot) -> io::Result<Commit> {
     let delete = chain(&name).delete();
     let mut socket = Netlink::netfilter()?;
     match commit(&mut socket, &[delete.clone(), TABLE.delete_empty()]) {
+        Ok(()) => return Ok(Commit { _socket: socket }),
         // The table has other chains.
         Err(error) if is(&error, Errno::BUSY) => commit(&mut socket, &[delete])?,
         // Before Linux 6.16 a chain goes with its last device: the table alone may be left.
-        Err(error) if is(&error, Errno::NOENT) => {
-            match commit(&mut socket, &[TABLE.delete_empty()]) {
-                Err(error) if is(&error, Errno::NOENT) || is(&error, Errno::BUSY) => {}
-                outcome => outcome?,
-            }
-        }
-        outcome => outcome?,
+        Err(error) if is(&error, Errno::NOENT) => {}
+        Err(error) => return Err(error),
+    }
+    // Those other chains may be gone by now: of two that are removed at once none is the last.
+    match commit(&mut socket, &[TABLE.delete_empty()]) {
+        Err(error) if !is(&error, Errno::NOENT) && !is(&error, Errno::BUSY) => Err(error)?,
+        Ok(()) | Err(_) => {}
     }
     Ok(Commit { _socket: socket })
 }

@@ -45,12 +45,6 @@ pub fn unplug(
     }
     let (mut left, mut netlink) = (Vec::new(), node.host.inside(open)??);
     let index = tidy(node, &mut netlink, eni, &mut left)?;
-    // A device that comes from a pod has none on the host: this costs a list of all links.
-    left.extend(
-        index
-            .into_iter()
-            .flat_map(|index| netlink.delete_uppers(index)),
-    );
     Ok(Unplugged {
         found: index.is_some(),
         left,
@@ -122,6 +116,8 @@ fn tidy(
     let Some(device) = node.device(netlink, eni.mac)? else {
         return Ok(None);
     };
+    // A pod may have put links on it from outside, into the host's namespace (IFLA_TARGET_NETNSID with IFLA_LINK_NETNSID).
+    left.extend(netlink.delete_uppers(device.index));
     left.extend(netlink.strip(&device, &eni.id));
     let down = device.is_up().then(|| set_up(device.index, false));
     // An MTU that the device cannot have is none that it booted with.

@@ -319,3 +319,14 @@ fn pod_that_makes_links_all_the_time_does_not_keep_the_device() {
     assert!(unplugged.found);
     is_home(&world);
 }
+
+#[test]
+fn link_that_the_pod_put_on_the_device_from_the_hosts_namespace_is_deleted() {
+    let world = plugged();
+    // `ip` makes it in the pod and moves it: it stands on the device from another namespace all the same.
+    world.ip("pod", "link add mv0 link eni0 type macvlan");
+    world.ip("pod", &format!("link set mv0 netns {}", world.name("host")));
+    assert!(world.has_link("host", "mv0"));
+    home(&world);
+    assert!(!world.has_link("host", "mv0"));
+}
