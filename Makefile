@@ -67,6 +67,8 @@ campaign: prerequisites ## The long runs: many seeds of accidents (SEED=1 begins
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(CARGO) test --package operator --test operator story::a_crash
 	ENICLAIM_SEEDS=200 $(CARGO) test --package e2e --test conformance
+	$(MAKE) images
+	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(CARGO) test --package e2e --test scenarios -- agent_killed_at,cycles_of
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins
