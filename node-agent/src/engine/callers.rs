@@ -163,7 +163,7 @@ impl Engine {
             waited_ms = u64::try_from(caller.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
-        // A caller that hung up meanwhile is followed by its HungUp, or by the runtime's DEL.
+        // A caller that hung up meanwhile is followed by the runtime's DEL.
         drop(caller.reply.send(reply));
     }
 }

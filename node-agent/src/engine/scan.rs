@@ -43,10 +43,7 @@ impl Engine {
             Done::Scan,
             |error| error,
             move || {
-                let scan = scan(&node, plugs, &tombstones).map(|scan| Scan {
-                    moves_before,
-                    ..scan
-                });
+                let scan = scan(&node, moves_before, plugs, &tombstones);
                 (scan, None)
             },
         );
@@ -94,11 +91,16 @@ impl Engine {
     }
 }
 
-fn scan(node: &Node, plugs: Vec<(PlugKey, Netns)>, tombstones: &Path) -> Result<Scan, Error> {
+fn scan(
+    node: &Node,
+    moves_before: u64,
+    plugs: Vec<(PlugKey, Netns)>,
+    tombstones: &Path,
+) -> Result<Scan, Error> {
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
     Ok(Scan {
-        moves_before: 0,
+        moves_before,
         devices: devices.into_iter().map(|device| device.mac).collect(),
         liveness: plugs
             .into_iter()
