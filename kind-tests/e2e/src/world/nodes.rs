@@ -37,11 +37,12 @@ impl World {
         }
     }
 
-    /// What the agent of a node, counted from 0, has logged since it started.
-    pub fn agent_log(&self, node: usize) -> anyhow::Result<String> {
-        let name = self.cluster.node(node).name();
-        let here = ["-n", SYSTEM];
+    /// The pod of the agent of a node, counted from 0, as `pod/NAME`.
+    pub fn agent_pod(&self, node: usize) -> anyhow::Result<String> {
+        let on_node = format!("spec.nodeName={}", self.cluster.node(node).name());
         let select = [
+            "-n",
+            SYSTEM,
             "get",
             "pods",
             "-o",
@@ -49,10 +50,14 @@ impl World {
             "-l",
             "app.kubernetes.io/component=agent",
             "--field-selector",
+            &on_node,
         ];
-        let on_node = format!("spec.nodeName={name}");
-        let pod = self.kubectl(&[&here[..], &select, &[&on_node]].concat())?;
-        self.kubectl(&[&here[..], &["logs", pod.trim()]].concat())
+        Ok(self.kubectl(&select)?.trim().to_owned())
+    }
+
+    /// What the agent of a node, counted from 0, has logged since it started.
+    pub fn agent_log(&self, node: usize) -> anyhow::Result<String> {
+        self.kubectl(&["-n", SYSTEM, "logs", &self.agent_pod(node)?])
     }
 
     /// Whether a node, counted from 0, is Ready; an error says what it is instead.

@@ -79,7 +79,7 @@ fn breaks(
 /// Lines of the agent's log, now and before it was started again, Events of the pod, and the EniNode's conditions.
 fn everything_said(space: &Space) -> anyhow::Result<String> {
     let world = space.world;
-    let agent = agent_pod(world)?;
+    let agent = world.agent_pod(0)?;
     let mut said = Vec::new();
     for which in [
         &["-c", "agent"][..],
@@ -107,10 +107,10 @@ fn everything_said(space: &Space) -> anyhow::Result<String> {
 /// Gives the first node an agent of this template; the others keep theirs.
 fn replace(world: &World, daemonset: &Value) -> anyhow::Result<()> {
     set(world, &json!({"type": "OnDelete"}), daemonset)?;
-    let former = agent_pod(world)?;
+    let former = world.agent_pod(0)?;
     world.kubectl(&["-n", SYSTEM, "delete", &former, "--grace-period=1"])?;
     world.wait("another agent", SOON, || {
-        let now = agent_pod(world)?;
+        let now = world.agent_pod(0)?;
         Ok(!now.is_empty() && now != former)
     })
 }
@@ -137,23 +137,6 @@ fn set(world: &World, strategy: &Value, daemonset: &Value) -> anyhow::Result<()>
     world
         .kubectl(&[&here[..], &["-p", &patch.to_string()]].concat())
         .map(drop)
-}
-
-fn agent_pod(world: &World) -> anyhow::Result<String> {
-    let on_node = format!("spec.nodeName={}", world.cluster.node(0).name());
-    let select = [
-        "-n",
-        SYSTEM,
-        "get",
-        "pods",
-        "-o",
-        "name",
-        "-l",
-        "app.kubernetes.io/component=agent",
-        "--field-selector",
-        &on_node,
-    ];
-    Ok(world.kubectl(&select)?.trim().to_owned())
 }
 
 fn mounts(daemonset: &Value) -> anyhow::Result<Vec<Value>> {

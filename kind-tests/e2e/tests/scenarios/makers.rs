@@ -83,3 +83,15 @@ pub fn deployment(name: &str, replicas: u64, node: &str) -> Value {
         }
     })
 }
+
+/// Applies the pods `blocked` and `allowed`, whose classes say so of the instance metadata service.
+pub fn blocked_and_allowed(space: &Space) -> anyhow::Result<()> {
+    space.apply(&class(space))?;
+    let mut open = class(space);
+    let allowing = format!("{}-open", space.name());
+    open["metadata"]["name"] = json!(allowing);
+    open["spec"]["interface"] = json!({"instanceMetadata": "Allowed"});
+    space.apply(&open)?;
+    space.apply(&asking(pod("blocked"), space.name()))?;
+    space.apply(&asking(pod("allowed"), &allowing))
+}

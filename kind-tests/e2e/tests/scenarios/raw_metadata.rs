@@ -2,20 +2,12 @@
 
 use anyhow::ensure;
 use e2e::world::Space;
-use serde_json::json;
 
-use super::makers::{asking, class, pod};
+use super::makers::blocked_and_allowed;
 
 /// No packet of any form comes out of the ENI; where the class allows it all do, without which none would prove nothing.
 pub fn forms(space: &Space) -> anyhow::Result<()> {
-    space.apply(&class(space))?;
-    let mut open = class(space);
-    let allowing = format!("{}-open", space.name());
-    open["metadata"]["name"] = json!(allowing);
-    open["spec"]["interface"] = json!({"instanceMetadata": "Allowed"});
-    space.apply(&open)?;
-    space.apply(&asking(pod("blocked"), space.name()))?;
-    space.apply(&asking(pod("allowed"), &allowing))?;
+    blocked_and_allowed(space)?;
     for (name, expected) in [("allowed", [40, 40]), ("blocked", [0, 0])] {
         space.await_ready(name)?;
         let eni = space.eni_of(name)?;

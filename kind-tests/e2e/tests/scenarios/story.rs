@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use e2e::world::{PEER, PORT, Space};
 use serde_json::{Value, json};
 
-use super::makers::{asking, class, pod};
+use super::makers::blocked_and_allowed;
 
 /// The instance metadata service.
 const METADATA: &str = "169.254.169.254:80";
@@ -69,14 +69,7 @@ fn link_is_in_the_pod(space: &Space, mac: &Value, address: &str) -> anyhow::Resu
 /// The instance metadata service: no connection, be it by the ENI, by the primary network or by a raw frame; and where
 /// the class allows it, a connection and an answer, without which the refusals would prove nothing.
 pub fn metadata(space: &Space) -> anyhow::Result<()> {
-    space.apply(&class(space))?;
-    let mut open = class(space);
-    let allowing = format!("{}-open", space.name());
-    open["metadata"]["name"] = json!(allowing);
-    open["spec"]["interface"] = json!({"instanceMetadata": "Allowed"});
-    space.apply(&open)?;
-    space.apply(&asking(pod("blocked"), space.name()))?;
-    space.apply(&asking(pod("allowed"), &allowing))?;
+    blocked_and_allowed(space)?;
     space.await_ready("blocked")?;
     space.await_ready("allowed")?;
 
