@@ -13,9 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
-    SocketFlags, SocketType, connect, sendmsg, socket_with,
+use rustix::{
+    io::Errno,
+    net::{
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+        SocketFlags, SocketType, connect, sendmsg, socket_with,
+    },
 };
 
 use crate::{
@@ -121,11 +124,25 @@ fn connected(path: &Path, answered_by: Instant) -> Result<UnixStream, NoReply> {
     )
     .map_err(io)?;
     let stream = UnixStream::from(socket);
+    loop {
+        stream
+            .set_write_timeout(Some(turn(answered_by)?))
+            .map_err(NoReply::Io)?;
+        match connect(&stream, &address) {
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            outcome => break outcome.map_err(io)?,
+        }
+    }
     stream
         .set_write_timeout(Some(left(answered_by)?))
         .map_err(NoReply::Io)?;
-    connect(&stream, &address).map_err(io)?;
     Ok(stream)
+}
+
+/// How long the kernel may wait at a time. It rounds a long time-out up, one of 18 seconds by up to two (the timer wheel's levels,
+/// `kernel/time/timer.c`), and the runtime's lock is held meanwhile.
+fn turn(answered_by: Instant) -> Result<Duration, NoReply> {
+    Ok(left(answered_by)?.min(Duration::from_secs(1)))
 }
 
 fn left(answered_by: Instant) -> Result<Duration, NoReply> {
@@ -159,12 +176,12 @@ fn receive(stream: &mut UnixStream, answered_by: Instant) -> Result<Vec<u8>, NoR
     let mut chunk = [0; 4096];
     loop {
         stream
-            .set_read_timeout(Some(left(answered_by)?))
+            .set_read_timeout(Some(turn(answered_by)?))
             .map_err(NoReply::Io)?;
         let read = match stream.read(&mut chunk) {
             Ok(0) => return Err(NoReply::NotThere),
             Ok(read) => read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) if is_no_end(&e) => continue,
             Err(e) => return Err(classify(e)),
         };
         reply.extend_from_slice(chunk.get(..read).unwrap_or_default());
@@ -175,6 +192,13 @@ fn receive(stream: &mut UnixStream, answered_by: Instant) -> Result<Vec<u8>, NoR
             return Err(NoReply::Garbled("the line is too long".to_owned()));
         }
     }
+}
+
+fn is_no_end(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
 }
 
 /// An agent that is being replaced refuses, resets or has no socket file yet.

@@ -26,7 +26,7 @@ const ABSENT: Duration = Duration::from_secs(2);
 /// For the answer to ADD and CHECK, which the agent gives sooner. The runtime holds a lock for reading while a plugin runs, and to load a
 /// changed configuration it wants the same lock for writing (the `RWMutex` of go-cni and of ocicni): every other pod of the node then
 /// waits behind this one.
-const WAIT: Duration = Duration::from_secs(19);
+const WAIT: Duration = Duration::from_secs(18);
 
 /// What the plugin prints, and whether it worked.
 #[derive(Debug)]
