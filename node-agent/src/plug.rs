@@ -10,7 +10,6 @@ use std::{
 };
 
 use node_agent_core::{mac::Mac, picture::PodSlot};
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 pub use crate::plug::{
     plugging::{Failed, Plugged, check, plug},
@@ -94,6 +93,11 @@ impl Node {
         self.indices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where on the host a device is likely to be.
+    fn expect(&self, mac: Mac, index: u32) {
+        self.indices().insert(mac, index);
+    }
+
     /// The device on the host, by a socket there.
     fn device(&self, netlink: &mut Netlink, mac: Mac) -> Result<Option<Device>, Error> {
         let last = self.indices().get(&mac).copied();
@@ -106,16 +110,16 @@ impl Node {
     }
 }
 
-/// Runs `work` on a thread in the pod's namespace; every socket is closed when this returns, but for what is deferred.
-fn inside<T: Send>(
+/// Runs `work` in the pod's namespace; every socket is closed when this returns, but for what is deferred.
+fn inside<T>(
     node: &Node,
     pod: &Namespace,
     eni: &Eni,
     slot: PodSlot,
-    work: impl FnOnce(&mut Session<'_>) -> Result<T, Error> + Send,
+    work: impl FnOnce(&mut Session<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
+    let host_netlink = node.host.inside(open)??;
     pod.inside(|| {
-        let host_netlink = open_in(&node.host, pod)?;
         work(&mut Session {
             inspector: &node.inspector,
             lane: &node.lane,
@@ -132,22 +136,6 @@ fn inside<T: Send>(
             commits: Vec::new(),
         })
     })?
-}
-
-/// A socket in the host's namespace for a thread that is in the pod's, without a thread of its own.
-fn open_in(host: &Namespace, pod: &Namespace) -> Result<Netlink, Error> {
-    let enter = |namespace: &Namespace| {
-        let entered =
-            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network));
-        entered.map_err(|error| Error::Namespace {
-            path: namespace.name().to_owned(),
-            source: error.into(),
-        })
-    };
-    enter(host)?;
-    let netlink = open();
-    enter(pod)?;
-    netlink
 }
 
 fn open() -> Result<Netlink, Error> {

@@ -1,11 +1,10 @@
-//! Network namespaces, entered by threads that end with the exchange.
+//! Network namespaces, and the threads that go there and come back.
 
 use std::{
     fs::File,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
-    thread,
 };
 
 use cni::netns::NSFS_MAGIC;
@@ -99,16 +98,16 @@ impl Namespace {
 
     /// Its cookie; `None` before Linux 5.14.
     pub fn cookie(&self) -> Result<Option<u64>, Error> {
-        self.inside(|| {
-            let socket = socket(AddressFamily::UNIX, SocketType::DGRAM, None)?;
-            match netns_cookie::netns_cookie(socket.as_fd()) {
-                Err(error) if error.raw_os_error() == Some(Errno::NOPROTOOPT.raw_os_error()) => {
-                    Ok(None)
-                }
-                cookie => cookie.map(Some),
+        let socket = self.inside(|| socket(AddressFamily::UNIX, SocketType::DGRAM, None))?;
+        let socket = socket
+            .map_err(io::Error::from)
+            .map_err(refuse(&self.name))?;
+        match netns_cookie::netns_cookie(socket.as_fd()) {
+            Err(error) if error.raw_os_error() == Some(Errno::NOPROTOOPT.raw_os_error()) => {
+                Ok(None)
             }
-        })?
-        .map_err(refuse(&self.name))
+            cookie => cookie.map(Some).map_err(refuse(&self.name)),
+        }
     }
 
     /// Its path, or what it is called in messages.
@@ -121,20 +120,44 @@ impl Namespace {
         self.fd.as_fd()
     }
 
-    /// Runs `work` on a thread of its own inside the namespace, and waits for it.
-    pub fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        thread::scope(|scope| {
-            let inside = || {
-                move_into_link_name_space(self.as_fd(), Some(LinkNameSpaceType::Network))?;
-                Ok::<T, io::Error>(work())
-            };
-            let thread = thread::Builder::new().spawn_scoped(scope, inside)?;
-            thread
-                .join()
-                .unwrap_or_else(|_| Err(io::Error::other("the thread inside panicked")))
-        })
-        .map_err(refuse(&self.name))
+    /// Runs `work` inside the namespace: the calling thread goes there and comes back, also when `work` panics.
+    pub fn inside<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
+        let home = File::open("/proc/thread-self/ns/net");
+        let _visit = home
+            .and_then(|home| Visit::begin(self.as_fd(), home.into()))
+            .map_err(refuse(&self.name))?;
+        Ok(work())
     }
+}
+
+/// A thread that is in a namespace; it comes back when this value goes.
+struct Visit {
+    home: OwnedFd,
+}
+
+impl Visit {
+    fn begin(namespace: BorrowedFd<'_>, home: OwnedFd) -> io::Result<Self> {
+        enter(namespace)?;
+        Ok(Self { home })
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Err(error) = enter(self.home.as_fd()) {
+            // What the thread does next would happen in the pod's network. The next agent goes on from the journal.
+            tracing::error!(%error, "a thread cannot leave a pod's network namespace; the agent ends");
+            std::process::abort();
+        }
+    }
+}
+
+/// Moves the calling thread into a network namespace.
+fn enter(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    Ok(move_into_link_name_space(
+        namespace,
+        Some(LinkNameSpaceType::Network),
+    )?)
 }
 
 fn refuse(path: &str) -> impl FnOnce(io::Error) -> Error {

@@ -187,18 +187,19 @@ impl Session<'_> {
         moved.map_err(refused(step))
     }
 
-    /// The device from the pod to the host, with nothing done or asked before but what can keep it from going. `false`: it is
-    /// not in the pod.
-    pub fn move_out(&mut self, left: &mut Vec<Error>) -> Result<bool, Error> {
-        let mut outcome = Ok(false);
+    /// The device from the pod to the host, with nothing done or asked before but what can keep it from going. Its index in the
+    /// pod, if it was there: on the host it has the same, unless another link has it.
+    pub fn move_out(&mut self, left: &mut Vec<Error>) -> Result<Option<u32>, Error> {
+        let (mut outcome, mut last) = (Ok(()), None);
         for (attempt, name) in self.mac.home_names().iter().enumerate() {
             let found = self
                 .pod_netlink
                 .device(self.mac, &self.inspector.drivers, None)?;
             let Some(device) = found else {
                 // After a refusal of the name alone, the device is on the host all the same.
-                return Ok(outcome.is_err());
+                return Ok(last);
             };
+            last = Some(device.index);
             // A link on the host may have the ENI's id for a name, too.
             let keep = if attempt == 0 { self.id } else { "" };
             left.clear();
@@ -210,11 +211,13 @@ impl Session<'_> {
                 .move_link(device.index, self.host.as_fd(), name);
             drop(lane);
             match moved {
-                Ok(()) => return Ok(true),
+                Ok(()) => return Ok(last),
                 Err(error) => outcome = Err(error),
             }
         }
-        outcome.map_err(Error::netlink("move the device back to the host"))
+        outcome
+            .map(|()| last)
+            .map_err(Error::netlink("move the device back to the host"))
     }
 }
 

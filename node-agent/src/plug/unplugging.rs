@@ -59,7 +59,9 @@ pub(super) fn unplug_inside(
     traces: Traces,
 ) -> Result<Unplugged, Error> {
     let mut left = Vec::new();
-    session.move_out(&mut left)?;
+    if let Some(index) = session.move_out(&mut left)? {
+        node.expect(session.mac, index);
+    }
     let eni = Eni {
         mac: session.mac,
         id: session.id.to_owned(),
