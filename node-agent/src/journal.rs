@@ -9,9 +9,13 @@ use std::{
 
 use node_agent_core::facts::{Plug, PlugKey, Sandbox};
 
-use crate::{error::Error, journal::entry::Entry};
+use crate::{
+    error::Error,
+    journal::entry::{Entry, parse},
+};
 
 mod entry;
+mod version_1;
 
 /// Where files that cannot be read are kept, below the journal's folder. No network is named like that.
 const UNREADABLE: &str = ".unreadable";
@@ -63,7 +67,7 @@ impl Journal {
                     plugs.extend(self.read_or_keep_aside(&path)?);
                 }
             } else {
-                // Before version 2 the files lay here.
+                // Version 1 had its files here.
                 plugs.extend(self.read_or_keep_aside(&path)?);
             }
         }
@@ -79,23 +83,33 @@ impl Journal {
             return Ok(None);
         }
         let text = fs::read(path).map_err(|error| error.to_string());
-        match text
-            .and_then(|text| Entry::parse(&text))
-            .and_then(Entry::plug)
-        {
+        let error = match text.and_then(|text| parse(&text)) {
             Ok((key, plug)) if self.path(&key) == path => return Ok(Some((key, plug))),
-            Ok(_) => {
-                tracing::error!(path = %path.display(), "a file of the journal has the name of another plug");
+            Ok((key, plug)) if self.path_of_version_1(&key) == path => {
+                self.take_over(path, &key)?;
+                return Ok(Some((key, plug)));
             }
-            Err(error) => {
-                tracing::error!(path = %path.display(), error, "a file of the journal cannot be read");
-            }
-        }
+            Ok(_) => "it has the name of another plug".to_owned(),
+            Err(error) => error,
+        };
         let aside = self.folder.join(UNREADABLE);
         make(&aside)?;
         let kept = aside.join(path.file_name().unwrap_or_default());
         fs::rename(path, &kept).map_err(Error::file(&kept))?;
+        tracing::error!(
+            path = %path.display(), kept = %kept.display(), error,
+            "a file of the journal cannot be read and is kept aside; its device is searched for when it is to be given back"
+        );
         Ok(None)
+    }
+
+    /// Puts a file of version 1 where the plug is written down and removed from now on. What is there is older.
+    fn take_over(&self, path: &Path, key: &PlugKey) -> Result<(), Error> {
+        let taken_over = self.path(key);
+        make(taken_over.parent().unwrap_or(&self.folder))?;
+        fs::rename(path, &taken_over).map_err(Error::file(&taken_over))?;
+        tracing::info!(path = %path.display(), "a file of version 1 of the journal is taken over");
+        Ok(())
     }
 
     /// The plugin lets no `/` and no `+` into the name of a network or a container's id.
@@ -108,6 +122,15 @@ impl Journal {
         } = sandbox;
         let name = format!("{container_id}+{if_name}+{mac}.json");
         self.folder.join(network).join(name)
+    }
+
+    fn path_of_version_1(&self, key: &PlugKey) -> PathBuf {
+        let Sandbox {
+            network: _,
+            container_id,
+            if_name,
+        } = &key.sandbox;
+        self.folder.join(format!("{container_id}+{if_name}.json"))
     }
 }
 

@@ -7,6 +7,8 @@ use node_agent_core::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::journal::version_1;
+
 /// It changes when an old reader would misunderstand a new writer.
 const VERSION: u32 = 2;
 
@@ -24,10 +26,10 @@ pub(super) struct Entry {
     state: EntryState,
 }
 
-/// The part that every version can read.
+/// The part that every version can read. Version 1 wrote none.
 #[derive(Deserialize)]
 struct EntryVersion {
-    version: u32,
+    version: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,6 +54,25 @@ enum EntryState {
     Plugging,
     Plugged,
     Unplugging,
+}
+
+/// The plug that a file of any version says.
+pub(super) fn parse(text: &[u8]) -> Result<(PlugKey, Plug), String> {
+    let EntryVersion { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    match version {
+        Some(VERSION) => serde_json::from_slice(text)
+            .map_err(|e| e.to_string())
+            .and_then(Entry::plug),
+        Some(version) => Err(format!(
+            "it is of version {version}, and this agent reads versions 1 and {VERSION}"
+        )),
+        None => serde_json::from_slice(text)
+            .map_err(|e| e.to_string())
+            .and_then(version_1::Entry::plug)
+            .map_err(|error| {
+                format!("it comes from version 1 of the agent and is incomplete: {error}")
+            }),
+    }
 }
 
 impl Entry {
@@ -92,17 +113,7 @@ impl Entry {
         }
     }
 
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
-        let EntryVersion { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
-        if version != VERSION {
-            return Err(format!(
-                "it is of version {version}, and this agent reads version {VERSION}"
-            ));
-        }
-        serde_json::from_slice(text).map_err(|e| e.to_string())
-    }
-
-    pub(super) fn plug(self) -> Result<(PlugKey, Plug), String> {
+    fn plug(self) -> Result<(PlugKey, Plug), String> {
         let key = PlugKey {
             sandbox: self.sandbox,
             mac: self.mac.parse().map_err(|e| format!("mac: {e}"))?,

@@ -1,6 +1,11 @@
 //! What the agent makes of a journal that is old, damaged or lost, and of namespaces that are not what their path says.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Seek},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use cni::protocol::Reply;
 use node_agent::{journal::Journal, kernel::namespace::Namespace};
@@ -9,6 +14,8 @@ use node_agent_core::{
     facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
     picture::PodSlot,
 };
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{
     running::{Agent, a_claim, journal_files, released, sandbox},
@@ -54,6 +61,74 @@ fn device_whose_entry_cannot_be_used_is_searched_for_before_it_is_given_back() {
         let kept = fs::read_to_string(kept.join(file.file_name().unwrap())).unwrap();
         assert_eq!(kept, of(&text), "{damage}: kept for people");
     }
+}
+
+/// Makes of the one file of the journal below `folder` what version 1 of the agent would have written.
+fn as_of_version_1(folder: &TempDir) -> PathBuf {
+    let file = journal_files(folder).remove(0);
+    let entry: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let (sandbox, claim) = (&entry["sandbox"], &entry["origin"]["claim"]);
+    let old = json!({
+        "network": sandbox["network"], "containerId": sandbox["containerId"], "ifName": sandbox["ifName"],
+        "claimNamespace": claim["namespace"], "claimName": claim["name"],
+        "attachment": claim["attachment"], "podUid": claim["podUid"],
+        "mac": entry["mac"], "eni": entry["eni"], "netns": entry["netns"]["path"], "state": entry["state"],
+    });
+    fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    let path = folder.path().join("journal/c1+eth0.json");
+    fs::write(&path, old.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn entry_of_version_1_is_read_and_goes_with_its_plug() {
+    let (world, agent) = plugged();
+    let before = world.portrait("pod");
+    let folder = agent.stop();
+    let old = as_of_version_1(&folder);
+    let mut agent = Agent::start_in(&world, folder.clone());
+    agent.list(vec![a_claim()]);
+    let plugged = Place::Plugged {
+        pod_uid: "u-1".into(),
+        container_id: "c1".into(),
+    };
+    assert_eq!(agent.place(), plugged);
+    assert_eq!(world.portrait("pod"), before);
+    assert_eq!((old.exists(), agent.journal()), (false, 1));
+    // Once more, before the new agent has written anything.
+    agent.stop();
+    let agent = Agent::start_in(&world, folder.clone());
+    assert_eq!(agent.del(None, "c1"), Reply::Deleted);
+    assert!(world.has_link("host", HOME));
+    assert_eq!(agent.journal(), 0);
+    assert!(!folder.path().join("journal/.unreadable").exists());
+}
+
+#[test]
+fn entry_of_version_1_that_is_incomplete_is_kept_aside_under_its_right_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::open(folder.path().join("journal")).unwrap();
+    let path = folder.path().join("journal/c1+eth0.json");
+    let kept = folder.path().join("journal/.unreadable/c1+eth0.json");
+    let old = json!({ "network": "pods", "containerId": "c1", "ifName": "eth0" }).to_string();
+    fs::write(&path, &old).unwrap();
+    let log = Arc::new(tempfile::tempfile().unwrap());
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(log.clone());
+    let read = tracing::subscriber::with_default(subscriber.finish(), || journal.read().unwrap());
+    assert_eq!(read, []);
+    assert_eq!(fs::read_to_string(&kept).unwrap(), old);
+    let mut said = String::new();
+    (&*log).rewind().unwrap();
+    (&*log).read_to_string(&mut said).unwrap();
+    let sentence = format!(
+        "a file of the journal cannot be read and is kept aside; its device is searched for when it is to be given back \
+         path={} kept={} error=\"it comes from version 1 of the agent and is incomplete: missing field `claimNamespace` at line 1 column 53\"",
+        path.display(),
+        kept.display()
+    );
+    assert!(said.contains(&sentence), "{said}");
 }
 
 #[test]
