@@ -34,7 +34,13 @@ pub fn write(folder: &Path, del: &Del) -> io::Result<()> {
 pub fn read(folder: &Path) -> io::Result<Vec<(PathBuf, io::Result<Del>)>> {
     let mut found = Vec::new();
     for network in paths(folder)? {
-        for path in paths(&network)? {
+        // Version 1 had its tombstones here.
+        let files = if network.is_dir() {
+            paths(&network)?
+        } else {
+            vec![network]
+        };
+        for path in files {
             let del = fs::read(&path)
                 .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
             found.push((path, del));

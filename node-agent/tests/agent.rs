@@ -38,6 +38,8 @@ mod raw;
 mod report;
 #[path = "agent/running.rs"]
 mod running;
+#[path = "agent/scan.rs"]
+mod scan;
 #[path = "agent/socket.rs"]
 mod socket;
 #[path = "agent/watch.rs"]

@@ -194,12 +194,14 @@ fn tombstone_that_cannot_be_read_is_named() {
     fs::create_dir_all(tombstones.join("pods")).unwrap();
     fs::write(tombstones.join("pods/x+eth0.json"), "{").unwrap();
     fs::write(tombstones.join("pods/.draft"), "").unwrap();
-    fs::write(tombstones.join("stray"), "").unwrap();
+    // Where version 1 had them.
+    fs::write(tombstones.join("y+eth0.json"), "").unwrap();
     let found = tombstone::read(&tombstones).unwrap();
-    let [(path, Err(_))] = &found[..] else {
+    let [(first, Err(_)), (second, Err(_))] = &found[..] else {
         panic!("{found:?}")
     };
-    assert!(path.ends_with("pods/x+eth0.json"));
+    assert!(first.ends_with("pods/x+eth0.json"));
+    assert!(second.ends_with("tombstones/y+eth0.json"));
     assert!(
         tombstone::read(&folder.path().join("none"))
             .unwrap()

@@ -19,7 +19,7 @@ use node_agent_core::claim::Place;
 use serde_json::json;
 
 use crate::{
-    running::{Agent, a_claim, after, an_add, released, sandbox, wait_until, with},
+    running::{Agent, a_claim, after, an_add, plugged, released, sandbox, wait_until, with},
     world::{HOME, MAC, World},
 };
 
@@ -28,15 +28,6 @@ fn added(reply: Reply) -> cni::protocol::Added {
         Reply::Added(mut added) => added.remove(0),
         other => panic!("{other:?}"),
     }
-}
-
-fn plugged() -> (World, Agent) {
-    let world = World::new();
-    let mut agent = Agent::start(&world);
-    agent.list(vec![a_claim()]);
-    added(agent.add(&world, "c1", "pod"));
-    while !matches!(agent.place(), Place::Plugged { .. }) {}
-    (world, agent)
 }
 
 #[test]

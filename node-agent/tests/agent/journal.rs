@@ -18,19 +18,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    running::{Agent, a_claim, journal_files, released, sandbox},
+    running::{Agent, a_claim, journal_files, plugged, released, sandbox},
     world::{HOME, World},
 };
-
-fn plugged() -> (World, Agent) {
-    let world = World::new();
-    let mut agent = Agent::start(&world);
-    agent.list(vec![a_claim()]);
-    let reply = agent.add(&world, "c1", "pod");
-    assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
-    while !matches!(agent.place(), Place::Plugged { .. }) {}
-    (world, agent)
-}
 
 #[test]
 fn device_whose_entry_cannot_be_used_is_searched_for_before_it_is_given_back() {

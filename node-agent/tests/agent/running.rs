@@ -214,6 +214,17 @@ impl Agent {
     }
 }
 
+/// An agent that plugged the device of a claim into a pod, and has reported it.
+pub fn plugged() -> (World, Agent) {
+    let world = World::new();
+    let mut agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let reply = agent.add(&world, "c1", "pod");
+    assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
+    while !matches!(agent.place(), Place::Plugged { .. }) {}
+    (world, agent)
+}
+
 /// The files of the plugs in the journal below `folder`, without those kept aside.
 pub fn journal_files(folder: &TempDir) -> Vec<PathBuf> {
     let networks = std::fs::read_dir(folder.path().join("journal")).unwrap();
