@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     claim,
-    engine::{callers::Callers, pace::Pace, work::Done},
+    engine::{callers::Callers, pace::Pace, trouble::Trouble, work::Done},
     error::Error,
     heartbeat::Heartbeat,
     journal::Journal,
@@ -42,6 +42,7 @@ mod outcome;
 mod pace;
 mod scan;
 mod search;
+mod trouble;
 mod work;
 
 /// Without a deadline the plan is made again after so long.
@@ -110,6 +111,8 @@ pub struct Engine {
     done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
     started: Instant,
     pace: Pace,
+    scanning: Trouble,
+    notes: Trouble,
     wake_at: Instant,
 }
 
@@ -130,6 +133,8 @@ impl Engine {
             done: mpsc::unbounded_channel(),
             started: now,
             pace: Pace::new(now),
+            scanning: Trouble::default(),
+            notes: Trouble::default(),
             wake_at: now,
         })
     }

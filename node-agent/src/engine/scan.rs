@@ -7,7 +7,7 @@ use std::{
 };
 
 use node_agent_core::{
-    facts::{Liveness, Netns, PlugKey, PlugState, Sandbox},
+    facts::{Liveness, Netns, Plug, PlugKey, PlugState, Sandbox},
     mac::Mac,
 };
 
@@ -25,10 +25,12 @@ pub(super) struct Scan {
     moves_before: u64,
     /// Devices on the host.
     devices: BTreeSet<Mac>,
-    /// Of each plug whether its namespace lives.
-    liveness: BTreeMap<PlugKey, Liveness>,
+    /// Of each plug whether its namespace lives; an error: it is not known.
+    liveness: BTreeMap<PlugKey, Result<Liveness, Error>>,
     /// Sandboxes whose DEL found no agent.
     deleted: Vec<Sandbox>,
+    /// Whether all notes about such DELs could be read, and removed once they had served.
+    notes: Result<(), Error>,
 }
 
 impl Engine {
@@ -50,13 +52,19 @@ impl Engine {
     }
 
     pub(super) fn finish_scan(&mut self, scan: Result<Scan, Error>) {
+        let news = self.scanning.is_news(&scan);
         match scan {
             Ok(scan) => {
+                if news {
+                    tracing::info!("the node can be scanned again");
+                }
                 self.parts.heartbeat.scanned();
                 self.take_scan(scan);
             }
             Err(error) => {
-                tracing::warn!(%error, "the node cannot be scanned");
+                if news {
+                    tracing::warn!(%error, "the node cannot be scanned; it is tried again each second");
+                }
                 self.pace.failed();
             }
         }
@@ -72,7 +80,17 @@ impl Engine {
         }
         for (key, liveness) in scan.liveness {
             if let Some(plug) = self.facts.plugs.get_mut(&key) {
-                plug.liveness = liveness;
+                see(plug, liveness);
+            }
+        }
+        if self.notes.is_news(&scan.notes) {
+            match scan.notes {
+                Ok(()) => {
+                    tracing::info!("the DELs that found no agent can be read and removed again");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a DEL that found no agent cannot be read or removed");
+                }
             }
         }
         for (key, plug) in &mut self.facts.plugs {
@@ -91,6 +109,23 @@ impl Engine {
     }
 }
 
+/// Takes in whether the namespace of a plug lives; says when that begins to be unknown, and when it ends.
+fn see(plug: &mut Plug, liveness: Result<Liveness, Error>) {
+    let (claim, before) = (plug.origin.claim(), plug.liveness);
+    match &liveness {
+        Err(error) if before != Liveness::Unknown => tracing::warn!(
+            %claim, %error,
+            "it is not known whether the pod's network namespace lives; it counts as alive"
+        ),
+        Ok(_) if before == Liveness::Unknown => {
+            let netns = &plug.netns.path;
+            tracing::info!(%claim, netns, "the pod's network namespace can be seen again");
+        }
+        Ok(_) | Err(_) => {}
+    }
+    plug.liveness = liveness.unwrap_or(Liveness::Unknown);
+}
+
 fn scan(
     node: &Node,
     moves_before: u64,
@@ -99,6 +134,7 @@ fn scan(
 ) -> Result<Scan, Error> {
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
+    let (deleted, notes) = pending(tombstones, &sandboxes);
     Ok(Scan {
         moves_before,
         devices: devices.into_iter().map(|device| device.mac).collect(),
@@ -106,28 +142,36 @@ fn scan(
             .into_iter()
             .map(|(key, netns)| (key, Namespace::liveness(&netns)))
             .collect(),
-        deleted: pending(tombstones, &sandboxes).unwrap_or_else(|error| {
-            tracing::warn!(%error, "the DELs that found no agent cannot be read");
-            Vec::new()
-        }),
+        deleted,
+        notes,
     })
 }
 
-/// Reads the tombstones; those about sandboxes that we know nothing of have served.
-fn pending(folder: &Path, known: &BTreeSet<Sandbox>) -> Result<Vec<Sandbox>, Error> {
-    let mut pending = Vec::new();
-    for (path, del) in cni::tombstone::read(folder).map_err(Error::file(folder))? {
-        match del {
+/// Reads the tombstones; those about sandboxes that we know nothing of have served. One that cannot be removed keeps no other from
+/// being done.
+fn pending(folder: &Path, known: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<(), Error>) {
+    let tombstones = match cni::tombstone::read(folder) {
+        Ok(tombstones) => tombstones,
+        Err(error) => return (Vec::new(), Err(Error::file(folder)(error))),
+    };
+    let (mut pending, mut outcome) = (Vec::new(), Ok(()));
+    for (path, del) in tombstones {
+        let unreadable = match del {
             Ok(del) if known.contains(&del.sandbox) => {
                 pending.push(del.sandbox);
                 continue;
             }
-            Ok(_) => {}
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a tombstone cannot be read");
-            }
+            Ok(_) => None,
+            Err(error) => Some(error),
+        };
+        match (fs::remove_file(&path), unreadable) {
+            (Err(error), _) => outcome = outcome.and(Err(Error::file(path)(error))),
+            (Ok(()), Some(error)) => tracing::warn!(
+                path = %path.display(), %error,
+                "a DEL that found no agent cannot be read and was removed; the ENI returns when the pod's network namespace ends"
+            ),
+            (Ok(()), None) => {}
         }
-        fs::remove_file(&path).map_err(Error::file(path))?;
     }
-    Ok(pending)
+    (pending, outcome)
 }

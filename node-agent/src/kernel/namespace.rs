@@ -66,16 +66,12 @@ impl Namespace {
         Ok((!another).then_some(found))
     }
 
-    /// Whether the namespace that the journal names lives.
-    pub fn liveness(netns: &Netns) -> Liveness {
-        match Self::find(netns) {
-            Ok(Some(_)) => Liveness::Alive,
-            Ok(None) => Liveness::Dead,
-            Err(error) => {
-                tracing::warn!(%error, "it is not known whether the namespace lives");
-                Liveness::Unknown
-            }
-        }
+    /// Whether the namespace that the journal names lives; an error: it is not known.
+    pub fn liveness(netns: &Netns) -> Result<Liveness, Error> {
+        Ok(match Self::find(netns)? {
+            Some(_) => Liveness::Alive,
+            None => Liveness::Dead,
+        })
     }
 
     /// What the journal keeps of it. Its path must lead to it: by the path the agent comes back for the device.

@@ -1,7 +1,7 @@
 //! A running agent without an API server: claims go in and reports come out by channels.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     os::fd::AsFd,
     path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicBool},
@@ -25,6 +25,7 @@ use node_agent_core::claim::{ClaimKey, Place};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+use tracing::instrument::WithSubscriber;
 
 use crate::world::{ENI, MAC, World};
 
@@ -58,6 +59,15 @@ impl Agent {
         let (sender, notices) = mpsc::unbounded_channel();
         let (lease, _) = mpsc::unbounded_channel();
         let path = folder.path().join("agent.sock");
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.path().join("log"))
+            .unwrap();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(Arc::new(log))
+            .finish();
         let (socket, engine) = runtime.block_on(async {
             let socket = Socket::bind(&path).await.unwrap();
             let events = LinkEvents::subscribe(&node.host).unwrap();
@@ -75,7 +85,10 @@ impl Agent {
             });
             (
                 socket,
-                tokio::spawn(async move { engine.unwrap().run(from_all, events).await.unwrap() }),
+                tokio::spawn(
+                    async move { engine.unwrap().run(from_all, events).await.unwrap() }
+                        .with_subscriber(subscriber),
+                ),
             )
         });
         runtime.spawn(socket.serve(inputs.clone()));
@@ -97,6 +110,11 @@ impl Agent {
 
     pub fn folder(&self) -> &TempDir {
         &self.folder
+    }
+
+    /// What the engine has logged in this folder, without what its threads log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
     /// How many plugs the journal knows.

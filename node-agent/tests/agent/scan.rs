@@ -5,8 +5,8 @@ use std::fs;
 use cni::{protocol::Del, tombstone};
 
 use crate::{
-    running::{Agent, plugged, sandbox, wait_until},
-    world::HOME,
+    running::{Agent, journal_files, plugged, sandbox, wait_until},
+    world::{HOME, World},
 };
 
 #[test]
@@ -27,4 +27,76 @@ fn notes_of_version_1_of_the_plugin_are_done_or_removed() {
     wait_until(|| world.has_link("host", HOME));
     wait_until(|| agent.journal() == 0);
     wait_until(|| fs::read_dir(&notes).unwrap().next().is_none());
+}
+
+#[test]
+fn namespace_that_cannot_be_seen_is_said_once_and_so_is_its_end() {
+    let (world, agent) = plugged();
+    let folder = agent.stop();
+    // A path through a plain file.
+    let (gate, file) = (folder.path().join("gate"), journal_files(&folder).remove(0));
+    fs::write(&gate, "").unwrap();
+    let path = gate.join("netns").display().to_string();
+    let entry = fs::read_to_string(&file).unwrap();
+    fs::write(&file, entry.replace(&world.path("pod"), &path)).unwrap();
+    let agent = Agent::start_in(&world, folder);
+    let begins = format!(
+        "it is not known whether the pod's network namespace lives; it counts as alive \
+         claim=shop/web-0-abcde error=cannot enter the network namespace {path}: Not a directory (os error 20)\n"
+    );
+    let ends = format!(
+        "the pod's network namespace can be seen again claim=shop/web-0-abcde netns=\"{path}\"\n"
+    );
+    for _ in 0..3 {
+        scanned(&world, &agent);
+    }
+    wait_until(|| agent.log().contains(&begins));
+    fs::remove_file(&gate).unwrap();
+    fs::create_dir(&gate).unwrap();
+    std::os::unix::fs::symlink(world.path("pod"), &path).unwrap();
+    for _ in 0..3 {
+        scanned(&world, &agent);
+    }
+    wait_until(|| agent.log().contains(&ends));
+    let log = agent.log();
+    assert_eq!(log.matches(&begins).count(), 1, "{log}");
+    assert_eq!(log.matches(&ends).count(), 1, "{log}");
+}
+
+#[test]
+fn notes_that_cannot_be_read_are_said_once_and_so_is_their_end() {
+    let (world, agent) = plugged();
+    let notes = tombstone::folder(&agent.socket());
+    let obstacle = notes.join("pods/c2+eth0.json/in-the-way");
+    fs::create_dir_all(&obstacle).unwrap();
+    for _ in 0..3 {
+        scanned(&world, &agent);
+    }
+    let begins = format!(
+        "a DEL that found no agent cannot be read or removed error=cannot use {}: Is a directory (os error 21)\n",
+        obstacle.parent().unwrap().display()
+    );
+    wait_until(|| agent.log().contains(&begins));
+    fs::remove_dir_all(obstacle.parent().unwrap()).unwrap();
+    scanned(&world, &agent);
+    let ends = "the DELs that found no agent can be read and removed again\n";
+    wait_until(|| agent.log().contains(ends));
+    let log = agent.log();
+    assert_eq!(log.matches(&begins).count(), 1, "{log}");
+}
+
+/// Has the agent scan: the scan removes a note that is about no plug.
+fn scanned(world: &World, agent: &Agent) {
+    let notes = tombstone::folder(&agent.socket());
+    let del = Del {
+        sandbox: sandbox("never-seen"),
+    };
+    tombstone::write(&notes, &del).unwrap();
+    let note = notes.join("pods/never-seen+eth0.json");
+    let mut count = 0;
+    wait_until(|| {
+        count += 1;
+        world.ip("pod", &format!("link set eni0 alias changed-{count}"));
+        !note.exists()
+    });
 }

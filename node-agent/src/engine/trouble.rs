@@ -1,0 +1,29 @@
+//! Trouble that goes on: logged when it begins and when it ends, however often it is met.
+
+/// Something that may fail each time.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    lasts: bool,
+}
+
+impl Trouble {
+    /// Takes in how it went this time. Returns whether that is news: the first failure, or the first success after one.
+    pub fn is_news<T, E>(&mut self, outcome: &Result<T, E>) -> bool {
+        std::mem::replace(&mut self.lasts, outcome.is_err()) != outcome.is_err()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_failure_and_the_first_success_after_it_are_news() {
+        let mut trouble = Trouble::default();
+        let outcomes = [Ok(()), Err(()), Err(()), Ok(()), Ok(()), Err(())];
+        assert_eq!(
+            outcomes.map(|outcome| trouble.is_news(&outcome)),
+            [false, true, false, true, false, true]
+        );
+    }
+}
