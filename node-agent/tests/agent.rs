@@ -34,6 +34,8 @@ mod presence;
 mod process;
 #[path = "agent/raw.rs"]
 mod raw;
+#[path = "agent/refusals.rs"]
+mod refusals;
 #[path = "agent/report.rs"]
 mod report;
 #[path = "agent/running.rs"]

@@ -71,15 +71,21 @@ impl Engine {
                 return;
             }
         };
-        let netns = netns.and_then(|fd| Namespace::from_fd(fd, &path).ok());
-        if netns.is_none() && verb != Verb::Del {
-            let error = CniError::new(
-                code::PROTOCOL,
-                "the request came without the network namespace of the pod",
-            );
-            drop(reply.send(Reply::Failed(error)));
-            return;
-        }
+        let refuse = |why: String| Reply::Failed(CniError::new(code::PROTOCOL, why));
+        let netns = match netns.map(|fd| Namespace::from_fd(fd, &path)) {
+            Some(Ok(netns)) => Some(netns),
+            // The journal knows where the devices of the sandbox are.
+            Some(Err(_)) | None if verb == Verb::Del => None,
+            Some(Err(error)) => {
+                drop(reply.send(refuse(error.to_string())));
+                return;
+            }
+            None => {
+                let why = "the request came without the network namespace of the pod";
+                drop(reply.send(refuse(why.to_owned())));
+                return;
+            }
+        };
         self.wait(id, sandbox, verb);
         let caller = Caller {
             reply,

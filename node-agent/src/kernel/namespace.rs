@@ -1,9 +1,9 @@
 //! Network namespaces, and the threads that go there and come back.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
@@ -39,7 +39,7 @@ impl Namespace {
     /// The one that a descriptor leads to; `name` is for messages.
     pub fn from_fd(fd: OwnedFd, name: &str) -> Result<Self, Error> {
         if !is_namespace(&fd).map_err(refuse(name))? {
-            return Err(refuse(name)(io::Error::other("not a namespace")));
+            return Err(refuse(name)(not_a_network_namespace(fd.as_fd())));
         }
         Ok(Self {
             fd: Arc::new(fd),
@@ -150,10 +150,12 @@ impl Drop for Visit {
 
 /// Moves the calling thread into a network namespace.
 fn enter(namespace: BorrowedFd<'_>) -> io::Result<()> {
-    Ok(move_into_link_name_space(
-        namespace,
-        Some(LinkNameSpaceType::Network),
-    )?)
+    let entered = move_into_link_name_space(namespace, Some(LinkNameSpaceType::Network));
+    entered.map_err(|error| match error {
+        // A namespace of another kind: the filesystem is the same.
+        Errno::INVAL => not_a_network_namespace(namespace),
+        error => error.into(),
+    })
 }
 
 fn refuse(path: &str) -> impl FnOnce(io::Error) -> Error {
@@ -164,6 +166,17 @@ fn refuse(path: &str) -> impl FnOnce(io::Error) -> Error {
 fn is_namespace(fd: impl AsFd) -> io::Result<bool> {
     let kind = rustix::fs::fstatfs(fd)?.f_type;
     Ok(u64::try_from(kind) == Ok(NSFS_MAGIC))
+}
+
+fn not_a_network_namespace(fd: BorrowedFd<'_>) -> io::Error {
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let what = fs::read_link(link).map_or_else(
+        |_| "something else".to_owned(),
+        |what| what.display().to_string(),
+    );
+    io::Error::other(format!(
+        "what was opened is {what}, not a network namespace"
+    ))
 }
 
 fn inode(fd: impl AsFd) -> io::Result<(u64, u64)> {

@@ -305,7 +305,16 @@ fn add_without_the_pods_namespace_is_refused() {
     let world = World::new();
     let agent = Agent::start(&world);
     let plain = File::open("/etc/hostname").unwrap();
-    for netns in [None, Some(plain.as_fd())] {
+    for (netns, sentence) in [
+        (
+            None,
+            "the request came without the network namespace of the pod",
+        ),
+        (
+            Some(plain.as_fd()),
+            "cannot enter the network namespace /run/netns/x: what was opened is /etc/hostname, not a network namespace",
+        ),
+    ] {
         let request = Request::Add(an_add("/run/netns/x", "c1"));
         let reply = ask(
             &agent.socket(),
@@ -316,7 +325,7 @@ fn add_without_the_pods_namespace_is_refused() {
         )
         .unwrap();
         assert!(
-            matches!(&reply, Reply::Failed(error) if error.code == 101),
+            matches!(&reply, Reply::Failed(error) if error.code == 101 && error.msg == sentence),
             "{reply:?}"
         );
     }

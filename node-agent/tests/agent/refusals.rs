@@ -1,0 +1,29 @@
+//! What requests are answered that cannot be done: the sentence names the object, the cause and the cure.
+
+use std::fs;
+
+use cni::protocol::Reply;
+
+use crate::{
+    running::{Agent, a_claim},
+    world::World,
+};
+
+#[test]
+fn namespace_of_another_kind_is_said_to_be_one() {
+    let world = World::new();
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let uts = fs::read_link("/proc/self/ns/uts").unwrap();
+    let Reply::Failed(error) = agent.add_with("/proc/self/ns/uts", &world.path("pod"), "c1") else {
+        panic!()
+    };
+    assert_eq!(
+        error.msg,
+        format!(
+            "EniClaim shop/web-0-abcde: cannot enter the network namespace {}: what was opened is {}, not a network namespace",
+            world.path("pod"),
+            uts.display()
+        )
+    );
+}
