@@ -5,7 +5,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use node_agent_core::{diff::Step, mac::Mac, picture::PodSlot};
+use node_agent_core::{
+    diff::Step,
+    mac::Mac,
+    picture::{PodSlot, Sysctl},
+};
 use rustix::io::Errno;
 
 use crate::{
@@ -125,10 +129,7 @@ impl Session<'_> {
     fn alone(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::MoveIn { name, mtu } => return self.move_in(step, name, *mtu),
-            Step::Set(sysctl, value) => {
-                let path = self.name().map(|name| self.inspector.sysctl(*sysctl, name));
-                path.and_then(|path| fs::write(path, value))
-            }
+            Step::Set(sysctl, value) => self.set(*sysctl, value),
             Step::DropEgress => self
                 .name()
                 .and_then(|name| nft::block(self.slot, name))
@@ -143,6 +144,16 @@ impl Session<'_> {
             _ => Ok(()),
         }
         .map_err(refused(step))
+    }
+
+    fn set(&self, sysctl: Sysctl, value: &str) -> io::Result<()> {
+        let path = self.inspector.sysctl(sysctl, self.name()?);
+        fs::write(&path, value).map_err(|error| {
+            let (path, folder) = (path.display(), self.inspector.proc_sys_net.display());
+            io::Error::other(format!(
+                "{path}: {error}; the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at {folder}, as the chart does"
+            ))
+        })
     }
 
     fn name(&self) -> io::Result<&str> {

@@ -27,3 +27,20 @@ fn namespace_of_another_kind_is_said_to_be_one() {
         )
     );
 }
+
+#[test]
+fn setting_that_cannot_be_written_is_said_with_its_path_and_what_the_agent_needs() {
+    let mut world = World::new();
+    world.proc_sys_net = "/nowhere".into();
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let Reply::Failed(error) = agent.add(&world, "c1", "pod") else {
+        panic!()
+    };
+    assert_eq!(
+        error.msg,
+        "EniClaim shop/web-0-abcde: cannot set rp_filter of the interface to 2: /nowhere/ipv4/conf/eni0/rp_filter: \
+         No such file or directory (os error 2); the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at \
+         /nowhere, as the chart does"
+    );
+}

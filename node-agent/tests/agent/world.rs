@@ -51,6 +51,8 @@ pub fn ip(line: &str) -> String {
 pub struct World {
     prefix: String,
     made: Vec<String>,
+    /// Where the agent of this world finds `/proc/sys/net`.
+    pub proc_sys_net: PathBuf,
 }
 
 impl World {
@@ -65,6 +67,7 @@ impl World {
         let mut world = Self {
             prefix,
             made: Vec::new(),
+            proc_sys_net: "/proc/sys/net".into(),
         };
         for name in ["host", "vpc"] {
             world.namespace(name);
@@ -195,7 +198,6 @@ impl World {
     }
 
     pub fn inspector(&self) -> Inspector {
-        let proc_sys_net = PathBuf::from("/proc/sys/net");
         let features = self
             .netns("host")
             .inside(|| Inspector::features(Path::new("/proc/sys/net")))
@@ -205,7 +207,7 @@ impl World {
             drivers: Drivers {
                 for_tests: vec!["veth".into()],
             },
-            proc_sys_net,
+            proc_sys_net: self.proc_sys_net.clone(),
             features,
         }
     }
