@@ -8,6 +8,7 @@ use node_agent_core::{
     claim::Interface,
     facts::{Netns, PlugKey, PlugState, RequestId},
     mac::Mac,
+    plan::LONGEST_ADD,
 };
 use tokio::time::Instant;
 
@@ -97,23 +98,35 @@ impl Engine {
     }
 
     fn not_plugged(&mut self, id: RequestId, key: &PlugKey, Failed { error, undo }: &Failed) {
-        self.parts.metrics.add(Outcome::Failure);
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let claim = plug.origin.claim().clone();
+        let (claim, eni) = (plug.origin.claim().clone(), plug.eni.clone());
         tracing::warn!(%claim, %error, undo = undo.as_ref().map(tracing::field::display), "the device was not plugged");
         if undo.is_some() {
             self.retry_later(key);
         } else {
             self.facts.plugs.remove(key);
         }
-        // A device that is on the host is found by the scan that follows every move.
         let code = match error {
-            Error::NoDevice { .. } => code::TRY_LATER,
+            Error::NoDevice { .. } => {
+                // A device that is on the host is found by the scan that follows every move.
+                self.facts.devices.remove(&key.mac);
+                if undo.is_none() && self.has_time(id) {
+                    return;
+                }
+                code::TRY_LATER
+            }
             _ => code::KERNEL,
         };
-        self.fail(id, code, format!("EniClaim {claim}: {error}"));
+        self.parts.metrics.add(Outcome::Failure);
+        self.fail(id, code, format!("EniClaim {claim} ({eni}): {error}"));
+    }
+
+    /// Whether an ADD may wait on: for a device that vanished as for one that has not appeared.
+    fn has_time(&self, id: RequestId) -> bool {
+        let request = self.facts.requests.get(&id);
+        request.is_some_and(|request| self.now() < request.since + LONGEST_ADD)
     }
 
     fn checked(

@@ -253,6 +253,18 @@ fn note_of_the_plugin_is_done_at_the_next_start() {
 }
 
 #[test]
+fn add_whose_device_vanished_waits_for_it() {
+    let (world, agent) = plugged();
+    // The other end of the wire, and with it the device in the pod.
+    world.ip("vpc", "link del eni0a");
+    let adding = agent.adding(&world, "c1", "pod");
+    wait_until(|| agent.journal() == 0);
+    world.wire();
+    added(adding.join().unwrap());
+    assert_eq!(agent.journal(), 1);
+}
+
+#[test]
 fn claim_that_the_api_server_lost_keeps_its_device() {
     let (world, mut agent) = plugged();
     let before = world.portrait("pod");

@@ -21,7 +21,7 @@ fn namespace_of_another_kind_is_said_to_be_one() {
     assert_eq!(
         error.msg,
         format!(
-            "EniClaim shop/web-0-abcde: cannot enter the network namespace {}: what was opened is {}, not a network namespace",
+            "EniClaim shop/web-0-abcde (eni-0123456789abcdef0): cannot enter the network namespace {}: what was opened is {}, not a network namespace",
             world.path("pod"),
             uts.display()
         )
@@ -39,7 +39,7 @@ fn setting_that_cannot_be_written_is_said_with_its_path_and_what_the_agent_needs
     };
     assert_eq!(
         error.msg,
-        "EniClaim shop/web-0-abcde: cannot set rp_filter of the interface to 2: /nowhere/ipv4/conf/eni0/rp_filter: \
+        "EniClaim shop/web-0-abcde (eni-0123456789abcdef0): cannot set rp_filter of the interface to 2: /nowhere/ipv4/conf/eni0/rp_filter: \
          No such file or directory (os error 2); the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at \
          /nowhere, as the chart does"
     );

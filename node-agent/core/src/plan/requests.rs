@@ -186,8 +186,8 @@ impl<'a> Round<'a> {
             Some(_) => Step::Plug(eni.mac),
             None if self.facts.devices.contains_key(&eni.mac) => Step::Plug(eni.mac),
             None => Step::Wait(Wait::Progress(format!(
-                "its device with MAC {} has not appeared on the node",
-                eni.mac
+                "{} is attached, but its device with MAC address {} has not appeared on this node",
+                eni.id, eni.mac
             ))),
         }
     }
