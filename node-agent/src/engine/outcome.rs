@@ -152,7 +152,11 @@ impl Engine {
             }
             Err(error) => {
                 self.parts.metrics.check(Outcome::Failure);
-                self.fail(id, code::DIFFERENT, error.to_string());
+                let why = not_as_set(interface, key.mac, &error);
+                let plug = self.facts.plugs.get(key);
+                let claim = plug.map(|plug| format!("EniClaim {}: ", plug.origin.claim()));
+                let claim = claim.unwrap_or_default();
+                self.fail(id, code::DIFFERENT, format!("{claim}{why}"));
             }
         }
     }
@@ -205,6 +209,18 @@ impl Engine {
             plug.retry = plug.retry.failed(now);
         }
     }
+}
+
+/// Names the interface that is not as it was set.
+fn not_as_set(interface: &Interface, mac: Mac, error: &Error) -> String {
+    let Error::NotAsWanted { differences } = error else {
+        return error.to_string();
+    };
+    format!(
+        "interface {} with MAC address {mac} is not as it was set: {}",
+        interface.name,
+        differences.join(", ")
+    )
 }
 
 fn added(interface: &Interface, device: &Device) -> Added {

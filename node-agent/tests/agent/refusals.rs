@@ -1,12 +1,19 @@
 //! What requests are answered that cannot be done: the sentence names the object, the cause and the cure.
 
-use std::fs;
+use std::{
+    fs::{self, File},
+    os::fd::AsFd,
+    time::Duration,
+};
 
-use cni::protocol::Reply;
+use cni::{
+    agent::ask,
+    protocol::{Check, Reply, Request},
+};
 
 use crate::{
-    running::{Agent, a_claim},
-    world::World,
+    running::{Agent, a_claim, an_add, plugged},
+    world::{ENI, MAC, World},
 };
 
 #[test]
@@ -21,7 +28,7 @@ fn namespace_of_another_kind_is_said_to_be_one() {
     assert_eq!(
         error.msg,
         format!(
-            "EniClaim shop/web-0-abcde (eni-0123456789abcdef0): cannot enter the network namespace {}: what was opened is {}, not a network namespace",
+            "EniClaim shop/web-0-abcde ({ENI}): cannot enter the network namespace {}: what was opened is {}, not a network namespace",
             world.path("pod"),
             uts.display()
         )
@@ -39,8 +46,40 @@ fn setting_that_cannot_be_written_is_said_with_its_path_and_what_the_agent_needs
     };
     assert_eq!(
         error.msg,
-        "EniClaim shop/web-0-abcde (eni-0123456789abcdef0): cannot set rp_filter of the interface to 2: /nowhere/ipv4/conf/eni0/rp_filter: \
+        format!(
+            "EniClaim shop/web-0-abcde ({ENI}): cannot set rp_filter of the interface to 2: /nowhere/ipv4/conf/eni0/rp_filter: \
          No such file or directory (os error 2); the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at \
          /nowhere, as the chart does"
+        )
+    );
+}
+
+#[test]
+fn check_names_the_claim_the_interface_and_its_device() {
+    let (world, agent) = plugged();
+    world.ip("pod", "link set eni0 mtu 1500");
+    let file = File::open(world.path("pod")).unwrap();
+    let add = an_add(&world.path("pod"), "c1");
+    let check = Request::Check(Check {
+        sandbox: add.sandbox,
+        netns: add.netns,
+        pod: add.pod,
+    });
+    let deadline = Duration::from_secs(20);
+    let reply = ask(
+        &agent.socket(),
+        check,
+        Some(file.as_fd()),
+        Duration::ZERO,
+        deadline,
+    );
+    let Ok(Reply::Failed(error)) = reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(
+        error.msg,
+        format!(
+            "EniClaim shop/web-0-abcde: interface eni0 with MAC address {MAC} is not as it was set: the MTU is not 9001"
+        )
     );
 }
