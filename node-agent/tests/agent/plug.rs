@@ -1,19 +1,24 @@
 //! Plug: what ip, nft and traffic say about the pod afterwards.
 
-use std::{
-    io::ErrorKind,
-    net::{TcpStream, UdpSocket},
-    time::Duration,
-};
-
 use node_agent::plug::{Failed, Plugged, check};
 use node_agent_core::{
-    claim::{Address, Interface, Metadata},
+    claim::{Address, Interface},
     picture::PodSlot,
 };
 use serde_json::{Value, json};
 
 use crate::world::{HOME, MAC, World, an_eni, an_interface};
+
+#[path = "plug/check.rs"]
+mod check;
+#[path = "plug/family.rs"]
+mod family;
+#[path = "plug/mtu.rs"]
+mod mtu;
+#[path = "plug/slots.rs"]
+mod slots;
+#[path = "plug/traffic.rs"]
+mod traffic;
 
 fn plug(world: &World, interface: &Interface) -> Result<Plugged, Failed> {
     let (node, pod) = (world.node(), world.netns("pod"));
@@ -151,116 +156,6 @@ fn settings_of_the_interface_are_those_of_the_design() {
 }
 
 #[test]
-fn traffic_from_the_address_leaves_by_the_interface_to_the_subnet_and_beyond() {
-    let world = plugged();
-    world.serve("vpc", 8080);
-    for destination in ["10.0.1.1", "10.0.9.9"] {
-        world
-            .reach("pod", Some("10.0.1.50"), destination, 8080)
-            .unwrap_or_else(|e| panic!("{destination}: {e}"));
-        let way = world.json("pod", &format!("route get {destination} oif eni0"));
-        assert_eq!(
-            way[0]["prefsrc"], "10.0.1.50",
-            "a socket bound to the interface takes its address"
-        );
-        assert_eq!(way[0]["table"], "23600");
-    }
-    assert_eq!(
-        world.json("pod", "route get 10.0.9.9")[0]["dev"],
-        "eth0",
-        "what is not bound stays with the first interface"
-    );
-}
-
-#[test]
-fn blinking_link_sends_nothing_another_way() {
-    let world = plugged();
-    let way = || {
-        world.exec(
-            "pod",
-            &["ip", "route", "get", "10.0.9.9", "from", "10.0.1.50"],
-        )
-    };
-    assert!(String::from_utf8_lossy(&way().stdout).contains("dev eni0"));
-    world.ip("pod", "link set eni0 down");
-    assert!(!way().status.success(), "{:?}", way());
-    world.ip("pod", "link set eni0 up");
-    assert!(
-        !way().status.success(),
-        "the kernel does not bring the routes back: {:?}",
-        way()
-    );
-    plug(&world, &an_interface()).unwrap();
-    assert!(String::from_utf8_lossy(&way().stdout).contains("dev eni0"));
-}
-
-#[test]
-fn metadata_is_refused_to_a_kernel_socket_at_once() {
-    let world = plugged();
-    for address in ["169.254.169.254:80", "[fd00:ec2::254]:80"] {
-        let connect =
-            || TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(5));
-        let error = world.netns("pod").inside(connect).unwrap().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{address}: {error}");
-    }
-    // Also when the socket insists on the interface or the address.
-    let bound = || {
-        let socket = UdpSocket::bind("10.0.1.50:0")?;
-        socket.connect("169.254.169.254:80")
-    };
-    assert_eq!(
-        world
-            .netns("pod")
-            .inside(bound)
-            .unwrap()
-            .unwrap_err()
-            .kind(),
-        ErrorKind::InvalidInput
-    );
-}
-
-#[test]
-fn metadata_is_reached_where_the_class_allows_it() {
-    let world = World::new();
-    world.serve("vpc", 80);
-    let mut interface = an_interface();
-    interface.metadata = Metadata::Allowed;
-    plug(&world, &interface).unwrap();
-    assert_eq!(
-        world.nft("pod")["nftables"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter(|o| o.get("table").is_some())
-            .count(),
-        0
-    );
-    world
-        .reach("pod", Some("10.0.1.50"), "169.254.169.254", 80)
-        .unwrap();
-}
-
-#[test]
-fn metadata_is_dropped_on_the_wire_even_without_the_rules() {
-    // What a raw socket does: it needs no route. Deleting the rule shows the filter alone.
-    let world = plugged();
-    world.serve("vpc", 80);
-    world.ip("pod", "rule del priority 1");
-    world
-        .reach("pod", Some("10.0.1.50"), "169.254.169.254", 80)
-        .expect_err("nothing comes back");
-    assert!(
-        world
-            .exec("pod", &["nft", "delete", "table", "netdev", "eniclaim"])
-            .status
-            .success()
-    );
-    world
-        .reach("pod", Some("10.0.1.50"), "169.254.169.254", 80)
-        .expect("without the filter the service does answer");
-}
-
-#[test]
 fn second_plug_changes_nothing() {
     let world = plugged();
     let before = world.portrait("pod");
@@ -378,34 +273,6 @@ fn software_links_are_no_devices() {
 }
 
 #[test]
-fn mtu_is_set_on_the_way_in_whatever_an_earlier_pod_had() {
-    // Below 1280 bytes the kernel takes all settings of IPv6 off the link.
-    let world = World::new();
-    world.ip("host", "link set eth1 mtu 1200");
-    plug(&world, &an_interface()).unwrap();
-    assert_eq!(world.device("pod").unwrap()["mtu"], 9001);
-    world.ip("pod", "link set eni0 mtu 1200");
-    plug(&world, &an_interface()).unwrap();
-    assert_eq!(world.device("pod").unwrap()["mtu"], 9001);
-    assert_eq!(checked(&world), "");
-}
-
-#[test]
-fn mtu_of_the_class_is_set_and_one_that_the_device_cannot_have_is_refused_in_the_kernels_words() {
-    let world = World::new();
-    let mut interface = an_interface();
-    interface.mtu = Some(1200);
-    plug(&world, &interface).unwrap();
-    assert_eq!(world.device("pod").unwrap()["mtu"], 1200);
-    let world = World::new();
-    interface.mtu = Some(70_000);
-    let failed = plug(&world, &interface).unwrap_err();
-    let error = failed.error.to_string();
-    assert!(error.contains("mtu greater than device maximum"), "{error}");
-    assert!(failed.undo.is_none(), "{:?}", failed.undo);
-}
-
-#[test]
 fn what_the_host_put_on_the_device_does_not_come_along() {
     let world = World::new();
     world.ip(
@@ -426,102 +293,6 @@ fn what_the_host_put_on_the_device_does_not_come_along() {
     assert_eq!(device["group"], "default");
     assert!(device.get("altnames").is_none(), "{device}");
     assert!(device.get("ifalias").is_none(), "{device}");
-}
-
-#[test]
-fn both_families_are_plugged() {
-    let world = World::new();
-    let mut interface = an_interface();
-    interface.addresses.push(an_ipv6_address());
-    plug(&world, &interface).unwrap();
-    let way = world.json("pod", "-6 route get 2001:db8:9::9 from 2001:db8:1::50");
-    assert_eq!(way[0]["gateway"], "fe80:ec2::1");
-    assert_eq!(way[0]["dev"], "eni0");
-    let before = world.portrait("pod");
-    plug(&world, &interface).unwrap();
-    assert_eq!(world.portrait("pod"), before);
-}
-
-#[test]
-fn ipv6_that_the_pod_disabled_is_left_out_and_ipv4_works() {
-    let world = World::new();
-    let sysctl = "net.ipv6.conf.all.disable_ipv6=1";
-    assert!(
-        world
-            .exec("pod", &["sysctl", "-w", sysctl])
-            .status
-            .success()
-    );
-    let mut interface = an_interface();
-    interface.addresses.push(an_ipv6_address());
-    plug(&world, &interface).unwrap();
-    world.serve("vpc", 8080);
-    world
-        .reach("pod", Some("10.0.1.50"), "10.0.9.9", 8080)
-        .unwrap();
-    // Once more, with the device in the pod.
-    plug(&world, &interface).unwrap();
-
-    interface.addresses.remove(0);
-    let failed = plug(&world, &interface).unwrap_err();
-    assert!(
-        failed.error.to_string().contains("IPv6 is disabled"),
-        "{}",
-        failed.error
-    );
-}
-
-#[test]
-fn two_enis_of_one_pod_come_and_go_without_touching_each_other() {
-    const SECOND: &str = "02:ec:00:00:00:0b";
-    let world = World::new();
-    let before = world.portrait("pod");
-    world.ip(
-        "host",
-        &format!(
-            "link add eth2 address {SECOND} type veth peer name eni0b netns {}",
-            world.name("vpc")
-        ),
-    );
-    world.ip("vpc", "link set eni0b up");
-    let (node, pod) = (world.node(), world.netns("pod"));
-    let first = (an_eni(), an_interface(), PodSlot(0));
-    let mut second = (an_eni(), an_interface(), PodSlot(1));
-    second.0.mac = SECOND.parse().unwrap();
-    second.0.id = "eni-second".into();
-    second.1.name = "eni1".into();
-    second.1.addresses[0].ip = "10.0.1.51".parse().unwrap();
-
-    let plug = |(eni, interface, slot): &(_, _, _)| {
-        node_agent::plug::plug(&node, &pod, eni, interface, *slot).unwrap()
-    };
-    let unplug = |(eni, _, slot): &(_, Interface, _)| {
-        let traces = node_agent_core::plan::Traces::Remove;
-        let gone = node_agent::plug::unplug(&node, Some(&pod), eni, *slot, traces).unwrap();
-        assert!(gone.found && gone.left.is_empty(), "{:?}", gone.left);
-    };
-    let whole = |(eni, interface, slot): &(_, _, _)| {
-        check(&node, &pod, eni, interface, *slot).map_err(|error| error.to_string())
-    };
-    plug(&first);
-    plug(&second);
-    assert_eq!((whole(&first), whole(&second)), (Ok(()), Ok(())));
-    unplug(&first);
-    assert_eq!(whole(&second), Ok(()));
-    plug(&first);
-    assert_eq!((whole(&first), whole(&second)), (Ok(()), Ok(())));
-    // A failure is undone without what the other one needs.
-    let mut broken = second.clone();
-    broken.1.addresses[0].gateway = broken.1.addresses[0].ip;
-    node_agent::plug::plug(&node, &pod, &broken.0, &broken.1, broken.2).unwrap_err();
-    assert_eq!(whole(&first), Ok(()));
-    // Two that leave together leave nothing of what they share.
-    plug(&second);
-    std::thread::scope(|scope| {
-        scope.spawn(|| unplug(&first));
-        scope.spawn(|| unplug(&second));
-    });
-    assert_eq!(world.portrait("pod"), before);
 }
 
 #[test]
@@ -566,80 +337,6 @@ fn routes_that_a_pod_made_in_any_number_are_neither_read_nor_touched() {
     );
     plug(&world, &an_interface()).unwrap();
     assert_eq!(checked(&world), "");
-}
-
-#[test]
-fn check_says_what_differs_in_words() {
-    let world = plugged();
-    assert_eq!(checked(&world), "");
-    for (line, words) in [
-        ("link set eni0 mtu 1400", "the MTU is not 9001"),
-        (
-            "rule del priority 1",
-            "IPv4 rule 1: to 169.254.169.254/32 blackhole is missing",
-        ),
-        (
-            "route del 10.0.1.0/24 table 23600",
-            "route 10.0.1.0/24 from 10.0.1.50 in table 23600 is missing",
-        ),
-        (
-            "addr add 192.0.2.1/32 dev eni0",
-            "address 192.0.2.1/32 does not belong there",
-        ),
-        (
-            "addr del 10.0.1.50/32 dev eni0",
-            "address 10.0.1.50/32 is missing",
-        ),
-        ("link set eni0 down", "the interface is down"),
-        (
-            "link set eni0 name other",
-            "the interface is not named eni0",
-        ),
-    ] {
-        world.ip("pod", line);
-        let said = checked(&world);
-        assert!(
-            said.starts_with("the pod's interface is not as it was set: "),
-            "{said}"
-        );
-        assert!(said.contains(words), "{line}: {said}");
-    }
-    plug(&world, &an_interface()).unwrap();
-    assert_eq!(checked(&world), "");
-    assert!(
-        world
-            .exec("pod", &["nft", "flush", "ruleset"])
-            .status
-            .success()
-    );
-    assert!(checked(&world).contains("the block of the instance metadata service is missing"));
-    world.ip(
-        "pod",
-        &format!("link set eni0 netns {}", world.name("host")),
-    );
-    assert!(checked(&world).contains(&format!("the device with the MAC address {MAC} is missing")));
-}
-
-#[test]
-fn check_waits_for_no_duplicate_detection_and_says_what_it_refused() {
-    let world = World::new();
-    let mut interface = an_interface();
-    interface.addresses.push(an_ipv6_address());
-    plug(&world, &interface).unwrap();
-    let (node, pod) = (world.node(), world.netns("pod"));
-    let check = || check(&node, &pod, &an_eni(), &interface, PodSlot(0));
-    check().unwrap();
-    // The same address at the other end, and detection switched on: the kernel finds the duplicate.
-    world.ip("vpc", "addr add 2001:db8:1::50/64 dev eni0a nodad");
-    let sysctl = ["sysctl", "-w", "net.ipv6.conf.eni0.accept_dad=1"];
-    assert!(world.exec("pod", &sysctl).status.success());
-    world.ip("pod", "addr del 2001:db8:1::50/128 dev eni0");
-    world.ip("pod", "addr add 2001:db8:1::50/128 dev eni0 noprefixroute");
-    let said = check().unwrap_err().to_string();
-    assert!(
-        said.contains("duplicate address detection has not let 2001:db8:1::50/128 through"),
-        "{said}"
-    );
 }
 
 #[test]
