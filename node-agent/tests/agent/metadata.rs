@@ -251,7 +251,7 @@ fn chains_of_two_slots_come_and_go_alone() {
     assert_eq!(state(), [false, true]);
     drop(inside(&world, || unblock(SECOND)));
     assert_eq!(state(), [false, false]);
-    assert_eq!(tables(&world), 0, "nothing stays behind");
+    assert_eq!(world.tables("pod"), 0, "nothing stays behind");
 }
 
 #[test]
@@ -339,14 +339,14 @@ fn block_leaves_other_tables_alone() {
     assert!(output.status.success(), "{output:?}");
     drop(inside(&world, || block(FIRST, "eni0")));
     drop(inside(&world, || unblock(FIRST)));
-    assert_eq!(tables(&world), 1);
+    assert_eq!(world.tables("pod"), 1);
 }
 
 #[test]
 fn question_for_support_leaves_nothing() {
     let world = a_pod();
     assert!(inside(&world, is_supported));
-    assert_eq!(tables(&world), 0);
+    assert_eq!(world.tables("pod"), 0);
     drop(inside(&world, || block(FIRST, "lo")));
     assert!(inside(&world, is_supported));
     assert!(inside(&world, || blocks(FIRST, "lo")));
@@ -359,14 +359,4 @@ fn commit_is_made_before_its_socket_is_closed() {
     assert!(inside(&world, || blocks(FIRST, "eni0")));
     drop(commit);
     assert!(inside(&world, || blocks(FIRST, "eni0")));
-}
-
-/// How many tables the pod has.
-fn tables(world: &World) -> usize {
-    world.nft("pod")["nftables"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|object| object.get("table").is_some())
-        .count()
 }

@@ -175,6 +175,15 @@ impl World {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// How many tables nftables has in a namespace.
+    pub fn tables(&self, short: &str) -> usize {
+        let ruleset = self.nft(short);
+        let objects = ruleset["nftables"].as_array().unwrap().iter();
+        objects
+            .filter(|object| object.get("table").is_some())
+            .count()
+    }
+
     /// All that ip and nft say about a namespace, without what counts by itself.
     pub fn portrait(&self, short: &str) -> Value {
         let mut parts: Vec<_> = [
