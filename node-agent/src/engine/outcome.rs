@@ -61,7 +61,7 @@ impl Engine {
 
     fn moved(&mut self, mac: Mac) {
         self.facts.busy.remove(&mac);
-        self.pace.moved(mac);
+        self.pace.moved(mac, Instant::now());
         // What the kernel said meanwhile about this device is looked at once more.
         self.pace.ask();
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The node is scanned so often even when the kernel says nothing.
 const PERIOD: Duration = Duration::from_secs(30);
-/// Between two scans that were asked for.
+/// Between two scans that were asked for, and between a move and the next scan: whoever asked for the move is answered meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
 /// After [`BURST`] scans with no longer pause than this between them: a pod that sets its link up and down without end must not keep
 /// the agent scanning.
@@ -38,6 +38,7 @@ pub(super) struct Pace {
     last: Instant,
     burst: u32,
     moves: u64,
+    last_move: Instant,
     moved: BTreeMap<Mac, u64>,
 }
 
@@ -50,6 +51,7 @@ impl Pace {
             last: now,
             burst: 0,
             moves: 0,
+            last_move: now,
             moved: BTreeMap::new(),
         }
     }
@@ -76,11 +78,12 @@ impl Pace {
             (false, true) => PAUSE,
             (false, false) => LONG_PAUSE,
         };
+        let after_move = (self.last_move + PAUSE).min(self.last + MOVING_PAUSE);
         match (self.state, self.asked) {
             // Its end wakes the engine; the clock has nothing to say.
             (State::Running, _) => self.last + LONGEST,
             (State::Failed, _) => self.last + RETRY,
-            (State::Ended, true) => self.last + pause,
+            (State::Ended, true) => after_move.max(self.last + pause),
             (State::Ended, false) => self.last + PERIOD,
         }
     }
@@ -106,8 +109,8 @@ impl Pace {
     }
 
     /// A device was moved.
-    pub fn moved(&mut self, mac: Mac) {
-        self.moves += 1;
+    pub fn moved(&mut self, mac: Mac, now: Instant) {
+        (self.moves, self.last_move) = (self.moves + 1, now);
         self.moved.insert(mac, self.moves);
     }
 
@@ -164,11 +167,25 @@ mod tests {
     }
 
     #[test]
+    fn a_scan_comes_after_the_answer_to_a_move_and_endless_moves_do_not_keep_it_away() {
+        let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
+        let begin = Instant::now();
+        let mut pace = Pace::new(begin);
+        let moved = begin + PAUSE;
+        pace.moved(mac, moved);
+        assert!(!pace.start(moved, false));
+        assert_eq!(pace.due(false), moved + PAUSE);
+        pace.moved(mac, begin + MOVING_PAUSE);
+        assert!(pace.start(begin + MOVING_PAUSE, false));
+    }
+
+    #[test]
     fn what_was_moved_since_a_scan_began_is_not_believed() {
         let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
-        let mut pace = Pace::new(Instant::now());
+        let now = Instant::now();
+        let mut pace = Pace::new(now);
         let before = pace.moves();
-        pace.moved(mac);
+        pace.moved(mac, now);
         assert_eq!(pace.finish(before, &BTreeSet::new()), [mac].into());
         let after = pace.moves();
         assert_eq!(pace.finish(after, &BTreeSet::new()), [].into());
