@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod diff;
+pub mod difference;
 pub mod facts;
 pub mod layout;
 pub mod mac;

@@ -72,27 +72,3 @@ impl fmt::Display for Step {
         }
     }
 }
-
-impl Step {
-    /// What differs as long as the step is not done: "... is missing".
-    pub fn difference(&self) -> String {
-        match self {
-            Self::MoveIn { name, mtu: _ } => format!("interface {name} is missing"),
-            Self::Down => "the interface is up".to_owned(),
-            Self::Rename { name } => format!("the interface is not named {name}"),
-            Self::Mtu(mtu) => format!("the MTU is not {mtu}"),
-            Self::Up => "the interface is down".to_owned(),
-            Self::AddRule(rule) => format!("{rule} is missing"),
-            Self::DelRule(rule) => format!("{rule} does not belong there"),
-            Self::AddRoute(route) => format!("{route} is missing"),
-            Self::DelRoute(route) => format!("{route} does not belong there"),
-            Self::AddAddress(address) => format!("address {address} is missing"),
-            Self::DelAddress(address) => format!("address {address} does not belong there"),
-            Self::Set(sysctl, value) => {
-                format!("{} of the interface is not {value}", sysctl.name())
-            }
-            Self::DropEgress => "the block of the instance metadata service is missing".to_owned(),
-            Self::AllowEgress => "the instance metadata service is blocked".to_owned(),
-        }
-    }
-}

@@ -8,6 +8,8 @@
 
 #[path = "core/diff.rs"]
 mod diff;
+#[path = "core/difference.rs"]
+mod difference;
 #[path = "core/kernel.rs"]
 mod kernel;
 #[path = "core/layout.rs"]

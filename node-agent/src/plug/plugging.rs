@@ -2,7 +2,8 @@
 
 use node_agent_core::{
     claim::Interface,
-    diff::{Step, diff},
+    diff::diff,
+    difference::differences,
     layout::layout,
     picture::{Picture, PodSlot},
     plan::Traces,
@@ -76,7 +77,7 @@ fn converge(
     interface: &Interface,
 ) -> Result<Device, Error> {
     let (mut seen, wanted) = start(node, session, interface)?;
-    let mut differences = Vec::new();
+    let mut found = Vec::new();
     for round in 1..=ROUNDS {
         seen.egress_drop = session.drops_egress;
         match session.run(&diff(&seen, &wanted)) {
@@ -90,10 +91,10 @@ fn converge(
         let steps = diff(&seen, &wanted);
         match inspection.device {
             Some(device) if steps.is_empty() => return Ok(device),
-            Some(_) | None => differences = steps.iter().map(Step::difference).collect(),
+            Some(_) | None => found = differences(&seen, &wanted),
         }
     }
-    Err(Error::NotAsWanted { differences })
+    Err(Error::NotAsWanted { differences: found })
 }
 
 /// What is seen, and what is wanted.
@@ -165,10 +166,12 @@ pub fn check(
             ..seen.picture
         };
         let wanted = wanted(session, device, true, interface)?;
-        let steps = diff(&picture, &wanted);
-        let mut differences: Vec<_> = steps.iter().map(Step::difference).collect();
+        let mut differences = differences(&picture, &wanted);
         if device.address != Some(eni.mac) {
-            differences.push(format!("the MAC address is not {}", eni.mac));
+            let is = device
+                .address
+                .map_or("none".to_owned(), |mac| mac.to_string());
+            differences.push(format!("the MAC address is {is}, not {}", eni.mac));
         }
         differences.extend(
             seen.unready

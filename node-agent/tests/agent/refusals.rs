@@ -79,7 +79,7 @@ fn check_names_the_claim_the_interface_and_its_device() {
     assert_eq!(
         error.msg,
         format!(
-            "EniClaim shop/web-0-abcde: interface eni0 with MAC address {MAC} is not as it was set: the MTU is not 9001"
+            "EniClaim shop/web-0-abcde: interface eni0 with MAC address {MAC} is not as it was set: the MTU is 1500, not 9001"
         )
     );
 }

@@ -8,6 +8,7 @@ use std::{
 use node_agent_core::{
     claim::{Address, Interface, Metadata},
     diff::{Step, clear, clear_shared, diff},
+    difference::differences,
     layout::{Features, METADATA_PRIORITY, layout},
     picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Way},
 };
@@ -101,6 +102,8 @@ proptest! {
         picture.rules.retain(|rule| !rule.is_shared() || wanted.rules.contains(rule));
         prop_assert_eq!(&picture, &wanted);
         prop_assert_eq!(diff(&picture, &wanted), vec![]);
+        prop_assert_eq!(differences(&picture, &wanted), Vec::<String>::new());
+        prop_assert_eq!(differences(&seen, &wanted).is_empty(), diff(&seen, &wanted).is_empty());
     }
 
     #[test]

@@ -13,7 +13,7 @@ fn check_says_what_differs_in_words() {
     let world = plugged();
     assert_eq!(checked(&world), "");
     for (line, words) in [
-        ("link set eni0 mtu 1400", "the MTU is not 9001"),
+        ("link set eni0 mtu 1400", "the MTU is 1400, not 9001"),
         (
             "rule del priority 1",
             "IPv4 rule 1: to 169.254.169.254/32 blackhole is missing",
@@ -30,11 +30,8 @@ fn check_says_what_differs_in_words() {
             "addr del 10.0.1.50/32 dev eni0",
             "address 10.0.1.50/32 is missing",
         ),
-        ("link set eni0 down", "the interface is down"),
-        (
-            "link set eni0 name other",
-            "the interface is not named eni0",
-        ),
+        ("link set eni0 down", "the link is down, not up"),
+        ("link set eni0 name other", "the name is other, not eni0"),
     ] {
         world.ip("pod", line);
         let said = checked(&world);
