@@ -18,7 +18,11 @@ pub use crate::plug::{
 use crate::{
     error::Error,
     kernel::{
-        link::Device, namespace::Namespace, netlink::Netlink, nft::Commit, step::Session,
+        link::{Device, Devices},
+        namespace::Namespace,
+        netlink::Netlink,
+        nft::Commit,
+        step::Session,
         view::Inspector,
     },
 };
@@ -78,14 +82,17 @@ impl Node {
     }
 
     /// The devices on the host.
-    pub fn devices(&self) -> Result<Vec<Device>, Error> {
+    pub fn devices(&self) -> Result<Devices, Error> {
         let devices = self
             .host
             .inside(open)??
             .devices(&self.inspector.drivers)
             .map_err(Error::netlink("list the links"))?;
-        let indices = devices.iter().map(|device| (device.mac, device.index));
-        *self.indices() = indices.collect();
+        let mut indices = self.indices();
+        if devices.complete {
+            indices.clear();
+        }
+        indices.extend(devices.all.iter().map(|device| (device.mac, device.index)));
         Ok(devices)
     }
 

@@ -8,6 +8,8 @@
 
 #[path = "agent/api_server.rs"]
 mod api_server;
+#[path = "agent/churn.rs"]
+mod churn;
 #[path = "agent/claim.rs"]
 mod claim;
 #[path = "agent/decision.rs"]

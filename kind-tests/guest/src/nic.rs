@@ -235,6 +235,7 @@ impl Nic {
         };
         Ok(netns
             .inside(devices)??
+            .all
             .iter()
             .any(|device| device.mac == self.eni.mac))
     }

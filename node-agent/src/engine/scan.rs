@@ -25,6 +25,8 @@ pub(super) struct Scan {
     moves_before: u64,
     /// Devices on the host.
     devices: BTreeSet<Mac>,
+    /// Whether a device that was not seen is not on the host.
+    complete: bool,
     /// Of each plug whether its namespace lives; an error: it is not known.
     liveness: BTreeMap<PlugKey, Result<Liveness, Error>>,
     /// Sandboxes whose DEL found no agent.
@@ -73,8 +75,15 @@ impl Engine {
     fn take_scan(&mut self, scan: Scan) {
         let kept = self.pace.finish(scan.moves_before, &self.facts.busy);
         let now = self.now();
-        let devices = &mut self.facts.devices;
-        devices.retain(|mac, _| kept.contains(mac) || scan.devices.contains(mac));
+        if scan.complete {
+            let devices = &mut self.facts.devices;
+            devices.retain(|mac, _| kept.contains(mac) || scan.devices.contains(mac));
+        } else {
+            tracing::warn!(
+                "links come and go on the node without end: a device that left it is noticed late"
+            );
+            self.pace.failed();
+        }
         for mac in scan.devices.difference(&kept) {
             self.facts.arrived(*mac, now);
         }
@@ -137,7 +146,8 @@ fn scan(
     let (deleted, notes) = pending(tombstones, &sandboxes);
     Ok(Scan {
         moves_before,
-        devices: devices.into_iter().map(|device| device.mac).collect(),
+        devices: devices.all.into_iter().map(|device| device.mac).collect(),
+        complete: devices.complete,
         liveness: plugs
             .into_iter()
             .map(|(key, netns)| (key, Namespace::liveness(&netns)))

@@ -3,6 +3,7 @@
 mod device;
 
 use std::{
+    collections::BTreeMap,
     io,
     os::fd::{AsRawFd, BorrowedFd},
 };
@@ -40,6 +41,15 @@ impl Drivers {
         let is_hardware = link.kind.as_deref().is_none_or(accepted);
         link.device.filter(|_| is_hardware)
     }
+}
+
+/// The devices in a namespace.
+#[derive(Debug)]
+pub struct Devices {
+    /// Those that were seen.
+    pub all: Vec<Device>,
+    /// Whether a device that was not seen is not there.
+    pub complete: bool,
 }
 
 /// Flags that a user may set on a link (`__dev_change_flags` in `net/core/dev.c`).
@@ -91,12 +101,24 @@ impl Device {
 }
 
 impl Netlink {
-    /// All links that may be the device of an ENI.
-    pub fn devices(&mut self, drivers: &Drivers) -> io::Result<Vec<Device>> {
-        self.dump(&all_links(), |devices: &mut Vec<Device>, message| {
-            devices.extend(drivers.accept(read(message.payload())?));
+    /// All links that may be the device of an ENI. Whoever makes links all the time keeps every list from being whole: then all that
+    /// the tries saw is here, and whatever is missing may be there.
+    pub fn devices(&mut self, drivers: &Drivers) -> io::Result<Devices> {
+        let mut seen = BTreeMap::new();
+        let fold = |last: &mut Vec<Device>, message: &Message<'_>| {
+            if let Some(device) = drivers.accept(read(message.payload())?) {
+                seen.insert(device.index, device.clone());
+                last.push(device);
+            }
             Ok(())
-        })
+        };
+        let (last, complete) = self.dump_tries(&all_links(), fold, |_| false)?;
+        let all = if complete {
+            last
+        } else {
+            seen.into_values().collect()
+        };
+        Ok(Devices { all, complete })
     }
 
     /// The device with this MAC address, if it is here. With an index where it was last seen no list is needed.

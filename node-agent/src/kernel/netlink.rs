@@ -2,15 +2,13 @@
 //!
 //! Blocking on purpose: a socket that an asynchronous task would close some time later keeps a dead namespace alive.
 
-use std::{
-    fmt, io, thread,
-    time::{Duration, Instant},
-};
+mod dump;
+
+use std::{fmt, io, time::Duration};
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
-    NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-    NlasIterator,
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
+    NLMSG_ERROR, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{
@@ -26,10 +24,6 @@ use rustix::{
 const LARGEST_PART: usize = 64 * 1024;
 /// A request is done within the call that sends it; its answer waits in the socket already.
 const ANSWER: Duration = Duration::from_secs(10);
-/// A dump during which the kernel's list changed is taken again, for so long, with pauses that double.
-const DUMP_PATIENCE: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// Requests that are sent at once: their acknowledgements must fit into the receive buffer.
 const BATCH: usize = 64;
 
@@ -146,66 +140,6 @@ impl Netlink {
             true
         })?;
         answer
-    }
-
-    /// Asks for a list and folds it message by message: nothing is gathered but what `fold` keeps. After a first failure
-    /// of `fold` the rest is only read.
-    pub(crate) fn dump<T: Default>(
-        &mut self,
-        request: &RouteNetlinkMessage,
-        fold: impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
-    ) -> io::Result<T> {
-        self.dump_until(request, fold, |_| false)
-    }
-
-    /// As [`Self::dump`], but a list that changed while it was read will do if it is `enough`.
-    pub(crate) fn dump_until<T: Default>(
-        &mut self,
-        request: &RouteNetlinkMessage,
-        mut fold: impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
-        enough: impl Fn(&T) -> bool,
-    ) -> io::Result<T> {
-        let (deadline, mut pause) = (Instant::now() + DUMP_PATIENCE, FIRST_PAUSE);
-        loop {
-            let (folded, interrupted) = self.dump_once(request, &mut fold)?;
-            if !interrupted || enough(&folded) {
-                return Ok(folded);
-            }
-            if Instant::now() >= deadline {
-                return Err(io::Error::other(
-                    "the kernel's list changed again and again while it was read",
-                ));
-            }
-            thread::sleep(pause);
-            pause = (pause * 2).min(LONGEST_PAUSE);
-        }
-    }
-
-    fn dump_once<T: Default>(
-        &mut self,
-        request: &RouteNetlinkMessage,
-        fold: &mut impl FnMut(&mut T, &Message<'_>) -> io::Result<()>,
-    ) -> io::Result<(T, bool)> {
-        let mut bytes = Vec::new();
-        let sequence = self.encode(request.clone(), NLM_F_REQUEST | NLM_F_DUMP, &mut bytes);
-        self.send(&bytes)?;
-        let (mut folded, mut interrupted, mut outcome) = (T::default(), false, Ok(()));
-        self.answers(|message| {
-            if message.sequence_number() != sequence {
-                return false;
-            }
-            interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
-            let end = matches!(message.message_type(), NLMSG_DONE | NLMSG_ERROR);
-            if outcome.is_ok() {
-                outcome = if end {
-                    verdict(message)
-                } else {
-                    fold(&mut folded, message)
-                };
-            }
-            end
-        })?;
-        outcome.map(|()| (folded, interrupted))
     }
 
     /// Reads messages until `each` says that it has seen enough.
