@@ -1,6 +1,7 @@
 //! The kernel: everything that speaks netlink or enters a namespace is below this module, and nothing here decides.
 
 pub mod events;
+pub mod hardware;
 pub mod link;
 pub mod namespace;
 pub mod netlink;

@@ -16,6 +16,8 @@ mod claim;
 mod decision;
 #[path = "agent/engine.rs"]
 mod engine;
+#[path = "agent/hidden.rs"]
+mod hidden;
 #[path = "agent/home.rs"]
 mod home;
 #[path = "agent/http.rs"]

@@ -30,6 +30,8 @@ pub struct Plug {
     pub slot: PodSlot,
     /// The pod's network namespace.
     pub netns: Netns,
+    /// The hardware behind the device, once that was in the pod. Nothing of a pod runs before.
+    pub hardware: Option<Hardware>,
     /// How far it is.
     pub state: PlugState,
     /// Failed attempts to return the device to the host.
@@ -67,6 +69,15 @@ pub struct Netns {
     pub path: String,
     /// `SO_NETNS_COOKIE`: paths and inodes are used again, this number is not. `None` before Linux 5.14.
     pub cookie: Option<u64>,
+}
+
+/// The hardware behind a device, which is part of the machine whatever namespace the device is in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Hardware {
+    /// Its path in sysfs.
+    pub path: String,
+    /// The inode there: the path is used again by what is attached in its place, this number is not (`kernfs_node.id`).
+    pub inode: u64,
 }
 
 /// How far a plug is.

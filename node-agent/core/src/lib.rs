@@ -1,5 +1,6 @@
 //! What the kernel of a node should look like for its claims, and the least that makes it so: values in, values out.
 
+pub mod absence;
 pub mod claim;
 pub mod diff;
 pub mod difference;

@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "core/absence.rs"]
+mod absence;
 #[path = "core/diff.rs"]
 mod diff;
 #[path = "core/difference.rs"]

@@ -6,7 +6,7 @@ use cni::{
 };
 use node_agent_core::{
     claim::Interface,
-    facts::{Netns, PlugKey, PlugState, RequestId},
+    facts::{Plug, PlugKey, PlugState, RequestId},
     mac::Mac,
     plan::LONGEST_ADD,
 };
@@ -33,8 +33,8 @@ impl Engine {
             } => {
                 self.moved(key.mac);
                 match outcome {
-                    Ok((netns, device)) => {
-                        self.plugged(request, &key, &interface, netns, &device, since);
+                    Ok((entry, device)) => {
+                        self.plugged(request, &key, &interface, entry, &device, since);
                     }
                     Err(failed) => self.not_plugged(request, &key, &failed),
                 }
@@ -71,7 +71,7 @@ impl Engine {
         id: RequestId,
         key: &PlugKey,
         interface: &Interface,
-        netns: Netns,
+        entry: Plug,
         device: &Device,
         since: Instant,
     ) {
@@ -82,7 +82,7 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get_mut(key) else {
             return;
         };
-        plug.netns = netns;
+        (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
         match (request, plug.state) {
             (Some(request), _) => {
                 plug.state = PlugState::Plugged;
@@ -172,7 +172,11 @@ impl Engine {
                 for error in left {
                     tracing::warn!(%claim, %error, "something of the interface stays in the pod");
                 }
-                tracing::info!(%claim, found, "the device has returned");
+                if found {
+                    tracing::info!(%claim, "the device has returned");
+                } else {
+                    tracing::info!(%claim, "the device is gone from this machine");
+                }
                 self.facts.plugs.remove(key);
                 if found {
                     let now = self.now();

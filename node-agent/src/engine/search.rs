@@ -1,12 +1,17 @@
-//! Looks for a device that the journal knows nothing of: on the host, then in every namespace that a runtime mounted.
+//! Looks for a device that is not where the journal says: on the host, then in every namespace that a runtime mounted.
 
 use std::{fs, path::Path};
 
-use node_agent_core::{facts::Netns, picture::PodSlot, plan::Traces};
+use node_agent_core::{
+    absence::is_gone,
+    facts::{Liveness, Netns, Origin, Plug},
+    picture::PodSlot,
+    plan::Traces,
+};
 
 use crate::{
     error::Error,
-    kernel::namespace::Namespace,
+    kernel::{hardware, namespace::Namespace},
     plug::{Eni, Node, Unplugged, unplug},
 };
 
@@ -27,6 +32,34 @@ pub(super) fn search(node: &Node, namespaces: &Path, eni: &Eni) -> Result<bool, 
         }
     }
     first_error.map_or(Ok(false), Err)
+}
+
+/// As [`search`], for a device that is neither on the host nor in its pod's namespace, of which `liveness` is known. `false`: it is
+/// gone from the machine. A device that is hidden makes the search fail.
+pub(super) fn search_or_gone(
+    node: &Node,
+    namespaces: &Path,
+    eni: &Eni,
+    plug: &Plug,
+    liveness: Liveness,
+) -> Result<bool, Error> {
+    let hardware = hardware::presence(plug.hardware.as_ref())?;
+    if is_gone(hardware, liveness) {
+        return Ok(false);
+    }
+    if search(node, namespaces, eni)? {
+        return Ok(true);
+    }
+    let Origin::Claim {
+        claim,
+        attachment: _,
+        pod_uid,
+    } = &plug.origin;
+    Err(Error::Hidden {
+        mac: eni.mac,
+        claim: claim.to_string(),
+        pod_uid: pod_uid.clone(),
+    })
 }
 
 fn returned_from(node: &Node, path: &Path, eni: &Eni) -> Result<bool, Error> {

@@ -2,6 +2,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     thread,
 };
 
@@ -15,10 +16,14 @@ use node_agent_core::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::{Engine, scan::Scan, search::search},
+    engine::{
+        Engine,
+        scan::Scan,
+        search::{search, search_or_gone},
+    },
     error::Error,
     journal::Journal,
-    kernel::{link::Device, namespace::Namespace},
+    kernel::{hardware, link::Device, namespace::Namespace},
     plug::{Deferred, Eni, Failed, Node, Plugged, Unplugged, check, plug, unplug},
 };
 
@@ -32,8 +37,8 @@ pub(super) enum Done {
         key: PlugKey,
         interface: Interface,
         since: Instant,
-        /// Where the device is now.
-        outcome: Result<(Netns, Device), Failed>,
+        /// What the journal says of it, and the device.
+        outcome: Result<(Plug, Device), Failed>,
     },
     /// A comparison.
     Check {
@@ -92,7 +97,7 @@ impl Engine {
         };
         self.spawn(done, broken, move || {
             match plug_and_journal(&node, &journal, &of, (entry, known), &netns, &wanted) {
-                Ok((netns, Plugged { device, deferred })) => (Ok((netns, device)), Some(deferred)),
+                Ok((entry, Plugged { device, deferred })) => (Ok((entry, device)), Some(deferred)),
                 Err(failed) => (Err(failed), None),
             }
         });
@@ -149,6 +154,7 @@ impl Engine {
             self.parts.journal.clone(),
             key.clone(),
         );
+        let namespaces = self.parts.namespaces.clone();
         let done = move |outcome| Done::Unplug {
             key: key.clone(),
             outcome,
@@ -156,7 +162,13 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || match unplug_and_journal(&node, &journal, &of, &plug, netns, traces) {
+            move || match unplug_and_journal(
+                &node,
+                (&journal, &namespaces),
+                (&of, &plug),
+                netns,
+                traces,
+            ) {
                 Ok(Unplugged {
                     found,
                     left,
@@ -229,6 +241,7 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
             path: netns.name().to_owned(),
             cookie: None,
         },
+        hardware: None,
         state: PlugState::Plugging,
         retry: Retry::default(),
         liveness: Liveness::Alive,
@@ -244,7 +257,7 @@ fn plug_and_journal(
     (mut entry, known): (Plug, bool),
     netns: &Namespace,
     interface: &Interface,
-) -> Result<(Netns, Plugged), Failed> {
+) -> Result<(Plug, Plugged), Failed> {
     let nothing_done = |error| Failed {
         error,
         undo: known.then_some(Error::Unfinished),
@@ -256,14 +269,23 @@ fn plug_and_journal(
     }
     let undone = |mut failed: Failed| {
         if failed.undo.is_none() {
-            failed.undo = journal.remove(key).err();
+            // A pod that had the device before may have moved it out of reach: that is for an unplug to find out.
+            failed.undo = if known {
+                Some(Error::Unfinished)
+            } else {
+                journal.remove(key).err()
+            };
         }
         failed
     };
     let plugged = plug(node, netns, &eni, interface, entry.slot).map_err(undone)?;
     entry.state = PlugState::Plugged;
+    entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
+        tracing::warn!(%error, "a detached device will not be known to be gone while its pod lives");
+        None
+    });
     match journal.write(key, &entry) {
-        Ok(()) => Ok((entry.netns, plugged)),
+        Ok(()) => Ok((entry, plugged)),
         Err(error) => {
             let traces = Traces::Remove;
             let undo = unplug(node, Some(netns), &eni, entry.slot, traces).err();
@@ -274,9 +296,8 @@ fn plug_and_journal(
 
 fn unplug_and_journal(
     node: &Node,
-    journal: &Journal,
-    key: &PlugKey,
-    plug: &Plug,
+    (journal, namespaces): (&Journal, &Path),
+    (key, plug): (&PlugKey, &Plug),
     netns: Option<Namespace>,
     traces: Traces,
 ) -> Result<Unplugged, Error> {
@@ -289,7 +310,12 @@ fn unplug_and_journal(
         Some(netns) => Some(netns),
         None => Namespace::find(&plug.netns)?,
     };
-    let unplugged = unplug(node, netns.as_ref(), &eni(key, plug), plug.slot, traces)?;
+    let eni = eni(key, plug);
+    let mut unplugged = unplug(node, netns.as_ref(), &eni, plug.slot, traces)?;
+    if !unplugged.found {
+        let liveness = netns.map_or(Liveness::Dead, |_| Liveness::Alive);
+        unplugged.found = search_or_gone(node, namespaces, &eni, plug, liveness)?;
+    }
     journal.remove(key)?;
     Ok(unplugged)
 }

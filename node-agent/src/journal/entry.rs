@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     claim::ClaimKey,
-    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    facts::{Hardware, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
     picture::PodSlot,
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +23,7 @@ pub(super) struct Entry {
     slot: u8,
     origin: EntryOrigin,
     netns: EntryNetns,
+    hardware: Option<EntryHardware>,
     state: EntryState,
 }
 
@@ -47,6 +48,12 @@ enum EntryOrigin {
 struct EntryNetns {
     path: String,
     cookie: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryHardware {
+    path: String,
+    inode: u64,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -83,6 +90,7 @@ impl Entry {
             eni,
             slot: PodSlot(slot),
             netns: Netns { path, cookie },
+            hardware,
             state,
             retry: _,
             liveness: _,
@@ -105,6 +113,7 @@ impl Entry {
                 pod_uid,
             },
             netns: EntryNetns { path, cookie },
+            hardware: hardware.map(|Hardware { path, inode }| EntryHardware { path, inode }),
             state: match state {
                 PlugState::Plugging => EntryState::Plugging,
                 PlugState::Plugged => EntryState::Plugged,
@@ -134,6 +143,7 @@ impl Entry {
             eni: self.eni,
             slot: PodSlot(self.slot),
             netns: Netns { path, cookie },
+            hardware: (self.hardware).map(|EntryHardware { path, inode }| Hardware { path, inode }),
             state: match self.state {
                 EntryState::Plugging => PlugState::Plugging,
                 EntryState::Plugged => PlugState::Plugged,

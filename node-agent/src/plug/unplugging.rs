@@ -21,7 +21,7 @@ use crate::{
 /// A device that is not in the pod.
 #[derive(Debug)]
 pub struct Unplugged {
-    /// Whether it is on the host. Otherwise it is in a namespace that nobody can enter, or detached.
+    /// Whether it is on the host. Otherwise it is in another namespace, or detached.
     pub found: bool,
     /// What could not be removed, from the device or from the pod.
     pub left: Vec<Error>,

@@ -11,7 +11,7 @@ use cni::protocol::Reply;
 use node_agent::{journal::Journal, kernel::namespace::Namespace};
 use node_agent_core::{
     claim::{ClaimKey, Place},
-    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    facts::{Hardware, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
     picture::PodSlot,
 };
 use serde_json::{Value, json};
@@ -238,6 +238,10 @@ fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
                     path: "/run/netns/c1".into(),
                     cookie: Some(7),
                 },
+                hardware: Some(Hardware {
+                    path: "/sys/bus/pci/devices/0000:00:06.0".into(),
+                    inode: 8,
+                }),
                 state: PlugState::Plugged,
                 retry: Retry::default(),
                 liveness: Liveness::Alive,

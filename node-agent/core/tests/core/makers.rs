@@ -130,6 +130,7 @@ pub fn a_plug(state: PlugState) -> Plug {
             path: "/run/netns/c1".into(),
             cookie: Some(7),
         },
+        hardware: None,
         state,
         retry: Retry::default(),
         liveness: Liveness::Alive,

@@ -71,6 +71,9 @@ pub struct Device {
     pub xdp: bool,
     /// Its address on the PCI bus.
     pub pci: Option<String>,
+    /// The path in sysfs of the hardware behind it, which is the same in every namespace. `None` without hardware, and before
+    /// Linux 5.14.
+    pub sysfs: Option<String>,
 }
 
 impl Device {
@@ -191,7 +194,11 @@ impl Attributes {
     }
 
     fn device(self, index: u32, flags: u32) -> Option<Device> {
-        let bus = self.bus;
+        let (bus, parent) = (self.bus, self.parent);
+        let sysfs = bus
+            .as_ref()
+            .zip(parent.as_ref())
+            .map(|(bus, parent)| format!("/sys/bus/{bus}/devices/{parent}"));
         Some(Device {
             index,
             name: self.name.unwrap_or_default(),
@@ -213,7 +220,8 @@ impl Attributes {
             alternative_names: self.alternative_names,
             alias: self.alias,
             xdp: self.xdp,
-            pci: self.parent.filter(|_| bus.as_deref() == Some("pci")),
+            pci: parent.filter(|_| bus.as_deref() == Some("pci")),
+            sysfs,
         })
     }
 }
@@ -286,6 +294,22 @@ mod tests {
         .unwrap();
         assert_eq!(device.mac, Mac::from([2, 0, 0, 0, 0, 2]));
         assert_eq!(device.address, Some(Mac::from([2, 0, 0, 0, 0, 1])));
+    }
+
+    #[test]
+    fn hardware_has_a_place_in_sysfs_and_software_has_none() {
+        let address = attribute(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+        let parent = [
+            attribute(IFLA_PARENT_DEV_NAME, b"0000:00:06.0\0"),
+            attribute(IFLA_PARENT_DEV_BUS_NAME, b"pci\0"),
+        ];
+        let hardware = link(&[&[address.clone()][..], &parent].concat());
+        let device = read(&hardware).unwrap().device.unwrap();
+        assert_eq!(device.pci.as_deref(), Some("0000:00:06.0"));
+        let path = "/sys/bus/pci/devices/0000:00:06.0";
+        assert_eq!(device.sysfs.as_deref(), Some(path));
+        let software = read(&link(&[address])).unwrap().device.unwrap();
+        assert_eq!((software.pci, software.sysfs), (None, None));
     }
 
     #[test]

@@ -1,0 +1,24 @@
+//! What follows when a device is neither on the host nor in its pod's namespace.
+
+use crate::facts::Liveness;
+
+/// What is known of the hardware behind a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is part of the machine.
+    There,
+    /// It was detached.
+    Gone,
+    /// It has no place in sysfs, or the journal does not say which.
+    Unknown,
+}
+
+/// Whether a device that was found nowhere is gone. Otherwise it is in a namespace that cannot be entered, whatever became of the
+/// pod's own: a pod makes namespaces, and one lives as long as a process in it, also without a path. Hardware returns to the host with
+/// the end of the namespace that it is in (`default_device_exit_net` in `net/core/dev.c`), anything else ends with it.
+pub fn is_gone(hardware: Presence, netns: Liveness) -> bool {
+    match (hardware, netns) {
+        (Presence::Gone, _) | (Presence::Unknown, Liveness::Dead) => true,
+        (Presence::There, _) | (Presence::Unknown, Liveness::Alive | Liveness::Unknown) => false,
+    }
+}

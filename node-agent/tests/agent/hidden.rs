@@ -1,0 +1,161 @@
+//! A device that is where the agent cannot find it: given back only once it is gone or on the host.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    process::{Child, Command},
+};
+
+use cni::protocol::Reply;
+use node_agent_core::claim::Place;
+use serde_json::{Value, json};
+
+use crate::{
+    running::{Agent, a_claim, journal_files, released},
+    world::{HOME, World},
+};
+
+fn plugged() -> (World, Agent) {
+    let world = World::new();
+    let mut agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let reply = agent.add(&world, "c1", "pod");
+    assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
+    while !matches!(agent.place(), Place::Plugged { .. }) {}
+    (world, agent)
+}
+
+/// A namespace that the pod made and that no runtime mounted. It lives as long as its process.
+struct Hideout(Child);
+
+impl Hideout {
+    fn of_the_pod(world: &World) -> Self {
+        let name = world.name("pod");
+        let process = Command::new("ip")
+            .args(["netns", "exec", &name, "unshare", "--net"])
+            .args(["sleep", "infinity"])
+            .spawn()
+            .unwrap();
+        let path = format!("/proc/{}/exe", process.id());
+        // It sleeps inside the new namespace.
+        world.wait_until(|_| {
+            fs::read_link(&path).is_ok_and(|exe| {
+                let name = exe.file_name().unwrap_or_default().to_string_lossy();
+                name == "sleep" || name == "coreutils" || name == "busybox"
+            })
+        });
+        Self(process)
+    }
+
+    /// What a container with `NET_ADMIN` does.
+    fn take(&self, world: &World) {
+        world.ip("pod", &format!("link set eni0 netns {}", self.0.id()));
+        assert!(world.device("pod").is_none() && world.device("host").is_none());
+    }
+}
+
+impl Drop for Hideout {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// A veth goes with the namespace that it is in, and so its other end.
+fn wait_until_the_veth_is_gone(world: &World) {
+    world.wait_until(|world| !world.has_link("vpc", "eni0a"));
+}
+
+/// A DEL ends after two attempts to return the device: then it was searched for twice.
+fn is_searched_for(agent: &Agent, world: &World) {
+    assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
+}
+
+#[test]
+fn device_that_a_pod_hid_is_given_back_after_the_end_of_the_pod() {
+    let (mut world, mut agent) = plugged();
+    let hideout = Hideout::of_the_pod(&world);
+    hideout.take(&world);
+    agent.claim(released(a_claim()));
+    is_searched_for(&agent, &world);
+    assert!(agent.is_quiet(), "given back while the pod has it");
+    assert_eq!(agent.journal(), 1);
+    drop(hideout);
+    world.kill("pod");
+    wait_until_the_veth_is_gone(&world);
+    assert_eq!(agent.place(), Place::Released);
+    assert_eq!(agent.journal(), 0);
+}
+
+#[test]
+fn device_that_a_pod_hid_is_not_forgotten_by_a_repeated_add() {
+    let (world, mut agent) = plugged();
+    let hideout = Hideout::of_the_pod(&world);
+    hideout.take(&world);
+    let reply = agent.add(&world, "c1", "pod");
+    assert!(matches!(reply, Reply::Failed(_)), "{reply:?}");
+    agent.claim(released(a_claim()));
+    is_searched_for(&agent, &world);
+    assert!(agent.is_quiet(), "given back while the pod has it");
+    assert_eq!(agent.journal(), 1);
+}
+
+#[test]
+fn device_that_a_pod_moved_to_another_pod_returns() {
+    let (mut world, agent) = plugged();
+    world.pod("other");
+    let folder = agent.stop();
+    let agent = Agent::start_in(&world, folder);
+    world.ip(
+        "pod",
+        &format!("link set eni0 netns {}", world.name("other")),
+    );
+    assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
+    assert!(world.has_link("host", HOME));
+    assert_eq!(agent.journal(), 0);
+}
+
+/// The agent again, with a journal that says that the device is this hardware: a folder stands for its place in sysfs, which a veth
+/// has not.
+fn again_with_hardware(world: &World, agent: Agent, path: &std::path::Path) -> Agent {
+    let folder = agent.stop();
+    let file = journal_files(&folder).remove(0);
+    let mut entry: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    entry["hardware"] = json!({ "path": path, "inode": fs::metadata(path).unwrap().ino() });
+    fs::write(&file, entry.to_string()).unwrap();
+    Agent::start_in(world, folder)
+}
+
+#[test]
+fn device_whose_hardware_is_there_is_not_given_back_though_its_namespace_has_no_path() {
+    let (mut world, agent) = plugged();
+    let hardware = tempfile::tempdir().unwrap();
+    let mut agent = again_with_hardware(&world, agent, hardware.path());
+    world.kill("pod");
+    wait_until_the_veth_is_gone(&world);
+    agent.list(vec![released(a_claim())]);
+    assert_eq!(agent.del(None, "c1"), Reply::Deleted);
+    assert!(agent.is_quiet());
+    assert_eq!(agent.journal(), 1);
+    // The namespace ends at last, and the kernel brings the device.
+    world.wire();
+    assert_eq!(agent.place(), Place::Released);
+    assert!(world.has_link("host", HOME));
+}
+
+#[test]
+fn detached_device_is_given_back_while_its_pod_lives_on() {
+    let (world, agent) = plugged();
+    let hardware = tempfile::tempdir().unwrap();
+    let place = hardware.path().join("0000:00:06.0");
+    fs::create_dir(&place).unwrap();
+    let mut agent = again_with_hardware(&world, agent, &place);
+    world.ip("pod", "link del eni0");
+    // Another one is attached in its place.
+    let other = hardware.path().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::rename(&other, &place).unwrap();
+    agent.list(vec![released(a_claim())]);
+    assert_eq!(agent.place(), Place::Released);
+    assert_eq!(agent.journal(), 0);
+}
