@@ -11,7 +11,10 @@ use node_agent_core::claim::{
     Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report, Wait,
 };
 
-use crate::{error::Error, report::is_outdated};
+use crate::{
+    error::Error,
+    report::{HIDDEN, is_outdated},
+};
 
 /// Namespace and name of a claim.
 pub fn key(claim: &impl ResourceExt) -> ClaimKey {
@@ -104,11 +107,18 @@ fn address(of: &claim::Address) -> Result<Address, String> {
 
 fn reported(status: &ClaimStatus) -> Option<Report> {
     let device = status.device.as_ref()?;
+    let pod_uid = || device.pod_uid.clone().unwrap_or_default().to_string();
+    let container_id = || device.container_id.clone().unwrap_or_default().into();
+    let plugged = status.condition(kind::PLUGGED);
     let place = match device.state {
         DeviceState::Seen => Place::Seen,
+        DeviceState::Plugged if plugged.is_some_and(|it| it.reason == HIDDEN) => Place::Hidden {
+            pod_uid: pod_uid(),
+            container_id: container_id(),
+        },
         DeviceState::Plugged => Place::Plugged {
-            pod_uid: device.pod_uid.clone().unwrap_or_default().to_string(),
-            container_id: device.container_id.clone().unwrap_or_default().into(),
+            pod_uid: pod_uid(),
+            container_id: container_id(),
         },
         DeviceState::Home => Place::Home,
         DeviceState::Released => Place::Released,

@@ -48,6 +48,9 @@ pub struct Notice {
 /// The reason of the condition `MetadataBlocked` where the pod can undo the block.
 const NET_ADMIN: &str = "NetAdmin";
 
+/// The reason of the condition `Plugged` where the pod moved the device out of the agent's reach.
+pub const HIDDEN: &str = "Hidden";
+
 /// A container of the claim's pod that can change the pod's network.
 fn net_admin(claim: &EniClaim) -> Option<&str> {
     claim
@@ -104,6 +107,10 @@ impl Notice {
             Place::Plugged {
                 pod_uid,
                 container_id,
+            }
+            | Place::Hidden {
+                pod_uid,
+                container_id,
             } => (
                 Some(pod_uid.as_str().into()),
                 Some(container_id.as_str().into()),
@@ -127,21 +134,35 @@ impl Notice {
     fn state(&self) -> DeviceState {
         match self.report.place {
             Place::Seen => DeviceState::Seen,
-            Place::Plugged { .. } => DeviceState::Plugged,
+            Place::Plugged { .. } | Place::Hidden { .. } => DeviceState::Plugged,
             Place::Home => DeviceState::Home,
             Place::Released => DeviceState::Released,
         }
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let (holds, message) = match self.report.place {
-            Place::Seen => (false, "the device is on the node and waits for its pod"),
-            Place::Plugged { .. } => (true, "the device is in the pod, addressed and routed"),
-            Place::Home => (false, "the device is back on the node"),
-            Place::Released => (false, "the device is given back and may be detached"),
+        let hidden = "the device must return to the node, and is in no network namespace that the agent can enter: the pod moved it into one of its own, or a process outlived the pod. Delete the pod; when the last process in that namespace has ended, the kernel returns the device";
+        let state = format!("{:?}", self.state());
+        let (holds, reason, message) = match self.report.place {
+            Place::Seen => (
+                false,
+                state.as_str(),
+                "the device is on the node and waits for its pod",
+            ),
+            Place::Plugged { .. } => (
+                true,
+                state.as_str(),
+                "the device is in the pod, addressed and routed",
+            ),
+            Place::Hidden { .. } => (false, HIDDEN, hidden),
+            Place::Home => (false, state.as_str(), "the device is back on the node"),
+            Place::Released => (
+                false,
+                state.as_str(),
+                "the device is given back and may be detached",
+            ),
         };
-        let reason = format!("{:?}", self.state());
-        let mut conditions = vec![self.condition(kind::PLUGGED, holds, &reason, message)];
+        let mut conditions = vec![self.condition(kind::PLUGGED, holds, reason, message)];
         if let Place::Plugged { .. } = self.report.place {
             let undone = net_admin(&self.claim).map(|container| format!(
                 "container {container} of the pod is privileged or has NET_ADMIN or SYS_ADMIN and can undo the routing rules and the packet filter: take that from it, or set instanceMetadata: Allowed in the class"

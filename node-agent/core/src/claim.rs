@@ -132,6 +132,13 @@ pub enum Place {
         /// Id of its sandbox.
         container_id: String,
     },
+    /// In a namespace that cannot be entered, of the pod or left by it.
+    Hidden {
+        /// UID of the pod.
+        pod_uid: String,
+        /// Id of its sandbox.
+        container_id: String,
+    },
     /// Back on the node.
     Home,
     /// On the node or gone, and never to be plugged again for this attachment.

@@ -38,6 +38,8 @@ pub struct Plug {
     pub retry: Retry,
     /// Whether the namespace still lives.
     pub liveness: Liveness,
+    /// Whether the last attempt to return the device found it nowhere, and it is not gone.
+    pub hidden: bool,
 }
 
 /// What asked for a plug.

@@ -24,6 +24,8 @@ pub const NO_CLAIM: u64 = 3_000;
 pub const LONGEST_ADD: u64 = 17_000;
 /// A DEL whose device did not return so often succeeds: the namespace's end will bring it, and a pod must be able to go.
 pub const DEL_ATTEMPTS: u32 = 2;
+/// A device that was found nowhere so often is reported as hidden: the kernel returns that of a dead namespace a moment later.
+pub const HIDDEN_ATTEMPTS: u32 = 3;
 /// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
 /// when they come back: that report says both.
 pub const REPORT_ON_HOST_AFTER: u64 = 2_000;

@@ -186,7 +186,11 @@ impl Engine {
             Err(error) => {
                 self.parts.metrics.unplug(Outcome::Failure);
                 tracing::warn!(%claim, %error, "the device has not returned");
+                let hidden = matches!(error, Error::Hidden { .. });
                 self.retry_later(key);
+                if let Some(plug) = self.facts.plugs.get_mut(key) {
+                    plug.hidden = hidden;
+                }
             }
         }
     }

@@ -94,6 +94,7 @@ impl Entry {
             state,
             retry: _,
             liveness: _,
+            hidden: _,
         } = plug.clone();
         let Origin::Claim {
             claim: ClaimKey { namespace, name },
@@ -151,6 +152,7 @@ impl Entry {
             },
             retry: Retry::default(),
             liveness: Liveness::default(),
+            hidden: false,
         };
         Ok((key, plug))
     }

@@ -1,6 +1,8 @@
 //! What the API server is told about a device, and what is found out before.
 
-use super::{Claim, Mac, Order, Place, PlugState, REPORT_ON_HOST_AFTER, Report, Round};
+use super::{
+    Claim, HIDDEN_ATTEMPTS, Mac, Order, Place, PlugState, REPORT_ON_HOST_AFTER, Report, Round,
+};
 use crate::{claim::Attachment, facts::Origin};
 
 impl Round<'_> {
@@ -40,12 +42,23 @@ impl Round<'_> {
                 pod_uid,
                 claim: _,
             } = &plug.origin;
-            return (plug.state == PlugState::Plugged && *of == attachment.id).then(|| {
-                Place::Plugged {
-                    pod_uid: pod_uid.clone(),
-                    container_id: key.sandbox.container_id.clone(),
+            if *of != attachment.id {
+                return None;
+            }
+            let (pod_uid, container_id) = (pod_uid.clone(), key.sandbox.container_id.clone());
+            return match plug.state {
+                PlugState::Plugged => Some(Place::Plugged {
+                    pod_uid,
+                    container_id,
+                }),
+                PlugState::Unplugging if plug.hidden && plug.retry.failures >= HIDDEN_ATTEMPTS => {
+                    Some(Place::Hidden {
+                        pod_uid,
+                        container_id,
+                    })
                 }
-            });
+                PlugState::Plugging | PlugState::Unplugging => None,
+            };
         }
         let since = self.facts.devices.get(&mac).copied();
         if before == Some(&Place::Released) {
@@ -61,7 +74,7 @@ impl Round<'_> {
         }
         let place = match before {
             None => Place::Seen,
-            Some(Place::Plugged { .. }) => Place::Home,
+            Some(Place::Plugged { .. } | Place::Hidden { .. }) => Place::Home,
             Some(Place::Seen | Place::Home | Place::Released) => return None,
         };
         let due = since? + REPORT_ON_HOST_AFTER;

@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::Place,
     facts::{PlugState, Retry},
-    plan::{Order, REPORT_ON_HOST_AFTER, plan},
+    plan::{HIDDEN_ATTEMPTS, Order, REPORT_ON_HOST_AFTER, plan},
 };
 
 use crate::makers::{
@@ -54,6 +54,38 @@ fn device_on_the_host_is_given_back_at_once() {
     assert_eq!(
         orders(&facts, 0),
         [Order::Report(key(), report(Place::Released))]
+    );
+}
+
+#[test]
+fn device_that_is_hidden_for_some_attempts_is_reported_so_once() {
+    let hidden = |failures, claim| {
+        let mut plug = a_plug(PlugState::Unplugging);
+        plug.hidden = true;
+        plug.retry = Retry {
+            failures,
+            at: 9_000,
+        };
+        orders(&an_agent().claim(claim).plug("c1", plug), 0)
+    };
+    let place = Place::Hidden {
+        pod_uid: "u-1".into(),
+        container_id: "c1".into(),
+    };
+    let plugged = released(saying(a_claim(), plugged_place()));
+    assert_eq!(hidden(HIDDEN_ATTEMPTS - 1, plugged.clone()), []);
+    assert_eq!(
+        hidden(HIDDEN_ATTEMPTS, plugged),
+        [Order::Report(key(), report(place.clone()))]
+    );
+    let told = saying(a_claim(), place);
+    assert_eq!(hidden(HIDDEN_ATTEMPTS, released(told.clone())), []);
+    assert_eq!(
+        orders(
+            &an_agent().claim(told).device_on_host(),
+            REPORT_ON_HOST_AFTER
+        ),
+        [Order::Report(key(), report(Place::Home))]
     );
 }
 
