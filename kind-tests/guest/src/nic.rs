@@ -4,11 +4,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, ensure};
 use node_agent::{
-    kernel::{link::Drivers, namespace::Namespace, netlink::Netlink, view::Inspector},
+    kernel::{
+        hardware::{identify, presence},
+        link::Drivers,
+        namespace::Namespace,
+        netlink::Netlink,
+        view::Inspector,
+    },
     plug::{Eni, Node, check, plug, unplug},
 };
 use node_agent_core::{
+    absence::Presence,
     claim::{Address, Interface, Metadata},
+    facts::Hardware,
     picture::PodSlot,
     plan::Traces,
 };
@@ -34,6 +42,10 @@ type Step = fn(&mut Nic) -> anyhow::Result<()>;
 /// In this order: each begins where the one before ended.
 const STEPS: &[(&str, Step)] = &[
     ("new_nic_moves_into_a_pod_and_works_there", Nic::moves_in),
+    (
+        "nic_that_its_pod_hid_is_known_to_be_there_and_returns",
+        Nic::hides,
+    ),
     ("nic_of_a_dead_namespace_returns_to_the_host", Nic::returns),
     (
         "nic_that_returned_works_in_the_next_pod",
@@ -54,6 +66,8 @@ struct Nic {
     node: Node,
     eni: Eni,
     interface: Interface,
+    /// The hardware that it was when it last moved into a pod.
+    hardware: Option<Hardware>,
 }
 
 pub fn run(console: Console) -> anyhow::Result<()> {
@@ -116,6 +130,7 @@ impl Nic {
             node,
             eni,
             interface,
+            hardware: None,
         })
     }
 
@@ -124,6 +139,29 @@ impl Nic {
         let pod = netns::add("first")?;
         self.move_into(&pod)?;
         self.works_in(&pod, "first")
+    }
+
+    fn hides(&mut self) -> anyhow::Result<()> {
+        let pod = Namespace::open("/run/netns/first")?;
+        netns::add("hideout")?;
+        ip(&format!("-n first link set {NAME} netns hideout"))?;
+        let unplugged = unplug(&self.node, Some(&pod), &self.eni, SLOT, Traces::Remove)?;
+        ensure!(!unplugged.found, "the agent found a device that is hidden");
+        self.hardware_is(Presence::There)?;
+        netns::delete("hideout")?;
+        wait_until("the NIC is back on the host", || {
+            self.is_in(&self.node.host)
+        })?;
+        self.hardware_is(Presence::There)?;
+        self.move_into(&pod)
+    }
+
+    /// What sysfs shows of the hardware that was last in a pod.
+    fn hardware_is(&self, wanted: Presence) -> anyhow::Result<()> {
+        let hardware = self.hardware.as_ref().context("no hardware was seen")?;
+        let seen = presence(Some(hardware))?;
+        ensure!(seen == wanted, "{hardware:?} is {seen:?}, not {wanted:?}");
+        Ok(())
     }
 
     fn returns(&mut self) -> anyhow::Result<()> {
@@ -154,11 +192,14 @@ impl Nic {
             "left behind: {:?}",
             unplugged.left
         );
+        self.hardware_is(Presence::Gone)?;
         no_trace("second")
     }
 
     fn comes_back(&mut self) -> anyhow::Result<()> {
         self.plug_into_the_machine()?;
+        // Whatever is attached in its place.
+        self.hardware_is(Presence::Gone)?;
         self.interface.metadata = Metadata::Blocked;
         let pod = Namespace::open("/run/netns/second")?;
         self.move_into(&pod)?;
@@ -172,11 +213,13 @@ impl Nic {
         wait_until("the machine has the NIC", || self.is_in(&self.node.host))
     }
 
-    fn move_into(&self, pod: &Namespace) -> anyhow::Result<()> {
+    fn move_into(&mut self, pod: &Namespace) -> anyhow::Result<()> {
         let plugged = plug(&self.node, pod, &self.eni, &self.interface, SLOT);
         let device = plugged
             .map_err(|failed| anyhow!("plug: {failed:?}"))?
             .device;
+        self.hardware = identify(&device)?;
+        self.hardware_is(Presence::There)?;
         ensure!(device.name == NAME, "the device is named {}", device.name);
         ensure!(
             !self.is_in(&self.node.host)?,
