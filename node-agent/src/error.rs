@@ -39,15 +39,11 @@ pub enum Error {
     },
     /// The device was found nowhere, and is not known to be gone.
     #[error(
-        "the device {mac} of EniClaim {claim} is in no network namespace that the agent can enter, and not known to be gone: the pod with UID {pod_uid} has moved it into a namespace of its own, or a process has outlived the pod; delete the pod, and when the last process in that namespace has ended the kernel returns the device to the node"
+        "the device {mac} is in no network namespace that the agent can enter, and not known to be gone: its pod moved it into one of its own, or a process outlived the pod; delete the pod, and when the last process in that namespace has ended the kernel returns the device to the node"
     )]
     Hidden {
         /// Its MAC address.
         mac: Mac,
-        /// Namespace and name of the claim.
-        claim: String,
-        /// UID of the pod.
-        pod_uid: String,
     },
     /// More than one device has the MAC address.
     #[error("{count} devices have the MAC address {mac}; remove those that are not the ENI")]

@@ -96,6 +96,12 @@ impl Node {
         Ok(devices)
     }
 
+    /// Whether the device is in a living namespace that the kernel knows by an id, whatever became of the paths to it.
+    pub fn is_elsewhere(&self, mac: Mac) -> Result<bool, Error> {
+        let mut netlink = self.host.inside(open)??;
+        netlink.is_elsewhere(mac, &self.inspector.drivers)
+    }
+
     fn indices(&self) -> MutexGuard<'_, BTreeMap<Mac, u32>> {
         self.indices.lock().unwrap_or_else(PoisonError::into_inner)
     }

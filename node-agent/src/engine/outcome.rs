@@ -6,7 +6,7 @@ use cni::{
 };
 use node_agent_core::{
     claim::Interface,
-    facts::{Plug, PlugKey, PlugState, RequestId},
+    facts::{Origin, Plug, PlugKey, PlugState, RequestId},
     mac::Mac,
     plan::LONGEST_ADD,
 };
@@ -165,7 +165,11 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let claim = plug.origin.claim();
+        let Origin::Claim {
+            claim,
+            attachment: _,
+            pod_uid,
+        } = &plug.origin;
         match outcome {
             Ok((found, left)) => {
                 self.parts.metrics.unplug(Outcome::Success);
@@ -185,7 +189,7 @@ impl Engine {
             }
             Err(error) => {
                 self.parts.metrics.unplug(Outcome::Failure);
-                tracing::warn!(%claim, %error, "the device has not returned");
+                tracing::warn!(%claim, pod_uid, %error, "the device has not returned");
                 let hidden = matches!(error, Error::Hidden { .. });
                 self.retry_later(key);
                 if let Some(plug) = self.facts.plugs.get_mut(key) {

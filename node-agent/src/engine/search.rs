@@ -1,10 +1,11 @@
-//! Looks for a device that is not where the journal says: on the host, then in every namespace that a runtime mounted.
+//! Looks for a device that is not where the journal says: on the host, in every namespace that a runtime mounted, and by what the
+//! kernel shows of those without a path.
 
 use std::{fs, path::Path};
 
 use node_agent_core::{
-    absence::is_gone,
-    facts::{Liveness, Netns, Origin, Plug},
+    absence::{Presence, is_gone},
+    facts::{Liveness, Netns, Plug},
     picture::PodSlot,
     plan::Traces,
 };
@@ -15,9 +16,42 @@ use crate::{
     plug::{Eni, Node, Unplugged, unplug},
 };
 
-/// Returns the device to the host from wherever it is. `false`: no namespace has it. A namespace that cannot be looked into
-/// makes the search fail, unless another one has the device.
+/// Returns a device that the journal knows nothing of to the host from wherever it is. `false`: no namespace has it.
 pub(super) fn search(node: &Node, namespaces: &Path, eni: &Eni) -> Result<bool, Error> {
+    if found(node, namespaces, eni)? {
+        return Ok(true);
+    }
+    if node.is_elsewhere(eni.mac)? {
+        return Err(Error::Hidden { mac: eni.mac });
+    }
+    Ok(false)
+}
+
+/// As [`search`], for the device of a plug that is neither on the host nor in its namespace, of which `liveness` is known. `false`: it
+/// is gone from the machine.
+pub(super) fn search_or_gone(
+    node: &Node,
+    namespaces: &Path,
+    eni: &Eni,
+    plug: &Plug,
+    liveness: Liveness,
+) -> Result<bool, Error> {
+    let presence = match hardware::presence(plug.hardware.as_ref())? {
+        Presence::Unknown if node.is_elsewhere(eni.mac)? => Presence::There,
+        known => known,
+    };
+    if is_gone(presence, liveness) {
+        return Ok(false);
+    }
+    if found(node, namespaces, eni)? {
+        return Ok(true);
+    }
+    Err(Error::Hidden { mac: eni.mac })
+}
+
+/// Whether the host or a namespace that a runtime mounted had the device, which is on the host now. A namespace that cannot be looked
+/// into makes this fail, unless another one has the device.
+fn found(node: &Node, namespaces: &Path, eni: &Eni) -> Result<bool, Error> {
     if returned(node, None, eni)? {
         return Ok(true);
     }
@@ -32,34 +66,6 @@ pub(super) fn search(node: &Node, namespaces: &Path, eni: &Eni) -> Result<bool, 
         }
     }
     first_error.map_or(Ok(false), Err)
-}
-
-/// As [`search`], for a device that is neither on the host nor in its pod's namespace, of which `liveness` is known. `false`: it is
-/// gone from the machine. A device that is hidden makes the search fail.
-pub(super) fn search_or_gone(
-    node: &Node,
-    namespaces: &Path,
-    eni: &Eni,
-    plug: &Plug,
-    liveness: Liveness,
-) -> Result<bool, Error> {
-    let hardware = hardware::presence(plug.hardware.as_ref())?;
-    if is_gone(hardware, liveness) {
-        return Ok(false);
-    }
-    if search(node, namespaces, eni)? {
-        return Ok(true);
-    }
-    let Origin::Claim {
-        claim,
-        attachment: _,
-        pod_uid,
-    } = &plug.origin;
-    Err(Error::Hidden {
-        mac: eni.mac,
-        claim: claim.to_string(),
-        pod_uid: pod_uid.clone(),
-    })
 }
 
 fn returned_from(node: &Node, path: &Path, eni: &Eni) -> Result<bool, Error> {

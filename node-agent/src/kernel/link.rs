@@ -1,6 +1,7 @@
 //! Links: find the device of an ENI, move it, name it, set it.
 
 mod device;
+mod elsewhere;
 
 use std::{
     collections::BTreeMap,
@@ -137,14 +138,11 @@ impl Netlink {
                 return Ok(Some(device));
             }
         }
-        let fold = |found: &mut Vec<Device>, message: &Message<'_>| {
-            let device = drivers.accept(read(message.payload())?);
-            found.extend(device.filter(|device| device.mac == mac));
-            Ok(())
-        };
         // A pod that makes links all the time keeps every list from being whole; a device that was found is there.
         let mut found = self
-            .dump_until(&all_links(), fold, |found| !found.is_empty())
+            .dump_until(&all_links(), matching(mac, drivers), |found| {
+                !found.is_empty()
+            })
             .map_err(Error::netlink("list the links"))?;
         match found.len() {
             0 | 1 => Ok(found.pop()),
@@ -292,6 +290,18 @@ impl Netlink {
             }
         }
         left
+    }
+}
+
+/// Keeps the devices with this MAC address of a list.
+fn matching(
+    mac: Mac,
+    drivers: &Drivers,
+) -> impl FnMut(&mut Vec<Device>, &Message<'_>) -> io::Result<()> {
+    move |found, message| {
+        let device = drivers.accept(read(message.payload())?);
+        found.extend(device.filter(|device| device.mac == mac));
+        Ok(())
     }
 }
 

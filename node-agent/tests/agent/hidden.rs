@@ -12,7 +12,7 @@ use node_agent_core::claim::Place;
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Agent, a_claim, after, journal_files, released},
+    running::{Agent, a_claim, after, journal_files, released, with},
     world::{HOME, World},
 };
 
@@ -31,10 +31,14 @@ struct Hideout(Child);
 
 impl Hideout {
     fn of_the_pod(world: &World) -> Self {
-        let name = world.name("pod");
+        Self::of_a_process(world, &["unshare", "--net"])
+    }
+
+    /// A process that sleeps in the pod's namespace, or in the one that `by` makes.
+    fn of_a_process(world: &World, by: &[&str]) -> Self {
         let process = Command::new("ip")
-            .args(["netns", "exec", &name, "unshare", "--net"])
-            .args(["sleep", "infinity"])
+            .args(["netns", "exec", &world.name("pod")])
+            .args([by, &["sleep", "infinity"]].concat())
             .spawn()
             .unwrap();
         let path = format!("/proc/{}/exe", process.id());
@@ -111,6 +115,43 @@ fn device_that_a_pod_hid_is_not_forgotten_by_a_repeated_add() {
         "given back while the pod has it"
     );
     assert_eq!(agent.journal(), 1);
+}
+
+#[test]
+fn device_in_a_namespace_that_outlives_its_path_is_not_given_back() {
+    let (mut world, mut agent) = plugged();
+    let process = Hideout::of_a_process(&world, &[]);
+    world.kill("pod");
+    agent.claim(released(a_claim()));
+    assert!(matches!(agent.place(), Place::Hidden { .. }));
+    drop(process);
+    wait_until_the_veth_is_gone(&world);
+    assert_eq!(agent.place(), Place::Released);
+}
+
+#[test]
+fn device_that_the_journal_does_not_know_is_not_given_back_while_a_namespace_without_a_path_has_it()
+{
+    let (mut world, agent) = plugged();
+    let process = Hideout::of_a_process(&world, &[]);
+    let folder = agent.stop();
+    fs::remove_file(journal_files(&folder).remove(0)).unwrap();
+    world.kill("pod");
+    let mut agent = Agent::start_in(&world, folder);
+    agent.list(vec![released(a_claim())]);
+    let other = with(a_claim(), "/metadata/name", json!("other"));
+    let other = with(other, "/status/eni/mac", json!("02:ec:00:00:00:0b"));
+    agent.claim(released(other));
+    let notice = agent.notice();
+    assert_eq!(
+        (notice.claim.metadata.name.as_deref(), notice.report.place),
+        (Some("other"), Place::Released),
+        "what nobody has is given back at once"
+    );
+    assert!(agent.is_quiet());
+    drop(process);
+    wait_until_the_veth_is_gone(&world);
+    assert_eq!(agent.place(), Place::Released);
 }
 
 #[test]
