@@ -34,7 +34,7 @@ impl Engine {
                 self.moved(key.mac);
                 match outcome {
                     Ok((entry, device)) => {
-                        self.plugged(request, &key, &interface, entry, &device, since);
+                        self.plugged(request, &key, &interface, *entry, &device, since);
                     }
                     Err(failed) => self.not_plugged(request, &key, &failed),
                 }

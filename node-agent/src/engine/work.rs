@@ -38,7 +38,7 @@ pub(super) enum Done {
         interface: Interface,
         since: Instant,
         /// What the journal says of it, and the device.
-        outcome: Result<(Plug, Device), Failed>,
+        outcome: Result<(Box<Plug>, Device), Failed>,
     },
     /// A comparison.
     Check {
@@ -97,7 +97,9 @@ impl Engine {
         };
         self.spawn(done, broken, move || {
             match plug_and_journal(&node, &journal, &of, (entry, known), &netns, &wanted) {
-                Ok((entry, Plugged { device, deferred })) => (Ok((entry, device)), Some(deferred)),
+                Ok((entry, Plugged { device, deferred })) => {
+                    (Ok((Box::new(entry), device)), Some(deferred))
+                }
                 Err(failed) => (Err(failed), None),
             }
         });
