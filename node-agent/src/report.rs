@@ -141,28 +141,20 @@ impl Notice {
     }
 
     fn conditions(&self) -> Vec<Condition> {
-        let hidden = "the device must return to the node, and is in no network namespace that the agent can enter: the pod moved it into one of its own, or a process outlived the pod. Delete the pod; when the last process in that namespace has ended, the kernel returns the device";
-        let state = format!("{:?}", self.state());
-        let (holds, reason, message) = match self.report.place {
-            Place::Seen => (
-                false,
-                state.as_str(),
-                "the device is on the node and waits for its pod",
-            ),
-            Place::Plugged { .. } => (
-                true,
-                state.as_str(),
-                "the device is in the pod, addressed and routed",
-            ),
-            Place::Hidden { .. } => (false, HIDDEN, hidden),
-            Place::Home => (false, state.as_str(), "the device is back on the node"),
-            Place::Released => (
-                false,
-                state.as_str(),
-                "the device is given back and may be detached",
-            ),
+        let (holds, message) = match &self.report.place {
+            Place::Seen => (false, "the device is on the node and waits for its pod"),
+            Place::Plugged { .. } => (true, "the device is in the pod, addressed and routed"),
+            Place::Hidden { pod_uid, .. } => (false, &*self.hidden(pod_uid)),
+            Place::Home => (false, "the device is back on the node"),
+            Place::Released => (false, "the device is given back and may be detached"),
         };
-        let mut conditions = vec![self.condition(kind::PLUGGED, holds, reason, message)];
+        let reason = match &self.report.place {
+            Place::Hidden { .. } => HIDDEN.to_owned(),
+            Place::Seen | Place::Plugged { .. } | Place::Home | Place::Released => {
+                format!("{:?}", self.state())
+            }
+        };
+        let mut conditions = vec![self.condition(kind::PLUGGED, holds, &reason, message)];
         if let Place::Plugged { .. } = self.report.place {
             let undone = net_admin(&self.claim).map(|container| format!(
                 "container {container} of the pod is privileged or has NET_ADMIN or SYS_ADMIN and can undo the routing rules and the packet filter: take that from it, or set instanceMetadata: Allowed in the class"
@@ -192,6 +184,18 @@ impl Notice {
             conditions.push(self.condition(kind::METADATA_BLOCKED, blocked, reason, message));
         }
         conditions
+    }
+
+    /// Why the device of a pod does not return, and the way out.
+    fn hidden(&self, pod_uid: &str) -> String {
+        let status = self.claim.status.as_ref();
+        let bound = status
+            .and_then(|status| status.binding.as_ref())
+            .filter(|binding| binding.pod_uid.as_str() == pod_uid);
+        let name = bound.map_or_else(String::new, |binding| format!("{} ", binding.pod_name));
+        format!(
+            "the device must return to the node, and is in no network namespace that the agent can enter: pod {name}with UID {pod_uid} moved it into one of its own, or a process outlived that pod; delete the pod, and when the last process in that namespace has ended the kernel returns the device"
+        )
     }
 
     fn condition(&self, kind: &str, holds: bool, reason: &str, message: &str) -> Condition {

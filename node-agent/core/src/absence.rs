@@ -13,9 +13,9 @@ pub enum Presence {
     Unknown,
 }
 
-/// Whether such a device is gone. Otherwise it is in a namespace that cannot be entered, whatever became of the
-/// pod's own: a pod makes namespaces, and one lives as long as a process in it, also without a path. Hardware returns to the host with
-/// the end of the namespace that it is in (`default_device_exit_net` in `net/core/dev.c`), anything else ends with it.
+/// Whether such a device is gone. Otherwise it is in a namespace that cannot be entered, whatever became of the pod's own: a pod makes
+/// namespaces, and one lives as long as a process in it, also without a path. Hardware returns to the host with the end of the
+/// namespace that it is in (`default_device_exit_net` in `net/core/dev.c`), anything else ends with it.
 pub fn is_gone(presence: Presence, netns: Liveness) -> bool {
     match (presence, netns) {
         (Presence::Gone, _) | (Presence::Unknown, Liveness::Dead) => true,

@@ -1,6 +1,6 @@
 //! All that the agent knows: claims, devices on the host, the journal, and who is waiting.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 pub use cni_protocol::{Pod, Sandbox};
 
@@ -261,7 +261,13 @@ impl Facts {
 
     /// Takes in that a device is on the host.
     pub fn arrived(&mut self, mac: Mac, now: u64) {
-        self.devices.entry(mac).or_insert(now);
+        if let Entry::Vacant(absent) = self.devices.entry(mac) {
+            absent.insert(now);
+            // What kept it away is over, and with it the reason for a long pause.
+            for (_, plug) in self.plugs.iter_mut().filter(|(key, _)| key.mac == mac) {
+                plug.retry.at = plug.retry.at.min(now + Retry::FIRST);
+            }
+        }
         self.absent.remove(&mac);
         self.searches.remove(&mac);
     }

@@ -88,6 +88,11 @@ fn device_that_a_pod_hid_is_given_back_after_the_end_of_the_pod() {
         matches!(notice.report.place, Place::Hidden { .. }),
         "given back while the pod has it: {notice:?}"
     );
+    let message = notice.patch().unwrap()["status"]["conditions"][0]["message"].to_string();
+    assert!(
+        message.contains("pod web-0 with UID u-1") && message.contains("delete the pod"),
+        "{message}"
+    );
     let told = after(&a_claim(), &notice);
     let claim = convert(&told).unwrap();
     assert_eq!(claim.reported, Some(notice.report), "not said again");

@@ -7,7 +7,7 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, key, orders, plugged_place,
+    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, key, mac, orders, plugged_place,
     released, report, saying,
 };
 
@@ -108,6 +108,21 @@ fn gc_returns_what_the_runtime_forgot_and_whose_namespace_is_dead() {
     assert!(!collected(Liveness::Dead, "another", &[]));
     assert!(!collected(Liveness::Alive, &network, &[]));
     assert!(!collected(Liveness::Unknown, &network, &[]));
+}
+
+#[test]
+fn device_that_comes_back_by_itself_is_tidied_soon_whatever_failed_before() {
+    let mut plug = a_plug(PlugState::Unplugging);
+    plug.retry = Retry {
+        failures: 9,
+        at: 30_000,
+    };
+    let mut facts = an_agent().plug("c1", plug);
+    facts.arrived(mac(), 100);
+    assert_eq!(orders(&facts, 1_099), []);
+    assert_eq!(orders(&facts, 1_100), [unplugs(Traces::Remove)]);
+    facts.arrived(mac(), 1_050);
+    assert_eq!(plan(&facts, 0).wake_at, Some(1_100));
 }
 
 #[test]
