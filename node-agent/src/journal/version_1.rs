@@ -51,6 +51,7 @@ impl Entry {
                 pod_uid: self.pod_uid,
             },
             eni: self.eni,
+            hardware: None,
             slot: PodSlot(0),
             // The namespace that is at the path now need not be the one of then: its cookie would prove nothing.
             netns: Netns {
@@ -64,6 +65,7 @@ impl Entry {
             },
             retry: Retry::default(),
             liveness: Liveness::default(),
+            hidden: false,
         };
         Ok((key, plug))
     }
