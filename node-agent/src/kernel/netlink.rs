@@ -38,6 +38,8 @@ pub(crate) type Message<'a> = NetlinkBuffer<&'a [u8]>;
 pub struct Netlink {
     socket: Socket,
     sequence: u32,
+    /// What was received last: kept, since a new one for each answer costs as much as the answer.
+    datagram: Vec<u8>,
 }
 
 /// A refusal with the kernel's own sentence.
@@ -89,6 +91,7 @@ impl Netlink {
         Ok(Self {
             socket,
             sequence: 0,
+            datagram: Vec::with_capacity(LARGEST_PART),
         })
     }
 
@@ -144,10 +147,9 @@ impl Netlink {
 
     /// Reads messages until `each` says that it has seen enough.
     fn answers(&mut self, mut each: impl FnMut(&Message<'_>) -> bool) -> io::Result<()> {
-        let mut datagram = Vec::with_capacity(LARGEST_PART);
         loop {
-            self.receive_into(&mut datagram)?;
-            let mut rest = datagram.as_slice();
+            self.receive_datagram()?;
+            let mut rest = self.datagram.as_slice();
             while !rest.is_empty() {
                 let (message, behind) = split(rest)?;
                 if each(&message) {
@@ -158,10 +160,10 @@ impl Netlink {
         }
     }
 
-    fn receive_into(&mut self, datagram: &mut Vec<u8>) -> io::Result<()> {
+    fn receive_datagram(&mut self) -> io::Result<()> {
         loop {
-            datagram.clear();
-            match self.socket.recv(datagram, 0) {
+            self.datagram.clear();
+            match self.socket.recv(&mut self.datagram, 0) {
                 Ok(_) => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -207,9 +209,8 @@ impl Netlink {
 
     /// The messages of one datagram, for whoever decodes them by hand.
     pub(crate) fn receive(&mut self) -> io::Result<Vec<Raw>> {
-        let mut datagram = Vec::with_capacity(LARGEST_PART);
-        self.receive_into(&mut datagram)?;
-        let (mut rest, mut messages) = (datagram.as_slice(), Vec::new());
+        self.receive_datagram()?;
+        let (mut rest, mut messages) = (self.datagram.as_slice(), Vec::new());
         while !rest.is_empty() {
             let (message, behind) = split(rest)?;
             messages.push(Raw {
