@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use node_agent_core::facts::Verb;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -95,24 +96,19 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// An ADD was answered.
-    pub fn add(&self, outcome: Outcome) {
-        self.adds.get_or_create(&Labels { outcome }).inc();
-    }
-
-    /// A DEL was answered.
-    pub fn del(&self, outcome: Outcome) {
-        self.dels.get_or_create(&Labels { outcome }).inc();
+    /// A request of the plugin was answered.
+    pub fn answered(&self, verb: &Verb, outcome: Outcome) {
+        let family = match verb {
+            Verb::Add(_) => &self.adds,
+            Verb::Check(_) => &self.checks,
+            Verb::Del => &self.dels,
+        };
+        family.get_or_create(&Labels { outcome }).inc();
     }
 
     /// A report was sent.
     pub fn report(&self, outcome: Outcome) {
         self.reports.get_or_create(&Labels { outcome }).inc();
-    }
-
-    /// A CHECK was answered.
-    pub fn check(&self, outcome: Outcome) {
-        self.checks.get_or_create(&Labels { outcome }).inc();
     }
 
     /// A device was to return to the node.

@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "agent/answer.rs"]
+mod answer;
 #[path = "agent/api_server.rs"]
 mod api_server;
 #[path = "agent/churn.rs"]

@@ -85,9 +85,9 @@ pub struct Hardware {
 /// How far a plug is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlugState {
-    /// Steps were begun, and not all of them are known to be done.
+    /// Steps were begun for an ADD that has no answer yet; without that ADD the device returns.
     Plugging,
-    /// The device is in the pod.
+    /// The device is in the pod, and the runtime was told so.
     Plugged,
     /// The device must return to the host.
     Unplugging,
@@ -294,6 +294,24 @@ impl Facts {
             .or(claim.reported.as_ref())
             .filter(|report| report.attachment == attachment.id)
             .map(|report| &report.place)
+    }
+
+    /// Takes in that an ADD was answered with these devices: from now on they are in the pod whether somebody asks or not.
+    pub fn added(&mut self, sandbox: &Sandbox, macs: &[Mac]) {
+        for (key, plug) in &mut self.plugs {
+            let answered = key.sandbox == *sandbox && macs.contains(&key.mac);
+            if answered && plug.state == PlugState::Plugging {
+                plug.state = PlugState::Plugged;
+            }
+        }
+    }
+
+    /// Whether an ADD of the sandbox has no answer yet.
+    pub fn is_asked_for(&self, sandbox: &Sandbox) -> bool {
+        let mut requests = self.requests.values();
+        requests.any(|request| {
+            request.sandbox == *sandbox && matches!(request.verb, Verb::Add(_))
+        })
     }
 
     /// Who has the device `mac`.

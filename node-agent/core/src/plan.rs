@@ -149,6 +149,8 @@ impl Round<'_> {
             // It came because the namespace died, or because the pod pushed it here.
             PlugState::Plugged if on_host => true,
             PlugState::Plugging if on_host && plug.liveness == Liveness::Dead => true,
+            // Its ADD ended with another answer or none: the runtime may never call DEL for what it did not get.
+            PlugState::Plugging if !self.facts.is_asked_for(&key.sandbox) => true,
             PlugState::Plugging | PlugState::Plugged => self.is_over(key, plug),
         };
         if goes {

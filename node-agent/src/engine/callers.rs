@@ -14,11 +14,7 @@ use node_agent_core::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{
-    engine::Engine,
-    kernel::namespace::Namespace,
-    metrics::{Metrics, Outcome},
-};
+use crate::{engine::Engine, kernel::namespace::Namespace, metrics::Outcome};
 
 /// Those who wait for an answer.
 #[derive(Default)]
@@ -28,8 +24,10 @@ struct Caller {
     reply: oneshot::Sender<Reply>,
     netns: Option<Namespace>,
     since: Instant,
-    /// What was plugged, or checked, for it.
-    interfaces: BTreeMap<Mac, Added>,
+    /// What was plugged for it.
+    added: BTreeMap<Mac, Added>,
+    /// What was checked for it.
+    checked: Vec<Checked>,
 }
 
 impl Callers {
@@ -42,13 +40,18 @@ impl Callers {
         self.0.get(&id)?.netns.clone()
     }
 
-    /// Keeps an interface for the answer; `false`: nobody waits for it.
-    pub(super) fn keep(&mut self, id: RequestId, mac: Mac, interface: Added) -> bool {
-        let Some(caller) = self.0.get_mut(&id) else {
-            return false;
-        };
-        caller.interfaces.insert(mac, interface);
-        !caller.reply.is_closed()
+    /// Keeps an interface for the answer to ADD.
+    pub(super) fn plugged(&mut self, id: RequestId, mac: Mac, interface: Added) {
+        if let Some(caller) = self.0.get_mut(&id) {
+            caller.added.insert(mac, interface);
+        }
+    }
+
+    /// Keeps an interface for the answer to CHECK.
+    pub(super) fn checked(&mut self, id: RequestId, interface: Checked) {
+        if let Some(caller) = self.0.get_mut(&id) {
+            caller.checked.push(interface);
+        }
     }
 }
 
@@ -91,7 +94,8 @@ impl Engine {
             reply,
             netns,
             since: Instant::now(),
-            interfaces: BTreeMap::new(),
+            added: BTreeMap::new(),
+            checked: Vec::new(),
         };
         self.callers.0.insert(id, caller);
     }
@@ -109,40 +113,28 @@ impl Engine {
     }
 
     pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
-        let interfaces = self.callers.0.get_mut(&id);
-        let mut interfaces = interfaces
-            .map(|caller| std::mem::take(&mut caller.interfaces))
-            .unwrap_or_default();
-        let failed = |code, why: String| Reply::Failed(CniError::new(code, why));
-        let (reply, count, outcome): (Reply, fn(&Metrics, Outcome), _) = match answer {
-            Answer::Added(macs) => {
-                let added = macs.iter().filter_map(|mac| interfaces.remove(mac));
-                (
-                    Reply::Added(added.collect()),
-                    Metrics::add,
-                    Outcome::Success,
-                )
-            }
+        match answer {
+            Answer::Added(macs) => self.answer_added(id, &macs),
             Answer::Checked => {
-                let checked = interfaces
-                    .into_values()
-                    .map(|Added { name, mac, .. }| Checked { name, mac });
-                (
-                    Reply::Checked(checked.collect()),
-                    Metrics::check,
-                    Outcome::Success,
-                )
+                let caller = self.callers.0.get_mut(&id);
+                let checked = caller.map(|caller| std::mem::take(&mut caller.checked));
+                self.send(id, Reply::Checked(checked.unwrap_or_default()));
             }
-            Answer::Deleted => (Reply::Deleted, Metrics::del, Outcome::Success),
-            Answer::Later(why) => (failed(code::TRY_LATER, why), Metrics::add, Outcome::Later),
-            Answer::Missing(why) => (
-                failed(code::DIFFERENT, why),
-                Metrics::check,
-                Outcome::Failure,
-            ),
-        };
-        count(&self.parts.metrics, outcome);
-        self.send(id, reply);
+            Answer::Deleted => drop(self.send(id, Reply::Deleted)),
+            Answer::Later(why) => self.fail(id, code::TRY_LATER, why),
+            Answer::Missing(why) => self.fail(id, code::DIFFERENT, why),
+        }
+    }
+
+    fn answer_added(&mut self, id: RequestId, macs: &[Mac]) {
+        let caller = self.callers.0.get_mut(&id);
+        let mut added = caller
+            .map(|caller| std::mem::take(&mut caller.added))
+            .unwrap_or_default();
+        let added = macs.iter().filter_map(|mac| added.remove(mac)).collect();
+        if let Some(request) = self.send(id, Reply::Added(added)) {
+            self.facts.added(&request.sandbox, macs);
+        }
     }
 
     /// Ends a request with an error.
@@ -150,26 +142,33 @@ impl Engine {
         self.send(id, Reply::Failed(CniError::new(code, why)));
     }
 
-    fn send(&mut self, id: RequestId, reply: Reply) {
-        let request = self.facts.requests.remove(&id);
-        let Some(caller) = self.callers.0.remove(&id) else {
-            return;
+    /// Ends a request with this reply; without a caller that still waits for it there is nothing to return.
+    fn send(&mut self, id: RequestId, reply: Reply) -> Option<Request> {
+        let (request, caller) = (
+            self.facts.requests.remove(&id)?,
+            self.callers.0.remove(&id)?,
+        );
+        let error = match &reply {
+            Reply::Failed(error) => Some(error),
+            Reply::Added(_) | Reply::Checked(_) | Reply::Deleted | Reply::Collected => None,
         };
-        let pod = request.as_ref().and_then(|request| request.verb.pod());
+        self.parts.metrics.answered(
+            &request.verb,
+            match error.map(|error| error.code) {
+                None => Outcome::Success,
+                Some(code::TRY_LATER) => Outcome::Later,
+                Some(_) => Outcome::Failure,
+            },
+        );
+        let pod = request.verb.pod();
         tracing::info!(
             id,
             pod = pod.map(|pod| format!("{}/{}", pod.namespace, pod.name)),
-            container = request
-                .as_ref()
-                .map(|request| request.sandbox.container_id.as_str()),
-            failed = match &reply {
-                Reply::Failed(error) => Some(error.msg.as_str()),
-                Reply::Added(_) | Reply::Checked(_) | Reply::Deleted | Reply::Collected => None,
-            },
+            container = request.sandbox.container_id,
+            failed = error.map(|error| error.msg.as_str()),
             waited_ms = u64::try_from(caller.since.elapsed().as_millis()).unwrap_or(u64::MAX),
             "answered"
         );
-        // A caller that hung up meanwhile is followed by the runtime's DEL.
-        drop(caller.reply.send(reply));
+        caller.reply.send(reply).ok().map(|()| request)
     }
 }

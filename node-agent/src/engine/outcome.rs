@@ -2,7 +2,7 @@
 
 use cni::{
     error::code,
-    protocol::{Added, AddedAddress},
+    protocol::{Added, AddedAddress, Checked},
 };
 use node_agent_core::{
     claim::Interface,
@@ -77,23 +77,12 @@ impl Engine {
     ) {
         self.facts.devices.remove(&key.mac);
         self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
-        let waiting = self.callers.keep(id, key.mac, added(interface, device));
-        let request = self.facts.requests.get_mut(&id).filter(|_| waiting);
-        let Some(plug) = self.facts.plugs.get_mut(key) else {
-            return;
-        };
-        (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
-        match (request, plug.state) {
-            (Some(request), _) => {
-                plug.state = PlugState::Plugged;
-                request.done.insert(key.mac);
-            }
-            // A repeated ADD whose caller hung up changes nothing for the pod that runs.
-            (None, PlugState::Plugged) => {}
-            (None, PlugState::Plugging | PlugState::Unplugging) => {
-                tracing::info!(eni = plug.eni, "nobody waits for the interface any more");
-                plug.state = PlugState::Unplugging;
-            }
+        if let Some(plug) = self.facts.plugs.get_mut(key) {
+            (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
+        }
+        if let Some(request) = self.facts.requests.get_mut(&id) {
+            request.done.insert(key.mac);
+            self.callers.plugged(id, key.mac, added(interface, device));
         }
     }
 
@@ -119,7 +108,6 @@ impl Engine {
             }
             _ => code::KERNEL,
         };
-        self.parts.metrics.add(Outcome::Failure);
         self.fail(id, code, format!("EniClaim {claim} ({eni}): {error}"));
     }
 
@@ -138,20 +126,16 @@ impl Engine {
     ) {
         match outcome {
             Ok(()) => {
-                let checked = Added {
+                let checked = Checked {
                     name: interface.name.clone(),
                     mac: key.mac.to_string(),
-                    mtu: 0,
-                    pci_id: None,
-                    addresses: Vec::new(),
                 };
-                self.callers.keep(id, key.mac, checked);
+                self.callers.checked(id, checked);
                 if let Some(request) = self.facts.requests.get_mut(&id) {
                     request.done.insert(key.mac);
                 }
             }
             Err(error) => {
-                self.parts.metrics.check(Outcome::Failure);
                 let why = not_as_set(interface, key.mac, &error);
                 let plug = self.facts.plugs.get(key);
                 let claim = plug.map(|plug| format!("EniClaim {}: ", plug.origin.claim()));

@@ -24,7 +24,11 @@ use node_agent::{
 use node_agent_core::claim::{ClaimKey, Place};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{runtime::Runtime, sync::mpsc, task::JoinHandle};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
 use tracing::instrument::WithSubscriber;
 
 use crate::world::{ENI, MAC, World};
@@ -39,6 +43,7 @@ pub struct Agent {
     folder: Arc<TempDir>,
     inputs: mpsc::Sender<Input>,
     notices: mpsc::UnboundedReceiver<Notice>,
+    metrics: Metrics,
     engine: JoinHandle<()>,
 }
 
@@ -68,6 +73,8 @@ impl Agent {
             .with_ansi(false)
             .with_writer(Arc::new(log))
             .finish();
+        let metrics = Metrics::default();
+        let counting = metrics.clone();
         let (socket, engine) = runtime.block_on(async {
             let socket = Socket::bind(&path).await.unwrap();
             let events = LinkEvents::subscribe(&node.host).unwrap();
@@ -79,7 +86,7 @@ impl Agent {
                 namespaces: world.namespaces(),
                 notices: sender,
                 lease,
-                metrics: Metrics::default(),
+                metrics: counting,
                 ready: Arc::new(AtomicBool::new(false)),
                 heartbeat: Arc::default(),
             });
@@ -100,8 +107,38 @@ impl Agent {
             folder,
             inputs,
             notices,
+            metrics,
             engine,
         }
+    }
+
+    /// What is counted, as Prometheus reads it.
+    pub fn metrics(&self) -> String {
+        self.metrics.text()
+    }
+
+    /// A request without a plugin; it comes after those before it.
+    pub fn asks(
+        &self,
+        id: u64,
+        request: Request,
+        netns: Option<String>,
+    ) -> oneshot::Receiver<Reply> {
+        let (reply, answered) = oneshot::channel();
+        let netns = netns.map(|path| File::open(path).unwrap().into());
+        let ask = Input::Ask {
+            id,
+            request,
+            netns,
+            reply,
+        };
+        self.inputs.blocking_send(ask).unwrap();
+        answered
+    }
+
+    /// The plugin of such a request is gone.
+    pub fn hangs_up(&self, id: u64) {
+        self.inputs.blocking_send(Input::HungUp(id)).unwrap();
     }
 
     pub fn socket(&self) -> PathBuf {

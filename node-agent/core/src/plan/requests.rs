@@ -172,19 +172,16 @@ impl<'a> Round<'a> {
         if self.taken.contains(&eni.mac) {
             return Step::Busy;
         }
+        let on_host = self.facts.devices.contains_key(&eni.mac);
         match self.facts.holder(eni.mac) {
             Some((key, plug))
                 if key.sandbox != request.sandbox || plug.state == PlugState::Unplugging =>
             {
                 Step::Held(key, plug)
             }
-            Some((_, plug))
-                if plug.state == PlugState::Plugged && request.done.contains(&eni.mac) =>
-            {
-                Step::Done
-            }
+            Some(_) if request.done.contains(&eni.mac) && !on_host => Step::Done,
             Some(_) => Step::Plug(eni.mac),
-            None if self.facts.devices.contains_key(&eni.mac) => Step::Plug(eni.mac),
+            None if on_host => Step::Plug(eni.mac),
             None => Step::Wait(Wait::Progress(format!(
                 "{} is attached, but its device with MAC address {} has not appeared on this node",
                 eni.id, eni.mac

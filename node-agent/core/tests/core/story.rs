@@ -120,6 +120,14 @@ impl World {
                 // What was being done is over, and nobody knows how it ended.
                 self.running.clear();
                 self.facts.busy.clear();
+                for (key, plug) in &mut self.facts.plugs {
+                    // The journal does not know whether the answer left.
+                    if self.inside.as_ref() == Some(&key.sandbox.container_id)
+                        && plug.state == PlugState::Plugging
+                    {
+                        plug.state = PlugState::Plugged;
+                    }
+                }
                 self.facts.requests.clear();
                 self.facts.unconfirmed.clear();
                 self.facts.absent.clear();
@@ -219,9 +227,11 @@ impl World {
                 left.is_none_or(|(_, plug)| plug.retry.failures >= 2),
                 "a DEL left {left:?}"
             ),
-            Answer::Added(_) | Answer::Checked => {
+            Answer::Added(macs) => {
+                self.facts.added(&request.sandbox, macs);
                 assert_eq!(self.inside, Some(request.sandbox.container_id));
             }
+            Answer::Checked => assert_eq!(self.inside, Some(request.sandbox.container_id)),
             Answer::Later(_) | Answer::Missing(_) => {}
         }
     }
@@ -262,11 +272,6 @@ impl World {
         }
         self.inside = Some(key.sandbox.container_id.clone());
         self.facts.devices.remove(&mac());
-        let plug = self.facts.plugs.get_mut(key).unwrap();
-        plug.state = PlugState::Plugged;
-        if !self.facts.requests.contains_key(&request) {
-            plug.state = PlugState::Unplugging;
-        }
         self.done(request);
     }
 
@@ -336,5 +341,7 @@ proptest! {
         }
         prop_assert_eq!(plan(&world.facts, world.now).wake_at, None, "something is due and not done");
         prop_assert!(world.facts.requests.is_empty(), "{:?}", world.facts.requests);
+        let unanswered = world.facts.plugs.values().find(|plug| plug.state != PlugState::Plugged);
+        prop_assert_eq!(unanswered, None, "left in a pod that was not answered");
     }
 }

@@ -9,8 +9,8 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, bound_to, key, mac, not_attached,
-    orders, plugged_place, plugs, released, saying,
+    Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, bound_to, key, mac,
+    not_attached, orders, plugged_place, plugs, released, report, saying,
 };
 
 fn reason(orders: &[Order]) -> &str {
@@ -38,6 +38,43 @@ fn plugged_device_is_answered_once_it_was_done_for_this_request() {
     facts.requests.get_mut(&1).unwrap().done.insert(mac());
     let added = Order::Answer(1, Answer::Added(vec![mac()]));
     assert_eq!(orders(&facts, 0), [added]);
+}
+
+#[test]
+fn what_an_add_left_that_was_not_answered_returns_to_the_host() {
+    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove);
+    let mut second = not_attached(a_claim());
+    second.key.name = "web-0-fghij".into();
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .claim(second)
+        .plug("c1", a_plug(PlugState::Plugging))
+        .asked_to_add(1, "c1");
+    facts.requests.get_mut(&1).unwrap().done.insert(mac());
+    assert_eq!(orders(&facts, 0), [], "the ADD waits for the second ENI");
+    assert!(reason(&orders(&facts, NO_PROGRESS)).contains("web-0-fghij"));
+    facts.requests.clear();
+    assert_eq!(orders(&facts, NO_PROGRESS), [unplug]);
+
+    let mut answered = facts;
+    answered.added(&a_sandbox("c2"), &[mac()]);
+    assert_eq!(answered.plugs[&a_plug_key("c1")].state, PlugState::Plugging);
+    answered.added(&a_sandbox("c1"), &[mac()]);
+    assert_eq!(
+        orders(&answered, 0),
+        [Order::Report(key(), report(plugged_place()))]
+    );
+}
+
+#[test]
+fn device_that_left_the_pod_before_the_answer_is_plugged_again() {
+    let mut facts = an_agent()
+        .claim(saying(a_claim(), plugged_place()))
+        .plug("c1", a_plug(PlugState::Plugging))
+        .device_on_host()
+        .asked_to_add(1, "c1");
+    facts.requests.get_mut(&1).unwrap().done.insert(mac());
+    assert_eq!(orders(&facts, 0), [plugs(1, "c1")]);
 }
 
 #[test]

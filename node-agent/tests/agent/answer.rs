@@ -1,0 +1,76 @@
+//! How requests end: answered, given up, or in favour of another one.
+
+use cni::protocol::{Check, Del, Request};
+use crds::EniClaim;
+use serde_json::json;
+
+use crate::{
+    running::{Agent, a_claim, an_add, sandbox, wait_until, with},
+    world::{HOME, World},
+};
+
+/// Of the same pod, and not attached yet.
+fn second_claim() -> EniClaim {
+    let claim = with(a_claim(), "/metadata/name", json!("web-0-fghij"));
+    let claim = with(claim, "/status/eni/mac", json!("02:ec:00:00:00:0b"));
+    with(claim, "/status/attachment/id", json!(null))
+}
+
+fn add(world: &World) -> Request {
+    Request::Add(an_add(&world.path("pod"), "c1"))
+}
+
+#[test]
+fn add_that_ends_without_an_answer_leaves_nothing_in_the_pod() {
+    let world = World::new();
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim(), second_claim()]);
+    let _waiting = agent.asks(1, add(&world), Some(world.path("pod")));
+    wait_until(|| agent.metrics().contains("plug_seconds_count 1"));
+    assert!(world.device("pod").is_some());
+    agent.hangs_up(1);
+    wait_until(|| world.has_link("host", HOME) && agent.journal() == 0);
+    assert!(world.device("pod").is_none());
+}
+
+#[test]
+fn answer_that_nobody_takes_is_none() {
+    let world = World::new();
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    drop(agent.asks(1, add(&world), Some(world.path("pod"))));
+    wait_until(|| world.has_link("host", HOME) && agent.journal() == 0);
+}
+
+#[test]
+fn each_answer_is_counted_by_what_was_asked() {
+    let world = World::new();
+    world.ip("host", "link del eth1");
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let check = Request::Check(Check {
+        sandbox: sandbox("c1"),
+        netns: world.path("pod"),
+        pod: an_add("", "c1").pod,
+    });
+    let del = Request::Del(Del {
+        sandbox: sandbox("c1"),
+    });
+    let answers = [
+        agent.asks(1, add(&world), Some(world.path("pod"))),
+        agent.asks(2, check, Some(world.path("pod"))),
+        agent.asks(3, del, None),
+    ];
+    for answer in answers {
+        answer.blocking_recv().unwrap();
+    }
+    let metrics = agent.metrics();
+    for (counter, count) in [
+        ("adds_total{outcome=\"Later\"}", 1),
+        ("checks_total{outcome=\"Later\"}", 1),
+        ("dels_total{outcome=\"Success\"}", 1),
+    ] {
+        let line = format!("eniclaim_agent_{counter} {count}");
+        assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+}
