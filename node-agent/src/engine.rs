@@ -119,10 +119,7 @@ pub struct Engine {
 impl Engine {
     /// An engine that knows what the journal says.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let facts = Facts {
-            plugs: parts.journal.read()?.into_iter().collect(),
-            ..Facts::default()
-        };
+        let facts = Facts::of_journal(parts.journal.read()?.into_iter().collect());
         let now = Instant::now();
         Ok(Self {
             parts,

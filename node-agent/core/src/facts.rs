@@ -168,8 +168,17 @@ impl Verb {
     }
 }
 
-/// Identifies a [`Request`]; a later one is greater.
+/// Identifies a [`Request`]; a later one is greater, and the first of an agent is 1.
 pub type RequestId = u64;
+
+/// Who a sandbox is for, and since when the agent knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// UID of the pod.
+    pub pod_uid: String,
+    /// Its first ADD; 0 was answered by an agent before this one.
+    pub first: RequestId,
+}
 
 /// The operator, as its Lease shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,6 +224,8 @@ pub struct Facts {
     pub plugs: BTreeMap<PlugKey, Plug>,
     /// Requests without an answer.
     pub requests: BTreeMap<RequestId, Request>,
+    /// Sandboxes that asked for ENIs and were not deleted since. Of those of a pod the one that asked first last is the newest.
+    pub sandboxes: BTreeMap<Sandbox, Known>,
     /// What was last seen of the operator; read only when somebody waits for a claim that is not there.
     pub operator: Option<LeaseRead>,
     /// Devices that steps are being done on.
@@ -224,6 +235,55 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// What an agent knows that has read nothing but the journal.
+    pub fn of_journal(plugs: BTreeMap<PlugKey, Plug>) -> Self {
+        let sandboxes = plugs.iter().map(|(key, plug)| {
+            let Origin::Claim { pod_uid, .. } = &plug.origin;
+            let known = Known {
+                pod_uid: pod_uid.clone(),
+                first: 0,
+            };
+            (key.sandbox.clone(), known)
+        });
+        Self {
+            sandboxes: sandboxes.collect(),
+            plugs,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a request.
+    pub fn ask(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb, now: u64) {
+        match &verb {
+            Verb::Add(pod) => {
+                let known = || Known {
+                    pod_uid: pod.uid.clone(),
+                    first: id,
+                };
+                self.sandboxes.entry(sandbox.clone()).or_insert_with(known);
+            }
+            Verb::Check(_) => {}
+            Verb::Del => drop(self.sandboxes.remove(&sandbox)),
+        }
+        let request = Request {
+            sandbox,
+            verb,
+            since: now,
+            progress: now,
+            done: BTreeSet::new(),
+        };
+        self.requests.insert(id, request);
+    }
+
+    /// The newest sandbox of a sandbox's pod, if that is another one.
+    pub fn newer(&self, sandbox: &Sandbox) -> Option<&Sandbox> {
+        let own = self.sandboxes.get(sandbox)?;
+        let newer = (self.sandboxes.iter())
+            .filter(|(_, other)| other.pod_uid == own.pod_uid && other.first > own.first)
+            .max_by_key(|(_, other)| other.first);
+        newer.map(|(sandbox, _)| sandbox)
+    }
+
     /// Takes in a claim as the API server shows it.
     pub fn learn(&mut self, claim: Claim, now: u64) {
         let confirmed = |report: &Report| claim.reported.as_ref() == Some(report);
@@ -275,15 +335,25 @@ impl Facts {
     /// Takes in which attachments of a network the runtime still knows (CNI GC): the device of another one whose namespace is
     /// dead returns to the host. What lives is left alone, whatever the runtime says.
     pub fn collect(&mut self, network: &str, valid: &[cni_protocol::Attachment]) {
-        for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
-            let known = valid.iter().any(|attachment| {
+        let is_gone = |sandbox: &Sandbox| {
+            let mut valid = valid.iter();
+            let known = valid.any(|attachment| {
                 attachment.container_id == sandbox.container_id
                     && attachment.if_name == sandbox.if_name
             });
-            if sandbox.network == network && !known && plug.liveness == Liveness::Dead {
+            sandbox.network == network && !known
+        };
+        for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
+            if is_gone(sandbox) && plug.liveness == Liveness::Dead {
                 plug.state = PlugState::Unplugging;
             }
         }
+        let (plugs, requests) = (&self.plugs, &self.requests);
+        self.sandboxes.retain(|sandbox, _| {
+            let plugged = plugs.keys().any(|key| key.sandbox == *sandbox);
+            let asks = requests.values().any(|request| request.sandbox == *sandbox);
+            plugged || asks || !is_gone(sandbox)
+        });
     }
 
     /// What was last reported of a claim's present attachment, on its way or taken.

@@ -8,7 +8,7 @@ use cni::{
     protocol::{self, Added, Checked, Reply},
 };
 use node_agent_core::{
-    facts::{Request, RequestId, Sandbox, Verb},
+    facts::{Request, RequestId, Verb},
     mac::Mac,
     plan::Answer,
 };
@@ -89,7 +89,7 @@ impl Engine {
                 return;
             }
         };
-        self.wait(id, sandbox, verb);
+        self.facts.ask(id, sandbox, verb, self.now());
         let caller = Caller {
             reply,
             netns,
@@ -98,18 +98,6 @@ impl Engine {
             checked: Vec::new(),
         };
         self.callers.0.insert(id, caller);
-    }
-
-    fn wait(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb) {
-        let now = self.now();
-        let request = Request {
-            sandbox,
-            verb,
-            since: now,
-            progress: now,
-            done: [].into(),
-        };
-        self.facts.requests.insert(id, request);
     }
 
     pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {

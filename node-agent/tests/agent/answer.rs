@@ -1,6 +1,6 @@
 //! How requests end: answered, given up, or in favour of another one.
 
-use cni::protocol::{Check, Del, Request};
+use cni::protocol::{Check, Del, Reply, Request};
 use crds::EniClaim;
 use serde_json::json;
 
@@ -18,6 +18,30 @@ fn second_claim() -> EniClaim {
 
 fn add(world: &World) -> Request {
     Request::Add(an_add(&world.path("pod"), "c1"))
+}
+
+#[test]
+fn newer_of_two_sandboxes_that_wait_gets_the_device_and_the_older_is_answered_at_once() {
+    let mut world = World::new();
+    world.pod("newer");
+    world.ip("host", "link del eth1");
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let older = agent.asks(1, add(&world), Some(world.path("pod")));
+    let newer = Request::Add(an_add(&world.path("newer"), "c2"));
+    let newer = agent.asks(2, newer, Some(world.path("newer")));
+    let Reply::Failed(error) = older.blocking_recv().unwrap() else {
+        panic!("the older sandbox has the device")
+    };
+    assert_eq!(error.code, 11);
+    assert!(error.msg.contains("a newer sandbox, c2"), "{}", error.msg);
+    world.wire();
+    assert!(matches!(newer.blocking_recv(), Ok(Reply::Added(_))));
+    assert!(matches!(
+        agent.add(&world, "c1", "pod"),
+        Reply::Failed(error) if error.msg.contains("a newer sandbox, c2")
+    ));
+    assert!(world.device("newer").is_some());
 }
 
 #[test]

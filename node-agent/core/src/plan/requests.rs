@@ -22,6 +22,14 @@ enum Step<'a> {
 
 impl<'a> Round<'a> {
     pub(super) fn add(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+        // kubelet makes another sandbox when it has given up on this one, before or without its DEL.
+        if let Some(newer) = self.facts.newer(&request.sandbox) {
+            let why = format!(
+                "pod {}/{} has a newer sandbox, {}, which gets its ENIs; this one is {}",
+                pod.namespace, pod.name, newer.container_id, request.sandbox.container_id
+            );
+            return self.answer_later(id, &why);
+        }
         let (released, wanted): (Vec<_>, Vec<_>) =
             self.claims_of(pod).partition(|claim| is_released(claim));
         if wanted.is_empty() {

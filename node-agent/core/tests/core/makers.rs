@@ -6,7 +6,7 @@ use node_agent_core::{
         Wait,
     },
     facts::{
-        Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Request, Retry, Sandbox,
+        Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Retry, Sandbox,
         Verb,
     },
     layout::{Features, Limits},
@@ -203,16 +203,7 @@ impl Knowing for Facts {
     }
 
     fn asked(mut self, id: u64, container: &str, verb: Verb) -> Self {
-        self.requests.insert(
-            id,
-            Request {
-                sandbox: a_sandbox(container),
-                verb,
-                since: 0,
-                progress: 0,
-                done: [].into(),
-            },
-        );
+        self.ask(id, a_sandbox(container), verb, 0);
         self
     }
 

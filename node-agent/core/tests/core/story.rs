@@ -8,7 +8,9 @@ use node_agent_core::{
 };
 use proptest::prelude::*;
 
-use crate::makers::{Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, key, mac};
+use crate::makers::{
+    Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, key, mac,
+};
 
 /// What can happen to an agent.
 #[derive(Debug, Clone)]
@@ -59,6 +61,8 @@ struct World {
     inside: Option<String>,
     dead: Vec<String>,
     reports: Vec<Report>,
+    /// Sandboxes in the order of their first ADD.
+    asked: Vec<String>,
     /// When a device was last tried to be returned, and in vain.
     failed_at: Option<u64>,
 }
@@ -77,6 +81,7 @@ impl World {
             inside: None,
             dead: Vec::new(),
             reports: Vec::new(),
+            asked: Vec::new(),
             failed_at: None,
         }
     }
@@ -90,9 +95,15 @@ impl World {
 
     fn ask(&mut self, container: &str, verb: Verb) {
         self.next_request += 1;
-        self.facts = std::mem::take(&mut self.facts).asked(self.next_request, container, verb);
-        let request = self.facts.requests.get_mut(&self.next_request).unwrap();
-        (request.since, request.progress) = (self.now, self.now);
+        match verb {
+            Verb::Add(_) if !self.asked.iter().any(|known| known == container) => {
+                self.asked.push(container.to_owned());
+            }
+            Verb::Add(_) | Verb::Check(_) => {}
+            Verb::Del => self.asked.retain(|known| known != container),
+        }
+        let sandbox = a_sandbox(container);
+        self.facts.ask(self.next_request, sandbox, verb, self.now);
     }
 
     fn happen(&mut self, event: &Event) {
@@ -119,7 +130,6 @@ impl World {
             Event::Restart => {
                 // What was being done is over, and nobody knows how it ended.
                 self.running.clear();
-                self.facts.busy.clear();
                 for (key, plug) in &mut self.facts.plugs {
                     // The journal does not know whether the answer left.
                     if self.inside.as_ref() == Some(&key.sandbox.container_id)
@@ -128,9 +138,16 @@ impl World {
                         plug.state = PlugState::Plugged;
                     }
                 }
-                self.facts.requests.clear();
-                self.facts.unconfirmed.clear();
-                self.facts.absent.clear();
+                let before = std::mem::take(&mut self.facts);
+                self.asked.clear();
+                self.asked.extend(before.plugs.keys().map(|key| key.sandbox.container_id.clone()));
+                self.facts = Facts {
+                    claims: before.claims,
+                    devices: before.devices,
+                    instance: before.instance,
+                    listed: before.listed,
+                    ..Facts::of_journal(before.plugs)
+                };
             }
             Event::Ends { well } if !self.running.is_empty() => {
                 let order = self.running.remove(0);
@@ -192,6 +209,8 @@ impl World {
             Order::Plug {
                 ref claim, ref key, ..
             } => {
+                let newest = self.asked.last();
+                assert_eq!(newest, Some(&key.sandbox.container_id), "not the newest");
                 let attachment = self.facts.claims[claim].attachment.clone().unwrap();
                 assert!(!attachment.release, "plugged a released attachment");
                 if let Some((holder, _)) = self.facts.holder(mac()) {

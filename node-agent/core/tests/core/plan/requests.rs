@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     claim::{ClaimKey, Place, Wait},
-    facts::{LeaseRead, Operator, PlugState, Retry, Verb},
+    facts::{Facts, LeaseRead, Operator, PlugState, Retry, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::{Answer, LONGEST_ADD, NO_CLAIM, NO_PROGRESS, Order, Traces, plan},
@@ -311,6 +311,41 @@ fn newer_sandbox_wins_and_the_older_del_finds_nothing() {
         .plug("c2", a_plug(PlugState::Plugged))
         .asked_to_del(2, "c1");
     assert_eq!(orders(&facts, 0), [Order::Answer(2, Answer::Deleted)]);
+}
+
+#[test]
+fn older_of_two_sandboxes_that_ask_is_answered_at_once_and_never_gets_the_device_back() {
+    let sentence = "pod shop/web-0 has a newer sandbox, c2, which gets its ENIs; this one is c1";
+    let older = Order::Answer(1, Answer::Later(sentence.into()));
+    let both = an_agent()
+        .claim(a_claim())
+        .device_on_host()
+        .asked_to_add(1, "c1")
+        .asked_to_add(2, "c2");
+    assert_eq!(orders(&both, 0), [older, plugs(2, "c2")]);
+
+    let mut again = both.asked_to_add(3, "c1");
+    again.requests.remove(&1);
+    again.requests.remove(&2);
+    let again = again.plug("c2", a_plug(PlugState::Plugged));
+    assert!(orders(&again, 0).contains(&Order::Answer(3, Answer::Later(sentence.into()))));
+
+    let mut deleted = again.asked_to_del(4, "c2");
+    deleted.plugs.clear();
+    assert!(orders(&deleted, 0).contains(&plugs(3, "c1")));
+}
+
+#[test]
+fn sandbox_of_the_journal_is_older_than_one_that_asks_now() {
+    let plugs = [(a_plug_key("c1"), a_plug(PlugState::Plugged))];
+    let mut facts = Facts::of_journal(plugs.into())
+        .claim(a_claim())
+        .asked_to_add(1, "c2")
+        .asked_to_add(2, "c1");
+    facts.instance = Some("i-1".into());
+    assert!(
+        matches!(&orders(&facts, 0)[..], [Order::Unplug(..), Order::Answer(2, Answer::Later(_))])
+    );
 }
 
 #[test]
