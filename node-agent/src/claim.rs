@@ -54,8 +54,8 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
         eni,
         attachment,
         interface,
-        // What has to be said again counts as not said.
-        reported: reported(status).filter(|_| !is_outdated(claim)),
+        reported: reported(status),
+        outdated: is_outdated(claim),
         waits_for: waits_for(status),
         key,
     })

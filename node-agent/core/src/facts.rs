@@ -286,6 +286,7 @@ impl Facts {
 
     /// Takes in a claim as the API server shows it.
     pub fn learn(&mut self, claim: Claim, now: u64) {
+        // An outdated one may be ours that was made before, and reached the API server after what it had to name.
         let confirmed = |report: &Report| claim.reported.as_ref() == Some(report);
         if self.unconfirmed.get(&claim.key).is_some_and(confirmed) {
             self.unconfirmed.remove(&claim.key);
@@ -364,6 +365,11 @@ impl Facts {
             .or(claim.reported.as_ref())
             .filter(|report| report.attachment == attachment.id)
             .map(|report| &report.place)
+    }
+
+    /// Whether what the claim's status says of the device is to be said again, though it is true.
+    pub fn is_outdated(&self, claim: &Claim) -> bool {
+        claim.outdated && !self.unconfirmed.contains_key(&claim.key)
     }
 
     /// Takes in that an ADD was answered with these devices: from now on they are in the pod whether somebody asks or not.

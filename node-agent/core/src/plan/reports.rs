@@ -20,7 +20,7 @@ impl Round<'_> {
         let Some(place) = self.place(eni.mac, attachment, before) else {
             return;
         };
-        if before != Some(&place) {
+        if before != Some(&place) || self.facts.is_outdated(claim) {
             let report = Report {
                 attachment: attachment.id.clone(),
                 place,

@@ -84,6 +84,7 @@ pub fn a_claim() -> Claim {
         }),
         interface: an_interface(),
         reported: None,
+        outdated: false,
         waits_for: Wait::Progress("the ENI is being attached".into()),
     }
 }

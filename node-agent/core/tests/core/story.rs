@@ -28,7 +28,10 @@ enum Event {
     Ends {
         well: bool,
     },
+    /// The last report that was made reaches the API server.
     ApiServerEchoes,
+    /// The operator sees that the pod can undo the block of the metadata service.
+    NetAdmin,
     Time(u64),
 }
 
@@ -46,6 +49,7 @@ fn an_event() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(|well| Event::Ends { well }),
         Just(Event::Ends { well: true }),
         Just(Event::ApiServerEchoes),
+        Just(Event::NetAdmin),
         (1..40_000_u64).prop_map(Event::Time),
     ]
 }
@@ -60,7 +64,11 @@ struct World {
     /// The sandbox whose namespace holds the device.
     inside: Option<String>,
     dead: Vec<String>,
-    reports: Vec<Report>,
+    /// What was reported, and whether the claim named a container with NET_ADMIN then.
+    reports: Vec<(Report, bool)>,
+    net_admin: bool,
+    /// Whether the last report that the API server took knew what the claim names.
+    said_net_admin: bool,
     /// Sandboxes in the order of their first ADD.
     asked: Vec<String>,
     /// When a device was last tried to be returned, and in vain.
@@ -81,6 +89,8 @@ impl World {
             inside: None,
             dead: Vec::new(),
             reports: Vec::new(),
+            net_admin: false,
+            said_net_admin: false,
             asked: Vec::new(),
             failed_at: None,
         }
@@ -90,6 +100,9 @@ impl World {
         let known = self.facts.claims.get(&key()).cloned();
         let mut claim = known.unwrap_or_else(a_claim);
         change(&mut claim);
+        let says_more = (claim.reported.as_ref())
+            .is_some_and(|report| matches!(report.place, Place::Plugged { .. }));
+        claim.outdated = says_more && self.said_net_admin != self.net_admin;
         self.facts.learn(claim, self.now);
     }
 
@@ -155,9 +168,14 @@ impl World {
             }
             Event::Add(_) | Event::DeviceAppears | Event::Ends { .. } => {}
             Event::ApiServerEchoes => {
-                if let Some(last) = self.reports.last().cloned() {
+                if let Some((last, net_admin)) = self.reports.last().cloned() {
+                    self.said_net_admin = net_admin;
                     self.claim(|c| c.reported = Some(last));
                 }
+            }
+            Event::NetAdmin => {
+                self.net_admin = true;
+                self.claim(|_| {});
             }
             Event::Time(passed) => self.now += passed,
         }
@@ -194,7 +212,7 @@ impl World {
                     assert_eq!(self.inside, None, "given back while a pod has it");
                 }
                 self.facts.unconfirmed.insert(claim, report.clone());
-                self.reports.push(report);
+                self.reports.push((report, self.net_admin));
             }
             Order::Unplug(ref key, _) => {
                 let waited = self.failed_at.is_none_or(|at| self.now >= at + 1_000);
@@ -357,9 +375,12 @@ proptest! {
             }
             world.now += LONGEST_ADD;
             world.settle();
+            world.happen(&Event::ApiServerEchoes);
+            world.settle();
         }
         prop_assert_eq!(plan(&world.facts, world.now).wake_at, None, "something is due and not done");
         prop_assert!(world.facts.requests.is_empty(), "{:?}", world.facts.requests);
+        prop_assert!(!world.facts.claims[&key()].outdated, "a container with NET_ADMIN is not named");
         let unanswered = world.facts.plugs.values().find(|plug| plug.state != PlugState::Plugged);
         prop_assert_eq!(unanswered, None, "left in a pod that was not answered");
     }

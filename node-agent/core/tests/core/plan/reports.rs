@@ -158,3 +158,21 @@ fn new_attachment_of_the_same_claim_is_reported_anew() {
         matches!(&reported[..], [Order::Report(_, r)] if r.attachment == "eni-attach-2" && r.place == Place::Seen)
     );
 }
+
+#[test]
+fn report_that_crossed_what_it_had_to_name_is_told_again() {
+    let plugged = Order::Report(key(), report(plugged_place()));
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .plug("c1", a_plug(PlugState::Plugged));
+    facts.unconfirmed.insert(key(), report(plugged_place()));
+    let mut crossed = saying(a_claim(), plugged_place());
+    crossed.outdated = true;
+    facts.learn(crossed.clone(), 0);
+    assert_eq!(orders(&facts, 0), [plugged]);
+    facts.unconfirmed.insert(key(), report(plugged_place()));
+    assert_eq!(orders(&facts, 0), [], "once");
+    crossed.outdated = false;
+    facts.learn(crossed, 0);
+    assert_eq!(orders(&facts, 0), []);
+}
