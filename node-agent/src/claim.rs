@@ -6,15 +6,13 @@ use crds::{
     condition::kind,
     interface::{DefaultRoute, InstanceMetadata},
 };
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::claim::{
-    Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report, Wait,
+    Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
+    Unreadable, Wait,
 };
 
-use crate::{
-    error::Error,
-    report::{HIDDEN, is_outdated},
-};
+use crate::report::{HIDDEN, is_outdated};
 
 /// Namespace and name of a claim.
 pub fn key(claim: &impl ResourceExt) -> ClaimKey {
@@ -24,12 +22,40 @@ pub fn key(claim: &impl ResourceExt) -> ClaimKey {
     }
 }
 
+/// A claim from what the API server sent: it may be of another version of the operator, or edited by hand.
+pub fn read(object: DynamicObject) -> Result<EniClaim, Unreadable> {
+    let word = |name| {
+        object
+            .data
+            .pointer(&format!("/status/binding/{name}"))?
+            .as_str()
+    };
+    let pod = word("podName").zip(word("podUid"));
+    let unreadable = Unreadable {
+        key: key(&object),
+        pod: pod.map(|(name, uid)| BoundPod {
+            name: name.to_owned(),
+            uid: uid.to_owned(),
+        }),
+        error: String::new(),
+    };
+    let text = serde_json::to_value(object);
+    text.and_then(serde_json::from_value)
+        .map_err(|error| Unreadable {
+            error: error.to_string(),
+            ..unreadable
+        })
+}
+
 /// What the agent needs of a claim.
-pub fn convert(claim: &EniClaim) -> Result<Claim, Error> {
+pub fn convert(claim: &EniClaim) -> Result<Claim, Unreadable> {
     let key = key(claim);
-    let malformed = |why: String| Error::Claim {
-        claim: key.to_string(),
-        why,
+    let malformed = |error: String| Unreadable {
+        key: key.clone(),
+        pod: (claim.status.as_ref())
+            .and_then(|status| status.binding.as_ref())
+            .map(bound_pod),
+        error,
     };
     let nothing = ClaimStatus::default();
     let status = claim.status.as_ref().unwrap_or(&nothing);

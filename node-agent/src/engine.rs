@@ -15,7 +15,7 @@ use cni::protocol::{self, Reply};
 use crds::{EniClaim, Time};
 use jiff::Timestamp;
 use node_agent_core::{
-    claim::{Claim, ClaimKey, Report},
+    claim::{Claim, ClaimKey, Report, Unreadable},
     facts::{Facts, LeaseRead, Operator, PlugState, RequestId},
     mac::Mac,
     plan::{Order, plan},
@@ -53,9 +53,9 @@ const ROUNDS: usize = 10;
 /// Something that happened.
 pub enum Input {
     /// The whole list of this node's claims.
-    Claims(Vec<EniClaim>),
+    Claims(Vec<Result<EniClaim, Unreadable>>),
     /// A claim of this node, new or changed.
-    Claim(Box<EniClaim>),
+    Claim(Box<Result<EniClaim, Unreadable>>),
     /// A claim that is gone, or no longer of this node.
     ClaimGone(ClaimKey),
     /// The EC2 instance that this node is, as its EniNode says.
@@ -238,19 +238,15 @@ impl Engine {
     fn take(&mut self, input: Input) {
         match input {
             Input::Claims(claims) => {
-                self.claims = claims.into_iter().map(|c| (claim::key(&c), c)).collect();
-                let converted = self.claims.values().filter_map(convert).collect();
-                self.facts.list(converted, self.now());
+                self.claims.clear();
+                let claims = claims.into_iter().map(|claim| self.read(claim)).collect();
+                self.facts.list(claims, self.now());
                 self.parts.ready.store(true, Ordering::Relaxed);
             }
-            Input::Claim(object) => {
-                let key = claim::key(&*object);
-                match convert(&object) {
-                    Some(claim) => self.facts.learn(claim, self.now()),
-                    None => self.facts.forget(&key),
-                }
-                self.claims.insert(key, *object);
-            }
+            Input::Claim(claim) => match self.read(*claim) {
+                Ok(claim) => self.facts.learn(claim, self.now()),
+                Err(unreadable) => self.facts.learn_unreadable(unreadable),
+            },
             Input::ClaimGone(key) => {
                 self.facts.forget(&key);
                 self.claims.remove(&key);
@@ -273,6 +269,24 @@ impl Engine {
                 self.callers.hung_up(id);
             }
             Input::End => {}
+        }
+    }
+
+    /// The claim as the core needs it; what reports need of it is kept.
+    fn read(&mut self, object: Result<EniClaim, Unreadable>) -> Result<Claim, Unreadable> {
+        let read = object.and_then(|object| Ok((claim::convert(&object)?, object)));
+        match read {
+            Ok((claim, object)) => {
+                self.claims.insert(claim.key.clone(), object);
+                Ok(claim)
+            }
+            Err(unreadable) => {
+                self.claims.remove(&unreadable.key);
+                if self.facts.unreadable.get(&unreadable.key) != Some(&unreadable) {
+                    tracing::error!("{unreadable}");
+                }
+                Err(unreadable)
+            }
         }
     }
 
@@ -317,11 +331,4 @@ async fn about(ours: &BTreeSet<Mac>, events: &mut LinkEvents) -> Result<(), Erro
 /// The time that people read.
 fn clock() -> Time {
     Time(Timestamp::now().as_millisecond())
-}
-
-/// A claim that cannot be read is logged and left out, as if it were not bound yet.
-fn convert(object: &EniClaim) -> Option<Claim> {
-    claim::convert(object)
-        .map_err(|error| tracing::error!(%error, "a claim cannot be used"))
-        .ok()
 }

@@ -4,10 +4,9 @@ use crds::EniClaim;
 use futures::StreamExt;
 use kube::{
     Api, Client,
-    core::DeserializeGuard,
+    api::{ApiResource, DynamicObject},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
-use node_agent_core::claim::ClaimKey;
 use tokio::sync::mpsc;
 
 use crate::{claim, engine::Input};
@@ -15,8 +14,10 @@ use crate::{claim, engine::Input};
 /// Hands on every change of the claims whose `status.nodeName` is `node`, until nobody listens.
 pub async fn watch(client: Client, node: &str, inputs: mpsc::Sender<Input>) {
     let config = watcher::Config::default().fields(&format!("status.nodeName={node}"));
-    // One claim of another version that cannot be read must not stop the others: a watcher fails with its whole list.
-    let events = watcher(Api::<DeserializeGuard<EniClaim>>::all(client), config).default_backoff();
+    // One claim that cannot be read must not stop the others: a watcher of a type fails with its whole list.
+    let kind = ApiResource::erase::<EniClaim>(&());
+    let claims = Api::<DynamicObject>::all_with(client, &kind);
+    let events = watcher(claims, config).default_backoff();
     let mut events = std::pin::pin!(events);
     let mut list = Vec::new();
     while let Some(event) = events.next().await {
@@ -26,14 +27,11 @@ pub async fn watch(client: Client, node: &str, inputs: mpsc::Sender<Input>) {
                 continue;
             }
             Ok(Event::InitApply(claim)) => {
-                list.extend(readable(claim).ok());
+                list.push(claim::read(claim));
                 continue;
             }
             Ok(Event::InitDone) => Input::Claims(std::mem::take(&mut list)),
-            Ok(Event::Apply(claim)) => match readable(claim) {
-                Ok(claim) => Input::Claim(Box::new(claim)),
-                Err(key) => Input::ClaimGone(key),
-            },
+            Ok(Event::Apply(claim)) => Input::Claim(Box::new(claim::read(claim))),
             Ok(Event::Delete(claim)) => Input::ClaimGone(claim::key(&claim)),
             Err(error) => {
                 tracing::warn!(%error, "the watch of claims is tried again");
@@ -44,13 +42,4 @@ pub async fn watch(client: Client, node: &str, inputs: mpsc::Sender<Input>) {
             return;
         }
     }
-}
-
-/// The claim, or the key of one that is left out as if it were not of this node: a pod keeps what it has.
-fn readable(claim: DeserializeGuard<EniClaim>) -> Result<EniClaim, ClaimKey> {
-    let key = claim::key(&claim);
-    claim.0.map_err(|error| {
-        tracing::error!(claim = %key, %error, "a claim cannot be read");
-        key
-    })
 }

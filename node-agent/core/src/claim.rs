@@ -42,6 +42,29 @@ pub struct Claim {
     pub waits_for: Wait,
 }
 
+/// A claim of this node that says something that this version of the agent does not understand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Namespace and name.
+    pub key: ClaimKey,
+    /// The pod that may have it, if at least that can be read.
+    pub pod: Option<BoundPod>,
+    /// What is wrong.
+    pub error: String,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, pod: _, error } = self;
+        write!(
+            f,
+            "EniClaim {key} cannot be read: {error}; correct it, or if a newer version wrote it, update the eniclaim-agent"
+        )
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
 /// The pod that a claim is bound to, in the claim's namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundPod {
@@ -155,8 +178,29 @@ impl Claim {
 
     /// Whether this is a claim of the pod.
     pub fn serves(&self, pod: &Pod) -> bool {
-        let bound =
-            (self.pod.as_ref()).is_some_and(|bound| bound.name == pod.name && bound.uid == pod.uid);
-        bound && self.key.namespace == pod.namespace
+        self.pod
+            .as_ref()
+            .is_some_and(|bound| bound.is(&self.key, pod))
+    }
+}
+
+impl Unreadable {
+    /// Whether this is a claim of the pod.
+    pub fn serves(&self, pod: &Pod) -> bool {
+        self.pod
+            .as_ref()
+            .is_some_and(|bound| bound.is(&self.key, pod))
+    }
+
+    /// Whether this may be a claim of the pod, because nobody can tell whose it is.
+    pub fn may_serve(&self, pod: &Pod) -> bool {
+        self.pod.is_none() && self.key.namespace == pod.namespace
+    }
+}
+
+impl BoundPod {
+    /// Whether a claim of this name that is bound to it is the pod's.
+    fn is(&self, claim: &ClaimKey, pod: &Pod) -> bool {
+        self.name == pod.name && self.uid == pod.uid && claim.namespace == pod.namespace
     }
 }

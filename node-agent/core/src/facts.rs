@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 pub use cni_protocol::{Pod, Sandbox};
 
 use crate::{
-    claim::{Claim, ClaimKey, Place, Report},
+    claim::{Claim, ClaimKey, Place, Report, Unreadable},
     mac::Mac,
     picture::PodSlot,
 };
@@ -212,6 +212,8 @@ pub struct Facts {
     pub instance: Option<String>,
     /// The claims of this node.
     pub claims: BTreeMap<ClaimKey, Claim>,
+    /// Those of them that cannot be read, and are not in `claims`: nothing is concluded from them, and nothing is done for their pods.
+    pub unreadable: BTreeMap<ClaimKey, Unreadable>,
     /// Whether `claims` is complete. Before, nothing is concluded from a claim that is not there.
     pub listed: bool,
     /// Devices that are on the host, and since when, in milliseconds.
@@ -299,23 +301,36 @@ impl Facts {
                 }
             }
         }
+        self.unreadable.remove(&claim.key);
         self.claims.insert(claim.key.clone(), claim);
+    }
+
+    /// Takes in that a claim cannot be read, or not any more.
+    pub fn learn_unreadable(&mut self, claim: Unreadable) {
+        self.forget(&claim.key);
+        self.unreadable.insert(claim.key.clone(), claim);
     }
 
     /// Takes in that a claim is gone or belongs to another node.
     pub fn forget(&mut self, key: &ClaimKey) {
         self.claims.remove(key);
+        self.unreadable.remove(key);
         self.unconfirmed.remove(key);
     }
 
     /// Takes in the whole list of this node's claims.
-    pub fn list(&mut self, claims: Vec<Claim>, now: u64) {
-        let keys: BTreeSet<_> = claims.iter().map(|c| c.key.clone()).collect();
+    pub fn list(&mut self, claims: Vec<Result<Claim, Unreadable>>, now: u64) {
+        let readable = claims.iter().flatten();
+        let keys: BTreeSet<_> = readable.map(|claim| claim.key.clone()).collect();
         self.claims.retain(|key, _| keys.contains(key));
+        self.unreadable.clear();
         // A list stands for the events that were missed: what it does not show of our reports is reported again.
         self.unconfirmed.clear();
         for claim in claims {
-            self.learn(claim, now);
+            match claim {
+                Ok(claim) => self.learn(claim, now),
+                Err(unreadable) => self.learn_unreadable(unreadable),
+            }
         }
         self.listed = true;
     }

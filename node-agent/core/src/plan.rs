@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    claim::{Claim, ClaimKey, Place, Report, Wait},
+    claim::{Claim, ClaimKey, Place, Report, Unreadable, Wait},
     facts::{
         Facts, LeaseRead, Liveness, Operator, Plug, PlugKey, PlugState, Request, RequestId, Retry,
         Sandbox, Verb,
@@ -165,6 +165,9 @@ impl Round<'_> {
             attachment,
             pod_uid: _,
         } = &plug.origin;
+        if self.facts.unreadable.contains_key(claim) {
+            return false;
+        }
         let Some(claim) = self.facts.claims.get(claim) else {
             // What the API server forgot is not taken from a running pod.
             return self.facts.listed && plug.liveness == Liveness::Dead;

@@ -5,7 +5,7 @@ use crds::EniClaim;
 use serde_json::json;
 
 use crate::{
-    running::{Agent, a_claim, an_add, sandbox, wait_until, with},
+    running::{Agent, a_claim, an_add, claim_document, sandbox, wait_until, with},
     world::{HOME, World},
 };
 
@@ -96,5 +96,36 @@ fn each_answer_is_counted_by_what_was_asked() {
     ] {
         let line = format!("eniclaim_agent_{counter} {count}");
         assert!(metrics.contains(&line), "{line}: {metrics}");
+    }
+}
+
+#[test]
+fn claim_that_cannot_be_read_is_named_and_its_device_stays() {
+    for (pointer, part) in [
+        ("/status/phase", "Unheard"),
+        ("/status/ipam/addresses/0/gateway", "2001:db8::1"),
+    ] {
+        let world = World::new();
+        let agent = Agent::start(&world);
+        agent.list(vec![a_claim()]);
+        assert!(matches!(agent.add(&world, "c1", "pod"), Reply::Added(_)));
+        let mut document = claim_document();
+        *document.pointer_mut(pointer).unwrap() = json!(part);
+        agent.document(document);
+        let Reply::Failed(error) = agent.add(&world, "c2", "pod") else {
+            panic!("{pointer}")
+        };
+        assert_eq!(error.code, 11);
+        assert!(
+            error
+                .msg
+                .contains("EniClaim shop/web-0-abcde cannot be read")
+                && error.msg.contains(part),
+            "{}",
+            error.msg
+        );
+        assert!(world.device("pod").is_some());
+        agent.claim(a_claim());
+        assert!(matches!(agent.add(&world, "c2", "pod"), Reply::Added(_)));
     }
 }

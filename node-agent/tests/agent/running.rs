@@ -14,6 +14,7 @@ use cni::{
 };
 use crds::EniClaim;
 use node_agent::{
+    claim,
     engine::{Engine, Input, Parts},
     journal::Journal,
     kernel::events::LinkEvents,
@@ -174,13 +175,21 @@ impl Agent {
     }
 
     pub fn list(&self, claims: Vec<EniClaim>) {
+        let claims = claims.into_iter().map(Ok).collect();
         self.inputs.blocking_send(Input::Claims(claims)).unwrap();
     }
 
     pub fn claim(&self, claim: EniClaim) {
         self.inputs
-            .blocking_send(Input::Claim(Box::new(claim)))
+            .blocking_send(Input::Claim(Box::new(Ok(claim))))
             .unwrap();
+    }
+
+    /// A claim as the API server sends it.
+    pub fn document(&self, document: Value) {
+        let claim = claim::read(serde_json::from_value(document).unwrap());
+        let input = Input::Claim(Box::new(claim));
+        self.inputs.blocking_send(input).unwrap();
     }
 
     pub fn gone(&self, claim: &EniClaim) {

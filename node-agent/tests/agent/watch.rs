@@ -29,14 +29,24 @@ async fn claim_that_cannot_be_read_stops_no_other() {
     let Some(Input::Claims(claims)) = taken.recv().await else {
         panic!("no list")
     };
-    let names: Vec<_> = claims.iter().map(|c| c.metadata.name.as_deref()).collect();
-    assert_eq!(names, [Some("ours")]);
+    let [Err(newer), Ok(ours)] = &claims[..] else {
+        panic!("{claims:?}")
+    };
+    assert_eq!(ours.metadata.name.as_deref(), Some("ours"));
+    assert_eq!(newer.key.name, "newer");
+    assert!(
+        newer
+            .pod
+            .as_ref()
+            .is_some_and(|pod| pod.name == "web-0" && pod.uid == "u-1")
+    );
+    assert!(newer.error.contains("Unheard"), "{newer}");
 
     api.event("MODIFIED", &named("ours", "Unheard"));
-    assert!(matches!(taken.recv().await, Some(Input::ClaimGone(key)) if key.name == "ours"));
-    api.event("MODIFIED", &named("ours", "Ready"));
     assert!(
-        matches!(taken.recv().await, Some(Input::Claim(claim)) if claim.metadata.name.as_deref() == Some("ours"))
+        matches!(taken.recv().await, Some(Input::Claim(claim)) if claim.as_ref().as_ref().is_err_and(|claim| claim.key.name == "ours"))
     );
+    api.event("MODIFIED", &named("ours", "Ready"));
+    assert!(matches!(taken.recv().await, Some(Input::Claim(claim)) if claim.is_ok()));
     running.abort();
 }

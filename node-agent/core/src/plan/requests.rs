@@ -2,7 +2,8 @@
 
 use super::{
     Answer, Claim, DEL_ATTEMPTS, LONGEST_ADD, LeaseRead, Mac, NO_CLAIM, NO_PROGRESS, Operator,
-    Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Verb, Wait,
+    Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Unreadable, Verb,
+    Wait,
 };
 use crate::facts::Pod;
 
@@ -29,6 +30,9 @@ impl<'a> Round<'a> {
                 pod.namespace, pod.name, newer.container_id, request.sandbox.container_id
             );
             return self.answer_later(id, &why);
+        }
+        if let Some(unreadable) = self.unreadable_of(pod) {
+            return self.wait_until(request.since + NO_CLAIM, id, &unreadable.to_string());
         }
         let (released, wanted): (Vec<_>, Vec<_>) =
             self.claims_of(pod).partition(|claim| is_released(claim));
@@ -85,6 +89,9 @@ impl<'a> Round<'a> {
     }
 
     pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+        if let Some(unreadable) = self.unreadable_of(pod) {
+            return self.missing(id, unreadable.to_string());
+        }
         let wanted: Vec<_> = self
             .claims_of(pod)
             .filter(|claim| !is_released(claim))
@@ -239,6 +246,11 @@ impl<'a> Round<'a> {
         self.facts.claims.values().filter(|claim| claim.serves(pod))
     }
 
+    fn unreadable_of(&self, pod: &Pod) -> Option<&'a Unreadable> {
+        let mut unreadable = self.facts.unreadable.values();
+        unreadable.find(|claim| claim.serves(pod))
+    }
+
     fn wait(&mut self, id: RequestId, request: &Request, claim: &Claim, wait: &Wait) {
         match wait {
             Wait::Blocked(why) => self.answer_later(id, &not_ready(claim, why)),
@@ -254,6 +266,11 @@ impl<'a> Round<'a> {
         if !self.facts.listed {
             let why = "the eniclaim-agent on this node has no list of EniClaims: it has not reached the API server since it started";
             return self.wait_until(end, id, why);
+        }
+        let mut unreadable = self.facts.unreadable.values();
+        if let Some(claim) = unreadable.find(|claim| claim.may_serve(pod)) {
+            let why = format!("no EniClaim on this node is known to be of this pod, and {claim}");
+            return self.wait_until(end, id, &why);
         }
         let operator = match &self.facts.operator {
             Some(LeaseRead::Ended(at, operator)) if *at >= request.since => Some(operator),

@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::{
         Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
-        Wait,
+        Unreadable, Wait,
     },
     facts::{
         Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Retry, Sandbox,
@@ -86,6 +86,15 @@ pub fn a_claim() -> Claim {
         reported: None,
         outdated: false,
         waits_for: Wait::Progress("the ENI is being attached".into()),
+    }
+}
+
+/// The same claim, as it is when it cannot be read.
+pub fn an_unreadable_claim(pod: Option<BoundPod>) -> Unreadable {
+    Unreadable {
+        key: key(),
+        pod,
+        error: "unknown variant `Unheard`".into(),
     }
 }
 

@@ -7,7 +7,7 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, key, mac, orders, plugged_place,
+    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, an_unreadable_claim, key, mac, orders, plugged_place,
     released, report, saying,
 };
 
@@ -135,4 +135,18 @@ fn pause_doubles_to_half_a_minute_and_stays_there() {
     }
     assert_eq!(pauses[..6], [1_000, 2_000, 4_000, 8_000, 16_000, 30_000]);
     assert!(pauses[6..].iter().all(|pause| *pause == 30_000));
+}
+
+#[test]
+fn device_of_a_claim_that_cannot_be_read_stays_where_it_is() {
+    let mut facts = an_agent()
+        .claim(released(a_claim()))
+        .plug("c1", a_plug(PlugState::Plugged));
+    facts.learn_unreadable(an_unreadable_claim(None));
+    assert_eq!(orders(&facts, 0), []);
+    facts.plugs.get_mut(&a_plug_key("c1")).unwrap().liveness = Liveness::Dead;
+    assert_eq!(orders(&facts, 0), []);
+    facts.forget(&key());
+    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Leave);
+    assert_eq!(orders(&facts, 0), [unplug]);
 }

@@ -135,7 +135,7 @@ fn lost_status_is_told_again() {
 fn report_that_a_later_list_does_not_show_is_told_again() {
     let mut facts = an_agent().claim(a_claim()).device_on_host();
     facts.unconfirmed.insert(key(), report(Place::Seen));
-    facts.list(vec![a_claim()], 0);
+    facts.list(vec![Ok(a_claim())], 0);
     assert_eq!(
         orders(&facts, REPORT_ON_HOST_AFTER),
         [Order::Report(key(), report(Place::Seen))]

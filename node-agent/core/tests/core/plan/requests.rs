@@ -9,7 +9,7 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, bound_to, key, mac,
+    Knowing, an_unreadable_claim, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, bound_to, key, mac,
     not_attached, orders, plugged_place, plugs, released, report, saying,
 };
 
@@ -469,4 +469,41 @@ fn check_of_what_is_not_there_says_so_at_once() {
         matches!(&answer[..], [Order::Answer(1, Answer::Missing(why)), ..] if why.contains("the interface of EniClaim shop/web-0-abcde is not in the pod")),
         "{answer:?}"
     );
+}
+
+#[test]
+fn claim_that_cannot_be_read_is_named_after_a_moment_and_moves_nothing() {
+    let sentence = "EniClaim shop/web-0-abcde cannot be read: unknown variant `Unheard`; correct it, or if a newer version wrote it, update the eniclaim-agent";
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .plug("c1", a_plug(PlugState::Plugged))
+        .asked_to_add(1, "c2");
+    facts.learn_unreadable(an_unreadable_claim(Some(bound_to("u-1"))));
+    assert_eq!(orders(&facts, NO_CLAIM - 1), []);
+    assert_eq!(plan(&facts, 0).wake_at, Some(NO_CLAIM));
+    assert_eq!(reason(&orders(&facts, NO_CLAIM)), sentence);
+
+    let mut check = facts.clone().asked(2, "c1", Verb::Check(a_pod()));
+    check.requests.remove(&1);
+    assert_eq!(reason(&orders(&check, 0)), sentence);
+
+    facts.learn(a_claim(), 0);
+    let again = Order::Unplug(a_plug_key("c1"), Traces::Remove);
+    assert_eq!(orders(&facts, 0), [again]);
+}
+
+#[test]
+fn claim_of_nobody_knows_whom_is_named_to_pods_that_have_none() {
+    let mut facts = an_agent().asked_to_add(1, "c1");
+    facts.list(vec![Err(an_unreadable_claim(None))], 0);
+    assert!(reason(&orders(&facts, NO_CLAIM)).contains("shop/web-0-abcde cannot be read"));
+    facts.list(vec![Err(an_unreadable_claim(Some(bound_to("u-2"))))], 0);
+    assert_eq!(orders(&facts, 0), [Order::ReadLease], "that of another pod");
+
+    facts = facts.device_on_host();
+    facts.learn_unreadable(an_unreadable_claim(None));
+    let mut other = a_claim();
+    other.key.name = "web-0-fghij".into();
+    facts.learn(other, 0);
+    assert!(matches!(orders(&facts, 0)[..], [Order::Plug { .. }]));
 }
