@@ -74,11 +74,8 @@ pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read) -> 
     let nothing = |()| Vec::new();
     let answer = environment.verb().and_then(|verb| match verb {
         Verb::Add => add::add(&environment, &config?),
-        // What cannot be read cannot name anything to take away, and a failing DEL is repeated for ever.
         Verb::Del => {
-            if let Ok(config) = config {
-                del::del(&environment, &config);
-            }
+            del::del(&environment, config);
             Ok(Vec::new())
         }
         Verb::Check => check::check(&environment, &config?).map(nothing),

@@ -24,11 +24,17 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Has the agent unplug, or leaves a tombstone for it. A DEL that fails stops the chain, and the addresses of the plugins before this
 /// one would leak at each retry; what the agent does later needs no runtime. So failures go to stderr, which runtimes log.
-pub(super) fn del(environment: &Environment<impl Fn(&str) -> Option<OsString>>, config: &Config) {
-    if !config.asks() {
-        return;
-    }
-    let failed = match identify(environment, config) {
+pub(super) fn del(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: Result<Config, CniError>,
+) {
+    let identified = match config {
+        Ok(config) if !config.asks() => return,
+        Ok(config) => identify(environment, &config),
+        // What cannot be read names nothing to take away, and a failing DEL is repeated for ever.
+        Err(error) => Err(error),
+    };
+    let failed = match identified {
         Err(error) => error.msg,
         Ok((socket, del)) => match unplug(environment, &socket, &del) {
             Ok(()) => return,

@@ -70,11 +70,19 @@ fn pod_that_did_not_ask_needs_no_agent() {
 #[test]
 fn input_that_names_nothing_is_no_error() {
     let folder = a_folder();
-    for text in ["", "{", "[]", "\u{0}", r#"{"cniVersion":"9.9.9"}"#] {
+    for text in ["", "{", "[]", "\u{0}"] {
         let mut call = a_call("DEL", folder.path());
         call.stdin = text.into();
-        succeeds(&call);
+        let stderr = succeeds(&call);
+        assert!(
+            stderr.contains("the network configuration on stdin"),
+            "{text:?}: {stderr}"
+        );
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
     }
+    let mut odd = a_call("DEL", folder.path());
+    odd.stdin = r#"{"cniVersion":"9.9.9"}"#.into();
+    assert_eq!(succeeds(&odd), "", "a pod that does not ask");
     for (key, value) in [
         ("name", json!("a/b")),
         ("name", json!(null)),
