@@ -5,10 +5,7 @@ use node_agent_core::{
         Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
         Unreadable, Wait,
     },
-    facts::{
-        Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Retry, Sandbox,
-        Verb,
-    },
+    facts::{Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Retry, Sandbox, Verb},
     layout::{Features, Limits},
     mac::Mac,
     picture::PodSlot,

@@ -6,3 +6,7 @@ mod devices;
 mod reports;
 #[path = "plan/requests.rs"]
 mod requests;
+#[path = "plan/sandboxes.rs"]
+mod sandboxes;
+#[path = "plan/unreadable.rs"]
+mod unreadable;

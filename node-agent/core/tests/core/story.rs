@@ -8,9 +8,7 @@ use node_agent_core::{
 };
 use proptest::prelude::*;
 
-use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, key, mac,
-};
+use crate::makers::{Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, key, mac};
 
 /// What can happen to an agent.
 #[derive(Debug, Clone)]
@@ -64,7 +62,7 @@ struct World {
     /// The sandbox whose namespace holds the device.
     inside: Option<String>,
     dead: Vec<String>,
-    /// What was reported, and whether the claim named a container with NET_ADMIN then.
+    /// What was reported, and whether the claim named a container with `NET_ADMIN` then.
     reports: Vec<(Report, bool)>,
     net_admin: bool,
     /// Whether the last report that the API server took knew what the claim names.
@@ -153,7 +151,12 @@ impl World {
                 }
                 let before = std::mem::take(&mut self.facts);
                 self.asked.clear();
-                self.asked.extend(before.plugs.keys().map(|key| key.sandbox.container_id.clone()));
+                self.asked.extend(
+                    before
+                        .plugs
+                        .keys()
+                        .map(|key| key.sandbox.container_id.clone()),
+                );
                 self.facts = Facts {
                     claims: before.claims,
                     devices: before.devices,

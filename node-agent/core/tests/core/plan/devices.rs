@@ -7,8 +7,8 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, an_unreadable_claim, key, mac, orders, plugged_place,
-    released, report, saying,
+    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, an_unreadable_claim, key, mac,
+    orders, plugged_place, released, report, saying,
 };
 
 fn unplugs(traces: Traces) -> Order {

@@ -2,18 +2,18 @@
 
 use node_agent_core::{
     claim::{ClaimKey, Place, Wait},
-    facts::{Facts, LeaseRead, Operator, PlugState, Retry, Verb},
+    facts::{LeaseRead, Operator, PlugState, Retry, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::{Answer, LONGEST_ADD, NO_CLAIM, NO_PROGRESS, Order, Traces, plan},
 };
 
 use crate::makers::{
-    Knowing, an_unreadable_claim, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, bound_to, key, mac,
-    not_attached, orders, plugged_place, plugs, released, report, saying,
+    Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, bound_to, key, mac, not_attached,
+    orders, plugged_place, plugs, released, saying,
 };
 
-fn reason(orders: &[Order]) -> &str {
+pub(super) fn reason(orders: &[Order]) -> &str {
     match orders {
         [Order::Answer(_, Answer::Later(why) | Answer::Missing(why))] => why,
         other => panic!("{other:?}"),
@@ -38,43 +38,6 @@ fn plugged_device_is_answered_once_it_was_done_for_this_request() {
     facts.requests.get_mut(&1).unwrap().done.insert(mac());
     let added = Order::Answer(1, Answer::Added(vec![mac()]));
     assert_eq!(orders(&facts, 0), [added]);
-}
-
-#[test]
-fn what_an_add_left_that_was_not_answered_returns_to_the_host() {
-    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove);
-    let mut second = not_attached(a_claim());
-    second.key.name = "web-0-fghij".into();
-    let mut facts = an_agent()
-        .claim(a_claim())
-        .claim(second)
-        .plug("c1", a_plug(PlugState::Plugging))
-        .asked_to_add(1, "c1");
-    facts.requests.get_mut(&1).unwrap().done.insert(mac());
-    assert_eq!(orders(&facts, 0), [], "the ADD waits for the second ENI");
-    assert!(reason(&orders(&facts, NO_PROGRESS)).contains("web-0-fghij"));
-    facts.requests.clear();
-    assert_eq!(orders(&facts, NO_PROGRESS), [unplug]);
-
-    let mut answered = facts;
-    answered.added(&a_sandbox("c2"), &[mac()]);
-    assert_eq!(answered.plugs[&a_plug_key("c1")].state, PlugState::Plugging);
-    answered.added(&a_sandbox("c1"), &[mac()]);
-    assert_eq!(
-        orders(&answered, 0),
-        [Order::Report(key(), report(plugged_place()))]
-    );
-}
-
-#[test]
-fn device_that_left_the_pod_before_the_answer_is_plugged_again() {
-    let mut facts = an_agent()
-        .claim(saying(a_claim(), plugged_place()))
-        .plug("c1", a_plug(PlugState::Plugging))
-        .device_on_host()
-        .asked_to_add(1, "c1");
-    facts.requests.get_mut(&1).unwrap().done.insert(mac());
-    assert_eq!(orders(&facts, 0), [plugs(1, "c1")]);
 }
 
 #[test]
@@ -291,80 +254,6 @@ fn progress_prolongs_the_wait_up_to_the_end() {
 }
 
 #[test]
-fn newer_sandbox_wins_and_the_older_del_finds_nothing() {
-    let facts = an_agent()
-        .claim(saying(a_claim(), plugged_place()))
-        .plug("c1", a_plug(PlugState::Plugged))
-        .asked_to_add(1, "c2");
-    let unplug = Order::Unplug(a_plug_key("c1"), Traces::Remove);
-    assert_eq!(orders(&facts, 0), [unplug]);
-
-    let claim = saying(
-        a_claim(),
-        Place::Plugged {
-            pod_uid: "u-1".into(),
-            container_id: "c2".into(),
-        },
-    );
-    let facts = an_agent()
-        .claim(claim)
-        .plug("c2", a_plug(PlugState::Plugged))
-        .asked_to_del(2, "c1");
-    assert_eq!(orders(&facts, 0), [Order::Answer(2, Answer::Deleted)]);
-}
-
-#[test]
-fn older_of_two_sandboxes_that_ask_is_answered_at_once_and_never_gets_the_device_back() {
-    let sentence = "pod shop/web-0 has a newer sandbox, c2, which gets its ENIs; this one is c1";
-    let older = Order::Answer(1, Answer::Later(sentence.into()));
-    let both = an_agent()
-        .claim(a_claim())
-        .device_on_host()
-        .asked_to_add(1, "c1")
-        .asked_to_add(2, "c2");
-    assert_eq!(orders(&both, 0), [older, plugs(2, "c2")]);
-
-    let mut again = both.asked_to_add(3, "c1");
-    again.requests.remove(&1);
-    again.requests.remove(&2);
-    let again = again.plug("c2", a_plug(PlugState::Plugged));
-    assert!(orders(&again, 0).contains(&Order::Answer(3, Answer::Later(sentence.into()))));
-
-    let mut deleted = again.asked_to_del(4, "c2");
-    deleted.plugs.clear();
-    assert!(orders(&deleted, 0).contains(&plugs(3, "c1")));
-}
-
-#[test]
-fn sandbox_of_the_journal_is_older_than_one_that_asks_now() {
-    let plugs = [(a_plug_key("c1"), a_plug(PlugState::Plugged))];
-    let mut facts = Facts::of_journal(plugs.into())
-        .claim(a_claim())
-        .asked_to_add(1, "c2")
-        .asked_to_add(2, "c1");
-    facts.instance = Some("i-1".into());
-    assert!(
-        matches!(&orders(&facts, 0)[..], [Order::Unplug(..), Order::Answer(2, Answer::Later(_))])
-    );
-}
-
-#[test]
-fn device_that_an_older_sandbox_does_not_give_up_is_not_tried_without_pause() {
-    let mut plug = a_plug(PlugState::Unplugging);
-    plug.retry = Retry {
-        failures: 1,
-        at: 1_000,
-    };
-    let facts = an_agent()
-        .claim(saying(a_claim(), plugged_place()))
-        .plug("c1", plug)
-        .asked_to_add(1, "c2");
-    assert_eq!(orders(&facts, 999), []);
-    assert_eq!(plan(&facts, 999).wake_at, Some(1_000));
-    assert_eq!(orders(&facts, 1_000).len(), 1);
-}
-
-#[test]
 fn del_returns_the_device_and_needs_no_claim() {
     let mut facts = an_agent()
         .plug("c1", a_plug(PlugState::Plugged))
@@ -469,41 +358,4 @@ fn check_of_what_is_not_there_says_so_at_once() {
         matches!(&answer[..], [Order::Answer(1, Answer::Missing(why)), ..] if why.contains("the interface of EniClaim shop/web-0-abcde is not in the pod")),
         "{answer:?}"
     );
-}
-
-#[test]
-fn claim_that_cannot_be_read_is_named_after_a_moment_and_moves_nothing() {
-    let sentence = "EniClaim shop/web-0-abcde cannot be read: unknown variant `Unheard`; correct it, or if a newer version wrote it, update the eniclaim-agent";
-    let mut facts = an_agent()
-        .claim(a_claim())
-        .plug("c1", a_plug(PlugState::Plugged))
-        .asked_to_add(1, "c2");
-    facts.learn_unreadable(an_unreadable_claim(Some(bound_to("u-1"))));
-    assert_eq!(orders(&facts, NO_CLAIM - 1), []);
-    assert_eq!(plan(&facts, 0).wake_at, Some(NO_CLAIM));
-    assert_eq!(reason(&orders(&facts, NO_CLAIM)), sentence);
-
-    let mut check = facts.clone().asked(2, "c1", Verb::Check(a_pod()));
-    check.requests.remove(&1);
-    assert_eq!(reason(&orders(&check, 0)), sentence);
-
-    facts.learn(a_claim(), 0);
-    let again = Order::Unplug(a_plug_key("c1"), Traces::Remove);
-    assert_eq!(orders(&facts, 0), [again]);
-}
-
-#[test]
-fn claim_of_nobody_knows_whom_is_named_to_pods_that_have_none() {
-    let mut facts = an_agent().asked_to_add(1, "c1");
-    facts.list(vec![Err(an_unreadable_claim(None))], 0);
-    assert!(reason(&orders(&facts, NO_CLAIM)).contains("shop/web-0-abcde cannot be read"));
-    facts.list(vec![Err(an_unreadable_claim(Some(bound_to("u-2"))))], 0);
-    assert_eq!(orders(&facts, 0), [Order::ReadLease], "that of another pod");
-
-    facts = facts.device_on_host();
-    facts.learn_unreadable(an_unreadable_claim(None));
-    let mut other = a_claim();
-    other.key.name = "web-0-fghij".into();
-    facts.learn(other, 0);
-    assert!(matches!(orders(&facts, 0)[..], [Order::Plug { .. }]));
 }

@@ -1,0 +1,127 @@
+//! What the runtime asks for: requests, and the sandboxes that they are for.
+
+use std::collections::BTreeSet;
+
+use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Sandbox};
+
+/// A request of the plugin that has no answer yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// For which sandbox.
+    pub sandbox: Sandbox,
+    /// What is asked.
+    pub verb: Verb,
+    /// When it came, in milliseconds.
+    pub since: u64,
+    /// When its claim last made progress, in milliseconds.
+    pub progress: u64,
+    /// Devices that were plugged, or checked, for this request.
+    pub done: BTreeSet<Mac>,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// The ENIs of this pod.
+    Add(Pod),
+    /// Whether the ENIs of this pod are as they should be.
+    Check(Pod),
+    /// Nothing of the sandbox may be left.
+    Del,
+}
+
+impl Verb {
+    /// The pod that is asked for.
+    pub fn pod(&self) -> Option<&Pod> {
+        match self {
+            Self::Add(pod) | Self::Check(pod) => Some(pod),
+            Self::Del => None,
+        }
+    }
+}
+
+/// Identifies a [`Request`]; a later one is greater, and the first of an agent is 1.
+pub type RequestId = u64;
+
+/// Who a sandbox is for, and since when the agent knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// UID of the pod.
+    pub pod_uid: String,
+    /// Its first ADD; 0 was answered by an agent before this one.
+    pub first: RequestId,
+}
+
+impl Facts {
+    /// Takes in a request.
+    pub fn ask(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb, now: u64) {
+        match &verb {
+            Verb::Add(pod) => {
+                let known = || Known {
+                    pod_uid: pod.uid.clone(),
+                    first: id,
+                };
+                self.sandboxes.entry(sandbox.clone()).or_insert_with(known);
+            }
+            Verb::Check(_) => {}
+            Verb::Del => drop(self.sandboxes.remove(&sandbox)),
+        }
+        let request = Request {
+            sandbox,
+            verb,
+            since: now,
+            progress: now,
+            done: BTreeSet::new(),
+        };
+        self.requests.insert(id, request);
+    }
+
+    /// The newest sandbox of a sandbox's pod, if that is another one.
+    pub fn newer(&self, sandbox: &Sandbox) -> Option<&Sandbox> {
+        let own = self.sandboxes.get(sandbox)?;
+        let newer = (self.sandboxes.iter())
+            .filter(|(_, other)| other.pod_uid == own.pod_uid && other.first > own.first)
+            .max_by_key(|(_, other)| other.first);
+        newer.map(|(sandbox, _)| sandbox)
+    }
+
+    /// Takes in that an ADD was answered with these devices: from now on they are in the pod whether somebody asks or not.
+    pub fn added(&mut self, sandbox: &Sandbox, macs: &[Mac]) {
+        for (key, plug) in &mut self.plugs {
+            let answered = key.sandbox == *sandbox && macs.contains(&key.mac);
+            if answered && plug.state == PlugState::Plugging {
+                plug.state = PlugState::Plugged;
+            }
+        }
+    }
+
+    /// Whether an ADD of the sandbox has no answer yet.
+    pub fn is_asked_for(&self, sandbox: &Sandbox) -> bool {
+        let mut requests = self.requests.values();
+        requests.any(|request| request.sandbox == *sandbox && matches!(request.verb, Verb::Add(_)))
+    }
+
+    /// Takes in which attachments of a network the runtime still knows (CNI GC): the device of another one whose namespace is
+    /// dead returns to the host. What lives is left alone, whatever the runtime says.
+    pub fn collect(&mut self, network: &str, valid: &[cni_protocol::Attachment]) {
+        let is_gone = |sandbox: &Sandbox| {
+            let mut valid = valid.iter();
+            let known = valid.any(|attachment| {
+                attachment.container_id == sandbox.container_id
+                    && attachment.if_name == sandbox.if_name
+            });
+            sandbox.network == network && !known
+        };
+        for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
+            if is_gone(sandbox) && plug.liveness == Liveness::Dead {
+                plug.state = PlugState::Unplugging;
+            }
+        }
+        let (plugs, requests) = (&self.plugs, &self.requests);
+        self.sandboxes.retain(|sandbox, _| {
+            let plugged = plugs.keys().any(|key| key.sandbox == *sandbox);
+            let asks = requests.values().any(|request| request.sandbox == *sandbox);
+            plugged || asks || !is_gone(sandbox)
+        });
+    }
+}
