@@ -101,7 +101,7 @@ impl Engine {
             Error::NoDevice { .. } => {
                 // A device that is on the host is found by the scan that follows every move.
                 self.facts.devices.remove(&key.mac);
-                if undo.is_none() && self.has_time(id) {
+                if self.has_time(id) {
                     return;
                 }
                 code::TRY_LATER

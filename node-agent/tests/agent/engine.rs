@@ -258,7 +258,7 @@ fn add_whose_device_vanished_waits_for_it() {
     // The other end of the wire, and with it the device in the pod.
     world.ip("vpc", "link del eni0a");
     let adding = agent.adding(&world, "c1", "pod");
-    wait_until(|| agent.journal() == 0);
+    wait_until(|| agent.log().contains("the device has not returned"));
     world.wire();
     added(adding.join().unwrap());
     assert_eq!(agent.journal(), 1);
