@@ -54,3 +54,5 @@ mod socket;
 mod watch;
 #[path = "agent/world.rs"]
 mod world;
+#[path = "agent/xdp.rs"]
+mod xdp;

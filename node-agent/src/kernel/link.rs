@@ -70,6 +70,11 @@ pub const BOOT_MTU: u32 = 1500;
 const BOOT_QUEUE_LENGTH: u32 = 1000;
 const BOOT_FLAGS: LinkFlags = LinkFlags::Multicast;
 
+/// `XDP_FLAGS_SKB_MODE`, `XDP_FLAGS_DRV_MODE` and `XDP_FLAGS_HW_MODE` (`include/uapi/linux/if_link.h`). A request without a mode
+/// leaves a program of the generic mode on a device whose driver can do XDP itself, and is no error (`dev_xdp_mode` in
+/// `net/core/dev.c`).
+const XDP_MODES: [u32; 3] = [1 << 1, 1 << 2, 1 << 3];
+
 impl Device {
     /// What sets the device back to what its driver started with, but for the MTU; `None` if it is so already.
     /// In the kernel's order the address comes first and the flags last; the device must be down.
@@ -256,13 +261,16 @@ impl Netlink {
             left.extend(outcome.map_err(Error::netlink("remove the alias")).err());
         }
         if device.xdp {
-            let detach = vec![LinkAttribute::Xdp(vec![LinkXdp::Fd(-1)])];
-            let outcome = self.request(set_link(device.index, detach));
-            left.extend(
-                outcome
-                    .map_err(Error::netlink("detach the XDP program"))
-                    .err(),
-            );
+            for mode in XDP_MODES {
+                let detach = vec![LinkXdp::Fd(-1), LinkXdp::Flags(mode)];
+                let detach = vec![LinkAttribute::Xdp(detach)];
+                let outcome = self.request(set_link(device.index, detach));
+                left.extend(
+                    outcome
+                        .map_err(Error::netlink("detach the XDP program"))
+                        .err(),
+                );
+            }
         }
         left
     }
