@@ -8,6 +8,8 @@
 
 #[path = "agent/answer.rs"]
 mod answer;
+#[path = "agent/addresses.rs"]
+mod addresses;
 #[path = "agent/api_server.rs"]
 mod api_server;
 #[path = "agent/churn.rs"]
