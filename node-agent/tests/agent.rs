@@ -22,6 +22,8 @@ mod decision;
 mod engine;
 #[path = "agent/hidden.rs"]
 mod hidden;
+#[path = "agent/events.rs"]
+mod events;
 #[path = "agent/home.rs"]
 mod home;
 #[path = "agent/http.rs"]

@@ -17,6 +17,10 @@ const RTM_DELLINK: u16 = 17;
 const IFINFOMSG: usize = 16;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_PERM_ADDRESS: u16 = 54;
+/// `include/linux/socket.h`.
+const MSG_DONTWAIT: i32 = 0x40;
+/// More events than any receive buffer holds.
+const MOST_QUEUED: usize = 100_000;
 
 /// A subscription to link events.
 pub struct LinkEvents(TokioSocket);
@@ -56,9 +60,23 @@ impl LinkEvents {
                     }
                 }
                 Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {
+                    self.drain();
                     return Ok(LinkEvent::Lost);
                 }
                 Err(e) => return Err(Error::netlink("read link events")(e)),
+            }
+        }
+    }
+
+    /// Until its queue was empty once the kernel drops all further events, and says so no second time (`netlink_overrun` in
+    /// `net/netlink/af_netlink.c`): what happens after [`LinkEvent::Lost`] is to be heard again.
+    fn drain(&self) {
+        let mut datagram = Vec::with_capacity(32 * 1024);
+        for _ in 0..MOST_QUEUED {
+            datagram.clear();
+            let received = self.0.socket_ref().recv(&mut datagram, MSG_DONTWAIT);
+            if received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+                return;
             }
         }
     }

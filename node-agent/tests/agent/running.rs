@@ -38,6 +38,7 @@ use crate::world::{ENI, MAC, World};
 pub const INSTANCE: &str = "i-0123456789abcdef0";
 
 const DEADLINE: Duration = Duration::from_secs(20);
+const WORKERS: usize = 2;
 
 pub struct Agent {
     runtime: Option<Runtime>,
@@ -56,7 +57,7 @@ impl Agent {
     /// Starts an agent where another one left its journal.
     pub fn start_in(world: &World, folder: Arc<TempDir>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(WORKERS)
             .enable_all()
             .build()
             .unwrap();
@@ -144,6 +145,26 @@ impl Agent {
 
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("agent.sock")
+    }
+
+    /// Does `work` while nothing of the agent runs but what is on threads of its own.
+    pub fn while_it_stands_still(&self, work: impl FnOnce()) {
+        let runtime = self.runtime.as_ref().unwrap();
+        let (standing, stands) = std::sync::mpsc::channel();
+        let holds = [(); WORKERS].map(|()| {
+            let (hold, released) = std::sync::mpsc::channel::<()>();
+            let standing = standing.clone();
+            runtime.spawn(async move {
+                standing.send(()).unwrap();
+                released.recv().unwrap_err();
+            });
+            hold
+        });
+        for _ in &holds {
+            stands.recv_timeout(DEADLINE).unwrap();
+        }
+        work();
+        drop(holds);
     }
 
     pub fn folder(&self) -> &TempDir {
