@@ -14,6 +14,8 @@ mod addresses;
 mod api_server;
 #[path = "agent/churn.rs"]
 mod churn;
+#[path = "agent/caller.rs"]
+mod caller;
 #[path = "agent/claim.rs"]
 mod claim;
 #[path = "agent/decision.rs"]
@@ -24,6 +26,8 @@ mod engine;
 mod hidden;
 #[path = "agent/events.rs"]
 mod events;
+#[path = "agent/hang_up.rs"]
+mod hang_up;
 #[path = "agent/home.rs"]
 mod home;
 #[path = "agent/http.rs"]

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     os::fd::AsFd,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -42,6 +42,7 @@ const WORKERS: usize = 2;
 
 pub struct Agent {
     runtime: Option<Runtime>,
+    moves: Arc<Mutex<()>>,
     folder: Arc<TempDir>,
     inputs: mpsc::Sender<Input>,
     notices: mpsc::UnboundedReceiver<Notice>,
@@ -62,6 +63,7 @@ impl Agent {
             .build()
             .unwrap();
         let node = world.node();
+        let moves = node.lane.clone();
         let (inputs, from_all) = mpsc::channel(64);
         let (sender, notices) = mpsc::unbounded_channel();
         let (lease, _) = mpsc::unbounded_channel();
@@ -106,6 +108,7 @@ impl Agent {
             .unwrap();
         Self {
             runtime: Some(runtime),
+            moves,
             folder,
             inputs,
             notices,
@@ -145,6 +148,11 @@ impl Agent {
 
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("agent.sock")
+    }
+
+    /// Who holds it keeps every device where it is.
+    pub fn moves(&self) -> Arc<Mutex<()>> {
+        self.moves.clone()
     }
 
     /// Does `work` while nothing of the agent runs but what is on threads of its own.
