@@ -38,6 +38,8 @@ mod install;
 mod journal;
 #[path = "agent/metadata.rs"]
 mod metadata;
+#[path = "agent/networks.rs"]
+mod networks;
 #[path = "agent/nft.rs"]
 mod nft;
 #[path = "agent/plug.rs"]
