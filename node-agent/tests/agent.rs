@@ -36,6 +36,8 @@ mod http;
 mod install;
 #[path = "agent/journal.rs"]
 mod journal;
+#[path = "agent/lacks.rs"]
+mod lacks;
 #[path = "agent/metadata.rs"]
 mod metadata;
 #[path = "agent/networks.rs"]

@@ -13,7 +13,7 @@ use node_agent_core::{
     picture::PodSlot,
     plan::Traces,
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
     engine::{
@@ -201,24 +201,34 @@ impl Engine {
         );
     }
 
-    /// Whatever happens to the thread, the outcome comes back. What is deferred is done after that, on the same thread.
+    /// Has `work` done; its outcome comes back to [`Engine::finish`].
     pub(super) fn spawn<T: 'static, E: 'static>(
         &self,
         done: impl Fn(Result<T, E>) -> Done + Clone + Send + 'static,
         broken: impl Fn(Error) -> E + Copy + Send + 'static,
         work: impl FnOnce() -> (Result<T, E>, Option<Deferred>) + Send + 'static,
     ) {
-        let (sender, here, done_here) = (self.done.0.clone(), self.done.0.clone(), done.clone());
-        let run = move || {
-            let (outcome, deferred) = catch_unwind(AssertUnwindSafe(work))
-                .unwrap_or_else(|_| (Err(broken(Error::Panicked)), None));
-            // The engine is gone when nobody listens.
-            drop(sender.send(done(outcome)));
-            drop(deferred);
-        };
-        if let Err(source) = thread::Builder::new().spawn(run) {
-            drop(here.send(done_here(Err(broken(Error::Thread(source))))));
-        }
+        spawn(&self.done.0, done, broken, work);
+    }
+}
+
+/// Whatever happens to the thread, the outcome comes back. What is deferred is done after that, on the same thread.
+fn spawn<T: 'static, E: 'static>(
+    outcomes: &mpsc::UnboundedSender<Done>,
+    done: impl Fn(Result<T, E>) -> Done + Clone + Send + 'static,
+    broken: impl Fn(Error) -> E + Copy + Send + 'static,
+    work: impl FnOnce() -> (Result<T, E>, Option<Deferred>) + Send + 'static,
+) {
+    let (sender, done_here) = (outcomes.clone(), done.clone());
+    let run = move || {
+        let (outcome, deferred) = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| (Err(broken(Error::Panicked)), None));
+        // The engine is gone when nobody listens.
+        drop(sender.send(done(outcome)));
+        drop(deferred);
+    };
+    if let Err(source) = thread::Builder::new().spawn(run) {
+        drop(outcomes.send(done_here(Err(broken(Error::Thread(source))))));
     }
 }
 
@@ -321,4 +331,22 @@ fn unplug_and_journal(
     }
     journal.remove(key)?;
     Ok(unplugged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panic_is_the_outcome_of_its_order() {
+        let (outcomes, mut ended) = mpsc::unbounded_channel();
+        let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
+        let done = move |outcome| Done::Search { mac, outcome };
+        spawn(&outcomes, done, |error| error, || panic!("a fault"));
+        drop(outcomes);
+        let Some(Done::Search { outcome, .. }) = ended.blocking_recv() else {
+            panic!("another order ended")
+        };
+        assert!(matches!(outcome, Err(Error::Panicked)), "{outcome:?}");
+    }
 }

@@ -77,9 +77,14 @@ impl Namespace {
     /// What the journal keeps of it. Its path must lead to it: by the path the agent comes back for the device.
     pub fn identify(&self) -> Result<Netns, Error> {
         let cookie = self.cookie()?;
-        let at_path = Self::open(&self.name)?;
+        let at_path = File::open(&self.name).map_err(refuse(&self.name))?;
+        if !is_namespace(&at_path).map_err(refuse(&self.name))? {
+            return Err(refuse(&self.name)(io::Error::other(
+                "nothing is mounted there for the agent; its mount of the folder needs mountPropagation: HostToContainer",
+            )));
+        }
         // Both are open, so both live: their inodes tell them apart.
-        if inode(&at_path.fd).map_err(refuse(&self.name))?
+        if inode(&at_path).map_err(refuse(&self.name))?
             != inode(&self.fd).map_err(refuse(&self.name))?
         {
             return Err(refuse(&self.name)(io::Error::other(
