@@ -12,9 +12,13 @@ const HEAD: Duration = Duration::from_secs(30);
 /// A watch that the API server did not end after its five minutes is on a connection that nobody closed.
 const SILENCE: Duration = Duration::from_secs(305);
 
-/// Each call is sent once: whoever makes it decides whether it is sent again.
+/// A client of the cluster that the agent runs in.
 pub async fn client() -> anyhow::Result<Client> {
-    let config = Config::infer().await.context("find the API server")?;
+    client_of(Config::infer().await.context("find the API server")?)
+}
+
+/// Each call is sent once: whoever makes it decides whether it is sent again.
+pub fn client_of(config: Config) -> anyhow::Result<Client> {
     let builder =
         ClientBuilder::try_from(limited(config)).context("use the API server's address")?;
     Ok(builder.with_layer(&TimeoutLayer::new(HEAD)).build())

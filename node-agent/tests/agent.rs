@@ -60,6 +60,8 @@ mod report;
 mod running;
 #[path = "agent/scan.rs"]
 mod scan;
+#[path = "agent/silence.rs"]
+mod silence;
 #[path = "agent/socket.rs"]
 mod socket;
 #[path = "agent/watch.rs"]

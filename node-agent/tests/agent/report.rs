@@ -9,7 +9,7 @@ use node_agent_core::{
 
 use crate::running::{a_claim, after};
 
-fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
+pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
     Notice {
         claim,
         report: Report {
@@ -26,7 +26,7 @@ fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
     }
 }
 
-fn plugged() -> Place {
+pub fn plugged() -> Place {
     Place::Plugged {
         pod_uid: "u-1".into(),
         container_id: "c1".into(),
