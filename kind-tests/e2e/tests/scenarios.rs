@@ -197,6 +197,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
     (
+        "agent_gets_the_se_linux_options_of_the_values",
+        rights::se_linux_options,
+    ),
+    (
         "right_that_the_agent_lacks_is_named",
         lacking::nothing_in_vain,
     ),
