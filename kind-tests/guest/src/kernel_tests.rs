@@ -7,15 +7,20 @@ use anyhow::{Context, ensure};
 use crate::console::Console;
 
 /// Modules of tests that ask the kernel for something; the others ask files, sockets and an API server, as on any kernel.
-const OF_THE_KERNEL: [&str; 8] = [
+const OF_THE_KERNEL: [&str; 13] = [
+    "addresses::",
     "churn::",
     "engine::",
+    "events::",
+    "hang_up::",
     "hidden::",
     "home::",
     "journal::",
     "metadata::",
+    "networks::",
     "nft::",
     "plug::",
+    "xdp::",
 ];
 
 /// Runs the tests `wanted`, or all of the kernel's.
