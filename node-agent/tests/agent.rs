@@ -12,22 +12,22 @@ mod answer;
 mod addresses;
 #[path = "agent/api_server.rs"]
 mod api_server;
-#[path = "agent/churn.rs"]
-mod churn;
 #[path = "agent/caller.rs"]
 mod caller;
+#[path = "agent/churn.rs"]
+mod churn;
 #[path = "agent/claim.rs"]
 mod claim;
 #[path = "agent/decision.rs"]
 mod decision;
 #[path = "agent/engine.rs"]
 mod engine;
-#[path = "agent/hidden.rs"]
-mod hidden;
 #[path = "agent/events.rs"]
 mod events;
 #[path = "agent/hang_up.rs"]
 mod hang_up;
+#[path = "agent/hidden.rs"]
+mod hidden;
 #[path = "agent/home.rs"]
 mod home;
 #[path = "agent/http.rs"]
