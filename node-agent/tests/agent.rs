@@ -6,10 +6,10 @@
     clippy::indexing_slicing
 )]
 
-#[path = "agent/answer.rs"]
-mod answer;
 #[path = "agent/addresses.rs"]
 mod addresses;
+#[path = "agent/answer.rs"]
+mod answer;
 #[path = "agent/api_server.rs"]
 mod api_server;
 #[path = "agent/caller.rs"]
