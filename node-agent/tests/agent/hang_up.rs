@@ -76,8 +76,27 @@ fn repeated_add_whose_plugin_was_killed_changes_nothing_for_the_running_pod() {
 fn deletion_of_a_sandbox_ends_its_add_at_once_and_no_other() {
     let world = World::new();
     let mut agent = Agent::start(&world);
-    agent.list(vec![with(a_claim(), "/status/attachment/id", json!(null))]);
-    let mut earlier = adding(&agent, &world, "c0");
+    let waiting = with(a_claim(), "/status/attachment/id", json!(null));
+    let other = [
+        ("/metadata/name", json!("web-1-abcde")),
+        (
+            "/spec/owner",
+            json!({ "kind": "Pod", "name": "web-1", "uid": "u-2" }),
+        ),
+        ("/status/binding/podName", json!("web-1")),
+        ("/status/binding/podUid", json!("u-2")),
+        ("/status/eni/mac", json!("02:ec:00:00:00:0b")),
+    ];
+    let other = other
+        .into_iter()
+        .fold(waiting.clone(), |claim, (pointer, value)| {
+            with(claim, pointer, value)
+        });
+    agent.list(vec![waiting, other]);
+    let path = world.path("pod");
+    let mut add = an_add(&path, "c0");
+    (add.pod.name, add.pod.uid) = ("web-1".into(), "u-2".into());
+    let mut earlier = Caller::ask(&agent, Request::Add(add), Some(&path));
     assert!(agent.is_quiet());
     let ended = adding(&agent, &world, "c1");
     // Both have been taken in by then.
