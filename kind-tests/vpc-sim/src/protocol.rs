@@ -2,10 +2,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use vpc::{Mutation, Response, Vpc};
+use call::Call;
+use vpc::{Ec2Error, Mutation, Response, Vpc};
 
 mod call;
 mod form;
+mod members;
 mod shape;
 
 pub use form::Form;
@@ -30,7 +32,7 @@ pub fn answer(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Answer {
     vpc.advance(now_ms);
     let request_id = request_id(form_body, now_ms);
     let form = Form::parse(form_body);
-    match call::parse(&form).and_then(|request| vpc.call(request, now_ms)) {
+    match outcome(vpc, &form, now_ms) {
         Ok(response) => {
             let body = shape::success(vpc, &form, &response, &request_id);
             let result = made(&response);
@@ -46,11 +48,23 @@ pub fn answer(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Answer {
     }
 }
 
+fn outcome(vpc: &mut Vpc, form: &Form, now_ms: u64) -> Result<Response, Ec2Error> {
+    let Call { request, dry_run } = call::parse(form).map_err(|error| vpc.noted(error))?;
+    if dry_run {
+        return Err(vpc.dry_run(&request, now_ms));
+    }
+    vpc.call(request, now_ms)
+}
+
 /// What the call in `form_body` would be about at `now_ms`, for tests that judge a call before [`answer`] makes it.
-/// `None` for a read, and for what is no call.
+/// `None` for a read, a dry run, and for what is no call.
 pub fn mutation(vpc: &mut Vpc, form_body: &str, now_ms: u64) -> Option<Mutation> {
     vpc.advance(now_ms);
-    let request = call::parse(&Form::parse(form_body)).ok()?;
+    let call = call::parse(&Form::parse(form_body)).ok();
+    let Call {
+        request,
+        dry_run: _,
+    } = call.filter(|call| !call.dry_run)?;
     vpc.mutation(&request)
 }
 

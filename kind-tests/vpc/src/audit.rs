@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{AttachmentId, Eni, EniId, InstanceId, InstanceState, Vpc};
 
-/// A broken rule of the world itself: a fault of this crate, never of its user.
+/// A broken rule of the world itself, or a call that it cannot answer as EC2 would.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Violation {
     /// Two interfaces share an address.
@@ -25,6 +25,9 @@ pub enum Violation {
     /// An interface outside its zone or network.
     #[error("{0} is attached outside its zone or network")]
     OtherPlace(EniId),
+    /// A call asked for something that this world does not play.
+    #[error("a call was refused because of the simulator: {0}")]
+    NotModelled(String),
 }
 
 impl Vpc {
@@ -35,7 +38,8 @@ impl Vpc {
 
     /// The rules that are broken; always none.
     pub fn violations(&self) -> Vec<Violation> {
-        let mut found = Vec::new();
+        let unmodelled = self.unmodelled.iter().cloned();
+        let mut found: Vec<_> = unmodelled.map(Violation::NotModelled).collect();
         let mut addresses = BTreeSet::new();
         let mut slots = BTreeSet::new();
         let mut cards: BTreeMap<_, u32> = BTreeMap::new();

@@ -110,6 +110,16 @@ pub enum Ec2Error {
     /// A parameter that must be there is not.
     #[error("The request must contain the parameter {0}")]
     MissingParameter(&'static str),
+    /// A parameter that EC2 does not know. EC2 names what stands before the first dot.
+    /// <https://github.com/boto/boto/issues/933>, <https://github.com/mirkokiefer/aws-lib/issues/28>
+    #[error("The parameter {0} is not recognized")]
+    UnknownParameter(String),
+    /// Something that EC2 would do and this world does not play: no error of EC2's.
+    #[error("the simulator does not model {0}")]
+    NotModelled(String),
+    /// All was well, and nothing was done. <https://github.com/aws/aws-cli/issues/3127>
+    #[error("Request would have succeeded, but DryRun flag is set.")]
+    DryRunOperation,
     /// A value that cannot be read.
     #[error("Value ({value}) for parameter {name} is invalid.")]
     InvalidParameter {
@@ -174,6 +184,9 @@ impl Ec2Error {
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
             Self::TooManyFilterValues(_) => "FilterLimitExceeded",
             Self::MissingParameter(_) => "MissingParameter",
+            Self::UnknownParameter(_) => "UnknownParameter",
+            Self::NotModelled(_) => "NotModelled",
+            Self::DryRunOperation => "DryRunOperation",
             Self::UnauthorizedOperation { .. } => "UnauthorizedOperation",
             Self::RequestLimitExceeded => "RequestLimitExceeded",
             Self::InvalidAction(_) => "InvalidAction",
@@ -184,6 +197,9 @@ impl Ec2Error {
     pub fn status(&self) -> u16 {
         match self.code() {
             "UnauthorizedOperation" => 403,
+            // <https://github.com/getmoto/moto/pull/4270>
+            "DryRunOperation" => 412,
+            "NotModelled" => 501,
             "RequestLimitExceeded" => 503,
             _ => 400,
         }

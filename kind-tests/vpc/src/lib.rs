@@ -18,6 +18,7 @@ mod history;
 mod ids;
 mod instance;
 mod lifecycle;
+mod model;
 mod modify;
 mod mutation;
 mod request;

@@ -159,15 +159,29 @@ impl Vpc {
     /// describe.
     pub fn call(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
         // Which of the two comes first is unverified. Both come before a ClientToken is looked up.
-        self.throttle(&request, now_ms)?;
-        self.authorize(&request)?;
+        self.admit(&request, now_ms)?;
         if self.settings.other_region {
-            return Self::empty(self.delays).act(request, now_ms);
+            let outcome = Self::empty(self.delays).act(request, now_ms);
+            return outcome.map_err(|error| self.noted(error));
         }
         for id in self.named(&request) {
             self.remember_eni(&id, now_ms);
         }
-        self.act(request, now_ms)
+        self.act(request, now_ms).map_err(|error| self.noted(error))
+    }
+
+    /// What a call with `DryRun` is answered: whether it would be throttled or refused as not authorized, and nothing about
+    /// what it names (unverified). Nothing is done, and no ClientToken is used.
+    pub fn dry_run(&mut self, request: &Request, now_ms: u64) -> Ec2Error {
+        match self.admit(request, now_ms) {
+            Ok(()) => Ec2Error::DryRunOperation,
+            Err(refusal) => refusal,
+        }
+    }
+
+    fn admit(&mut self, request: &Request, now_ms: u64) -> Result<(), Ec2Error> {
+        self.throttle(request, now_ms)?;
+        self.authorize(request)
     }
 
     fn act(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {

@@ -1,6 +1,6 @@
 //! The whole value, and the world it is at the start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
@@ -56,6 +56,8 @@ pub struct Vpc {
     pub(crate) instances: BTreeMap<InstanceId, Instance>,
     pub(crate) enis: BTreeMap<EniId, Eni>,
     pub(crate) tokens: BTreeMap<String, Granted>,
+    /// What was asked for and is not played.
+    pub(crate) unmodelled: BTreeSet<String>,
     /// Refusals for want of authorization so far.
     pub(crate) denials: u64,
     counter: u64,
@@ -74,6 +76,7 @@ impl Vpc {
             instances: BTreeMap::new(),
             enis: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            unmodelled: BTreeSet::new(),
             denials: 0,
             counter: 0,
         }

@@ -1,46 +1,101 @@
 //! Which call a form is. Parameter names are those of the EC2 API reference.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
-use vpc::{Attach, Change, Create, Detach, Ec2Error, Filter, GroupId, Query, Request};
+use vpc::{Action, Attach, Change, Create, Detach, Ec2Error, Filter, GroupId, Query, Request};
 
-use super::Form;
+use super::{Form, members::Members};
 
-pub(super) fn parse(form: &Form) -> Result<Request, Ec2Error> {
-    Ok(match form.need("Action")? {
-        "CreateNetworkInterface" => Request::CreateNetworkInterface(create(form)?),
-        "DeleteNetworkInterface" => {
-            Request::DeleteNetworkInterface(form.need("NetworkInterfaceId")?.into())
+/// The only version of the API that is played.
+const VERSION: &str = "2016-11-15";
+
+/// A call as a form spells it.
+pub(super) struct Call {
+    pub(super) request: Request,
+    /// Whether the caller only wants to know if it may.
+    pub(super) dry_run: bool,
+}
+
+/// Refuses what EC2 does not know, and then what was not read: it would be ignored.
+pub(super) fn parse(form: &Form) -> Result<Call, Ec2Error> {
+    let read = RefCell::default();
+    let members = Members::of(form, &read);
+    let name = members.need("Action")?;
+    let action = Action::named(name).ok_or_else(|| Ec2Error::InvalidAction(name.to_owned()))?;
+    if let Some(version) = members.get("Version").filter(|version| *version != VERSION) {
+        return Err(Ec2Error::NotModelled(format!(
+            "version {version} of the API"
+        )));
+    }
+    let mut others = form
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| !is_general(name));
+    if let Some(unknown) = others.find(|name| !action.takes(name)) {
+        let first = unknown.split('.').next().unwrap_or_default();
+        return Err(Ec2Error::UnknownParameter(first.to_owned()));
+    }
+    let call = Call {
+        dry_run: members.read("DryRun")?.unwrap_or(false),
+        request: request(action, &members)?,
+    };
+    let read = read.borrow();
+    let mut unread = form
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| !read.contains(*name));
+    match unread.next() {
+        None => Ok(call),
+        Some(name) => Err(Ec2Error::NotModelled(format!(
+            "the parameter {name} of {action}"
+        ))),
+    }
+}
+
+/// Whether every action has the parameter.
+fn is_general(name: &str) -> bool {
+    matches!(name, "Action" | "Version")
+}
+
+fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
+    Ok(match action {
+        Action::CreateNetworkInterface => Request::CreateNetworkInterface(create(members)?),
+        Action::DeleteNetworkInterface => {
+            Request::DeleteNetworkInterface(members.need("NetworkInterfaceId")?.into())
         }
-        "AttachNetworkInterface" => Request::AttachNetworkInterface(attach(form)?),
-        "DetachNetworkInterface" => Request::DetachNetworkInterface(Detach {
-            attachment: form.need("AttachmentId")?.into(),
-            force: form.read("Force")?.unwrap_or(false),
+        Action::AttachNetworkInterface => Request::AttachNetworkInterface(attach(members)?),
+        Action::DetachNetworkInterface => Request::DetachNetworkInterface(Detach {
+            attachment: members.need("AttachmentId")?.into(),
+            force: members.read("Force")?.unwrap_or(false),
         }),
-        "ModifyNetworkInterfaceAttribute" => Request::ModifyNetworkInterfaceAttribute(
-            form.need("NetworkInterfaceId")?.into(),
-            change(form)?,
+        Action::ModifyNetworkInterfaceAttribute => Request::ModifyNetworkInterfaceAttribute(
+            members.need("NetworkInterfaceId")?.into(),
+            change(members)?,
         ),
-        "CreateTags" => Request::CreateTags {
-            resources: form.list("ResourceId").collect(),
-            tags: tags(form)?,
+        Action::CreateTags => Request::CreateTags {
+            resources: members.list("ResourceId").map(str::to_owned).collect(),
+            tags: tags(members)?,
         },
-        "DescribeNetworkInterfaces" => {
-            Request::DescribeNetworkInterfaces(query(form, "NetworkInterfaceId")?)
+        Action::DescribeNetworkInterfaces => {
+            Request::DescribeNetworkInterfaces(query(members, "NetworkInterfaceId")?)
         }
-        "DescribeInstances" => Request::DescribeInstances(query(form, "InstanceId")?),
-        "DescribeInstanceTypes" => {
-            Request::DescribeInstanceTypes(form.list("InstanceType").collect())
+        Action::DescribeInstances => Request::DescribeInstances(query(members, "InstanceId")?),
+        Action::DescribeInstanceTypes => Request::DescribeInstanceTypes(
+            members.list("InstanceType").map(str::to_owned).collect(),
+        ),
+        Action::DescribeSubnets => Request::DescribeSubnets(query(members, "SubnetId")?),
+        Action::DescribeSecurityGroups => {
+            Request::DescribeSecurityGroups(query(members, "GroupId")?)
         }
-        "DescribeSubnets" => Request::DescribeSubnets(query(form, "SubnetId")?),
-        "DescribeSecurityGroups" => Request::DescribeSecurityGroups(query(form, "GroupId")?),
-        other => return Err(Ec2Error::InvalidAction(other.to_owned())),
     })
 }
 
-fn create(form: &Form) -> Result<Create, Ec2Error> {
+fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
     let mut all = BTreeMap::new();
-    for specification in form.structures("TagSpecification") {
+    for specification in members.structures("TagSpecification") {
         match specification.need("ResourceType")? {
             "network-interface" => all.extend(tags(&specification)?),
             other => {
@@ -52,43 +107,45 @@ fn create(form: &Form) -> Result<Create, Ec2Error> {
         }
     }
     Ok(Create {
-        subnet: form.need("SubnetId")?.into(),
-        address: form.read("PrivateIpAddress")?,
-        groups: groups(form),
-        description: form.get("Description").unwrap_or_default().to_owned(),
+        subnet: members.need("SubnetId")?.into(),
+        address: members.read("PrivateIpAddress")?,
+        groups: groups(members),
+        description: members.get("Description").unwrap_or_default().to_owned(),
         tags: all,
-        client_token: form.get("ClientToken").map(str::to_owned),
+        client_token: members.get("ClientToken").map(str::to_owned),
     })
 }
 
-fn attach(form: &Form) -> Result<Attach, Ec2Error> {
+fn attach(members: &Members<'_>) -> Result<Attach, Ec2Error> {
     Ok(Attach {
-        eni: form.need("NetworkInterfaceId")?.into(),
-        instance: form.need("InstanceId")?.into(),
-        card: form.read("NetworkCardIndex")?.unwrap_or(0),
-        device: form
+        eni: members.need("NetworkInterfaceId")?.into(),
+        instance: members.need("InstanceId")?.into(),
+        card: members.read("NetworkCardIndex")?.unwrap_or(0),
+        device: members
             .read("DeviceIndex")?
             .ok_or(Ec2Error::MissingParameter("DeviceIndex"))?,
     })
 }
 
 /// EC2 takes exactly one attribute a call.
-fn change(form: &Form) -> Result<Change, Ec2Error> {
-    let groups = groups(form);
+fn change(members: &Members<'_>) -> Result<Change, Ec2Error> {
+    let groups = groups(members);
     let mut found = Vec::new();
-    if let Some(value) = form.read("Attachment.DeleteOnTermination")? {
+    if let Some(value) = members.read("Attachment.DeleteOnTermination")? {
         found.push(Change::DeleteOnTermination {
-            attachment: form.need("Attachment.AttachmentId")?.into(),
+            attachment: members.need("Attachment.AttachmentId")?.into(),
             value,
         });
     }
     found.extend(
-        form.read("SourceDestCheck.Value")?
+        members
+            .read("SourceDestCheck.Value")?
             .map(Change::SourceDestCheck),
     );
     found.extend((!groups.is_empty()).then_some(Change::Groups(groups)));
     found.extend(
-        form.get("Description.Value")
+        members
+            .get("Description.Value")
             .map(|text| Change::Description(text.to_owned())),
     );
     match (found.pop(), found.is_empty()) {
@@ -101,34 +158,34 @@ fn change(form: &Form) -> Result<Change, Ec2Error> {
     }
 }
 
-fn groups(form: &Form) -> BTreeSet<GroupId> {
-    form.list("SecurityGroupId").map(GroupId::from).collect()
+fn groups(members: &Members<'_>) -> BTreeSet<GroupId> {
+    members.list("SecurityGroupId").map(GroupId::from).collect()
 }
 
-fn tags(form: &Form) -> Result<BTreeMap<String, String>, Ec2Error> {
-    let pair = |tag: Form| {
+fn tags(members: &Members<'_>) -> Result<BTreeMap<String, String>, Ec2Error> {
+    let pair = |tag: Members<'_>| {
         Ok((
             tag.need("Key")?.to_owned(),
             tag.get("Value").unwrap_or_default().to_owned(),
         ))
     };
-    form.structures("Tag").map(pair).collect()
+    members.structures("Tag").map(pair).collect()
 }
 
-fn query(form: &Form, ids: &str) -> Result<Query, Ec2Error> {
-    let filter = |filter: Form| {
+fn query(members: &Members<'_>, ids: &str) -> Result<Query, Ec2Error> {
+    let filter = |filter: Members<'_>| {
         Ok(Filter {
             name: filter.need("Name")?.to_owned(),
-            values: filter.list("Value").collect(),
+            values: filter.list("Value").map(str::to_owned).collect(),
         })
     };
     Ok(Query {
-        ids: form.list(ids).collect(),
-        filters: form
+        ids: members.list(ids).map(str::to_owned).collect(),
+        filters: members
             .structures("Filter")
             .map(filter)
             .collect::<Result<_, _>>()?,
-        max_results: form.read("MaxResults")?,
-        next_token: form.get("NextToken").map(str::to_owned),
+        max_results: members.read("MaxResults")?,
+        next_token: members.get("NextToken").map(str::to_owned),
     })
 }

@@ -1,8 +1,6 @@
 //! The parameters of a Query call: flat names that spell lists and structures, such as `Filter.1.Value.2`.
 
-use std::{collections::BTreeMap, str::FromStr};
-
-use vpc::Ec2Error;
+use std::collections::BTreeMap;
 
 /// The parameters of one call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,42 +28,10 @@ impl Form {
         self.0.get(name).map(String::as_str)
     }
 
-    /// One parameter that must be there.
-    pub(super) fn need(&self, name: &'static str) -> Result<&str, Ec2Error> {
-        self.get(name).ok_or(Ec2Error::MissingParameter(name))
-    }
-
-    /// One parameter read as `T`.
-    pub(super) fn read<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, Ec2Error> {
-        let parse = |value: &str| {
-            value.parse().map_err(|_| Ec2Error::InvalidParameter {
-                name,
-                value: value.to_owned(),
-            })
-        };
-        self.get(name).map(parse).transpose()
-    }
-
-    /// The values of `name.1`, `name.2` and so on.
-    pub(super) fn list(&self, name: &str) -> impl Iterator<Item = String> {
-        (1..).map_while(move |n| self.0.get(&format!("{name}.{n}")).cloned())
-    }
-
-    /// The structures `name.1.…`, `name.2.…` and so on, each as a form of its own.
-    pub(super) fn structures(&self, name: &str) -> impl Iterator<Item = Self> {
-        (1..)
-            .map(move |n| self.structure(&format!("{name}.{n}")))
-            .take_while(|form| !form.0.is_empty())
-    }
-
-    fn structure(&self, name: &str) -> Self {
-        let prefix = format!("{name}.");
-        let from = self.0.range(prefix.clone()..);
-        Self(
-            from.map_while(|(key, value)| {
-                Some((key.strip_prefix(&prefix)?.to_owned(), value.clone()))
-            })
-            .collect(),
-        )
+    /// Whether any parameter's name begins so.
+    pub(super) fn any_below(&self, prefix: &str) -> bool {
+        let mut from = self.0.range(prefix.to_owned()..);
+        from.next()
+            .is_some_and(|(name, _)| name.starts_with(prefix))
     }
 }

@@ -233,3 +233,114 @@ fn mutating_call_can_be_judged_before_it_is_made() {
         None
     );
 }
+
+/// Code and sentence of a refusal.
+fn refused(vpc: &mut Vpc, form: &str) -> (u16, String, String) {
+    let answer = answer(vpc, form, 0);
+    let sentence = texts(&answer, "Message")[0].to_owned();
+    (answer.status, answer.error.unwrap(), sentence)
+}
+
+#[test]
+fn parameter_that_ec2_does_not_know_is_refused_by_its_first_part() {
+    let mut vpc = a_world();
+    for (form, name) in [
+        ("Action=DescribeSubnets&Foo=1", "Foo"),
+        ("Action=DescribeSubnets&Filter.1.Values.1=x", "Filter"),
+        ("Action=DescribeSubnets&Filter.0.Name=x", "Filter"),
+        (
+            "Action=DetachNetworkInterface&NetworkInterfaceId=eni-0a",
+            "NetworkInterfaceId",
+        ),
+        ("Action=CreateNetworkInterface&GroupId.1=sg-0a", "GroupId"),
+        ("Action=DescribeInstances&ClientToken=t", "ClientToken"),
+    ] {
+        let (status, code, sentence) = refused(&mut vpc, form);
+        assert_eq!((status, code.as_str()), (400, "UnknownParameter"), "{form}");
+        assert_eq!(sentence, format!("The parameter {name} is not recognized"));
+    }
+    assert_eq!(vpc.violations(), [], "it is the caller's fault");
+}
+
+#[test]
+fn parameter_that_only_the_simulator_does_not_know_is_refused_and_reported() {
+    let attach =
+        "Action=AttachNetworkInterface&NetworkInterfaceId=eni-0a&InstanceId=i-0a&DeviceIndex=1";
+    let modify = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a&SourceDestCheck.Value=true";
+    for (form, name) in [
+        (
+            format!("{CREATE}&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.9"),
+            "PrivateIpAddresses.1.PrivateIpAddress",
+        ),
+        (
+            format!("{CREATE}&SecondaryPrivateIpAddressCount=1"),
+            "SecondaryPrivateIpAddressCount",
+        ),
+        (format!("{CREATE}&Ipv4PrefixCount=1"), "Ipv4PrefixCount"),
+        (format!("{CREATE}&InterfaceType=efa"), "InterfaceType"),
+        (
+            format!("{CREATE}&ConnectionTrackingSpecification.UdpTimeout=30"),
+            "ConnectionTrackingSpecification.UdpTimeout",
+        ),
+        (
+            format!("{CREATE}&EnablePrimaryIpv6=true"),
+            "EnablePrimaryIpv6",
+        ),
+        (
+            format!("{CREATE}&SecurityGroupId.4=sg-0a"),
+            "SecurityGroupId.4",
+        ),
+        (format!("{attach}&EnaQueueCount=2"), "EnaQueueCount"),
+        (
+            format!("{attach}&EnaSrdSpecification.EnaSrdEnabled=true"),
+            "EnaSrdSpecification.EnaSrdEnabled",
+        ),
+        (
+            format!("{modify}&EnablePrimaryIpv6=true"),
+            "EnablePrimaryIpv6",
+        ),
+        (
+            "Action=DescribeSecurityGroups&GroupName.1=app".to_owned(),
+            "GroupName.1",
+        ),
+    ] {
+        let mut vpc = a_world();
+        let (status, code, sentence) = refused(&mut vpc, &form);
+        assert_eq!((status, code.as_str()), (501, "NotModelled"), "{form}");
+        assert!(sentence.contains(name), "{sentence}");
+        let [violation] = &vpc.violations()[..] else {
+            panic!("{:?}", vpc.violations());
+        };
+        assert!(violation.to_string().contains(name), "{violation}");
+        assert_eq!(vpc.enis().count(), 1, "nothing was made");
+    }
+}
+
+#[test]
+fn dry_run_tells_whether_the_caller_may_and_does_nothing() {
+    let mut vpc = a_world();
+    let form = format!("{CREATE}&DryRun=true");
+    let (status, code, sentence) = refused(&mut vpc, &form);
+    assert_eq!((status, code.as_str()), (412, "DryRunOperation"));
+    assert_eq!(
+        sentence,
+        "Request would have succeeded, but DryRun flag is set."
+    );
+    assert_eq!(
+        (vpc.enis().count(), mutation(&mut vpc, &form, 0)),
+        (1, None)
+    );
+    vpc.settings
+        .denied
+        .insert(vpc::Action::CreateNetworkInterface);
+    let (status, code, _) = refused(&mut vpc, &form);
+    assert_eq!((status, code.as_str()), (403, "UnauthorizedOperation"));
+    vpc.settings.denied.clear();
+    let other = CREATE.replace(
+        "SubnetId=subnet-000000000000000a1",
+        "SubnetId=subnet-000000000000000a2",
+    );
+    granted(&mut vpc, &format!("{other}&DryRun=false"), 0);
+    let describe = "Action=DescribeSubnets&DryRun=true";
+    assert_eq!(refused(&mut vpc, describe).1, "DryRunOperation");
+}
