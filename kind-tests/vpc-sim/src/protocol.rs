@@ -7,6 +7,7 @@ use vpc::{Ec2Error, Mutation, Response, Vpc};
 
 mod call;
 mod form;
+mod id;
 mod members;
 mod shape;
 

@@ -36,7 +36,7 @@ impl Vpc {
             .values()
             .any(|eni| eni.vpc == subnet.vpc && eni.address == wanted)
         {
-            return Err(Ec2Error::AddressInUse(wanted));
+            return Err(Ec2Error::AddressInUse);
         }
         Ok(wanted)
     }

@@ -78,7 +78,7 @@ impl Vpc {
             .get(subnet)
             .ok_or_else(|| Ec2Error::SubnetNotFound(subnet.clone()))?
             .clone();
-        let groups = self.check_groups(groups, &subnet)?;
+        let groups = self.check_groups(groups, &subnet).map_err(as_create_says)?;
         if self
             .settings
             .eni_limit
@@ -131,7 +131,7 @@ impl Vpc {
                 .get(id)
                 .ok_or_else(|| Ec2Error::GroupNotFound(id.clone()))?;
             if group.vpc != subnet.vpc {
-                return Err(Ec2Error::OtherVpc);
+                return Err(Ec2Error::GroupOfOtherVpc);
             }
         }
         Ok(groups.clone())
@@ -148,6 +148,15 @@ impl Vpc {
         }
         self.enis.remove(id);
         Ok(())
+    }
+}
+
+/// Create has other words than Modify for what is wrong with groups.
+fn as_create_says(refusal: Ec2Error) -> Ec2Error {
+    match refusal {
+        Ec2Error::GroupNotFound(id) => Ec2Error::SecurityGroupNotFound(id),
+        Ec2Error::TooManyGroups => Ec2Error::TooManyMemberships(MAX_GROUPS),
+        other => other,
     }
 }
 

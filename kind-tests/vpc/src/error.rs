@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Action, AttachmentId, EniId, GroupId, InstanceId, SubnetId};
+use crate::{Action, AttachmentId, EniId, GroupId, InstanceId, SubnetId, world::ACCOUNT};
 
 /// A refusal. `Display` is EC2's message, so it keeps EC2's spelling.
 /// Codes: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
@@ -20,16 +20,31 @@ pub enum Ec2Error {
     /// No such subnet.
     #[error("The subnet ID '{0}' does not exist")]
     SubnetNotFound(SubnetId),
-    /// No such security group.
+    /// No such security group, for Describe. <https://github.com/boto/boto3/issues/701>. That Modify says the same is
+    /// unverified.
     #[error("The security group '{0}' does not exist")]
     GroupNotFound(GroupId),
+    /// No such security group, for Create. <https://github.com/aws/amazon-vpc-cni-k8s/issues/343>
+    #[error("The securityGroup ID '{0}' does not exist")]
+    SecurityGroupNotFound(GroupId),
     /// No such instance type.
     #[error("The following supplied instance types do not exist: [{0}]")]
     InstanceTypeNotFound(String),
-    /// A tag was asked for something that is not an interface of this world.
+    /// A tag was asked for something that looks like no id. <https://github.com/pulumi/pulumi-awsx/issues/187>
     #[error("The ID '{0}' is not valid")]
-    ResourceNotFound(String),
-    /// Attach of an interface that is attached, or on its way to or from an instance.
+    InvalidId(String),
+    /// An id that begins with another kind's prefix. <https://github.com/F5Networks/f5-cloud-failover-extension/issues/150>
+    #[error("Invalid id: \"{id}\" (expecting \"{prefix}...\")")]
+    MalformedId {
+        /// EC2's code, which names the kind.
+        code: &'static str,
+        /// What was given.
+        id: String,
+        /// How the ids of the kind begin.
+        prefix: &'static str,
+    },
+    /// Attach of an interface that is attached, or on its way to or from an instance. The sentence is that of `RunInstances`:
+    /// <https://github.com/hashicorp/terraform-provider-aws/issues/27513>
     #[error("Interface: [{0}] in use.")]
     EniInUse(EniId),
     /// Delete of such an interface. <https://github.com/aws/amazon-vpc-cni-k8s/issues/1399>
@@ -44,24 +59,28 @@ pub enum Ec2Error {
     /// The instance is in a state in which this cannot be done.
     #[error("The instance '{0}' is not in a valid state for this operation")]
     IncorrectInstanceState(InstanceId),
-    /// The primary interface stays where it is.
-    #[error("The network interface at device index 0 cannot be detached.")]
+    /// The primary interface stays where it is. <https://github.com/getmoto/moto/issues/7678>
+    #[error("The network interface at device index 0 and networkCard index 0 cannot be detached.")]
     PrimaryEni,
     /// Interface and instance lie in different zones.
     #[error(
         "You may not attach a network interface to an instance if they are not in the same availability zone"
     )]
     OtherZone,
-    /// Interface and instance, or subnet and group, lie in different networks.
+    /// Interface and instance lie in different networks. The code is unverified.
     #[error("You have specified two resources that belong to different networks.")]
     OtherVpc,
+    /// Subnet and group lie in different networks.
+    /// <https://github.com/kubernetes-sigs/cluster-api-provider-aws/issues/3943>
+    #[error("You have specified two resources that belong to different networks.")]
+    GroupOfOtherVpc,
     /// The instance type has no such network card.
     #[error("Network card index '{0}' is not valid for the instance type")]
     NoSuchCard(u32),
     /// The index lies beyond the card's slots. That EC2 refuses it is unverified.
     #[error("Device index '{0}' is not valid for the network card")]
     NoSuchIndex(u32),
-    /// The slot is taken.
+    /// The slot is taken. <https://github.com/lstoll/k8s-vpcnet/issues/71>
     #[error("Instance '{instance}' already has an interface attached at device index '{device}'.")]
     IndexTaken {
         /// The instance.
@@ -69,7 +88,7 @@ pub enum Ec2Error {
         /// The index that was asked for.
         device: u32,
     },
-    /// The card holds as many interfaces as it can.
+    /// The card holds as many interfaces as it can. <https://github.com/cilium/cilium/issues/15877>
     #[error("Interface count {count} exceeds the limit for {instance_type}")]
     AttachmentLimit {
         /// How many there would be.
@@ -80,21 +99,34 @@ pub enum Ec2Error {
     /// The subnet has no address left.
     #[error("The specified subnet does not have enough free addresses to satisfy the request.")]
     SubnetFull,
-    /// Another interface has the address.
-    #[error("Address {0} is in use.")]
-    AddressInUse(Ipv4Addr),
+    /// Another interface has the address. <https://github.com/pulumi/pulumi-aws/issues/2169>
+    #[error("The specified address is already in use.")]
+    AddressInUse,
     /// The address lies outside the subnet, or is one of the five that EC2 keeps.
+    /// <https://github.com/JamesWoolfenden/terraform-aws-cassandra/issues/18>
     #[error("Address {0} does not fall within the subnet's address range")]
     AddressOutside(Ipv4Addr),
     /// The region holds as many interfaces as the account may have. The sentence is unverified.
     #[error("The maximum number of network interfaces has been reached.")]
     EniLimit,
-    /// More security groups than one interface takes.
+    /// More security groups than one interface takes, for Modify.
+    /// <https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/682>
     #[error("The maximum number of security groups per interface has been reached.")]
     TooManyGroups,
+    /// The same for Create. <https://github.com/aws/amazon-vpc-resource-controller-k8s/pull/583>
+    #[error(
+        "user {ACCOUNT} exceeded limit {0} on the number of interface security group memberships"
+    )]
+    TooManyMemberships(usize),
     /// More tags than one resource takes.
     #[error("The maximum number of Tags has been reached.")]
     TooManyTags,
+    /// Tags at creation, but none. <https://github.com/cilium/cilium/pull/14571>
+    #[error("Tag specification must have at least one tag")]
+    NoTags,
+    /// Tags at creation for something that the call does not make. <https://github.com/aws/aws-cli/issues/2865>
+    #[error("'{0}' is not a valid taggable resource type for this operation.")]
+    NotTaggable(String),
     /// The same ClientToken came with other parameters.
     #[error("The request uses the same client token as a previous, but non-identical request.")]
     IdempotentMismatch,
@@ -159,26 +191,30 @@ impl Ec2Error {
             Self::AttachmentNotFound(_) => "InvalidAttachmentID.NotFound",
             Self::InstanceNotFound(_) => "InvalidInstanceID.NotFound",
             Self::SubnetNotFound(_) => "InvalidSubnetID.NotFound",
-            Self::GroupNotFound(_) => "InvalidGroup.NotFound",
+            Self::GroupNotFound(_) | Self::GroupOfOtherVpc => "InvalidGroup.NotFound",
             Self::InstanceTypeNotFound(_) => "InvalidInstanceType",
-            Self::ResourceNotFound(_) => "InvalidID",
+            Self::SecurityGroupNotFound(_) => "InvalidSecurityGroupID.NotFound",
+            Self::InvalidId(_) => "InvalidID",
+            Self::MalformedId { code, .. } => code,
             Self::EniInUse(_) => "InvalidNetworkInterface.InUse",
             Self::EniPending(_) | Self::AlreadyDetaching(_) => "IncorrectState",
             Self::IncorrectInstanceState(_) => "IncorrectInstanceState",
             Self::PrimaryEni => "OperationNotPermitted",
             Self::OtherZone | Self::MaxResultsWithIds(_) => "InvalidParameterCombination",
-            Self::OtherVpc => "InvalidParameter",
+            Self::OtherVpc | Self::NoTags => "InvalidParameter",
             Self::NoSuchCard(_)
             | Self::NoSuchIndex(_)
             | Self::IndexTaken { .. }
             | Self::AddressOutside(_)
             | Self::EniStillInUse(_)
             | Self::UnknownFilter(_)
+            | Self::TooManyMemberships(_)
+            | Self::NotTaggable(_)
             | Self::InvalidParameter { .. } => "InvalidParameterValue",
             Self::EniLimit => "NetworkInterfaceLimitExceeded",
             Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
             Self::SubnetFull => "InsufficientFreeAddressesInSubnet",
-            Self::AddressInUse(_) => "InvalidIPAddress.InUse",
+            Self::AddressInUse => "InvalidIPAddress.InUse",
             Self::TooManyGroups => "SecurityGroupsPerInterfaceLimitExceeded",
             Self::TooManyTags => "TagLimitExceeded",
             Self::IdempotentMismatch => "IdempotentParameterMismatch",

@@ -34,7 +34,7 @@ impl Vpc {
     ) -> Result<(), Ec2Error> {
         for resource in resources {
             let eni = self.eni(&EniId::from(resource.as_str()));
-            let eni = eni.ok_or_else(|| Ec2Error::ResourceNotFound(resource.clone()))?;
+            let eni = eni.ok_or_else(|| untaggable(resource))?;
             let mut all = eni.tags.clone();
             all.extend(tags.clone());
             check_tags(&all)?;
@@ -45,6 +45,18 @@ impl Vpc {
             }
         }
         Ok(())
+    }
+}
+
+/// Why a resource gets no tag. That EC2 says `.NotFound` of what looks like an id is unverified.
+fn untaggable(id: &str) -> Ec2Error {
+    const OTHERS: [&str; 4] = ["vpc-", "subnet-", "sg-", "i-"];
+    if id.starts_with("eni-") {
+        Ec2Error::EniNotFound(id.into())
+    } else if OTHERS.iter().any(|prefix| id.starts_with(prefix)) {
+        Ec2Error::NotModelled(format!("new tags of {id}"))
+    } else {
+        Ec2Error::InvalidId(id.to_owned())
     }
 }
 

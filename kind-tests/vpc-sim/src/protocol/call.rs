@@ -7,7 +7,11 @@ use std::{
 
 use vpc::{Action, Attach, Change, Create, Detach, Ec2Error, Filter, GroupId, Query, Request};
 
-use super::{Form, members::Members};
+use super::{
+    Form,
+    id::{ATTACHMENT, ENI, GROUP, INSTANCE},
+    members::Members,
+};
 
 /// The only version of the API that is played.
 const VERSION: &str = "2016-11-15";
@@ -64,31 +68,39 @@ fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
     Ok(match action {
         Action::CreateNetworkInterface => Request::CreateNetworkInterface(create(members)?),
         Action::DeleteNetworkInterface => {
-            Request::DeleteNetworkInterface(members.need("NetworkInterfaceId")?.into())
+            Request::DeleteNetworkInterface(ENI.need(members, "NetworkInterfaceId")?)
         }
         Action::AttachNetworkInterface => Request::AttachNetworkInterface(attach(members)?),
         Action::DetachNetworkInterface => Request::DetachNetworkInterface(Detach {
-            attachment: members.need("AttachmentId")?.into(),
+            attachment: ATTACHMENT.need(members, "AttachmentId")?,
             force: members.read("Force")?.unwrap_or(false),
         }),
         Action::ModifyNetworkInterfaceAttribute => Request::ModifyNetworkInterfaceAttribute(
-            members.need("NetworkInterfaceId")?.into(),
+            ENI.need(members, "NetworkInterfaceId")?,
             change(members)?,
         ),
         Action::CreateTags => Request::CreateTags {
-            resources: members.list("ResourceId").map(str::to_owned).collect(),
+            resources: texts(members, "ResourceId"),
             tags: tags(members)?,
         },
         Action::DescribeNetworkInterfaces => {
-            Request::DescribeNetworkInterfaces(query(members, "NetworkInterfaceId")?)
+            let ids = ENI.list(members, "NetworkInterfaceId")?;
+            Request::DescribeNetworkInterfaces(query(members, ids)?)
         }
-        Action::DescribeInstances => Request::DescribeInstances(query(members, "InstanceId")?),
-        Action::DescribeInstanceTypes => Request::DescribeInstanceTypes(
-            members.list("InstanceType").map(str::to_owned).collect(),
-        ),
-        Action::DescribeSubnets => Request::DescribeSubnets(query(members, "SubnetId")?),
+        Action::DescribeInstances => {
+            let ids = INSTANCE.list(members, "InstanceId")?;
+            Request::DescribeInstances(query(members, ids)?)
+        }
+        Action::DescribeInstanceTypes => {
+            Request::DescribeInstanceTypes(texts(members, "InstanceType"))
+        }
+        Action::DescribeSubnets => {
+            let ids = texts(members, "SubnetId");
+            Request::DescribeSubnets(query(members, ids)?)
+        }
         Action::DescribeSecurityGroups => {
-            Request::DescribeSecurityGroups(query(members, "GroupId")?)
+            let ids = GROUP.list(members, "GroupId")?;
+            Request::DescribeSecurityGroups(query(members, ids)?)
         }
     })
 }
@@ -96,15 +108,15 @@ fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
 fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
     let mut all = BTreeMap::new();
     for specification in members.structures("TagSpecification") {
-        match specification.need("ResourceType")? {
-            "network-interface" => all.extend(tags(&specification)?),
-            other => {
-                return Err(Ec2Error::InvalidParameter {
-                    name: "ResourceType",
-                    value: other.to_owned(),
-                });
-            }
+        let resource = specification.need("ResourceType")?;
+        if resource != "network-interface" {
+            return Err(Ec2Error::NotTaggable(resource.to_owned()));
         }
+        let tags = tags(&specification)?;
+        if tags.is_empty() {
+            return Err(Ec2Error::NoTags);
+        }
+        all.extend(tags);
     }
     Ok(Create {
         subnet: members.need("SubnetId")?.into(),
@@ -118,8 +130,8 @@ fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
 
 fn attach(members: &Members<'_>) -> Result<Attach, Ec2Error> {
     Ok(Attach {
-        eni: members.need("NetworkInterfaceId")?.into(),
-        instance: members.need("InstanceId")?.into(),
+        eni: ENI.need(members, "NetworkInterfaceId")?,
+        instance: INSTANCE.need(members, "InstanceId")?,
         card: members.read("NetworkCardIndex")?.unwrap_or(0),
         device: members
             .read("DeviceIndex")?
@@ -133,7 +145,7 @@ fn change(members: &Members<'_>) -> Result<Change, Ec2Error> {
     let mut found = Vec::new();
     if let Some(value) = members.read("Attachment.DeleteOnTermination")? {
         found.push(Change::DeleteOnTermination {
-            attachment: members.need("Attachment.AttachmentId")?.into(),
+            attachment: ATTACHMENT.need(members, "Attachment.AttachmentId")?,
             value,
         });
     }
@@ -172,15 +184,19 @@ fn tags(members: &Members<'_>) -> Result<BTreeMap<String, String>, Ec2Error> {
     members.structures("Tag").map(pair).collect()
 }
 
-fn query(members: &Members<'_>, ids: &str) -> Result<Query, Ec2Error> {
+fn texts(members: &Members<'_>, name: &str) -> Vec<String> {
+    members.list(name).map(str::to_owned).collect()
+}
+
+fn query(members: &Members<'_>, ids: Vec<String>) -> Result<Query, Ec2Error> {
     let filter = |filter: Members<'_>| {
         Ok(Filter {
             name: filter.need("Name")?.to_owned(),
-            values: filter.list("Value").map(str::to_owned).collect(),
+            values: texts(&filter, "Value"),
         })
     };
     Ok(Query {
-        ids: members.list(ids).map(str::to_owned).collect(),
+        ids,
         filters: members
             .structures("Filter")
             .map(filter)

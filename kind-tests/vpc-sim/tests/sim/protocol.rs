@@ -145,14 +145,14 @@ fn malformed_calls_are_refused_by_name() {
         "InvalidParameterValue"
     );
     assert_eq!(
-        code("Action=AttachNetworkInterface&NetworkInterfaceId=e&InstanceId=i"),
+        code("Action=AttachNetworkInterface&NetworkInterfaceId=eni-0a&InstanceId=i-0a"),
         "MissingParameter"
     );
     assert_eq!(
-        code("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=e"),
+        code("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a"),
         "MissingParameter"
     );
-    let two = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=e&SourceDestCheck.Value=true&Description.Value=d";
+    let two = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a&SourceDestCheck.Value=true&Description.Value=d";
     assert_eq!(code(two), "InvalidParameterValue");
     assert_eq!(
         code("Action=DescribeNetworkInterfaces&MaxResults=ten"),
@@ -343,4 +343,57 @@ fn dry_run_tells_whether_the_caller_may_and_does_nothing() {
     granted(&mut vpc, &format!("{other}&DryRun=false"), 0);
     let describe = "Action=DescribeSubnets&DryRun=true";
     assert_eq!(refused(&mut vpc, describe).1, "DryRunOperation");
+}
+
+#[test]
+fn id_of_another_kind_is_malformed() {
+    for (form, code, sentence) in [
+        (
+            "Action=DeleteNetworkInterface&NetworkInterfaceId=to-set",
+            "InvalidNetworkInterfaceId.Malformed",
+            r#"Invalid id: "to-set" (expecting "eni-...")"#,
+        ),
+        (
+            "Action=DetachNetworkInterface&AttachmentId=eni-0a",
+            "InvalidNetworkInterfaceAttachmentId.Malformed",
+            r#"Invalid id: "eni-0a" (expecting "eni-attach-...")"#,
+        ),
+        (
+            "Action=DescribeInstances&InstanceId.1=x",
+            "InvalidInstanceID.Malformed",
+            r#"Invalid id: "x" (expecting "i-...")"#,
+        ),
+        (
+            "Action=DescribeSecurityGroups&GroupId.1=app",
+            "InvalidGroupId.Malformed",
+            r#"Invalid id: "app" (expecting "sg-...")"#,
+        ),
+    ] {
+        let (status, told, message) = refused(&mut a_world(), form);
+        let message = message.replace("&quot;", "\"");
+        assert_eq!(
+            (status, told.as_str(), message.as_str()),
+            (400, code, sentence)
+        );
+    }
+}
+
+#[test]
+fn tags_at_creation_are_those_of_the_interface_and_at_least_one() {
+    let create = "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1&TagSpecification.1.ResourceType=";
+    let none = format!("{create}network-interface");
+    let (_, code, sentence) = refused(&mut a_world(), &none);
+    assert_eq!(
+        (code.as_str(), sentence.as_str()),
+        (
+            "InvalidParameter",
+            "Tag specification must have at least one tag"
+        )
+    );
+    let (_, code, sentence) = refused(&mut a_world(), &format!("{create}volume"));
+    assert_eq!(code, "InvalidParameterValue");
+    assert!(
+        sentence.ends_with("is not a valid taggable resource type for this operation."),
+        "{sentence}"
+    );
 }

@@ -1,6 +1,8 @@
 //! How interfaces come and go.
 
-use vpc::{Change, Create, Ec2Error, EniState, Request, world};
+use std::collections::BTreeSet;
+
+use vpc::{Change, Create, Ec2Error, EniState, GroupId, Request, world};
 
 use crate::makers::{Does, LATER, a_request, a_world};
 
@@ -110,14 +112,17 @@ fn groups_must_exist_lie_in_the_same_network_and_be_few() {
         .map(|eni| eni.groups)
         .map_err(|error| error.code())
     };
-    assert_eq!(ask(&["sg-none"]).unwrap_err(), "InvalidGroup.NotFound");
+    assert_eq!(
+        ask(&["sg-none"]).unwrap_err(),
+        "InvalidSecurityGroupID.NotFound"
+    );
     assert_eq!(
         ask(&[world::GROUP_OTHER_DEFAULT]).unwrap_err(),
-        "InvalidParameter"
+        "InvalidGroup.NotFound"
     );
     assert_eq!(
         ask(&["1", "2", "3", "4", "5", "6"]).unwrap_err(),
-        "SecurityGroupsPerInterfaceLimitExceeded"
+        "InvalidParameterValue"
     );
     assert_eq!(ask(&[]).unwrap(), [world::GROUP_DEFAULT.into()].into());
 }
@@ -158,10 +163,14 @@ fn tags_are_added_to_all_named_interfaces_or_to_none() {
             0,
         )
     };
-    assert_eq!(
-        tag(&[eni.as_str(), "eni-none"]).unwrap_err().code(),
-        "InvalidID"
-    );
+    for (other, code) in [
+        ("eni-none", "InvalidNetworkInterfaceID.NotFound"),
+        ("107.20.243.249", "InvalidID"),
+        (world::SUBNET_NODES, "NotModelled"),
+    ] {
+        let refused = tag(&[eni.as_str(), other]).unwrap_err();
+        assert_eq!(refused.code(), code, "{other}");
+    }
     assert!(tag(&[eni.as_str()]).is_ok());
     assert_eq!(vpc.eni(&eni).unwrap().tags.len(), 2);
 }
@@ -187,4 +196,47 @@ fn attributes_change_one_by_one() {
     let eni = vpc.eni(&eni).unwrap();
     assert!(!eni.source_dest_check);
     assert_eq!((eni.description.as_str(), eni.groups.len()), ("text", 1));
+}
+
+#[test]
+fn create_and_modify_have_each_their_words_for_wrong_groups() {
+    let mut vpc = a_world();
+    let eni = vpc.an_available_eni();
+    let mut say = |ids: &[&str]| {
+        let groups: BTreeSet<GroupId> = ids.iter().map(|id| (*id).into()).collect();
+        let create = Create {
+            groups: groups.clone(),
+            ..a_request()
+        };
+        let modify = Request::ModifyNetworkInterfaceAttribute(eni.clone(), Change::Groups(groups));
+        let say = |error: Ec2Error| format!("{}: {error}", error.code());
+        (
+            say(vpc.make(create).unwrap_err()),
+            say(vpc.call(modify, 0).unwrap_err()),
+        )
+    };
+    let (create, modify) = say(&["sg-none"]);
+    assert_eq!(
+        create,
+        "InvalidSecurityGroupID.NotFound: The securityGroup ID 'sg-none' does not exist"
+    );
+    assert_eq!(
+        modify,
+        "InvalidGroup.NotFound: The security group 'sg-none' does not exist"
+    );
+    let (create, modify) = say(&["1", "2", "3", "4", "5", "6"]);
+    assert_eq!(
+        create,
+        "InvalidParameterValue: user 000000000000 exceeded limit 5 on the number of interface security group memberships"
+    );
+    assert_eq!(
+        modify,
+        "SecurityGroupsPerInterfaceLimitExceeded: The maximum number of security groups per interface has been reached."
+    );
+    let (create, modify) = say(&[world::GROUP_OTHER_DEFAULT]);
+    let other_network = "InvalidGroup.NotFound: You have specified two resources that belong to different networks.";
+    assert_eq!(
+        (create.as_str(), modify.as_str()),
+        (other_network, other_network)
+    );
 }
