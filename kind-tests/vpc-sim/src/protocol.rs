@@ -76,7 +76,7 @@ fn made(response: &Response) -> Option<String> {
         Response::Done
         | Response::Enis(..)
         | Response::Instances(..)
-        | Response::InstanceTypes(_)
+        | Response::InstanceTypes(..)
         | Response::Subnets(..)
         | Response::Groups(..) => None,
     }

@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     stale_ms: u64,
     denied: Vec<ActionName>,
     other_region: bool,
+    page_items: Option<usize>,
     eni_limit: Option<usize>,
 }
 
@@ -50,6 +51,7 @@ impl From<Settings> for vpc::Settings {
             stale_ms,
             denied,
             other_region,
+            page_items,
             eni_limit,
         } = settings;
         Self {
@@ -57,6 +59,7 @@ impl From<Settings> for vpc::Settings {
             stale_ms,
             denied: denied.into_iter().map(|action| action.0).collect(),
             other_region,
+            page_items,
             eni_limit,
         }
     }
@@ -69,6 +72,7 @@ impl From<vpc::Settings> for Settings {
             stale_ms,
             denied,
             other_region,
+            page_items,
             eni_limit,
         } = settings;
         Self {
@@ -76,6 +80,7 @@ impl From<vpc::Settings> for Settings {
             stale_ms,
             denied: denied.into_iter().map(ActionName).collect(),
             other_region,
+            page_items,
             eni_limit,
         }
     }

@@ -130,13 +130,20 @@ pub enum Ec2Error {
     /// The same ClientToken came with other parameters.
     #[error("The request uses the same client token as a previous, but non-identical request.")]
     IdempotentMismatch,
-    /// MaxResults came with ids.
+    /// MaxResults came with ids. <https://github.com/yuuki/grabeni/pull/7>
     #[error("The parameter {0} cannot be used with the parameter maxResults")]
     MaxResultsWithIds(&'static str),
-    /// A filter holds too many values.
-    #[error("The filter '{0}' exceeds the limit of 200 values")]
-    TooManyFilterValues(String),
-    /// This resource has no such filter.
+    /// The filters of a call hold too many values. <https://github.com/apache/druid/pull/1954>
+    #[error("The maximum number of filter values specified on a single call is 200")]
+    TooManyFilterValues,
+    /// A value of a filter is too long. <https://github.com/ansible-collections/amazon.aws/issues/2393>
+    #[error("The maximum length for a filter value is 255 characters")]
+    FilterValueTooLong,
+    /// A token of no page of this call. Unverified: EC2 also was seen to say `InvalidParameterValue`.
+    /// <https://github.com/boto/boto3/issues/2673>
+    #[error("The token '{0}' is invalid")]
+    InvalidNextToken(String),
+    /// This resource has no such filter. <https://github.com/boto/boto3/issues/1299>
     #[error("The filter '{0}' is invalid")]
     UnknownFilter(String),
     /// A parameter that must be there is not.
@@ -218,7 +225,8 @@ impl Ec2Error {
             Self::TooManyGroups => "SecurityGroupsPerInterfaceLimitExceeded",
             Self::TooManyTags => "TagLimitExceeded",
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
-            Self::TooManyFilterValues(_) => "FilterLimitExceeded",
+            Self::TooManyFilterValues | Self::FilterValueTooLong => "FilterLimitExceeded",
+            Self::InvalidNextToken(_) => "InvalidNextToken",
             Self::MissingParameter(_) => "MissingParameter",
             Self::UnknownParameter(_) => "UnknownParameter",
             Self::NotModelled(_) => "NotModelled",

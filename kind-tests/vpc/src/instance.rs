@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
-use crate::{Cidr, Ec2Error, Eni, Event, GroupId, InstanceId, SubnetId, Transition};
+use crate::{Cidr, Ec2Error, Eni, Event, GroupId, InstanceId, Subnet, SubnetId, Transition};
 
 /// What an instance type can hold.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -86,6 +86,8 @@ pub enum InstanceState {
 pub struct InstanceView {
     /// The instance.
     pub instance: Instance,
+    /// The subnet that it was launched in.
+    pub home: Subnet,
     /// Its interfaces, the primary one first.
     pub enis: Vec<Eni>,
 }
@@ -148,14 +150,6 @@ impl InstanceState {
 }
 
 impl InstanceType {
-    /// The types of these names, or all.
-    pub(crate) fn named(names: &[String]) -> Result<Vec<&'static Self>, Ec2Error> {
-        if names.is_empty() {
-            return Ok(INSTANCE_TYPES.iter().collect());
-        }
-        names.iter().map(|name| Self::get(name)).collect()
-    }
-
     pub(crate) fn get(name: &str) -> Result<&'static Self, Ec2Error> {
         let found = INSTANCE_TYPES.iter().find(|kind| kind.name == name);
         found.ok_or_else(|| Ec2Error::InstanceTypeNotFound(name.to_owned()))

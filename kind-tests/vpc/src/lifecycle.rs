@@ -19,6 +19,8 @@ impl Vpc {
         } = launch;
         let kind = InstanceType::get(&instance_type)?;
         let mut eni = self.new_eni(&subnet, address, &groups, EniState::Available)?;
+        let home = self.subnet(&subnet).cloned();
+        let home = home.ok_or_else(|| Ec2Error::SubnetNotFound(subnet.clone()))?;
         let id = InstanceId::from(format!("i-{:017x}", self.count()));
         eni.source_dest_check = source_dest_check;
         eni.state = EniState::InUse(Attachment {
@@ -44,6 +46,7 @@ impl Vpc {
         self.instances.insert(id, instance.clone());
         Ok(InstanceView {
             instance,
+            home,
             enis: vec![eni],
         })
     }
@@ -150,7 +153,7 @@ impl Vpc {
     }
 
     pub(crate) fn instance_views(&self) -> impl Iterator<Item = InstanceView> {
-        self.instances.values().map(|instance| {
+        self.instances.values().filter_map(|instance| {
             let at = |eni: &Eni| {
                 eni.attachment()
                     .filter(|a| a.instance == instance.id)
@@ -163,10 +166,11 @@ impl Vpc {
                 .cloned()
                 .collect();
             enis.sort_by_key(at);
-            InstanceView {
+            Some(InstanceView {
                 instance: instance.clone(),
+                home: self.subnet(&instance.subnet)?.clone(),
                 enis,
-            }
+            })
         })
     }
 }

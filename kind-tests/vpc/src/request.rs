@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, InstanceId, InstanceType, InstanceView,
-    Query, SecurityGroup, SubnetId, SubnetView, Vpc,
+    Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, INSTANCE_TYPES, InstanceId, InstanceType,
+    InstanceView, Query, SecurityGroup, SubnetId, SubnetView, Vpc,
 };
 
 /// A call, named as the EC2 action.
@@ -34,8 +34,8 @@ pub enum Request {
     DescribeNetworkInterfaces(Query),
     /// List instances.
     DescribeInstances(Query),
-    /// List the named instance types, or all.
-    DescribeInstanceTypes(Vec<String>),
+    /// List instance types.
+    DescribeInstanceTypes(Query),
     /// List subnets.
     DescribeSubnets(Query),
     /// List security groups.
@@ -127,8 +127,8 @@ pub enum Response {
     Enis(Vec<Eni>, Option<String>),
     /// Instances, and the token of the next page.
     Instances(Vec<InstanceView>, Option<String>),
-    /// Instance types.
-    InstanceTypes(Vec<&'static InstanceType>),
+    /// Instance types, and the token of the next page.
+    InstanceTypes(Vec<&'static InstanceType>, Option<String>),
     /// Subnets, and the token of the next page.
     Subnets(Vec<SubnetView>, Option<String>),
     /// Security groups, and the token of the next page.
@@ -185,6 +185,7 @@ impl Vpc {
     }
 
     fn act(&mut self, request: Request, now_ms: u64) -> Result<Response, Ec2Error> {
+        let page_items = self.settings.page_items;
         match request {
             Request::CreateNetworkInterface(create) => self
                 .create(create, now_ms)
@@ -205,19 +206,19 @@ impl Vpc {
                 self.tag(&resources, &tags).map(|()| Response::Done)
             }
             Request::DescribeNetworkInterfaces(query) => query
-                .select(self.seen(now_ms).enis.values().cloned())
+                .select(self.seen(now_ms).enis.values().cloned(), page_items)
                 .map(|(items, next)| Response::Enis(items, next)),
             Request::DescribeInstances(query) => query
-                .select(self.seen(now_ms).instance_views())
+                .select(self.seen(now_ms).instance_views(), page_items)
                 .map(|(items, next)| Response::Instances(items, next)),
-            Request::DescribeInstanceTypes(names) => {
-                InstanceType::named(&names).map(Response::InstanceTypes)
-            }
+            Request::DescribeInstanceTypes(query) => query
+                .select(INSTANCE_TYPES.iter(), page_items)
+                .map(|(items, next)| Response::InstanceTypes(items, next)),
             Request::DescribeSubnets(query) => query
-                .select(self.seen(now_ms).subnet_views())
+                .select(self.seen(now_ms).subnet_views(), page_items)
                 .map(|(items, next)| Response::Subnets(items, next)),
             Request::DescribeSecurityGroups(query) => query
-                .select(self.groups.values().cloned())
+                .select(self.groups.values().cloned(), page_items)
                 .map(|(items, next)| Response::Groups(items, next)),
         }
     }

@@ -16,6 +16,8 @@ pub struct Settings {
     pub denied: BTreeSet<Action>,
     /// Nothing of this region is known, as if the caller had come to another one.
     pub other_region: bool,
+    /// A page holds at most so many items, and an empty page with a token follows each; `None` fills pages.
+    pub page_items: Option<usize>,
     /// How many interfaces there may be, primary ones among them; `None` does not limit.
     pub eni_limit: Option<usize>,
 }

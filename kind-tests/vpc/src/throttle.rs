@@ -37,9 +37,9 @@ impl Key {
         let unbounded = match request {
             Request::DescribeNetworkInterfaces(query)
             | Request::DescribeInstances(query)
+            | Request::DescribeInstanceTypes(query)
             | Request::DescribeSubnets(query)
             | Request::DescribeSecurityGroups(query) => all(query),
-            Request::DescribeInstanceTypes(names) => names.is_empty(),
             Request::CreateNetworkInterface(_)
             | Request::DeleteNetworkInterface(_)
             | Request::AttachNetworkInterface(_)

@@ -59,7 +59,11 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
         routes: routes.iter().map(route).collect::<Result<_, _>>()?,
         source_dest_check,
     };
-    let InstanceView { instance, enis } = world.with(|sim| {
+    let InstanceView {
+        instance,
+        home: _,
+        enis,
+    } = world.with(|sim| {
         let view = sim.vpc.launch(launch, now_ms())?;
         sim.namespaces.insert(view.instance.id.clone(), netns);
         Ok::<_, Refusal>(view)

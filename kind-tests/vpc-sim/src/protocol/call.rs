@@ -92,7 +92,8 @@ fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
             Request::DescribeInstances(query(members, ids)?)
         }
         Action::DescribeInstanceTypes => {
-            Request::DescribeInstanceTypes(texts(members, "InstanceType"))
+            let names = texts(members, "InstanceType");
+            Request::DescribeInstanceTypes(query(members, names)?)
         }
         Action::DescribeSubnets => {
             let ids = texts(members, "SubnetId");
@@ -191,7 +192,8 @@ fn texts(members: &Members<'_>, name: &str) -> Vec<String> {
 fn query(members: &Members<'_>, ids: Vec<String>) -> Result<Query, Ec2Error> {
     let filter = |filter: Members<'_>| {
         Ok(Filter {
-            name: filter.need("Name")?.to_owned(),
+            // <https://github.com/aws/karpenter-provider-aws/issues/3532>
+            name: filter.get("Name").unwrap_or("null").to_owned(),
             values: texts(&filter, "Value"),
         })
     };

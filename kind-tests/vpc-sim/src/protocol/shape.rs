@@ -50,9 +50,9 @@ fn content<'a>(vpc: &'a Vpc, form: &'a Form, response: &'a Response) -> Vec<Fiel
             let all = all.iter().map(|view| reservation(vpc, view));
             (Field::ReservationSet(all.collect()), more(next))
         }
-        Response::InstanceTypes(all) => (
+        Response::InstanceTypes(all, next) => (
             Field::InstanceTypeSet(all.iter().map(|kind| instance_type(kind)).collect()),
-            None,
+            more(next),
         ),
         Response::Subnets(all, next) => (
             Field::SubnetSet(all.iter().map(subnet).collect()),

@@ -26,7 +26,7 @@ fn settings_change_how_the_region_answers_and_are_shown() {
     let denied = json!({ "denied": ["DescribeSubnets"], "eniLimit": 1 });
     assert_eq!(
         posted(&machine, "/sim/settings", &denied),
-        json!({ "ratePercent": null, "staleMs": 0, "denied": ["DescribeSubnets"], "otherRegion": false, "eniLimit": 1 })
+        json!({ "ratePercent": null, "staleMs": 0, "denied": ["DescribeSubnets"], "otherRegion": false, "pageItems": null, "eniLimit": 1 })
     );
     let unauthorized = (403, "UnauthorizedOperation".to_owned());
     assert_eq!(refused(&node, "Action=DescribeSubnets"), unauthorized);

@@ -397,3 +397,33 @@ fn tags_at_creation_are_those_of_the_interface_and_at_least_one() {
         "{sentence}"
     );
 }
+
+#[test]
+fn interface_of_an_instance_has_the_members_of_that_shape_only() {
+    let mut vpc = a_world();
+    let instances = granted(&mut vpc, "Action=DescribeInstances", 0);
+    let interfaces = texts(&instances, "networkInterfaceSet")[0];
+    assert!(
+        interfaces.contains("<networkCardIndex>0</networkCardIndex>"),
+        "{interfaces}"
+    );
+    for absent in [
+        "tagSet",
+        "availabilityZone",
+        "requesterManaged",
+        "instanceId",
+        "instanceOwnerId",
+    ] {
+        assert!(!interfaces.contains(absent), "{absent}: {interfaces}");
+    }
+}
+
+#[test]
+fn filter_without_a_name_is_invalid() {
+    let form = "Action=DescribeSubnets&Filter.1.Value.1=x";
+    let (_, code, sentence) = refused(&mut a_world(), form);
+    assert_eq!(
+        (code.as_str(), sentence.as_str()),
+        ("InvalidParameterValue", "The filter 'null' is invalid")
+    );
+}

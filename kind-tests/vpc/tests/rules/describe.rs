@@ -2,7 +2,7 @@
 
 use vpc::{Ec2Error, Filter, Query, Request, Response, Vpc, world};
 
-use crate::makers::{Does, a_world};
+use crate::makers::{Does, LATER, a_world};
 
 fn enis(vpc: &mut Vpc, query: Query) -> Result<(Vec<String>, Option<String>), Ec2Error> {
     match vpc.call(Request::DescribeNetworkInterfaces(query), 0)? {
@@ -147,15 +147,231 @@ fn filters_tell_whose_an_interface_is() {
 }
 
 #[test]
-fn filter_takes_two_hundred_values() {
+fn filters_of_a_call_take_two_hundred_values_of_255_characters_each() {
     let mut vpc = a_world();
     vpc.an_available_eni();
     let values = |n| by("network-interface-id", &vec!["eni-none"; n]);
     assert!(enis(&mut vpc, values(200)).is_ok());
+    let mut both = values(100);
+    both.filters.extend(values(101).filters);
+    for query in [values(201), both] {
+        let refused = enis(&mut vpc, query).unwrap_err();
+        assert_eq!(refused.code(), "FilterLimitExceeded");
+        assert_eq!(
+            refused.to_string(),
+            "The maximum number of filter values specified on a single call is 200"
+        );
+    }
+    let long = |n| by("description", &[&"x".repeat(n)]);
+    assert!(enis(&mut vpc, long(255)).is_ok());
     assert_eq!(
-        enis(&mut vpc, values(201)).unwrap_err().code(),
-        "FilterLimitExceeded"
+        enis(&mut vpc, long(256)).unwrap_err(),
+        Ec2Error::FilterValueTooLong
     );
+}
+
+#[test]
+fn filter_that_only_this_world_does_not_know_is_reported() {
+    let mut vpc = a_world();
+    let refused = enis(&mut vpc, by("private-dns-name", &["x"])).unwrap_err();
+    assert_eq!(refused.code(), "NotModelled");
+    assert_eq!(vpc.violations().len(), 1);
+    let types = Request::DescribeInstanceTypes(by("tag:a", &["x"]));
+    let unknown = vpc.call(types, 0).unwrap_err();
+    assert_eq!(unknown, Ec2Error::UnknownFilter("tag:a".to_owned()));
+    assert_eq!(vpc.violations().len(), 1, "EC2 knows no such filter either");
+}
+
+#[test]
+fn filters_are_checked_before_ids() {
+    let query = Query {
+        ids: vec!["eni-none".to_owned()],
+        ..by("colour", &["red"])
+    };
+    let refused = enis(&mut a_world(), query).unwrap_err();
+    assert_eq!(refused, Ec2Error::UnknownFilter("colour".to_owned()));
+}
+
+#[test]
+fn values_of_filters_have_wildcards() {
+    let mut vpc = a_world();
+    vpc.an_available_eni();
+    let mut count = |name: &str, value: &str| enis(&mut vpc, by(name, &[value])).unwrap().0.len();
+    assert_eq!(count("tag:owner", "t?s*"), 1);
+    assert_eq!(count("private-ip-address", "10.0.1.*"), 1);
+    assert_eq!(count("tag:owner", "t?s"), 0);
+}
+
+/// The ids of each page, and the tokens in between.
+fn pages(vpc: &mut Vpc, mut query: Query) -> (Vec<Vec<String>>, Vec<String>) {
+    let (mut pages, mut tokens) = (Vec::new(), Vec::new());
+    loop {
+        let (page, next) = enis(vpc, query.clone()).unwrap();
+        pages.push(page);
+        query.next_token.clone_from(&next);
+        match next {
+            Some(token) => tokens.push(token),
+            None => return (pages, tokens),
+        }
+    }
+}
+
+#[test]
+fn token_is_opaque_and_good_for_the_same_call_only() {
+    let mut vpc = a_world();
+    for _ in 0..7 {
+        vpc.an_available_eni();
+    }
+    let query = Query {
+        max_results: Some(5),
+        ..by("tag:owner", &["test"])
+    };
+    let (all, tokens) = pages(&mut vpc, query.clone());
+    let [token] = &tokens[..] else {
+        panic!("{tokens:?}");
+    };
+    assert!(!token.contains(&all[0][4]));
+    let with = |query: &Query, token: &str| Query {
+        next_token: Some(token.to_owned()),
+        ..query.clone()
+    };
+    let longer = Query {
+        max_results: Some(6),
+        ..query.clone()
+    };
+    assert!(enis(&mut vpc, with(&longer, token)).is_ok());
+    let other = Query {
+        max_results: Some(5),
+        ..by("tag:owner", &["tes?"])
+    };
+    let last = token.len() - 1;
+    let changed = format!(
+        "{}{}",
+        &token[..last],
+        if token.ends_with('0') { 1 } else { 0 }
+    );
+    for refused in [
+        with(&other, token),
+        with(&query, &changed),
+        with(&query, &all[0][4]),
+        with(&query, ""),
+    ] {
+        let refused = enis(&mut vpc, refused).unwrap_err();
+        assert_eq!(refused.code(), "InvalidNextToken");
+    }
+    let subnets = Request::DescribeSubnets(with(&Query::default(), token));
+    assert_eq!(vpc.call(subnets, 0).unwrap_err().code(), "InvalidNextToken");
+}
+
+#[test]
+fn pages_may_be_short_and_empty_and_still_hold_everything_once() {
+    let mut vpc = a_world();
+    let all: Vec<String> = (0..7).map(|_| vpc.an_available_eni().to_string()).collect();
+    vpc.settings.page_items = Some(3);
+    let query = Query {
+        max_results: Some(5),
+        ..Query::default()
+    };
+    let (pages, tokens) = pages(&mut vpc, query);
+    let sizes: Vec<usize> = pages.iter().map(Vec::len).collect();
+    assert_eq!((sizes, tokens.len()), (vec![3, 0, 3, 0, 1, 0], 5));
+    assert_eq!(pages.concat(), all);
+    let whole = enis(&mut vpc, Query::default()).unwrap();
+    assert_eq!(whole, (all, None), "what is not paged is whole");
+}
+
+#[test]
+fn subnets_groups_and_types_take_ids_together_with_pages() {
+    let mut vpc = a_world();
+    let of = |id: &str| Query {
+        ids: vec![id.to_owned()],
+        max_results: Some(5),
+        ..Query::default()
+    };
+    vpc.call(Request::DescribeSubnets(of(world::SUBNET_NODES)), 0)
+        .unwrap();
+    vpc.call(Request::DescribeSecurityGroups(of(world::GROUP_APP)), 0)
+        .unwrap();
+    vpc.call(Request::DescribeInstanceTypes(of("m5.large")), 0)
+        .unwrap();
+    let instance = vpc.an_instance("m5.large");
+    let refused = vpc.call(Request::DescribeInstances(of(instance.as_str())), 0);
+    assert_eq!(
+        refused.unwrap_err().to_string(),
+        "The parameter instancesSet cannot be used with the parameter maxResults"
+    );
+    let many = Query {
+        max_results: Some(101),
+        ..Query::default()
+    };
+    let refused = vpc
+        .call(Request::DescribeInstanceTypes(many), 0)
+        .unwrap_err();
+    assert_eq!(refused.code(), "InvalidParameterValue");
+}
+
+#[test]
+fn instances_are_found_by_their_interfaces_and_place_until_they_are_terminated() {
+    let mut vpc = a_world();
+    let (instance, eni) = (vpc.an_instance("m5.large"), vpc.an_available_eni());
+    vpc.attach(&eni, &instance, 0, 2).unwrap();
+    vpc.advance(LATER);
+    let count = |vpc: &mut Vpc, name: &str, value: &str| match vpc
+        .call(Request::DescribeInstances(by(name, &[value])), LATER)
+    {
+        Ok(Response::Instances(views, _)) => views.len(),
+        other => panic!("{other:?}"),
+    };
+    let of_place = [
+        ("vpc-id", world::VPC),
+        ("subnet-id", world::SUBNET_NODES),
+        ("network-interface.network-interface-id", eni.as_str()),
+        ("network-interface.attachment.network-card-index", "0"),
+        ("network-interface.group-id", world::GROUP_APP),
+        ("instance.group-id", world::GROUP_DEFAULT),
+    ];
+    let always = [("availability-zone", "us-east-1a"), ("tag:Name", "node")];
+    for (name, value) in of_place.into_iter().chain(always) {
+        assert_eq!(count(&mut vpc, name, value), 1, "{name}");
+    }
+    assert_eq!(count(&mut vpc, "instance-state-code", "16"), 1);
+    vpc.terminate(&instance, LATER).unwrap();
+    vpc.advance(LATER + 10_000);
+    for (name, value) in of_place {
+        assert_eq!(count(&mut vpc, name, value), 0, "{name}");
+    }
+    for (name, value) in always {
+        assert_eq!(count(&mut vpc, name, value), 1, "{name}");
+    }
+}
+
+#[test]
+fn subnets_groups_and_types_are_found_by_what_they_are() {
+    let mut vpc = a_world();
+    let mut count = |request| match vpc.call(request, 0) {
+        Ok(Response::Subnets(all, _)) => all.len(),
+        Ok(Response::Groups(all, _)) => all.len(),
+        Ok(Response::InstanceTypes(all, _)) => all.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        count(Request::DescribeSubnets(by("cidr", &["10.0.2.0/28"]))),
+        1
+    );
+    assert_eq!(
+        count(Request::DescribeSubnets(by("availabilityZone", &["*b"]))),
+        1
+    );
+    let groups = |name, value| Request::DescribeSecurityGroups(by(name, &[value]));
+    assert_eq!(count(groups("ip-permission.from-port", "8080")), 1);
+    assert_eq!(
+        count(groups("ip-permission.group-id", world::GROUP_NODES)),
+        1
+    );
+    assert_eq!(count(groups("ip-permission.cidr", "10.244.0.0/16")), 1);
+    let types = |name, value| Request::DescribeInstanceTypes(by(name, &[value]));
+    assert_eq!(count(types("network-info.maximum-network-cards", "2")), 1);
+    assert_eq!(count(types("instance-type", "m5.*")), 2);
 }
 
 #[test]
@@ -194,7 +410,7 @@ fn subnets_groups_types_and_instances_are_found_or_refused_by_id() {
             "InvalidInstanceID.NotFound",
         ),
         (
-            Request::DescribeInstanceTypes(vec!["x1.none".to_owned()]),
+            Request::DescribeInstanceTypes(of("x1.none")),
             "InvalidInstanceType",
         ),
     ] {

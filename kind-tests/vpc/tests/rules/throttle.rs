@@ -56,7 +56,7 @@ fn each_action_has_its_burst_and_its_rate() {
         (Request::DescribeNetworkInterfaces(filtered), 100, 20),
         (Request::DescribeNetworkInterfaces(paginated), 100, 20),
         (Request::DescribeNetworkInterfaces(Query::default()), 50, 10),
-        (Request::DescribeInstanceTypes(vec![]), 50, 10),
+        (Request::DescribeInstanceTypes(Query::default()), 50, 10),
     ] {
         let mut vpc = a_limited_world();
         assert_eq!(taken(&mut vpc, &request, 5_000), burst, "{request:?}");

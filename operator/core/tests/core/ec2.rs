@@ -151,7 +151,10 @@ pub fn read(vpc: &mut Vpc, read: &Read, now: u64) -> Result<Answer, Outcome> {
             ..Query::default()
         }),
         Read::Instances(ids) => Request::DescribeInstances(by("instance-id", strings(ids))),
-        Read::Types(ids) => Request::DescribeInstanceTypes(strings(ids)),
+        Read::Types(ids) => Request::DescribeInstanceTypes(Query {
+            ids: strings(ids),
+            ..Query::default()
+        }),
         Read::Subnets(ids) => Request::DescribeSubnets(by("subnet-id", strings(ids))),
         Read::Pod(_) => panic!("not a read of EC2"),
     };
@@ -183,7 +186,7 @@ fn answer(read: &Read, response: Response) -> Answer {
         (_, Response::Instances(found, _)) => {
             Outcome::Instances(found.iter().map(instance).collect())
         }
-        (_, Response::InstanceTypes(found)) => {
+        (_, Response::InstanceTypes(found, _)) => {
             let facts = |kind: &vpc::InstanceType| TypeFacts {
                 cards: (0..).zip(kind.cards.iter().copied()).collect(),
             };

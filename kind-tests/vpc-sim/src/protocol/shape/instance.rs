@@ -8,7 +8,7 @@ use vpc::{InstanceState, InstanceType, InstanceView, Vpc, world::ACCOUNT};
 
 use super::{
     Items,
-    interface::{NetworkInterface, Tag, network_interface},
+    interface::{InstanceInterface, Tag, instance_interface},
 };
 
 #[derive(Serialize)]
@@ -32,7 +32,7 @@ struct Instance<'a> {
     subnet_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     private_ip_address: Option<String>,
-    network_interface_set: Items<NetworkInterface<'a>>,
+    network_interface_set: Items<InstanceInterface<'a>>,
     tag_set: Items<Tag<'a>>,
 }
 
@@ -49,8 +49,11 @@ struct Placement<'a> {
 }
 
 pub(super) fn reservation<'a>(vpc: &'a Vpc, view: &'a InstanceView) -> Reservation<'a> {
-    let InstanceView { instance, enis } = view;
-    let home = vpc.subnet(&instance.subnet);
+    let InstanceView {
+        instance,
+        home,
+        enis,
+    } = view;
     // What is terminated lies nowhere.
     let placed = !matches!(instance.state, InstanceState::Terminated { .. });
     Reservation {
@@ -65,12 +68,15 @@ pub(super) fn reservation<'a>(vpc: &'a Vpc, view: &'a InstanceView) -> Reservati
                     name: instance.state.name(),
                 },
                 placement: Placement {
-                    availability_zone: home.map_or("", |subnet| subnet.zone.as_str()),
+                    availability_zone: &home.zone,
                 },
-                vpc_id: home.filter(|_| placed).map(|subnet| subnet.vpc.as_str()),
-                subnet_id: placed.then_some(instance.subnet.as_str()),
+                vpc_id: placed.then_some(home.vpc.as_str()),
+                subnet_id: placed.then_some(home.id.as_str()),
                 private_ip_address: enis.first().map(|eni| eni.address.to_string()),
-                network_interface_set: enis.iter().map(|eni| network_interface(vpc, eni)).collect(),
+                network_interface_set: enis
+                    .iter()
+                    .map(|eni| instance_interface(vpc, eni))
+                    .collect(),
                 tag_set: Items {
                     item: vec![Tag {
                         key: "Name",

@@ -52,12 +52,54 @@ pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterf
             .iter()
             .map(|(key, value)| Tag { key, value })
             .collect(),
-        private_ip_addresses_set: Items {
-            item: vec![PrivateAddress {
-                private_ip_address: eni.address.to_string(),
-                primary: true,
-            }],
-        },
+        private_ip_addresses_set: addresses(eni),
+    }
+}
+
+/// An interface in the answer about its instance: fewer members, and an attachment without the instance.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct InstanceInterface<'a> {
+    network_interface_id: &'a str,
+    subnet_id: &'a str,
+    vpc_id: &'a str,
+    description: &'a str,
+    owner_id: &'static str,
+    status: &'static str,
+    interface_type: &'static str,
+    mac_address: String,
+    private_ip_address: String,
+    source_dest_check: bool,
+    group_set: Items<Group<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attachment: Option<InstanceAttachment<'a>>,
+    private_ip_addresses_set: Items<PrivateAddress>,
+}
+
+pub(super) fn instance_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> InstanceInterface<'a> {
+    InstanceInterface {
+        network_interface_id: eni.id.as_str(),
+        subnet_id: eni.subnet.as_str(),
+        vpc_id: eni.vpc.as_str(),
+        description: &eni.description,
+        owner_id: ACCOUNT,
+        status: eni.status(),
+        interface_type: "interface",
+        mac_address: eni.mac.to_string(),
+        private_ip_address: eni.address.to_string(),
+        source_dest_check: eni.source_dest_check,
+        group_set: groups(vpc, eni),
+        attachment: eni.attachment().map(instance_attachment),
+        private_ip_addresses_set: addresses(eni),
+    }
+}
+
+fn addresses(eni: &Eni) -> Items<PrivateAddress> {
+    Items {
+        item: vec![PrivateAddress {
+            private_ip_address: eni.address.to_string(),
+            primary: true,
+        }],
     }
 }
 
@@ -105,10 +147,36 @@ struct AttachmentShape<'a> {
     delete_on_termination: bool,
 }
 
-fn attachment(attachment: &Attachment) -> AttachmentShape<'_> {
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct InstanceAttachment<'a> {
+    attachment_id: &'a str,
+    device_index: u32,
+    network_card_index: u32,
+    status: &'static str,
+    attach_time: String,
+    delete_on_termination: bool,
+}
+
+fn instance_attachment(attachment: &Attachment) -> InstanceAttachment<'_> {
+    InstanceAttachment {
+        attachment_id: attachment.id.as_str(),
+        device_index: attachment.device,
+        network_card_index: attachment.card,
+        status: attachment.state.status(),
+        attach_time: attach_time(attachment),
+        delete_on_termination: attachment.delete_on_termination,
+    }
+}
+
+fn attach_time(attachment: &Attachment) -> String {
     let asked = i64::try_from(attachment.asked_ms)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    asked.unwrap_or_default().to_string()
+}
+
+fn attachment(attachment: &Attachment) -> AttachmentShape<'_> {
     AttachmentShape {
         attachment_id: attachment.id.as_str(),
         instance_id: attachment.instance.as_str(),
@@ -116,7 +184,7 @@ fn attachment(attachment: &Attachment) -> AttachmentShape<'_> {
         device_index: attachment.device,
         network_card_index: attachment.card,
         status: attachment.state.status(),
-        attach_time: asked.unwrap_or_default().to_string(),
+        attach_time: attach_time(attachment),
         delete_on_termination: attachment.delete_on_termination,
     }
 }

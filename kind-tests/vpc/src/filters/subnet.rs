@@ -1,0 +1,45 @@
+//! Filters of subnets.
+
+use super::{Described, Values};
+use crate::{Action, Ec2Error, SubnetId, SubnetView, Vpc, world::ACCOUNT};
+
+impl Described for SubnetView {
+    const ACTION: Action = Action::DescribeSubnets;
+
+    fn id(&self) -> &str {
+        self.subnet.id.as_str()
+    }
+
+    fn missing(id: &str) -> Ec2Error {
+        Ec2Error::SubnetNotFound(SubnetId::from(id))
+    }
+
+    fn filter(name: &str) -> Option<Values<Self>> {
+        Some(match name {
+            "subnet-id" => |view, _| vec![view.subnet.id.to_string()],
+            "vpc-id" => |view, _| vec![view.subnet.vpc.to_string()],
+            "availability-zone" | "availabilityZone" => |view, _| vec![view.subnet.zone.clone()],
+            "cidr-block" | "cidr" | "cidrBlock" => |view, _| vec![view.subnet.cidr.to_string()],
+            "available-ip-address-count" => |view, _| vec![view.free.to_string()],
+            "owner-id" => |_, _| vec![ACCOUNT.to_owned()],
+            "state" => |_, _| vec!["available".to_owned()],
+            "default-for-az" | "defaultForAz" | "ipv6-native" | "map-public-ip-on-launch" => {
+                |_, _| vec!["false".to_owned()]
+            }
+            // Nothing of this kind has tags here, an Outpost or IPv6.
+            "tag-key" | "outpost-arn" => |_, _| vec![],
+            _ if name.starts_with("tag:") => |_, _| vec![],
+            _ if name.starts_with("ipv6-cidr-block-association.") => |_, _| vec![],
+            _ => return None,
+        })
+    }
+}
+
+impl Vpc {
+    pub(crate) fn subnet_views(&self) -> impl Iterator<Item = SubnetView> {
+        self.subnets.values().map(|subnet| SubnetView {
+            free: self.free(subnet).count(),
+            subnet: subnet.clone(),
+        })
+    }
+}
