@@ -120,6 +120,11 @@ impl World {
         wires.settle(rules, &wanted).await
     }
 
+    /// Takes these links away; the keeper makes them again.
+    pub(crate) async fn unplug(&self, links: &[String]) -> Result<(), SimError> {
+        self.0.wires.lock().await.unplug(links).await
+    }
+
     /// The wires there should be and the far ends there are.
     pub(crate) async fn wires(
         &self,

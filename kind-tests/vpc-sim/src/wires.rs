@@ -142,6 +142,15 @@ impl Wires {
         outcome
     }
 
+    /// Takes those of `links` away that exist.
+    pub(crate) async fn unplug(&self, links: &[String]) -> Result<(), SimError> {
+        let seen = self.seen().await?;
+        links
+            .iter()
+            .filter(|far| seen.contains(*far))
+            .try_for_each(|far| unplug(far))
+    }
+
     /// The far ends that exist. A veth pair dies as a whole, so a missing far end means that the ENI is gone too:
     /// unlike a real one it does not return from a dead namespace by itself.
     pub(crate) async fn seen(&self) -> Result<BTreeSet<String>, SimError> {

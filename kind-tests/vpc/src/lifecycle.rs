@@ -99,6 +99,19 @@ impl Vpc {
         Ok(())
     }
 
+    /// Whether an instance can be rebooted. Nothing of it changes: it is `running` all the while, and keeps its interfaces.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html>. The code for others is unverified.
+    pub fn check_reboot(&self, id: &InstanceId) -> Result<(), Ec2Error> {
+        match self.state_of(id)? {
+            InstanceState::Running => Ok(()),
+            InstanceState::Pending { .. }
+            | InstanceState::Stopping { .. }
+            | InstanceState::Stopped
+            | InstanceState::ShuttingDown { .. }
+            | InstanceState::Terminated { .. } => Err(Ec2Error::IncorrectInstanceState(id.clone())),
+        }
+    }
+
     fn state_of(&self, id: &InstanceId) -> Result<InstanceState, Ec2Error> {
         let instance = self.instances.get(id);
         instance

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::Ipv4Addr};
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use vpc::{InstanceId, InstanceView, Launch};
+use vpc::{Eni, InstanceId, InstanceView, Launch};
 
 use super::{Refusal, unknown};
 use crate::{
@@ -86,6 +86,9 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
 
 /// Begins what EC2's actions of these names begin.
 pub(super) async fn change(world: &World, id: &InstanceId, verb: &str) -> Result<Value, Refusal> {
+    if verb == "reboot" {
+        return reboot(world, id).await;
+    }
     world.with(|sim| match verb {
         "stop" => Ok(sim.vpc.stop(id, now_ms())?),
         "start" => Ok(sim.vpc.start(id, now_ms())?),
@@ -95,6 +98,24 @@ pub(super) async fn change(world: &World, id: &InstanceId, verb: &str) -> Result
             &format!("/sim/instances/{id}/{verb}"),
         )),
     })?;
+    world.settle().await?;
+    Ok(json!({}))
+}
+
+/// Takes every device from the instance, wherever it was moved to, and gives each back: what a kernel that starts anew finds.
+async fn reboot(world: &World, id: &InstanceId) -> Result<Value, Refusal> {
+    let links: Vec<String> = world.look(|sim| {
+        sim.vpc.check_reboot(id)?;
+        let here = |eni: &&Eni| eni.plugged_into() == Some(id);
+        Ok::<_, Refusal>(
+            sim.vpc
+                .enis()
+                .filter(here)
+                .map(|eni| far(&eni.id))
+                .collect(),
+        )
+    })?;
+    world.unplug(&links).await?;
     world.settle().await?;
     Ok(json!({}))
 }

@@ -165,3 +165,28 @@ fn instance_stops_without_links_starts_with_them_and_terminates() {
     let unknown = format!("/sim/instances/{instance}/stop");
     assert_eq!(machine.sim("POST", &unknown, "").0, 400);
 }
+
+#[test]
+fn rebooted_instance_finds_all_its_devices_at_home_and_runs_all_the_while() {
+    let mut machine = Machine::start();
+    let (node, instance) = machine.instance("node", "10.0.1.11", NODES);
+    let (peer, _) = machine.instance("peer", "10.0.1.12", NODES);
+    let pod = machine.namespace("pod");
+    let (eni, mac, _) = available_eni(&peer);
+    attach(&peer, &eni, &instance);
+    let link = eventually("link is there", || device(&node, &mac));
+    let name = link["ifname"].as_str().unwrap();
+    ip(&format!("-n {node} link set {name} netns {pod}"));
+    let reboot = format!("/sim/instances/{instance}/reboot");
+    posted(&machine, &reboot, &json!({}));
+    assert_eq!(device(&pod, &mac), None);
+    eventually("link is at home", || device(&node, &mac));
+    let snapshot = machine.sim("GET", "/sim/snapshot", "").1;
+    assert_eq!(snapshot["instances"][0]["state"], "running");
+    posted(
+        &machine,
+        &format!("/sim/instances/{instance}/stop"),
+        &json!({}),
+    );
+    assert_eq!(machine.sim("POST", &reboot, "").0, 400);
+}

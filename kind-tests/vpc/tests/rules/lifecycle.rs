@@ -93,3 +93,17 @@ fn stale_reads_show_what_an_instance_was() {
     assert_eq!(shown(&mut vpc, 13_000), Some(("shutting-down", 2)));
     assert_eq!(shown(&mut vpc, 18_000), Some(("terminated", 0)));
 }
+
+#[test]
+fn only_a_running_instance_is_rebooted_and_nothing_of_it_changes() {
+    let (mut vpc, instance, ..) = attached();
+    let before = vpc.clone();
+    vpc.check_reboot(&instance).unwrap();
+    assert_eq!(vpc, before);
+    vpc.stop(&instance, 10_000).unwrap();
+    for now_ms in [10_000, 15_000] {
+        vpc.advance(now_ms);
+        let refused = vpc.check_reboot(&instance).unwrap_err();
+        assert_eq!(refused.code(), "IncorrectInstanceState");
+    }
+}
