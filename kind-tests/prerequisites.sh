@@ -14,6 +14,8 @@ done
 if ! command -v busybox >/dev/null 2>&1 || readelf -l "$(command -v busybox)" | grep -q INTERP; then
     missing="$missing busybox-static"
 fi
+# boto3 drives the simulator of AWS from an environment of its own.
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
 
 if [ -n "$missing" ]; then

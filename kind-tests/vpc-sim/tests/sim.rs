@@ -6,6 +6,8 @@
     clippy::indexing_slicing
 )]
 
+#[path = "sim/boto3.rs"]
+mod boto3;
 #[path = "sim/control.rs"]
 mod control;
 #[path = "sim/machine.rs"]

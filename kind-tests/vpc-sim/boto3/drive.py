@@ -1,0 +1,176 @@
+"""Drives every action of the simulator with boto3, which checks what is asked and how it is answered by its own model.
+
+`drive.py <instance id>`, from a host that reaches the simulator's endpoint.
+"""
+
+import pathlib
+import sys
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+import model
+import shape
+
+SUBNET = "subnet-000000000000000a1"
+APP, PEER = "sg-000000000000000a2", "sg-000000000000000a3"
+MODEL = pathlib.Path(__file__).parents[2] / "vpc" / "ec2-model.txt"
+WAIT = {"Delay": 1, "MaxAttempts": 20}
+
+
+class Recorder:
+    """Remembers which actions were granted, and compares each answer with the model."""
+
+    def __init__(self, client):
+        self.granted = set()
+        client.meta.events.register("before-parse.ec2.*", self.answered)
+
+    def answered(self, operation_model, response_dict, **_):
+        """Called before botocore reads an answer."""
+        if response_dict["status_code"] == 200:
+            if operation_model.output_shape is not None:
+                shape.check(response_dict["body"], operation_model.output_shape)
+            self.granted.add(operation_model.name)
+
+
+def refused(call, code, **parameters):
+    """The call is refused with this code."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        told = error.response["Error"]["Code"]
+        assert told == code, f"{told}: {error}, not {code}"
+        return error.response["ResponseMetadata"]["HTTPStatusCode"]
+    raise AssertionError(f"{call} with {parameters} was granted, not refused as {code}")
+
+
+def create(ec2):
+    """One interface, of two equal calls; its id."""
+    tags = [{"ResourceType": "network-interface", "Tags": [{"Key": "a", "Value": "1"}]}]
+    parameters = {
+        "SubnetId": SUBNET,
+        "Groups": [APP],
+        "Description": "made by boto3",
+        "ClientToken": "token",
+        "TagSpecifications": tags,
+    }
+    assert refused(ec2.create_network_interface, "DryRunOperation", DryRun=True, **parameters) == 412
+    first = ec2.create_network_interface(**parameters)
+    again = ec2.create_network_interface(**parameters)
+    eni = first["NetworkInterface"]["NetworkInterfaceId"]
+    assert again["NetworkInterface"]["NetworkInterfaceId"] == eni
+    other = parameters | {"Description": "another"}
+    refused(ec2.create_network_interface, "IdempotentParameterMismatch", **other)
+    refused(ec2.create_network_interface, "NotModelled", InterfaceType="efa", **parameters)
+    assert first["NetworkInterface"]["TagSet"] == [{"Key": "a", "Value": "1"}]
+    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[eni], WaiterConfig=WAIT)
+    return eni
+
+
+def change(ec2, eni, attachment):
+    """Tags and each attribute."""
+    ec2.create_tags(Resources=[eni], Tags=[{"Key": "b", "Value": ""}])
+    modify = ec2.modify_network_interface_attribute
+    modify(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    modify(NetworkInterfaceId=eni, Description={"Value": "changed"})
+    modify(NetworkInterfaceId=eni, Groups=[PEER])
+    modify(NetworkInterfaceId=eni, Attachment={"AttachmentId": attachment, "DeleteOnTermination": True})
+    seen = described(ec2, eni)
+    assert {tag["Key"] for tag in seen["TagSet"]} == {"a", "b"}, seen
+    assert not seen["SourceDestCheck"] and seen["Description"] == "changed", seen
+    assert [group["GroupId"] for group in seen["Groups"]] == [PEER], seen
+    assert seen["Attachment"]["DeleteOnTermination"], seen
+
+
+def described(ec2, eni):
+    """The interface as it is now."""
+    return ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]
+
+
+def life(ec2, instance):
+    """An interface from its creation to its deletion."""
+    eni = create(ec2)
+    attached = ec2.attach_network_interface(NetworkInterfaceId=eni, InstanceId=instance, DeviceIndex=1)
+    refused(ec2.delete_network_interface, "InvalidParameterValue", NetworkInterfaceId=eni)
+    change(ec2, eni, attached["AttachmentId"])
+    by_interface = {"Name": "network-interface.network-interface-id", "Values": [eni]}
+    instances = ec2.describe_instances(Filters=[by_interface])
+    found = instances["Reservations"][0]["Instances"][0]
+    assert found["InstanceId"] == instance, found
+    assert eni in [own["NetworkInterfaceId"] for own in found["NetworkInterfaces"]], found
+    ec2.detach_network_interface(AttachmentId=attached["AttachmentId"])
+    ec2.get_waiter("network_interface_available").wait(NetworkInterfaceIds=[eni], WaiterConfig=WAIT)
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
+    refused(ec2.describe_network_interfaces, "InvalidNetworkInterfaceID.NotFound", NetworkInterfaceIds=[eni])
+
+
+def pages(ec2):
+    """Every list, page by page as botocore's paginators ask for it."""
+    made = [ec2.create_network_interface(SubnetId=SUBNET)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(7)]
+    for action, result in [
+        ("describe_network_interfaces", "NetworkInterfaces"),
+        ("describe_instances", "Reservations"),
+        ("describe_instance_types", "InstanceTypes"),
+        ("describe_subnets", "Subnets"),
+        ("describe_security_groups", "SecurityGroups"),
+    ]:
+        whole = getattr(ec2, action)()[result]
+        pieces = list(ec2.get_paginator(action).paginate(PaginationConfig={"PageSize": 5}))
+        paged = [item for piece in pieces for item in piece[result]]
+        # Without pages they come in the same order; interfaces become available meanwhile.
+        assert [key(item) for item in paged] == [key(item) for item in whole], action
+    for eni in made:
+        ec2.delete_network_interface(NetworkInterfaceId=eni)
+
+
+def key(item):
+    """The id of whatever is listed."""
+    names = ["NetworkInterfaceId", "ReservationId", "InstanceType", "SubnetId", "GroupId"]
+    return next(item[name] for name in names if name in item)
+
+
+def unknown(ec2, action, instance):
+    """The action is refused what is not in the model, which a client that checks its parameters cannot send by itself."""
+
+    def add(params, **_):
+        params["body"]["Colour.1.Name"] = "red"
+
+    required = {
+        "AttachNetworkInterface": {"NetworkInterfaceId": "eni-0a", "InstanceId": instance, "DeviceIndex": 1},
+        "CreateNetworkInterface": {"SubnetId": SUBNET},
+        "CreateTags": {"Resources": ["eni-0a"], "Tags": [{"Key": "a", "Value": "1"}]},
+        "DeleteNetworkInterface": {"NetworkInterfaceId": "eni-0a"},
+        "DetachNetworkInterface": {"AttachmentId": "eni-attach-0a"},
+        "ModifyNetworkInterfaceAttribute": {"NetworkInterfaceId": "eni-0a", "SourceDestCheck": {"Value": True}},
+    }
+    method = {ec2.meta.method_to_api_mapping[name]: name for name in ec2.meta.method_to_api_mapping}[action]
+    event = f"before-call.ec2.{action}"
+    ec2.meta.events.register(event, add)
+    refused(getattr(ec2, method), "UnknownParameter", **required.get(action, {}))
+    ec2.meta.events.unregister(event, add)
+
+
+def main():
+    """All of it."""
+    ours = MODEL.read_text(encoding="utf-8").splitlines()
+    assert ours == list(model.lines()), f"{MODEL} is not what model.py prints"
+    ec2 = boto3.client(
+        "ec2",
+        region_name="us-east-1",
+        endpoint_url="http://192.0.2.1",
+        aws_access_key_id="AKIA",
+        aws_secret_access_key="secret",
+        config=Config(retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=20),
+    )
+    recorder = Recorder(ec2)
+    life(ec2, sys.argv[1])
+    pages(ec2)
+    for action in model.ACTIONS:
+        unknown(ec2, action, sys.argv[1])
+    missing = set(model.ACTIONS) - recorder.granted
+    assert not missing, f"never granted: {missing}"
+
+
+if __name__ == "__main__":
+    main()
