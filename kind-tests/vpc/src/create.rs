@@ -164,13 +164,11 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Ec2Error
     if tags.len() > MAX_TAGS {
         return Err(Ec2Error::TooManyTags);
     }
-    match tags
-        .keys()
-        .find(|key| key.is_empty() || key.starts_with("aws:"))
-    {
-        Some(key) => Err(Ec2Error::InvalidParameter {
-            name: "Tag.Key",
-            value: key.clone(),
+    match tags.keys().find(|key| key.starts_with("aws:")) {
+        Some(key) => Err(Ec2Error::ReservedTag(key.clone())),
+        None if tags.contains_key("") => Err(Ec2Error::InvalidParameter {
+            name: "key",
+            value: String::new(),
         }),
         None => Ok(()),
     }

@@ -111,16 +111,17 @@ impl Query {
         let Some(most) = self.max_results else {
             return Ok(());
         };
-        if let Some(ids) = T::IDS_WITHOUT_PAGES.filter(|_| !self.ids.is_empty()) {
-            return Err(Ec2Error::MaxResultsWithIds(ids));
+        if !self.ids.is_empty() {
+            return Err(Ec2Error::MaxResultsWithIds(T::IDS));
         }
-        if !(MIN_RESULTS..=T::MAX_RESULTS).contains(&most) {
-            return Err(Ec2Error::InvalidParameter {
-                name: "maxResults",
-                value: most.to_string(),
-            });
-        }
-        Ok(())
+        let bound = if most < MIN_RESULTS {
+            format!("greater than {MIN_RESULTS}")
+        } else if most > T::MAX_RESULTS {
+            format!("less than {}", T::MAX_RESULTS)
+        } else {
+            return Ok(());
+        };
+        Err(Ec2Error::MaxResults { value: most, bound })
     }
 }
 

@@ -11,8 +11,8 @@ pub enum Ec2Error {
     /// No such interface.
     #[error("The networkInterface ID '{0}' does not exist")]
     EniNotFound(EniId),
-    /// No such attachment, or one that is over.
-    #[error("The attachment ID '{0}' does not exist")]
+    /// No such attachment, or one that is over. <https://github.com/hashicorp/terraform/issues/6179>
+    #[error("The interface attachment '{0}' does not exist.")]
     AttachmentNotFound(AttachmentId),
     /// No such instance.
     #[error("The instance ID '{0}' does not exist")]
@@ -27,7 +27,7 @@ pub enum Ec2Error {
     /// No such security group, for Create. <https://github.com/aws/amazon-vpc-cni-k8s/issues/343>
     #[error("The securityGroup ID '{0}' does not exist")]
     SecurityGroupNotFound(GroupId),
-    /// No such instance type.
+    /// No such instance type. <https://github.com/scylladb/scylla-cluster-tests/issues/12419>
     #[error("The following supplied instance types do not exist: [{0}]")]
     InstanceTypeNotFound(String),
     /// A tag was asked for something that looks like no id. <https://github.com/pulumi/pulumi-awsx/issues/187>
@@ -96,7 +96,7 @@ pub enum Ec2Error {
         /// The instance type that sets the limit.
         instance_type: String,
     },
-    /// The subnet has no address left.
+    /// The subnet has no address left. <https://github.com/aws/amazon-vpc-cni-k8s/pull/1773>
     #[error("The specified subnet does not have enough free addresses to satisfy the request.")]
     SubnetFull,
     /// Another interface has the address. <https://github.com/pulumi/pulumi-aws/issues/2169>
@@ -118,6 +118,12 @@ pub enum Ec2Error {
         "user {ACCOUNT} exceeded limit {0} on the number of interface security group memberships"
     )]
     TooManyMemberships(usize),
+    /// A key of a tag that AWS keeps for itself.
+    /// <https://github.com/kubernetes-sigs/cluster-api-provider-aws/issues/5120>
+    #[error(
+        "Value ( {0} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
+    )]
+    ReservedTag(String),
     /// More tags than one resource takes.
     #[error("The maximum number of Tags has been reached.")]
     TooManyTags,
@@ -127,8 +133,11 @@ pub enum Ec2Error {
     /// Tags at creation for something that the call does not make. <https://github.com/aws/aws-cli/issues/2865>
     #[error("'{0}' is not a valid taggable resource type for this operation.")]
     NotTaggable(String),
-    /// The same ClientToken came with other parameters.
-    #[error("The request uses the same client token as a previous, but non-identical request.")]
+    /// The same ClientToken came with other parameters. The sentence is that of `RunInstances`:
+    /// <https://github.com/ubicloud/ubicloud/pull/5898>
+    #[error(
+        "Arguments on this idempotent request are inconsistent with arguments used in previous request(s)."
+    )]
     IdempotentMismatch,
     /// MaxResults came with ids. <https://github.com/yuuki/grabeni/pull/7>
     #[error("The parameter {0} cannot be used with the parameter maxResults")]
@@ -146,8 +155,9 @@ pub enum Ec2Error {
     /// This resource has no such filter. <https://github.com/boto/boto3/issues/1299>
     #[error("The filter '{0}' is invalid")]
     UnknownFilter(String),
-    /// A parameter that must be there is not.
-    #[error("The request must contain the parameter {0}")]
+    /// A parameter that must be there is not; EC2 names it without a capital.
+    /// <https://github.com/kubernetes/test-infra/pull/16272>
+    #[error("The request must contain the parameter {}", uncapitalized(.0))]
     MissingParameter(&'static str),
     /// A parameter that EC2 does not know. EC2 names what stands before the first dot.
     /// <https://github.com/boto/boto/issues/933>, <https://github.com/mirkokiefer/aws-lib/issues/28>
@@ -159,8 +169,16 @@ pub enum Ec2Error {
     /// All was well, and nothing was done. <https://github.com/aws/aws-cli/issues/3127>
     #[error("Request would have succeeded, but DryRun flag is set.")]
     DryRunOperation,
+    /// `MaxResults` out of range. <https://github.com/aws/aws-sdk-ruby/pull/2575>
+    #[error("Value ( {value} ) for parameter maxResults is invalid. Expecting a value {bound}.")]
+    MaxResults {
+        /// What was given.
+        value: usize,
+        /// What was expected, as a part of the sentence. For one that is too great it is unverified.
+        bound: String,
+    },
     /// A value that cannot be read.
-    #[error("Value ({value}) for parameter {name} is invalid.")]
+    #[error("Value ( {value} ) for parameter {} is invalid.", uncapitalized(.name))]
     InvalidParameter {
         /// The parameter's name.
         name: &'static str,
@@ -217,6 +235,8 @@ impl Ec2Error {
             | Self::UnknownFilter(_)
             | Self::TooManyMemberships(_)
             | Self::NotTaggable(_)
+            | Self::ReservedTag(_)
+            | Self::MaxResults { .. }
             | Self::InvalidParameter { .. } => "InvalidParameterValue",
             Self::EniLimit => "NetworkInterfaceLimitExceeded",
             Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
@@ -248,4 +268,11 @@ impl Ec2Error {
             _ => 400,
         }
     }
+}
+
+/// A parameter's name as EC2's sentences have it.
+fn uncapitalized(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(letters).collect()
 }

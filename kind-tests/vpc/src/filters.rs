@@ -15,8 +15,9 @@ pub(crate) type Values<T> = fn(&T, &str) -> Vec<String>;
 pub(crate) trait Described: Sized {
     /// The action that lists it.
     const ACTION: Action;
-    /// What EC2 calls the ids when it refuses them together with `MaxResults`; `None` if it takes both.
-    const IDS_WITHOUT_PAGES: Option<&'static str> = None;
+    /// What EC2 calls the ids when it refuses them together with `MaxResults`, as it does for every action:
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html#api-pagination>
+    const IDS: &'static str;
     /// The greatest `MaxResults`.
     const MAX_RESULTS: usize = 1000;
     /// Whether it may have tags, and so filters by them.

@@ -190,3 +190,25 @@ fn rebooted_instance_finds_all_its_devices_at_home_and_runs_all_the_while() {
     );
     assert_eq!(machine.sim("POST", &reboot, "").0, 400);
 }
+
+#[test]
+fn audit_tells_what_was_asked_and_is_not_played() {
+    let mut machine = Machine::start();
+    let (node, _) = machine.instance("node", "10.0.1.11", NODES);
+    let create =
+        "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1&InterfaceType=efa";
+    assert_eq!(refused(&node, create), (501, "NotModelled".to_owned()));
+    assert_eq!(refused(&node, "Action=RunInstances").1, "InvalidAction");
+    let audit = machine.audit();
+    let [action, parameter] = &audit.as_array().unwrap()[..] else {
+        panic!("{audit}");
+    };
+    assert!(
+        action.as_str().unwrap().contains("RunInstances"),
+        "{action}"
+    );
+    assert!(
+        parameter.as_str().unwrap().contains("InterfaceType"),
+        "{parameter}"
+    );
+}

@@ -427,3 +427,15 @@ fn filter_without_a_name_is_invalid() {
         ("InvalidParameterValue", "The filter 'null' is invalid")
     );
 }
+
+#[test]
+fn missing_parameter_is_named_without_a_capital() {
+    let (_, code, sentence) = refused(&mut a_world(), "Action=DetachNetworkInterface");
+    assert_eq!(
+        (code.as_str(), sentence.as_str()),
+        (
+            "MissingParameter",
+            "The request must contain the parameter attachmentId"
+        )
+    );
+}

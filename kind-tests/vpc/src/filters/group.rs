@@ -5,6 +5,7 @@ use crate::{Action, Ec2Error, GroupId, Ingress, Protocol, SecurityGroup, Source,
 
 impl Described for SecurityGroup {
     const ACTION: Action = Action::DescribeSecurityGroups;
+    const IDS: &'static str = "groupIdSet";
 
     fn id(&self) -> &str {
         self.id.as_str()

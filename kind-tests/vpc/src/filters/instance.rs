@@ -7,7 +7,7 @@ const OF_INTERFACES: &str = "network-interface.";
 
 impl Described for InstanceView {
     const ACTION: Action = Action::DescribeInstances;
-    const IDS_WITHOUT_PAGES: Option<&'static str> = Some("instancesSet");
+    const IDS: &'static str = "instancesSet";
 
     fn id(&self) -> &str {
         self.instance.id.as_str()

@@ -5,6 +5,7 @@ use crate::{Action, Ec2Error, InstanceType};
 
 impl Described for &'static InstanceType {
     const ACTION: Action = Action::DescribeInstanceTypes;
+    const IDS: &'static str = "instanceTypeSet";
     const MAX_RESULTS: usize = 100;
     const TAGGED: bool = false;
 

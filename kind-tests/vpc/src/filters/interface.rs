@@ -5,7 +5,7 @@ use crate::{Action, Attachment, Ec2Error, Eni, world::ACCOUNT};
 
 impl Described for Eni {
     const ACTION: Action = Action::DescribeNetworkInterfaces;
-    const IDS_WITHOUT_PAGES: Option<&'static str> = Some("interfaceSet");
+    const IDS: &'static str = "interfaceSet";
 
     fn id(&self) -> &str {
         self.id.as_str()

@@ -5,6 +5,7 @@ use crate::{Action, Ec2Error, SubnetId, SubnetView, Vpc, world::ACCOUNT};
 
 impl Described for SubnetView {
     const ACTION: Action = Action::DescribeSubnets;
+    const IDS: &'static str = "subnetSet";
 
     fn id(&self) -> &str {
         self.subnet.id.as_str()

@@ -240,3 +240,59 @@ fn create_and_modify_have_each_their_words_for_wrong_groups() {
         (other_network, other_network)
     );
 }
+
+#[test]
+fn refusals_have_ec2s_sentences() {
+    let mut vpc = a_world();
+    let token = Create {
+        client_token: Some("t".to_owned()),
+        ..a_request()
+    };
+    vpc.make(token.clone()).unwrap();
+    let another = Create {
+        description: "another".to_owned(),
+        ..token
+    };
+    let reserved = Create {
+        tags: [("aws:x".to_owned(), "v".to_owned())].into(),
+        ..a_request()
+    };
+    let taken = Create {
+        address: vpc.enis().next().map(|eni| eni.address),
+        ..a_request()
+    };
+    let outside = Create {
+        address: Some([10, 0, 2, 5].into()),
+        ..a_request()
+    };
+    for (request, sentence) in [
+        (
+            another,
+            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+        ),
+        (
+            reserved,
+            "Value ( aws:x ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use",
+        ),
+        (taken, "The specified address is already in use."),
+        (
+            outside,
+            "Address 10.0.2.5 does not fall within the subnet's address range",
+        ),
+    ] {
+        assert_eq!(vpc.make(request).unwrap_err().to_string(), sentence);
+    }
+    let instance = vpc.an_instance("m5.large");
+    let primary = vpc.enis().find_map(|eni| {
+        let attachment = eni.attachment()?;
+        (attachment.instance == instance).then(|| attachment.id.clone())
+    });
+    assert_eq!(
+        vpc.detach(&primary.unwrap()).unwrap_err().to_string(),
+        "The network interface at device index 0 and networkCard index 0 cannot be detached."
+    );
+    assert_eq!(
+        vpc.detach(&"eni-attach-0a".into()).unwrap_err().to_string(),
+        "The interface attachment 'eni-attach-0a' does not exist."
+    );
+}

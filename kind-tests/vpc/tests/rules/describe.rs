@@ -281,33 +281,60 @@ fn pages_may_be_short_and_empty_and_still_hold_everything_once() {
 }
 
 #[test]
-fn subnets_groups_and_types_take_ids_together_with_pages() {
+fn ids_are_refused_together_with_pages_by_every_action() {
     let mut vpc = a_world();
     let of = |id: &str| Query {
         ids: vec![id.to_owned()],
         max_results: Some(5),
         ..Query::default()
     };
-    vpc.call(Request::DescribeSubnets(of(world::SUBNET_NODES)), 0)
-        .unwrap();
-    vpc.call(Request::DescribeSecurityGroups(of(world::GROUP_APP)), 0)
-        .unwrap();
-    vpc.call(Request::DescribeInstanceTypes(of("m5.large")), 0)
-        .unwrap();
-    let instance = vpc.an_instance("m5.large");
-    let refused = vpc.call(Request::DescribeInstances(of(instance.as_str())), 0);
-    assert_eq!(
-        refused.unwrap_err().to_string(),
-        "The parameter instancesSet cannot be used with the parameter maxResults"
-    );
-    let many = Query {
-        max_results: Some(101),
-        ..Query::default()
+    for (request, ids) in [
+        (
+            Request::DescribeNetworkInterfaces(of("eni-none")),
+            "interfaceSet",
+        ),
+        (Request::DescribeInstances(of("i-none")), "instancesSet"),
+        (
+            Request::DescribeInstanceTypes(of("m5.large")),
+            "instanceTypeSet",
+        ),
+        (
+            Request::DescribeSubnets(of(world::SUBNET_NODES)),
+            "subnetSet",
+        ),
+        (
+            Request::DescribeSecurityGroups(of(world::GROUP_APP)),
+            "groupIdSet",
+        ),
+    ] {
+        let refused = vpc.call(request, 0).unwrap_err();
+        assert_eq!(refused.code(), "InvalidParameterCombination");
+        assert_eq!(
+            refused.to_string(),
+            format!("The parameter {ids} cannot be used with the parameter maxResults")
+        );
+    }
+}
+
+#[test]
+fn page_has_a_least_and_a_greatest_size() {
+    let mut vpc = a_world();
+    let mut refused = |max_results| {
+        let query = Query {
+            max_results: Some(max_results),
+            ..Query::default()
+        };
+        let refused = vpc.call(Request::DescribeInstanceTypes(query), 0);
+        refused.unwrap_err().to_string()
     };
-    let refused = vpc
-        .call(Request::DescribeInstanceTypes(many), 0)
-        .unwrap_err();
-    assert_eq!(refused.code(), "InvalidParameterValue");
+    assert_eq!(
+        refused(1),
+        "Value ( 1 ) for parameter maxResults is invalid. Expecting a value greater than 5."
+    );
+    assert_eq!(
+        refused(101),
+        "Value ( 101 ) for parameter maxResults is invalid. Expecting a value less than 100."
+    );
 }
 
 #[test]
