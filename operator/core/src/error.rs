@@ -133,6 +133,7 @@ pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
         "NetworkInterfaceLimitExceeded" | "AddressLimitExceeded" => ErrorClass::QuotaFull,
         "IdempotentParameterMismatch" => ErrorClass::TokenReused,
         "InvalidParameterValue" if is_state_in_disguise(message) => ErrorClass::State,
+        "InvalidParameterValue" if is_full_subnet_in_disguise(message) => ErrorClass::SubnetFull,
         "InvalidNetworkInterface.InUse"
         | "InvalidAttachmentID.NotFound"
         | "InvalidNetworkInterfaceAttachmentId.Malformed"
@@ -180,4 +181,10 @@ pub fn classify(code: &str, message: &str, status: u16) -> ErrorClass {
 fn is_state_in_disguise(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("attached at device index") || message.contains("is currently in use")
+}
+
+/// Create may say so of a subnet without addresses: <https://github.com/cilium/cilium/pull/31016>
+fn is_full_subnet_in_disguise(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    message.contains("sufficient free ipv4 addresses")
 }

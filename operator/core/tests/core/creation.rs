@@ -1,6 +1,11 @@
 //! Creating: whatever EC2 answers or does not, one ENI and none left behind.
 
-use operator_core::{Reason, SECOND, claim::Claim, order::Action};
+use operator_core::{
+    Reason, SECOND,
+    claim::Claim,
+    error::{ErrorClass, classify},
+    order::Action,
+};
 use vpc::world as aws;
 
 use super::{ec2::Verdict, story::LONG, world::World};
@@ -228,4 +233,17 @@ fn a_node_in_another_zone_gets_the_subnet_of_its_zone() {
 fn incarnation(world: &World) -> u32 {
     let claim = world.claim_of("web").unwrap();
     claim.status.creation.as_ref().unwrap().incarnation
+}
+
+#[test]
+fn a_full_subnet_may_be_told_as_an_invalid_parameter() {
+    let of = |message| classify("InvalidParameterValue", message, 400);
+    assert_eq!(
+        of("There aren't sufficient free Ipv4 addresses or prefixes"),
+        ErrorClass::SubnetFull
+    );
+    assert_eq!(
+        of("Value ( x ) for parameter y is invalid."),
+        ErrorClass::Terminal
+    );
 }
