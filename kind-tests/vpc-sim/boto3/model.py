@@ -1,6 +1,6 @@
 """Prints which parameters and filters EC2 knows for each action that the simulator plays, as botocore's model has them.
 
-`python3 model.py > ../../vpc/ec2-model.txt` makes the file anew; `drive.py` compares it.
+The first line of the file says how it is made anew; `drive.py` compares it.
 """
 
 import html
@@ -9,6 +9,7 @@ import sys
 
 import botocore.session
 
+HEADER = "# Made by: $(kind-tests/vpc-sim/boto3/python.sh) kind-tests/vpc-sim/boto3/model.py > kind-tests/vpc/ec2-model.txt"
 ACTIONS = [
     "AttachNetworkInterface",
     "CreateNetworkInterface",
@@ -56,6 +57,7 @@ def filters(shape):
 
 def lines():
     """The whole file."""
+    yield HEADER
     model = botocore.session.get_session().get_service_model("ec2")
     for action in ACTIONS:
         shape = model.operation_model(action).input_shape

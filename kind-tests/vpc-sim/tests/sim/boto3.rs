@@ -1,4 +1,4 @@
-//! An independent client, with its own model of EC2, drives every action. Needs root, and PyPI the first time.
+//! An independent client, with its own model of EC2, drives every action. Needs root, and the Python package index the first time.
 
 use std::{path::Path, process::Command};
 

@@ -244,14 +244,14 @@ fn create_and_modify_have_each_their_words_for_wrong_groups() {
 #[test]
 fn refusals_have_ec2s_sentences() {
     let mut vpc = a_world();
-    let token = Create {
+    let first = Create {
         client_token: Some("t".to_owned()),
         ..a_request()
     };
-    vpc.make(token.clone()).unwrap();
+    vpc.make(first.clone()).unwrap();
     let another = Create {
         description: "another".to_owned(),
-        ..token
+        ..first
     };
     let reserved = Create {
         tags: [("aws:x".to_owned(), "v".to_owned())].into(),

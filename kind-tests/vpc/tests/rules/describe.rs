@@ -245,11 +245,7 @@ fn token_is_opaque_and_good_for_the_same_call_only() {
         ..by("tag:owner", &["tes?"])
     };
     let last = token.len() - 1;
-    let changed = format!(
-        "{}{}",
-        &token[..last],
-        if token.ends_with('0') { 1 } else { 0 }
-    );
+    let changed = format!("{}{}", &token[..last], u8::from(token.ends_with('0')));
     for refused in [
         with(&other, token),
         with(&query, &changed),
