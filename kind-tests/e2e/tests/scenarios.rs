@@ -15,6 +15,7 @@ mod scenarios {
     pub mod cycles;
     pub mod foreign_client;
     pub mod full_node;
+    pub mod hidden;
     pub mod hostile;
     pub mod in_use;
     pub mod installed;
@@ -42,9 +43,9 @@ use std::{env, process::ExitCode, sync::Arc};
 use e2e::world::{Space, World};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, busy_node, check, class, crashes, cycles, foreign_client, full_node, hostile,
-    in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata, refused, rights,
-    schema, static_pod, story, stuck, versions, waiting, writes,
+    bad_input, busy_node, check, class, crashes, cycles, foreign_client, full_node, hidden,
+    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata, refused,
+    rights, schema, static_pod, story, stuck, versions, waiting, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -83,6 +84,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "agent_stopped_and_pods_that_do_not_ask_start_as_ever",
         crashes::agent_stopped,
+    ),
+    (
+        "pod_deleted_without_agent_goes_at_once_and_its_eni_later",
+        crashes::deleted_without_agent,
     ),
     ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
     ("unknown_class_is_reported", bad_input::unknown_class),
@@ -189,6 +194,10 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     (
         "device_of_a_hostile_pod_is_as_new_in_the_next",
         hostile::device_is_as_new,
+    ),
+    (
+        "hidden_eni_stays_attached_until_its_pod_has_ended",
+        hidden::by_its_pod,
     ),
     (
         "agent_killed_at_every_step_loses_nothing",
