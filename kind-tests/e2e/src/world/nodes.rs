@@ -71,11 +71,26 @@ impl World {
     /// Pids of the CNI plugins of ours that run on a node, counted from 0. The runtime starts them outside of any pod's
     /// control group, in the node's network namespace.
     pub fn plugin_pids(&self, node: usize) -> anyhow::Result<Vec<i32>> {
-        let script = "here=$(readlink /proc/self/ns/net)
-            for pid in $(pgrep -x eniclaim); do
+        self.host_pids(node, "eniclaim")
+    }
+
+    /// Sends a signal to the kubelet of a node, counted from 0.
+    pub fn signal_kubelet(&self, node: usize, signal: Signal) -> anyhow::Result<()> {
+        match self.host_pids(node, "kubelet")?[..] {
+            [pid] => self.signal(pid, signal),
+            ref pids => bail!("the kubelets of node {node} are {pids:?}"),
+        }
+    }
+
+    /// Pids of a program that runs in the node's network namespace.
+    fn host_pids(&self, node: usize, program: &str) -> anyhow::Result<Vec<i32>> {
+        let script = format!(
+            "here=$(readlink /proc/self/ns/net)
+            for pid in $(pgrep -x {program}); do
                 [ \"$(readlink /proc/$pid/ns/net)\" != \"$here\" ] || echo $pid
-            done";
-        let pids = self.on_node(node, script)?;
+            done"
+        );
+        let pids = self.on_node(node, &script)?;
         Ok(pids.lines().filter_map(|pid| pid.parse().ok()).collect())
     }
 

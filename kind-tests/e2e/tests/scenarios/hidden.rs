@@ -7,8 +7,6 @@ use e2e::world::{SOON, Signal, Space, condition};
 
 use super::makers::{asking, capable, class, on, pod};
 
-/// The pod is ended by the scenario, long before kubelet would.
-const GRACE: u64 = 300;
 /// For how long the ENI is seen to stay.
 const SPAN: Duration = Duration::from_secs(15);
 /// A process in a network namespace of its own takes the device. It holds none of the streams that `kubectl exec` waits for.
@@ -19,43 +17,37 @@ const HIDE: &str = "
     /bin/ip link set eni0 netns $!
     ! /bin/ip link show eni0 2>/dev/null";
 
-/// The pod is forgotten by the API server while its processes run on: the claim names it, and EC2 keeps the attachment.
-/// When they have ended nothing is left.
+/// Kubelet hangs, and somebody deletes the pod by force: its process runs on, the claim names the pod, and EC2 keeps the
+/// attachment. When the process has ended nothing is left.
 pub fn by_its_pod(space: &Space) -> anyhow::Result<()> {
     let (world, node) = (space.world, space.world.cluster.node(0).name());
     space.apply(&class(space))?;
-    let mut hostile = capable(pod("hostile"), &["NET_ADMIN", "SYS_ADMIN"]);
-    // The probe does not end by SIGTERM.
-    hostile["spec"]["terminationGracePeriodSeconds"] = GRACE.into();
+    let hostile = capable(pod("hostile"), &["NET_ADMIN", "SYS_ADMIN"]);
     space.apply(&on(asking(hostile, space.name()), &node))?;
     space.await_ready("hostile")?;
     let eni = space.eni_of("hostile")?;
     let uid = space.get("pod", "hostile")?["metadata"]["uid"].clone();
-    let uid = uid.as_str().context("the pod has no UID")?.to_owned();
-    // Whatever happens, kubelet shall not wait for it.
-    let of = uid.clone();
-    space.at_end(move |world| {
-        let pids = world.pids_of_pod("probe", &of)?;
-        pids.into_iter()
-            .try_for_each(|pid| world.signal(pid, Signal::KILL))
-    });
-
+    let uid = uid.as_str().context("the pod has no UID")?;
     space.exec("hostile", &["/bin/sh", "-euc", HIDE])?;
+
+    space.at_end(|world| world.signal_kubelet(0, Signal::CONT));
+    world.signal_kubelet(0, Signal::STOP)?;
     let forget = ["delete", "pod", "hostile", "--force", "--grace-period=0"];
     space.kubectl(&forget)?;
     world.wait("the claim to say Hidden", SOON, || {
-        is_kept(space, &uid, &eni)?;
-        says_hidden(space, &uid)
+        is_kept(space, uid, &eni)?;
+        says_hidden(space, uid)
     })?;
     world.holds("the attachment of a hidden ENI", SPAN, || {
-        says_hidden(space, &uid)?;
-        is_kept(space, &uid, &eni)
+        says_hidden(space, uid)?;
+        is_kept(space, uid, &eni)
     })?;
 
-    for pid in world.pids_of_pod("probe", &uid)? {
-        world.signal(pid, Signal::KILL)?;
-    }
-    world.await_clean()
+    world.signal_kubelet(0, Signal::CONT)?;
+    world.await_clean()?;
+    let left = world.pids_of_pod("busybox", uid)?;
+    ensure!(left.is_empty(), "given back while {left:?} run");
+    Ok(())
 }
 
 fn says_hidden(space: &Space, uid: &str) -> anyhow::Result<bool> {
