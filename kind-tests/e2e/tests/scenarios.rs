@@ -35,6 +35,7 @@ mod scenarios {
     pub mod stuck;
     pub mod versions;
     pub mod waiting;
+    pub mod without_agent;
     pub mod writes;
 }
 
@@ -45,7 +46,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class, crashes, cycles, foreign_client, full_node, hidden,
     hostile, in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata, refused,
-    rights, schema, static_pod, story, stuck, versions, waiting, writes,
+    rights, schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -86,8 +87,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         crashes::agent_stopped,
     ),
     (
-        "pod_deleted_without_agent_goes_at_once_and_its_eni_later",
-        crashes::deleted_without_agent,
+        "pods_deleted_without_agent_go_at_once_and_their_enis_later",
+        without_agent::deleted,
     ),
     ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
     ("unknown_class_is_reported", bad_input::unknown_class),

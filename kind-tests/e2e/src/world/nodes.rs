@@ -142,6 +142,22 @@ impl Space<'_> {
         self.await_ready(pod)
     }
 
+    /// Keeps the network namespace of a pod on a node, counted from 0, by another path there, until this value goes.
+    pub fn keep_netns(&self, pod: &str, node: usize, path: &'static str) -> anyhow::Result<()> {
+        let sandbox = self.sandbox(pod)?;
+        let container = sandbox.as_str().context("the pod has no sandbox")?;
+        let script = format!(
+            "netns=$(grep -ho '/[^\"]*netns/[^\"]*' /var/lib/cni/results/pods-{container}-eth0 | head -n 1)
+            touch {path}
+            mount --bind $netns {path}"
+        );
+        self.at_end(move |world| {
+            let script = format!("umount {path}; rm -f {path}");
+            world.on_node(node, &script).map(drop)
+        });
+        self.world.on_node(node, &script).map(drop)
+    }
+
     /// Ends a pod's sandbox: kubelet takes it down and makes the pod another one.
     pub fn end_sandbox(&self, pod: &str) -> anyhow::Result<()> {
         let uid = self.get("pod", pod)?["metadata"]["uid"].clone();

@@ -1,17 +1,10 @@
 //! Things end at the worst moment, and everything converges.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Context, ensure};
 use e2e::world::{SOON, Space};
 use serde_json::json;
 
 use super::makers::{asking, class, on, pod};
-
-/// How long a pod without an agent may take to go: its grace period, the 2 s that DEL waits, and what kubelet needs.
-const GOES: Duration = Duration::from_secs(10);
-/// For how long an ENI is seen to stay while its node has no agent.
-const STAYS: Duration = Duration::from_secs(5);
 
 /// The pod goes while EC2 still makes its ENI: nothing is left.
 pub fn deleted_while_creating(space: &Space) -> anyhow::Result<()> {
@@ -94,37 +87,6 @@ pub fn agent_stopped(space: &Space) -> anyhow::Result<()> {
     space.agents_everywhere()?;
     space.await_ready("asking")?;
     space.delete_pods(&["asking", "unasking"])
-}
-
-/// A pod goes while its node has no agent: that holds it up for seconds. The device returns to the host with the pod's
-/// namespace, and stays attached until the agent is back and gives it back.
-pub fn deleted_without_agent(space: &Space) -> anyhow::Result<()> {
-    let world = space.world;
-    space.apply(&class(space))?;
-    let node = world.cluster.node(0).name();
-    space.apply(&on(asking(pod("orphan"), space.name()), &node))?;
-    space.await_ready("orphan")?;
-    let before = space.claim_of("orphan")?;
-    let mac = before["status"]["eni"]["mac"].as_str().context("no MAC")?;
-    let eni = space.eni_of("orphan")?;
-    space.agents_need_label()?;
-    world.wait("the agents to be gone", SOON, || {
-        Ok(world.pids_of("eniclaim-agent")?.is_empty())
-    })?;
-    let start = Instant::now();
-    space.kubectl(&["delete", "pod", "orphan", "--wait=true", "--timeout=60s"])?;
-    let took = start.elapsed();
-    ensure!(took < GOES, "the pod went after {took:.1?}");
-    world.wait("the device to be on the host", SOON, || {
-        Ok(world.on_node(0, "ip -o link")?.contains(mac))
-    })?;
-    world.holds("an attachment without an agent", STAYS, || {
-        let device = &space.claim_of("orphan")?["status"]["device"];
-        ensure!(device["state"] == "Plugged", "the claim's device: {device}");
-        world.is_attached(&eni)
-    })?;
-    space.agents_everywhere()?;
-    world.await_clean()
 }
 
 /// The pod's namespace dies without a DEL: the same ENI comes home and goes into the next sandbox of the same pod.

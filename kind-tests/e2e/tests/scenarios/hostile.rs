@@ -53,19 +53,7 @@ pub fn device_is_as_new(space: &Space) -> anyhow::Result<()> {
     space.at_end(remove_pushed);
     attacked(space, &node)?;
     let sandbox = space.sandbox("hostile")?;
-    let container = sandbox.as_str().context("the pod has no sandbox")?;
-    let netns = format!(
-        "grep -ho '/[^\"]*netns/[^\"]*' /var/lib/cni/results/pods-{container}-eth0 | head -n 1"
-    );
-    let netns = world.on_node(0, &netns)?.trim().to_owned();
-    world.on_node(
-        0,
-        &format!("touch /run/kept-netns; mount --bind {netns} /run/kept-netns"),
-    )?;
-    space.at_end(|world| {
-        let script = "umount /run/kept-netns; rm -f /run/kept-netns";
-        world.on_node(0, script).map(drop)
-    });
+    space.keep_netns("hostile", 0, "/run/kept-netns")?;
     space.end_sandbox("hostile")?;
     space.await_sandbox("hostile", &sandbox)?;
     let left = world.on_node(0, "nsenter --net=/run/kept-netns ip -o link")?;
