@@ -36,8 +36,9 @@ const PROMISC: u32 = 1 << 8;
 const BRIDGE: u32 = 4;
 /// Ids of other namespaces are small numbers: the peer of `eth0` gives the pod one of its node.
 const NODE_IDS: std::ops::Range<u32> = 0..4;
-/// And by such a number the node knows the pod.
-const POD_IDS: std::ops::Range<u32> = 0..24;
+/// And by such a number the node knows the pod. Here 0 is the VPC, by the node's `eth0`: there the device's index may be that of
+/// another ENI's far end.
+const POD_IDS: std::ops::Range<u32> = 1..24;
 /// A name that the attack gives to a link on the node and to the device.
 const TAKEN: &str = "taken0";
 
