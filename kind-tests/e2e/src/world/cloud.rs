@@ -80,13 +80,13 @@ impl World {
         Ok(())
     }
 
-    /// Links, rules, nftables tables, journal files and tombstones of ENIs on the nodes themselves, a line for each.
+    /// Links, rules, nftables tables and journal files of ENIs on the nodes themselves, a line for each.
     pub fn left_on_nodes(&self) -> anyhow::Result<String> {
         let script = "
             ip -o link | cut -d: -f2 | cut -d@ -f1 | grep -Ev '^ (lo|eth0|veth.*)$' | sed 's/^/link/'
             ip rule | grep -Ev '^(0|32766|32767):' | sed 's/^/rule /'
             nft list tables | grep eniclaim
-            find /run/eniclaim/journal /run/eniclaim/tombstones -type f 2>/dev/null
+            find /run/eniclaim/journal -type f 2>/dev/null
             true";
         let mut left = String::new();
         for node in self.cluster.nodes() {

@@ -42,6 +42,8 @@ pub fn deleted(space: &Space) -> anyhow::Result<()> {
         println!("pod {name} went after {took:.1?}");
         ensure!(took < QUICK, "pod {name} went after {took:.1?}");
     }
+    let left = world.on_node(0, "find /run/eniclaim/tombstones -type f")?;
+    ensure!(!left.is_empty(), "DEL has left no tombstone");
     world.wait("a device on the host", SOON, || is_on_host(space, &gone))?;
     world.holds("attachments without an agent", SPAN, || {
         ensure!(!is_on_host(space, &kept)?, "{kept} is on the host");
@@ -58,7 +60,12 @@ pub fn deleted(space: &Space) -> anyhow::Result<()> {
     world.wait("the other device on the host", SOON, || {
         is_on_host(space, &kept)
     })?;
-    world.await_clean()
+    world.await_clean()?;
+    world.wait("the tombstones to be gone", SOON, || {
+        let left = world.on_node(0, "find /run/eniclaim/tombstones -type f")?;
+        ensure!(left.is_empty(), "there are {left}");
+        Ok(true)
+    })
 }
 
 fn mac(space: &Space, pod: &str) -> anyhow::Result<String> {
