@@ -82,7 +82,8 @@ images: build ## Fill the folder from which the Dockerfile makes the images.
 prerequisites: ## Install what is missing (apt, rustup), or name it.
 	@$(NEEDS)
 
-crds: ## Generate crds/yaml from the types.
+crds: ## Generate crds/yaml from the types, and copy it into the chart.
 	$(CARGO) run --quiet --package crds --bin crdgen -- EniClass > crds/yaml/eniclasses.yaml
 	$(CARGO) run --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
 	$(CARGO) run --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml
+	cp crds/yaml/*.yaml charts/eniclaim-crds/templates/

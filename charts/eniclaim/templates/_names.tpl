@@ -25,3 +25,10 @@ app.kubernetes.io/name=eniclaim,app.kubernetes.io/instance={{ .Release.Name }},a
 {{- define "eniclaim.sweep" -}}
 {{- if kindIs "bool" .Values.sweep }}{{ ternary "on" "off" .Values.sweep }}{{ else }}{{ .Values.sweep }}{{ end }}
 {{- end }}
+
+{{- /* Not empty where the policy is installed. Without a cluster, as in helm template, auto knows of no API that is as new. */}}
+{{- define "eniclaim.admissionPolicy" -}}
+{{- $wanted := toString .Values.admissionPolicy }}
+{{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}
+{{- if or (eq $wanted "true") (and (eq $wanted "auto") $served) }}true{{ end }}
+{{- end }}

@@ -101,6 +101,12 @@ pub fn cni_plugins() -> Result<PathBuf> {
     CNI_PLUGINS.build(&cache)
 }
 
+/// Builds helm alone; the program.
+pub fn helm() -> Result<PathBuf> {
+    let (cache, _lock) = locked_cache()?;
+    Ok(HELM.build(&cache)?.join("helm"))
+}
+
 /// The cache folder. Another process that builds the same is waited for, not raced, until the file is closed.
 fn locked_cache() -> Result<(PathBuf, File)> {
     let cache = cache_folder();

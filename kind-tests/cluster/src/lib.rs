@@ -35,7 +35,7 @@ use std::{
 use serde_json::Value;
 
 pub use background::Background;
-pub use binaries::{Binaries, cni_plugins};
+pub use binaries::{Binaries, cni_plugins, helm};
 pub use bring_up::{Options, prerequisites};
 pub use error::{ClusterError, Result};
 pub use node::Node;
