@@ -4,16 +4,41 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
+{{- /* Of the pods of .component. A map, so that a label of podLabels takes the place of one of commonLabels. */}}
+{{- define "eniclaim.podLabels" -}}
+{{- $own := (index .root.Values .component).podLabels | default dict }}
+{{- $all := include "eniclaim.labels" .root | fromYaml }}
+{{- toYaml (merge (dict "app.kubernetes.io/component" .component) $own $all) }}
+{{- end }}
+
+{{- /* Of .component. A digest decides, whatever the tag says. */}}
 {{- define "eniclaim.image" -}}
-{{ .root.Values.image.registry }}/{{ .name }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $own := (index .root.Values .component).image | default dict }}
+{{- $repository := $own.repository | default (printf "%s/%s" .root.Values.image.registry .component) }}
+{{- $tag := $own.tag | default .root.Values.image.tag | default .root.Chart.AppVersion }}
+{{- $repository }}:{{ $tag }}{{ with $own.digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{- /* The labels by which the operator and its own objects find its pods. */}}
-{{- define "eniclaim.operatorSelector" -}}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: operator
+{{- /* Not empty where the chart makes the ServiceAccount of .component. */}}
+{{- define "eniclaim.makesServiceAccount" -}}
+{{- if dig "create" true ((index .root.Values .component).serviceAccount | default dict) }}true{{ end }}
+{{- end }}
+
+{{- /* Name of the ServiceAccount of .component. */}}
+{{- define "eniclaim.serviceAccount" -}}
+{{- $own := (index .root.Values .component).serviceAccount | default dict }}
+{{- $own.name | default (printf "eniclaim-%s" .component) }}
+{{- end }}
+
+{{- /* The labels by which the objects of .component find its pods. */}}
+{{- define "eniclaim.selector" -}}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- /* As --agent-selector: a subset of the labels of the agent's pods. */}}

@@ -12,3 +12,9 @@ mod crds;
 mod helm;
 #[path = "charts/policy.rs"]
 mod policy;
+#[path = "charts/readme.rs"]
+mod readme;
+#[path = "charts/refused.rs"]
+mod refused;
+#[path = "charts/values.rs"]
+mod values;
