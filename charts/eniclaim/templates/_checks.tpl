@@ -4,6 +4,14 @@
 {{- if and (.Capabilities.APIVersions.Has "v1/Pod") (not (.Capabilities.APIVersions.Has "eniclaim.io/v1alpha1/EniClaim")) }}
   {{- fail "\n\nThe custom resources of eniclaim are not in this cluster; install the chart eniclaim-crds of the same version first, then this one." }}
 {{- end }}
+{{- /* Names are fixed, and two operators would work on the same claims. */}}
+{{- with ((lookup "rbac.authorization.k8s.io/v1" "ClusterRole" "" "eniclaim-operator").metadata | default dict).annotations }}
+  {{- $name := get . "meta.helm.sh/release-name" }}
+  {{- $namespace := get . "meta.helm.sh/release-namespace" }}
+  {{- if and $name (ne (printf "%s/%s" $namespace $name) (printf "%s/%s" $.Release.Namespace $.Release.Name)) }}
+    {{- fail (printf "\n\neniclaim is installed already, as the release %s in the namespace %s, and can be installed only once in a cluster; upgrade that release, or uninstall it first." $name $namespace) }}
+  {{- end }}
+{{- end }}
 {{- with .Values.clusterId }}
   {{- if not (regexMatch "^[A-Za-z0-9._:/=+@-]{1,64}$" .) }}
     {{- fail (printf "\n\nclusterId: %q has to be 1 to 64 characters out of A-Z a-z 0-9 . _ : / = + @ -" .) }}
