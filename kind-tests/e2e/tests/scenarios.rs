@@ -61,7 +61,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "every_field_of_a_claims_status_is_explained",
         schema::explain,
     ),
-    ("wrong_chart_values_are_refused", schema::chart_values),
     ("labelled_pod_gets_its_own_eni", story::one_pod),
     (
         "metadata_is_blocked_or_allowed_as_the_class_says",
@@ -206,10 +205,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ),
     ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
-    (
-        "agent_gets_the_se_linux_options_of_the_values",
-        rights::se_linux_options,
-    ),
     (
         "right_that_the_agent_lacks_is_named",
         lacking::nothing_in_vain,

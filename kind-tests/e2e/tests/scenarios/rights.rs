@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, bail, ensure};
 use e2e::world::{SYSTEM, Space, World};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// Capabilities by number (capabilities(7), `include/uapi/linux/capability.h`).
 const CAPABILITIES: &[(&str, u32)] = &[
@@ -20,7 +20,7 @@ pub const AGENT: &str = "/spec/template/spec/containers/0";
 /// The process has what the chart says, and the chart's own values say nothing else.
 pub fn as_in_the_chart(space: &Space) -> anyhow::Result<()> {
     let world = space.world;
-    let (installed, rendered) = (daemonset(world)?, rendered(world, "")?);
+    let (installed, rendered) = (daemonset(world)?, rendered(world)?);
     for path in [
         "/spec/template/spec/securityContext",
         "/spec/template/spec/volumes",
@@ -73,35 +73,15 @@ pub fn daemonset(world: &World) -> anyhow::Result<Value> {
     world.existing(SYSTEM).get("daemonset", "eniclaim-agent")
 }
 
-/// The agent's container gets the `SELinux` options of the values, and none where they are not set.
-pub fn se_linux_options(space: &Space) -> anyhow::Result<()> {
-    let path = format!("{AGENT}/securityContext/seLinuxOptions");
-    for (values, should) in [
-        ("", None),
-        (
-            ",agent.seLinuxOptions.type=spc_t,agent.seLinuxOptions.level=s0",
-            Some(json!({"type": "spc_t", "level": "s0"})),
-        ),
-    ] {
-        let daemonset = rendered(space.world, values)?;
-        let is = daemonset.pointer(&path);
-        ensure!(is == should.as_ref(), "{values:?}: {is:?}");
-    }
-    Ok(())
-}
-
-/// The `DaemonSet` as the chart has it with what must be set, and with `values` after it.
-fn rendered(world: &World, values: &str) -> anyhow::Result<Value> {
+/// The `DaemonSet` as the chart has it without further values.
+fn rendered(world: &World) -> anyhow::Result<Value> {
     let chart = world.chart("eniclaim");
-    let values = format!("aws.region=us-east-1{values}");
     let template = [
         "template",
         "eniclaim",
         &chart,
         "-n",
         SYSTEM,
-        "--set",
-        &values,
         "--show-only",
         "templates/agent.yaml",
     ];

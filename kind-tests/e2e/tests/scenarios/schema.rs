@@ -108,29 +108,3 @@ pub fn explain(space: &Space) -> anyhow::Result<()> {
     }
     Ok(())
 }
-
-/// A wrong value is refused by the chart's schema, before anything is installed.
-pub fn chart_values(space: &Space) -> anyhow::Result<()> {
-    for (value, says) in [
-        ("aws.region=Frankfurt", "region"),
-        ("agent.httpPort=0", "httpPort"),
-        ("operatr.x=1", "operatr"),
-    ] {
-        let refused = space.world.helm(&[
-            "template",
-            "eniclaim",
-            &space.world.chart("eniclaim"),
-            "--set",
-            value,
-        ]);
-        let said = refused
-            .err()
-            .map(|error| error.to_string())
-            .unwrap_or_default();
-        ensure!(
-            said.contains(says),
-            "helm took {value}, or said something else: {said}"
-        );
-    }
-    Ok(())
-}
