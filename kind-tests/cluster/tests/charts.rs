@@ -8,6 +8,8 @@
 
 #[path = "charts/crds.rs"]
 mod crds;
+#[path = "charts/golden.rs"]
+mod golden;
 #[path = "charts/helm.rs"]
 mod helm;
 #[path = "charts/policy.rs"]
