@@ -1,6 +1,6 @@
 //! What can go wrong in the agent.
 
-use std::{io, path::PathBuf};
+use std::{fmt::Display, io, path::PathBuf};
 
 use node_agent_core::{diff::Step, mac::Mac};
 
@@ -38,9 +38,7 @@ pub enum Error {
         mac: Mac,
     },
     /// The device was found nowhere, and is not known to be gone.
-    #[error(
-        "the device {mac} is in no network namespace that the agent can enter, and not known to be gone: its pod moved it into one of its own, or a process outlived the pod; delete the pod, and when the last process in that namespace has ended the kernel returns the device to the node"
-    )]
+    #[error("{}", hidden(*mac, "its pod"))]
     Hidden {
         /// Its MAC address.
         mac: Mac,
@@ -114,6 +112,13 @@ pub enum Error {
     /// The API server refused or did not answer.
     #[error("API server: {0}")]
     Api(#[from] Box<kube::Error>),
+}
+
+/// Why a device is out of reach that `pod` had, and the way out.
+pub fn hidden(mac: impl Display, pod: &str) -> String {
+    format!(
+        "the device {mac} is in no network namespace that the agent can enter, and not known to be gone: {pod} moved it into one of its own, a process outlived the pod, or the kernel has not ended its namespace yet, which takes up to two minutes; delete the pod, and when the last process in that namespace has ended the kernel returns the device to the node"
+    )
 }
 
 impl Error {

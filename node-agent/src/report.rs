@@ -21,7 +21,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     claim,
-    error::Error,
+    error::{Error, hidden},
     metrics::{Metrics, Outcome},
 };
 
@@ -48,7 +48,7 @@ pub struct Notice {
 /// The reason of the condition `MetadataBlocked` where the pod can undo the block.
 const NET_ADMIN: &str = "NetAdmin";
 
-/// The reason of the condition `Plugged` where the pod moved the device out of the agent's reach.
+/// The reason of the condition `Plugged` where the device is out of the agent's reach.
 pub const HIDDEN: &str = "Hidden";
 
 /// A container of the claim's pod that can change the pod's network.
@@ -189,13 +189,13 @@ impl Notice {
     /// Why the device of a pod does not return, and the way out.
     fn hidden(&self, pod_uid: &str) -> String {
         let status = self.claim.status.as_ref();
+        let mac = status.and_then(|status| status.eni.as_ref());
+        let mac = mac.map_or("of the ENI", |eni| eni.mac.as_str());
         let bound = status
             .and_then(|status| status.binding.as_ref())
             .filter(|binding| binding.pod_uid.as_str() == pod_uid);
         let name = bound.map_or_else(String::new, |binding| format!("{} ", binding.pod_name));
-        format!(
-            "the device must return to the node, and is in no network namespace that the agent can enter: pod {name}with UID {pod_uid} moved it into one of its own, or a process outlived that pod; delete the pod, and when the last process in that namespace has ended the kernel returns the device"
-        )
+        hidden(mac, &format!("pod {name}with UID {pod_uid}"))
     }
 
     fn condition(&self, kind: &str, holds: bool, reason: &str, message: &str) -> Condition {

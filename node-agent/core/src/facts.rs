@@ -41,8 +41,8 @@ pub struct Plug {
     pub retry: Retry,
     /// Whether the namespace still lives.
     pub liveness: Liveness,
-    /// Whether the last attempt to return the device found it nowhere, and it is not gone.
-    pub hidden: bool,
+    /// Since when the attempts to return the device find it nowhere though it is not known to be gone, in milliseconds.
+    pub hidden: Option<u64>,
 }
 
 /// What asked for a plug.

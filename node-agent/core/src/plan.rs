@@ -24,8 +24,11 @@ pub const NO_CLAIM: u64 = 3_000;
 pub const LONGEST_ADD: u64 = 17_000;
 /// A DEL whose device did not return so often succeeds: the namespace's end will bring it, and a pod must be able to go.
 pub const DEL_ATTEMPTS: u32 = 2;
-/// A device that was found nowhere so often is reported as hidden: the kernel returns that of a dead namespace a moment later.
-pub const HIDDEN_ATTEMPTS: u32 = 3;
+/// A device that its living pod has not, nor any namespace that can be entered, is reported as hidden after so long.
+pub const HIDDEN_AFTER: u64 = 3_000;
+/// That of a dead namespace later: an orphaned TCP socket holds its namespace until the last retransmission, up to about two minutes
+/// (`net.ipv4.tcp_orphan_retries` in `Documentation/networking/ip-sysctl.rst`), and then the kernel returns the device.
+pub const HIDDEN_AFTER_DEATH: u64 = 120_000;
 /// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
 /// when they come back: that report says both.
 pub const REPORT_ON_HOST_AFTER: u64 = 2_000;
@@ -190,11 +193,15 @@ impl Round<'_> {
 
     /// Whether an attempt is due; if it is not, the plan is made again when it is.
     fn is_due(&mut self, retry: Retry) -> bool {
-        if retry.at > self.now {
-            self.wake(retry.at);
-            return false;
+        self.is_time(retry.at)
+    }
+
+    /// Whether it is `at` already; if it is not, the plan is made again then.
+    fn is_time(&mut self, at: u64) -> bool {
+        if at > self.now {
+            self.wake(at);
         }
-        true
+        at <= self.now
     }
 
     /// The one place that orders it, so that every reason for it waits after a failure.

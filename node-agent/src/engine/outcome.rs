@@ -176,8 +176,9 @@ impl Engine {
                 tracing::warn!(%claim, pod_uid, %error, "the device has not returned");
                 let hidden = matches!(error, Error::Hidden { .. });
                 self.retry_later(key);
+                let now = self.now();
                 if let Some(plug) = self.facts.plugs.get_mut(key) {
-                    plug.hidden = hidden;
+                    plug.hidden = hidden.then(|| plug.hidden.unwrap_or(now));
                 }
             }
         }

@@ -257,7 +257,7 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
         state: PlugState::Plugging,
         retry: Retry::default(),
         liveness: Liveness::Alive,
-        hidden: false,
+        hidden: None,
     })
 }
 

@@ -152,7 +152,7 @@ impl Entry {
             },
             retry: Retry::default(),
             liveness: Liveness::default(),
-            hidden: false,
+            hidden: None,
         };
         Ok((key, plug))
     }

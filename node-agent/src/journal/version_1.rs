@@ -65,7 +65,7 @@ impl Entry {
             },
             retry: Retry::default(),
             liveness: Liveness::default(),
-            hidden: false,
+            hidden: None,
         };
         Ok((key, plug))
     }

@@ -245,7 +245,7 @@ fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
                 state: PlugState::Plugged,
                 retry: Retry::default(),
                 liveness: Liveness::Alive,
-                hidden: false,
+                hidden: None,
             };
             journal.write(&key, &plug).unwrap();
             written.push((key, plug));

@@ -1,7 +1,8 @@
 //! What the API server is told about a device, and what is found out before.
 
 use super::{
-    Claim, HIDDEN_ATTEMPTS, Mac, Order, Place, PlugState, REPORT_ON_HOST_AFTER, Report, Round,
+    Claim, HIDDEN_AFTER, HIDDEN_AFTER_DEATH, Liveness, Mac, Order, Place, Plug, PlugState,
+    REPORT_ON_HOST_AFTER, Report, Round,
 };
 use crate::{claim::Attachment, facts::Origin};
 
@@ -51,12 +52,10 @@ impl Round<'_> {
                     pod_uid,
                     container_id,
                 }),
-                PlugState::Unplugging if plug.hidden && plug.retry.failures >= HIDDEN_ATTEMPTS => {
-                    Some(Place::Hidden {
-                        pod_uid,
-                        container_id,
-                    })
-                }
+                PlugState::Unplugging if self.is_hidden(plug) => Some(Place::Hidden {
+                    pod_uid,
+                    container_id,
+                }),
                 PlugState::Plugging | PlugState::Unplugging => None,
             };
         }
@@ -77,12 +76,17 @@ impl Round<'_> {
             Some(Place::Plugged { .. } | Place::Hidden { .. }) => Place::Home,
             Some(Place::Seen | Place::Home | Place::Released) => return None,
         };
-        let due = since? + REPORT_ON_HOST_AFTER;
-        if self.now < due {
-            self.wake(due);
-            return None;
-        }
-        Some(place)
+        self.is_time(since? + REPORT_ON_HOST_AFTER).then_some(place)
+    }
+
+    /// Whether the device of a plug has been found nowhere for so long that a person has to look.
+    fn is_hidden(&mut self, plug: &Plug) -> bool {
+        let patience = match plug.liveness {
+            Liveness::Alive | Liveness::Unknown => HIDDEN_AFTER,
+            Liveness::Dead => HIDDEN_AFTER_DEATH,
+        };
+        plug.hidden
+            .is_some_and(|since| self.is_time(since + patience))
     }
 
     fn search(&mut self, mac: Mac) {

@@ -141,7 +141,7 @@ pub fn a_plug(state: PlugState) -> Plug {
         state,
         retry: Retry::default(),
         liveness: Liveness::Alive,
-        hidden: false,
+        hidden: None,
     }
 }
 

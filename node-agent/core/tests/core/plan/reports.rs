@@ -2,8 +2,8 @@
 
 use node_agent_core::{
     claim::Place,
-    facts::{PlugState, Retry},
-    plan::{HIDDEN_ATTEMPTS, Order, REPORT_ON_HOST_AFTER, plan},
+    facts::{Liveness, PlugState, Retry},
+    plan::{HIDDEN_AFTER, HIDDEN_AFTER_DEATH, Order, REPORT_ON_HOST_AFTER, plan},
 };
 
 use crate::makers::{
@@ -58,34 +58,49 @@ fn device_on_the_host_is_given_back_at_once() {
 }
 
 #[test]
-fn device_that_is_hidden_for_some_attempts_is_reported_so_once() {
-    let hidden = |failures, claim| {
+fn device_that_is_hidden_for_a_while_is_reported_so_once() {
+    let hidden = |now, claim| {
         let mut plug = a_plug(PlugState::Unplugging);
-        plug.hidden = true;
-        plug.retry = Retry {
-            failures,
-            at: 9_000,
-        };
-        orders(&an_agent().claim(claim).plug("c1", plug), 0)
+        plug.hidden = Some(0);
+        plug.retry.at = HIDDEN_AFTER_DEATH;
+        orders(&an_agent().claim(claim).plug("c1", plug), now)
     };
     let place = Place::Hidden {
         pod_uid: "u-1".into(),
         container_id: "c1".into(),
     };
     let plugged = released(saying(a_claim(), plugged_place()));
-    assert_eq!(hidden(HIDDEN_ATTEMPTS - 1, plugged.clone()), []);
+    assert_eq!(hidden(HIDDEN_AFTER - 1, plugged.clone()), []);
     assert_eq!(
-        hidden(HIDDEN_ATTEMPTS, plugged),
+        hidden(HIDDEN_AFTER, plugged),
         [Order::Report(key(), report(place.clone()))]
     );
     let told = saying(a_claim(), place);
-    assert_eq!(hidden(HIDDEN_ATTEMPTS, released(told.clone())), []);
+    assert_eq!(hidden(HIDDEN_AFTER, released(told.clone())), []);
     assert_eq!(
         orders(
             &an_agent().claim(told).device_on_host(),
             REPORT_ON_HOST_AFTER
         ),
         [Order::Report(key(), report(Place::Home))]
+    );
+}
+
+#[test]
+fn device_of_a_dead_namespace_is_reported_as_hidden_once_the_kernel_has_had_time_to_end_it() {
+    let mut plug = a_plug(PlugState::Unplugging);
+    (plug.hidden, plug.liveness) = (Some(5), Liveness::Dead);
+    plug.retry.at = 2 * HIDDEN_AFTER_DEATH;
+    let facts = an_agent()
+        .claim(released(saying(a_claim(), plugged_place())))
+        .plug("c1", plug);
+    assert_eq!(orders(&facts, HIDDEN_AFTER_DEATH), []);
+    let due = 5 + HIDDEN_AFTER_DEATH;
+    assert_eq!(plan(&facts, HIDDEN_AFTER_DEATH).wake_at, Some(due));
+    let reported = orders(&facts, due);
+    assert!(
+        matches!(&reported[..], [Order::Report(_, said)] if matches!(said.place, Place::Hidden { .. })),
+        "{reported:?}"
     );
 }
 
