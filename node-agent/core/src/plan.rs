@@ -123,7 +123,8 @@ pub fn plan(facts: &Facts, now: u64) -> Plan {
         match &request.verb {
             Verb::Add(pod) if served.insert(&request.sandbox) => round.add(*id, request, pod),
             Verb::Check(pod) if served.insert(&request.sandbox) => round.check(*id, request, pod),
-            Verb::Add(_) | Verb::Check(_) | Verb::Del => {}
+            Verb::Add(_) | Verb::Check(_) => round.behind(*id, request),
+            Verb::Del => {}
         }
     }
     for (key, plug) in &facts.plugs {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use node_agent_core::{
-    facts::{Liveness, Netns, Plug, PlugKey, PlugState, Sandbox},
+    facts::{Liveness, Netns, Plug, PlugKey, Sandbox},
     mac::Mac,
 };
 
@@ -102,11 +102,8 @@ impl Engine {
                 }
             }
         }
-        for (key, plug) in &mut self.facts.plugs {
-            // The plugin gave up on us; what it asked for is done now.
-            if scan.deleted.contains(&key.sandbox) && !self.facts.busy.contains(&key.mac) {
-                plug.state = PlugState::Unplugging;
-            }
+        for sandbox in &scan.deleted {
+            self.facts.deleted(sandbox);
         }
         let held: BTreeSet<Mac> = self.facts.plugs.keys().map(|key| key.mac).collect();
         let devices = &self.facts.devices;
@@ -143,7 +140,7 @@ fn scan(
 ) -> Result<Scan, Error> {
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
-    let (deleted, notes) = pending(tombstones, &sandboxes);
+    let (deleted, notes) = deleted(tombstones, &sandboxes);
     Ok(Scan {
         moves_before,
         devices: devices.all.into_iter().map(|device| device.mac).collect(),
@@ -157,21 +154,23 @@ fn scan(
     })
 }
 
-/// Reads the tombstones; those about sandboxes that we know nothing of have served. One that cannot be removed keeps no other from
-/// being done.
-fn pending(folder: &Path, known: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<(), Error>) {
+/// Reads the tombstones; those about sandboxes without a plug have served. One that cannot be removed keeps no other from being done.
+fn deleted(folder: &Path, plugged: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<(), Error>) {
     let tombstones = match cni::tombstone::read(folder) {
         Ok(tombstones) => tombstones,
         Err(error) => return (Vec::new(), Err(Error::file(folder)(error))),
     };
-    let (mut pending, mut outcome) = (Vec::new(), Ok(()));
+    let (mut deleted, mut outcome) = (Vec::new(), Ok(()));
     for (path, del) in tombstones {
         let unreadable = match del {
-            Ok(del) if known.contains(&del.sandbox) => {
-                pending.push(del.sandbox);
-                continue;
+            Ok(del) => {
+                let serves = plugged.contains(&del.sandbox);
+                deleted.push(del.sandbox);
+                if serves {
+                    continue;
+                }
+                None
             }
-            Ok(_) => None,
             Err(error) => Some(error),
         };
         match (fs::remove_file(&path), unreadable) {
@@ -183,5 +182,5 @@ fn pending(folder: &Path, known: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<()
             (Ok(()), None) => {}
         }
     }
-    (pending, outcome)
+    (deleted, outcome)
 }

@@ -48,7 +48,7 @@ pub type RequestId = u64;
 pub struct Known {
     /// UID of the pod.
     pub pod_uid: String,
-    /// Its first ADD; 0 was answered by an agent before this one.
+    /// The first ADD of its container, also if that was for another network or interface; 0 was answered by an agent before this one.
     pub first: RequestId,
 }
 
@@ -57,11 +57,11 @@ impl Facts {
     pub fn ask(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb, now: u64) {
         match &verb {
             Verb::Add(pod) => {
-                let known = || Known {
+                let known = Known {
                     pod_uid: pod.uid.clone(),
-                    first: id,
+                    first: self.first_of(&sandbox.container_id).unwrap_or(id),
                 };
-                self.sandboxes.entry(sandbox.clone()).or_insert_with(known);
+                self.sandboxes.entry(sandbox.clone()).or_insert(known);
             }
             Verb::Check(_) => {}
             Verb::Del => drop(self.sandboxes.remove(&sandbox)),
@@ -74,6 +74,23 @@ impl Facts {
             done: BTreeSet::new(),
         };
         self.requests.insert(id, request);
+    }
+
+    /// The first ADD of a container, whatever its network and interface.
+    fn first_of(&self, container_id: &str) -> Option<RequestId> {
+        let mut known = self.sandboxes.iter();
+        let of_container = known.find(|(sandbox, _)| sandbox.container_id == container_id);
+        of_container.map(|(_, known)| known.first)
+    }
+
+    /// Takes in that the plugin gave up on a DEL of the sandbox: what it asked for is done now.
+    pub fn deleted(&mut self, sandbox: &Sandbox) {
+        self.sandboxes.remove(sandbox);
+        for (key, plug) in &mut self.plugs {
+            if key.sandbox == *sandbox && !self.busy.contains(&key.mac) {
+                plug.state = PlugState::Unplugging;
+            }
+        }
     }
 
     /// The newest sandbox of a sandbox's pod, if that is another one.

@@ -90,7 +90,7 @@ impl<'a> Round<'a> {
 
     pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &Pod) {
         if let Some(unreadable) = self.unreadable_of(pod) {
-            return self.missing(id, unreadable.to_string());
+            return self.answer_later(id, &unreadable.to_string());
         }
         let wanted: Vec<_> = self
             .claims_of(pod)
@@ -139,20 +139,17 @@ impl<'a> Round<'a> {
     }
 
     pub(super) fn del(&mut self, id: RequestId, sandbox: &Sandbox) {
+        for (earlier, request) in self.facts.requests.range(..id) {
+            // Another DEL of the sandbox may have ended it in this round.
+            let ends = request.verb != Verb::Del && !self.is_answered(*earlier);
+            if request.sandbox == *sandbox && ends {
+                self.answer_later(*earlier, "the sandbox is being deleted");
+            }
+        }
         let plugs: Vec<_> = self.facts.plugs_of(sandbox).collect();
         // What is being done for an ADD is done first, and then undone.
         if plugs.iter().any(|(key, _)| self.taken.contains(&key.mac)) {
             return;
-        }
-        for (earlier, request) in self.facts.requests.range(..id) {
-            // Another DEL of the sandbox may have ended it in this round.
-            let ended =
-                self.plan.orders.iter().any(
-                    |order| matches!(order, Order::Answer(answered, _) if answered == earlier),
-                );
-            if request.sandbox == *sandbox && request.verb != Verb::Del && !ended {
-                self.answer_later(*earlier, "the sandbox is being deleted");
-            }
         }
         let mut left = false;
         for (key, plug) in plugs {
@@ -164,6 +161,20 @@ impl<'a> Round<'a> {
         if !left {
             self.order(Order::Answer(id, Answer::Deleted));
         }
+    }
+
+    /// What becomes of a request while an earlier one of its sandbox has no answer.
+    pub(super) fn behind(&mut self, id: RequestId, request: &Request) {
+        if !self.is_answered(id) {
+            let why = "an earlier request for the sandbox has not been answered yet";
+            self.wait_until(request.since + LONGEST_ADD, id, why);
+        }
+    }
+
+    /// Whether a request is answered in this round.
+    fn is_answered(&self, id: RequestId) -> bool {
+        let mut orders = self.plan.orders.iter();
+        orders.any(|order| matches!(order, Order::Answer(answered, _) if *answered == id))
     }
 
     fn step(&self, request: &Request, claim: &Claim) -> Step<'a> {

@@ -283,7 +283,7 @@ fn del_succeeds_after_two_failures_and_the_device_is_tried_again_later() {
 }
 
 #[test]
-fn del_ends_an_add_that_waits_and_not_one_that_is_being_done() {
+fn del_ends_an_add_at_once_and_waits_for_what_is_being_done_for_it() {
     let waiting = an_agent()
         .claim(not_attached(a_claim()))
         .asked_to_add(1, "c1")
@@ -306,7 +306,28 @@ fn del_ends_an_add_that_waits_and_not_one_that_is_being_done() {
         .asked_to_add(1, "c1")
         .asked_to_del(2, "c1");
     busy.busy.insert(mac());
-    assert_eq!(orders(&busy, 0), []);
+    assert_eq!(
+        reason(&orders(&busy, 0)),
+        "the sandbox is being deleted",
+        "the ADD alone is answered"
+    );
+}
+
+#[test]
+fn add_behind_a_del_that_does_not_end_is_answered_in_its_time() {
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .plug("c1", a_plug(PlugState::Unplugging))
+        .asked_to_del(1, "c1")
+        .asked_to_add(2, "c1");
+    facts.busy.insert(mac());
+    assert_eq!(orders(&facts, LONGEST_ADD - 1), []);
+    assert_eq!(plan(&facts, 0).wake_at, Some(LONGEST_ADD));
+    let late = orders(&facts, LONGEST_ADD);
+    assert!(
+        matches!(&late[..], [Order::Answer(2, Answer::Later(why))] if why.contains("an earlier request")),
+        "{late:?}"
+    );
 }
 
 #[test]

@@ -2,14 +2,14 @@
 
 use node_agent_core::{
     claim::Place,
-    facts::{Facts, PlugState, Retry},
+    facts::{Facts, PlugState, Retry, Verb},
     plan::{Answer, NO_PROGRESS, Order, Traces, plan},
 };
 
 use super::requests::reason;
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_sandbox, an_agent, key, mac, not_attached, orders,
-    plugged_place, plugs, report, saying,
+    Knowing, a_claim, a_plug, a_plug_key, a_pod, a_sandbox, an_agent, key, mac, not_attached,
+    orders, plugged_place, plugs, report, saying,
 };
 
 #[test]
@@ -92,6 +92,39 @@ fn older_of_two_sandboxes_that_ask_is_answered_at_once_and_never_gets_the_device
     let mut deleted = again.asked_to_del(4, "c2");
     deleted.plugs.clear();
     assert!(orders(&deleted, 0).contains(&plugs(3, "c1")));
+}
+
+#[test]
+fn other_networks_of_a_container_are_no_newer_sandboxes_and_keep_its_place() {
+    let mut second = a_sandbox("c1");
+    second.network = "storage".into();
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .device_on_host()
+        .asked_to_add(1, "c1");
+    facts.ask(2, second.clone(), Verb::Add(a_pod()), 0);
+    assert_eq!(facts.newer(&a_sandbox("c1")), None);
+    assert_eq!(facts.newer(&second), None);
+
+    let mut third = a_sandbox("c1");
+    third.if_name = "eth1".into();
+    let mut facts = facts.asked_to_add(3, "c2");
+    facts.ask(4, third.clone(), Verb::Add(a_pod()), 0);
+    assert_eq!(facts.newer(&third), Some(&a_sandbox("c2")));
+    assert_eq!(facts.newer(&a_sandbox("c2")), None);
+}
+
+#[test]
+fn sandbox_whose_del_found_no_agent_is_no_newer_one_any_more() {
+    let mut facts = an_agent()
+        .claim(a_claim())
+        .device_on_host()
+        .asked_to_add(1, "c1")
+        .asked_to_add(2, "c2");
+    facts.requests.remove(&2);
+    assert!(!orders(&facts, 0).contains(&plugs(1, "c1")));
+    facts.deleted(&a_sandbox("c2"));
+    assert_eq!(orders(&facts, 0), [plugs(1, "c1")]);
 }
 
 #[test]
