@@ -8,7 +8,6 @@ use node_agent_core::{
     claim::Interface,
     facts::{Origin, Plug, PlugKey, PlugState, RequestId},
     mac::Mac,
-    plan::LONGEST_ADD,
 };
 use tokio::time::Instant;
 
@@ -97,24 +96,13 @@ impl Engine {
         } else {
             self.facts.plugs.remove(key);
         }
-        let code = match error {
-            Error::NoDevice { .. } => {
-                // A device that is on the host is found by the scan that follows every move.
-                self.facts.devices.remove(&key.mac);
-                if self.has_time(id) {
-                    return;
-                }
-                code::TRY_LATER
-            }
-            _ => code::KERNEL,
-        };
-        self.fail(id, code, format!("EniClaim {claim} ({eni}): {error}"));
-    }
-
-    /// Whether an ADD may wait on: for a device that vanished as for one that has not appeared.
-    fn has_time(&self, id: RequestId) -> bool {
-        let request = self.facts.requests.get(&id);
-        request.is_some_and(|request| self.now() < request.since + LONGEST_ADD)
+        if let Error::NoDevice { .. } = error {
+            // The ADD waits on, as for one that has not appeared. If it is on the host the scan that follows every move finds it.
+            self.facts.devices.remove(&key.mac);
+        } else {
+            let why = format!("EniClaim {claim} ({eni}): {error}");
+            self.fail(id, code::KERNEL, why);
+        }
     }
 
     fn checked(
@@ -166,10 +154,7 @@ impl Engine {
                     tracing::info!(%claim, "the device is gone from this machine");
                 }
                 self.facts.plugs.remove(key);
-                if found {
-                    let now = self.now();
-                    self.facts.arrived(key.mac, now);
-                }
+                self.found(key.mac, found);
             }
             Err(error) => {
                 self.parts.metrics.unplug(Outcome::Failure);
@@ -185,17 +170,28 @@ impl Engine {
     }
 
     fn searched(&mut self, mac: Mac, outcome: Result<bool, Error>) {
-        let now = self.now();
         match outcome {
-            Ok(true) => self.facts.arrived(mac, now),
-            Ok(false) => {
-                self.facts.absent.insert(mac);
-            }
+            Ok(found) => self.found(mac, found),
             Err(error) => {
-                tracing::warn!(%mac, %error, "the device cannot be searched for");
+                if let Error::Hidden { .. } = error {
+                    tracing::warn!(%mac, %error, "a device that is not in the journal has not returned");
+                } else {
+                    tracing::warn!(%mac, %error, "the device cannot be searched for");
+                }
+                let now = self.now();
                 let retry = self.facts.searches.entry(mac).or_default();
                 *retry = retry.failed(now);
             }
+        }
+    }
+
+    /// Takes in whether a device is on the host, or was found nowhere and is gone.
+    fn found(&mut self, mac: Mac, found: bool) {
+        if found {
+            let now = self.now();
+            self.facts.arrived(mac, now);
+        } else {
+            self.facts.absent.insert(mac);
         }
     }
 

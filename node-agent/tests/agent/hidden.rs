@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, symlink},
     process::{Child, Command},
 };
 
@@ -120,7 +120,10 @@ fn device_that_a_pod_hid_is_not_forgotten_by_a_repeated_add() {
     let hideout = Hideout::of_the_pod(&world);
     hideout.take(&world);
     let reply = agent.add(&world, "c1", "pod");
-    assert!(matches!(reply, Reply::Failed(_)), "{reply:?}");
+    assert!(
+        matches!(&reply, Reply::Failed(error) if error.code == 11),
+        "after a wait in vain: {reply:?}"
+    );
     agent.claim(released(a_claim()));
     assert!(
         matches!(agent.place(), Place::Hidden { .. }),
@@ -165,6 +168,10 @@ fn device_that_the_journal_does_not_know_is_not_given_back_while_a_namespace_wit
         "what nobody has is given back at once"
     );
     assert!(agent.is_quiet());
+    let log = agent.log();
+    let said = "a device that is not in the journal has not returned";
+    assert!(log.contains(said), "{log}");
+    assert!(!log.contains("cannot be searched for"), "{log}");
     drop(process);
     wait_until_the_veth_is_gone(&world);
     assert_eq!(agent.place(), Place::Released);
@@ -225,6 +232,9 @@ fn detached_device_is_given_back_while_its_pod_lives_on() {
     let other = hardware.path().join("other");
     fs::create_dir(&other).unwrap();
     fs::rename(&other, &place).unwrap();
+    // Nothing is searched for any more: that could not end well.
+    let obstacle = world.namespaces().join("obstacle");
+    symlink("/etc/hostname/netns", obstacle).unwrap();
     agent.list(vec![released(a_claim())]);
     assert_eq!(agent.place(), Place::Released);
     assert_eq!(agent.journal(), 0);
