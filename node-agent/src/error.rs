@@ -1,6 +1,10 @@
 //! What can go wrong in the agent.
 
-use std::{fmt::Display, io, path::PathBuf};
+use std::{
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+};
 
 use node_agent_core::{diff::Step, mac::Mac};
 
@@ -30,6 +34,18 @@ pub enum Error {
         step: Box<Step>,
         /// Why.
         source: io::Error,
+    },
+    /// A setting of the interface cannot be written.
+    #[error("cannot {step}: {}: {source}{}", path.display(), needs_mount(unmounted.as_deref()))]
+    Setting {
+        /// The step.
+        step: Box<Step>,
+        /// The file of the setting.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+        /// Where the node's `/proc/sys/net` is not mounted, or not writable, if that is why.
+        unmounted: Option<PathBuf>,
     },
     /// The device is nowhere.
     #[error("no device has the MAC address {mac}, neither on the node nor in the pod")]
@@ -112,6 +128,15 @@ pub enum Error {
     /// The API server refused or did not answer.
     #[error("API server: {0}")]
     Api(#[from] Box<kube::Error>),
+}
+
+fn needs_mount(folder: Option<&Path>) -> String {
+    folder.map_or_else(String::new, |folder| {
+        format!(
+            "; the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at {}, as the chart does",
+            folder.display()
+        )
+    })
 }
 
 /// Why a device is out of reach that `pod` had, and the way out.

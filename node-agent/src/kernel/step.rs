@@ -129,7 +129,7 @@ impl Session<'_> {
     fn alone(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::MoveIn { name, mtu } => return self.move_in(step, name, *mtu),
-            Step::Set(sysctl, value) => self.set(*sysctl, value),
+            Step::Set(sysctl, value) => return self.set(step, *sysctl, value),
             Step::DropEgress => self
                 .name()
                 .and_then(|name| nft::block(self.slot, name))
@@ -146,13 +146,19 @@ impl Session<'_> {
         .map_err(refused(step))
     }
 
-    fn set(&self, sysctl: Sysctl, value: &str) -> io::Result<()> {
-        let path = self.inspector.sysctl(sysctl, self.name()?);
-        fs::write(&path, value).map_err(|error| {
-            let (path, folder) = (path.display(), self.inspector.proc_sys_net.display());
-            io::Error::other(format!(
-                "{path}: {error}; the pod of the eniclaim-agent needs the node's /proc/sys/net mounted writable at {folder}, as the chart does"
-            ))
+    fn set(&self, step: &Step, sysctl: Sysctl, value: &str) -> Result<(), Error> {
+        let name = self.name().map_err(refused(step))?;
+        let path = self.inspector.sysctl(sysctl, name);
+        fs::write(&path, value).map_err(|source| {
+            let mount = &self.inspector.proc_sys_net;
+            let read_only = [Errno::ROFS, Errno::ACCESS, Errno::PERM];
+            let refuses = errno(&source).is_some_and(|errno| read_only.contains(&errno));
+            Error::Setting {
+                step: Box::new(step.clone()),
+                path,
+                source,
+                unmounted: (refuses || !mount.exists()).then(|| mount.clone()),
+            }
         })
     }
 

@@ -55,6 +55,22 @@ fn setting_that_cannot_be_written_is_said_with_its_path_and_what_the_agent_needs
 }
 
 #[test]
+fn mount_is_not_blamed_for_a_setting_that_is_refused_for_another_reason() {
+    let mut world = World::new();
+    let mount = tempfile::tempdir().unwrap();
+    let setting = mount.path().join("ipv4/conf/eni0/rp_filter");
+    fs::create_dir_all(&setting).unwrap();
+    world.proc_sys_net = mount.path().into();
+    let agent = Agent::start(&world);
+    agent.list(vec![a_claim()]);
+    let Reply::Failed(error) = agent.add(&world, "c1", "pod") else {
+        panic!()
+    };
+    let end = format!("{}: Is a directory (os error 21)", setting.display());
+    assert!(error.msg.ends_with(&end), "{}", error.msg);
+}
+
+#[test]
 fn check_names_the_claim_the_interface_and_its_device() {
     let (world, agent) = plugged();
     world.ip("pod", "link set eni0 mtu 1500");
