@@ -112,6 +112,7 @@ pub struct Engine {
     started: Instant,
     pace: Pace,
     scanning: Trouble,
+    lists: Trouble,
     notes: Trouble,
     wake_at: Instant,
 }
@@ -131,6 +132,7 @@ impl Engine {
             started: now,
             pace: Pace::new(now),
             scanning: Trouble::default(),
+            lists: Trouble::default(),
             notes: Trouble::default(),
             wake_at: now,
         })

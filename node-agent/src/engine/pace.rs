@@ -18,7 +18,7 @@ const LONG_PAUSE: Duration = Duration::from_millis(200);
 const BURST: u32 = 16;
 /// While a device is being moved: a scan takes the kernel's networking lock, which the move waits for.
 const MOVING_PAUSE: Duration = Duration::from_secs(1);
-/// After a scan that failed.
+/// After the end of a scan that failed, which may have taken as long itself.
 const RETRY: Duration = Duration::from_secs(1);
 /// Longer than any scan takes.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -35,6 +35,7 @@ pub(super) struct Pace {
     state: State,
     asked: bool,
     scanned: bool,
+    /// When the last scan ended, or began while it runs.
     last: Instant,
     burst: u32,
     moves: u64,
@@ -82,7 +83,7 @@ impl Pace {
         match (self.state, self.asked) {
             // Its end wakes the engine; the clock has nothing to say.
             (State::Running, _) => self.last + LONGEST,
-            (State::Failed, _) => self.last + RETRY,
+            (State::Failed, _) => after_move.max(self.last + pause.max(RETRY)),
             (State::Ended, true) => after_move.max(self.last + pause),
             (State::Ended, false) => self.last + PERIOD,
         }
@@ -103,9 +104,9 @@ impl Pace {
         true
     }
 
-    /// A scan failed; what asked for it still waits.
-    pub fn failed(&mut self) {
-        (self.state, self.asked) = (State::Failed, true);
+    /// A scan failed, or was not complete; what asked for it still waits.
+    pub fn failed(&mut self, now: Instant) {
+        (self.state, self.asked, self.last) = (State::Failed, true, now);
     }
 
     /// A device was moved.
@@ -116,8 +117,13 @@ impl Pace {
 
     /// Closes a scan that began after `moves_before` moves. Returns the devices that it must not be believed about: they were moved
     /// since, or are being moved.
-    pub fn finish(&mut self, moves_before: u64, busy: &BTreeSet<Mac>) -> BTreeSet<Mac> {
-        (self.state, self.scanned) = (State::Ended, true);
+    pub fn finish(
+        &mut self,
+        now: Instant,
+        moves_before: u64,
+        busy: &BTreeSet<Mac>,
+    ) -> BTreeSet<Mac> {
+        (self.state, self.scanned, self.last) = (State::Ended, true, now);
         self.moved.retain(|_, at| *at > moves_before);
         self.moved.keys().chain(busy).copied().collect()
     }
@@ -134,7 +140,7 @@ mod tests {
         while now < from + duration {
             pace.ask();
             if pace.start(now, false) {
-                pace.finish(pace.moves(), &BTreeSet::new());
+                pace.finish(now, pace.moves(), &BTreeSet::new());
                 count += 1;
             }
             now += Duration::from_millis(1);
@@ -180,15 +186,29 @@ mod tests {
     }
 
     #[test]
+    fn failed_scan_is_made_again_a_second_after_its_end_whatever_it_took_itself() {
+        let begin = Instant::now();
+        let mut pace = Pace::new(begin - PAUSE);
+        assert!(pace.start(begin, false));
+        let end = begin + RETRY;
+        pace.failed(end);
+        for moving in [false, true] {
+            assert_eq!(pace.due(moving), end + RETRY);
+        }
+        assert!(!pace.start(end + RETRY / 2, false));
+        assert!(pace.start(end + RETRY, false));
+    }
+
+    #[test]
     fn what_was_moved_since_a_scan_began_is_not_believed() {
         let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
         let now = Instant::now();
         let mut pace = Pace::new(now);
         let before = pace.moves();
         pace.moved(mac, now);
-        assert_eq!(pace.finish(before, &BTreeSet::new()), [mac].into());
+        assert_eq!(pace.finish(now, before, &BTreeSet::new()), [mac].into());
         let after = pace.moves();
-        assert_eq!(pace.finish(after, &BTreeSet::new()), [].into());
-        assert_eq!(pace.finish(after, &[mac].into()), [mac].into());
+        assert_eq!(pace.finish(now, after, &BTreeSet::new()), [].into());
+        assert_eq!(pace.finish(now, after, &[mac].into()), [mac].into());
     }
 }

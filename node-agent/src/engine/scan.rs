@@ -10,6 +10,7 @@ use node_agent_core::{
     facts::{Liveness, Netns, Plug, PlugKey, Sandbox},
     mac::Mac,
 };
+use tokio::time::Instant;
 
 use crate::{
     engine::{Engine, clock, work::Done},
@@ -54,7 +55,7 @@ impl Engine {
     }
 
     pub(super) fn finish_scan(&mut self, scan: Result<Scan, Error>) {
-        let news = self.scanning.is_news(&scan);
+        let news = self.scanning.is_news(scan.is_ok());
         match scan {
             Ok(scan) => {
                 if news {
@@ -67,22 +68,28 @@ impl Engine {
                 if news {
                     tracing::warn!(%error, "the node cannot be scanned; it is tried again each second");
                 }
-                self.pace.failed();
+                self.pace.failed(Instant::now());
             }
         }
     }
 
     fn take_scan(&mut self, scan: Scan) {
-        let kept = self.pace.finish(scan.moves_before, &self.facts.busy);
+        let kept = (self.pace).finish(Instant::now(), scan.moves_before, &self.facts.busy);
         let now = self.now();
         if scan.complete {
             let devices = &mut self.facts.devices;
             devices.retain(|mac, _| kept.contains(mac) || scan.devices.contains(mac));
         } else {
-            tracing::warn!(
-                "links come and go on the node without end: a device that left it is noticed late"
-            );
-            self.pace.failed();
+            self.pace.failed(Instant::now());
+        }
+        if self.lists.is_news(scan.complete) {
+            if scan.complete {
+                tracing::info!("the links of the node can be listed whole again");
+            } else {
+                tracing::warn!(
+                    "links come and go on the node without end: a device that left it is noticed late"
+                );
+            }
         }
         for mac in scan.devices.difference(&kept) {
             self.facts.arrived(*mac, now);
@@ -92,7 +99,7 @@ impl Engine {
                 see(plug, liveness);
             }
         }
-        if self.notes.is_news(&scan.notes) {
+        if self.notes.is_news(scan.notes.is_ok()) {
             match scan.notes {
                 Ok(()) => {
                     tracing::info!("the DELs that found no agent can be read and removed again");

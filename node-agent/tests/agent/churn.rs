@@ -9,7 +9,7 @@ use cni::protocol::Reply;
 use node_agent_core::claim::Place;
 
 use crate::{
-    running::{Agent, a_claim},
+    running::{Agent, a_claim, wait_until},
     world::{World, run},
 };
 
@@ -57,11 +57,17 @@ impl Drop for Churn {
 #[test]
 fn device_is_learnt_and_plugged_while_no_list_of_links_is_whole() {
     let world = World::new();
-    let _churn = Churn::on_the_host(&world);
+    let churn = Churn::on_the_host(&world);
     let mut agent = Agent::start(&world);
     agent.list(vec![a_claim()]);
     assert_eq!(agent.place(), Place::Seen);
     let reply = agent.add(&world, "c1", "pod");
     assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
     assert!(world.device("pod").is_some());
+    let count = |words| agent.log().matches(words).count();
+    let begins = || count("links come and go on the node without end");
+    wait_until(|| begins() > 0);
+    drop(churn);
+    // Said when it begins and when it ends.
+    wait_until(|| count("the links of the node can be listed whole again") == begins());
 }
