@@ -39,12 +39,15 @@ pub fn read(object: DynamicObject) -> Result<EniClaim, Unreadable> {
         }),
         error: String::new(),
     };
-    let text = serde_json::to_value(object);
-    text.and_then(serde_json::from_value)
-        .map_err(|error| Unreadable {
-            error: error.to_string(),
-            ..unreadable
-        })
+    let read = match serde_json::to_value(object) {
+        // With the path of the field that cannot be read.
+        Ok(value) => serde_path_to_error::deserialize(value).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    read.map_err(|error| Unreadable {
+        error,
+        ..unreadable
+    })
 }
 
 /// What the agent needs of a claim.
@@ -64,7 +67,8 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Unreadable> {
         // Without addresses there is nothing to plug yet.
         Some(eni) if !interface.addresses.is_empty() => Some(Eni {
             id: eni.id.to_string(),
-            mac: (eni.mac.as_str().parse()).map_err(|e| malformed(format!("eni.mac: {e}")))?,
+            mac: (eni.mac.as_str().parse())
+                .map_err(|e| malformed(format!("status.eni.mac: {e}")))?,
         }),
         Some(_) | None => None,
     };
@@ -120,7 +124,7 @@ fn address(of: &claim::Address) -> Result<Address, String> {
     let longest = if of.address.is_ipv4() { 32 } else { 128 };
     if of.prefix_length > longest || of.address.is_ipv4() != of.gateway.is_ipv4() {
         return Err(format!(
-            "ipam address {}/{} with gateway {}",
+            "status.ipam.addresses: {}/{} with gateway {}",
             of.address, of.prefix_length, of.gateway
         ));
     }
