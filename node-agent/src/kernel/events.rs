@@ -6,7 +6,6 @@ use netlink_packet_core::{NetlinkBuffer, NlaBuffer, NlasIterator};
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use node_agent_core::mac::Mac;
 use rustix::io::Errno;
-use tokio::runtime::Handle;
 
 use crate::{error::Error, kernel::namespace::Namespace};
 
@@ -17,8 +16,6 @@ const RTM_DELLINK: u16 = 17;
 const IFINFOMSG: usize = 16;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_PERM_ADDRESS: u16 = 54;
-/// `include/linux/socket.h`.
-const MSG_DONTWAIT: i32 = 0x40;
 /// More events than any receive buffer holds.
 const MOST_QUEUED: usize = 100_000;
 
@@ -37,11 +34,6 @@ pub enum LinkEvent {
 impl LinkEvents {
     /// Subscribes, from the host's namespace.
     pub fn subscribe(host: &Namespace) -> Result<Self, Error> {
-        let runtime = Handle::current();
-        let open = || {
-            let _entered = runtime.enter();
-            open()
-        };
         host.inside(open)?
             .map(Self)
             .map_err(Error::netlink("subscribe to link events"))
@@ -74,7 +66,7 @@ impl LinkEvents {
         let mut datagram = Vec::with_capacity(32 * 1024);
         for _ in 0..MOST_QUEUED {
             datagram.clear();
-            let received = self.0.socket_ref().recv(&mut datagram, MSG_DONTWAIT);
+            let received = self.0.socket_ref().recv(&mut datagram, 0);
             if received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 return;
             }
