@@ -36,7 +36,7 @@ pub struct Claim {
     pub interface: Interface,
     /// What the claim's status says about the device.
     pub reported: Option<Report>,
-    /// Whether that was said before something was known that it has to name, so that it is to be said again.
+    /// The `MetadataBlocked` condition is stale and must be reported again.
     pub outdated: bool,
     /// What the claim waits for.
     pub waits_for: Wait,

@@ -181,7 +181,7 @@ pub struct Facts {
     pub plugs: BTreeMap<PlugKey, Plug>,
     /// Requests without an answer.
     pub requests: BTreeMap<RequestId, Request>,
-    /// Sandboxes that asked for ENIs and were not deleted since. Of those of a pod the one that asked first last is the newest.
+    /// Sandboxes that asked for ENIs and were not deleted since. Of those of a pod the newest is the one whose first ADD came last.
     pub sandboxes: BTreeMap<Sandbox, Known>,
     /// What was last seen of the operator; read only when somebody waits for a claim that is not there.
     pub operator: Option<LeaseRead>,

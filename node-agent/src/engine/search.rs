@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use node_agent_core::{
-    absence::{Presence, is_gone},
+    absence::{Whereabouts, is_gone},
     facts::{Liveness, Netns, Plug},
     picture::PodSlot,
     plan::Traces,
@@ -36,11 +36,11 @@ pub(super) fn search_or_gone(
     plug: &Plug,
     liveness: Liveness,
 ) -> Result<bool, Error> {
-    let presence = match hardware::presence(plug.hardware.as_ref())? {
-        Presence::Unknown if node.is_elsewhere(eni.mac)? => Presence::There,
+    let whereabouts = match hardware::whereabouts(plug.hardware.as_ref())? {
+        Whereabouts::Unknown if node.is_elsewhere(eni.mac)? => Whereabouts::There,
         known => known,
     };
-    if is_gone(presence, liveness) {
+    if is_gone(whereabouts, liveness) {
         return Ok(false);
     }
     if found(node, namespaces, eni)? {

@@ -2,7 +2,7 @@
 
 use std::{fs, io, os::unix::fs::MetadataExt};
 
-use node_agent_core::{absence::Presence, facts::Hardware};
+use node_agent_core::{absence::Whereabouts, facts::Hardware};
 
 use crate::{error::Error, kernel::link::Device};
 
@@ -15,14 +15,14 @@ pub fn identify(device: &Device) -> Result<Option<Hardware>, Error> {
 }
 
 /// Whether the hardware is still part of the machine.
-pub fn presence(hardware: Option<&Hardware>) -> Result<Presence, Error> {
+pub fn whereabouts(hardware: Option<&Hardware>) -> Result<Whereabouts, Error> {
     let Some(Hardware { path, inode: known }) = hardware else {
-        return Ok(Presence::Unknown);
+        return Ok(Whereabouts::Unknown);
     };
     Ok(match inode(path)? {
-        Some(found) if found == *known => Presence::There,
+        Some(found) if found == *known => Whereabouts::There,
         // Something else is attached in its place.
-        Some(_) | None => Presence::Gone,
+        Some(_) | None => Whereabouts::Gone,
     })
 }
 

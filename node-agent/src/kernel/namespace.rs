@@ -123,9 +123,9 @@ impl Namespace {
 
     /// Runs `work` inside the namespace: the calling thread goes there and comes back, also when `work` panics.
     pub fn inside<T>(&self, work: impl FnOnce() -> T) -> Result<T, Error> {
-        let home = File::open("/proc/thread-self/ns/net");
-        let _visit = home
-            .and_then(|home| Visit::begin(self.as_fd(), home.into()))
+        let own = File::open("/proc/thread-self/ns/net");
+        let _visit = own
+            .and_then(|own| Visit::begin(self.as_fd(), own.into()))
             .map_err(refuse(&self.name))?;
         Ok(work())
     }
@@ -133,19 +133,19 @@ impl Namespace {
 
 /// A thread that is in a namespace; it comes back when this value goes.
 struct Visit {
-    home: OwnedFd,
+    own: OwnedFd,
 }
 
 impl Visit {
-    fn begin(namespace: BorrowedFd<'_>, home: OwnedFd) -> io::Result<Self> {
+    fn begin(namespace: BorrowedFd<'_>, own: OwnedFd) -> io::Result<Self> {
         enter(namespace)?;
-        Ok(Self { home })
+        Ok(Self { own })
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
-        if let Err(error) = enter(self.home.as_fd()) {
+        if let Err(error) = enter(self.own.as_fd()) {
             // What the thread does next would happen in the pod's network. The next agent goes on from the journal.
             tracing::error!(%error, "a thread cannot leave a pod's network namespace; the agent ends");
             std::process::abort();

@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     absence::{
-        Presence::{self, Gone, There, Unknown},
+        Whereabouts::{self, Gone, There, Unknown},
         is_gone,
     },
     facts::Liveness,
@@ -12,7 +12,7 @@ use node_agent_core::{
 fn only_hardware_that_left_or_the_end_of_the_namespace_of_what_has_none_proves_that_a_device_is_gone()
  {
     let states = [Liveness::Alive, Liveness::Unknown, Liveness::Dead];
-    let gone = |presence: Presence| states.map(|netns| is_gone(presence, netns));
+    let gone = |whereabouts: Whereabouts| states.map(|netns| is_gone(whereabouts, netns));
     assert_eq!(gone(Gone), [true, true, true], "whatever the pod does");
     assert_eq!(
         gone(There),

@@ -41,8 +41,8 @@ impl Netlink {
         }
     }
 
-    /// What the last try gave, and whether it will do: the list did not change while it was read, or it is `enough`. What `fold` keeps
-    /// elsewhere is of all tries.
+    /// The list as it was last read, and whether it will do: it did not change meanwhile, or is `enough`. What `fold` puts elsewhere than
+    /// into its first argument comes from every attempt to read it.
     pub(crate) fn dump_tries<T: Default>(
         &mut self,
         request: &RouteNetlinkMessage,
