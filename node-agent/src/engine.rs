@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod callers;
+mod moves;
 mod outcome;
 mod pace;
 mod scan;

@@ -41,11 +41,11 @@ pub enum Error {
         /// The step.
         step: Box<Step>,
         /// The file of the setting.
-        path: PathBuf,
+        path: Box<Path>,
         /// Why.
         source: io::Error,
         /// Where the node's `/proc/sys/net` is not mounted, or not writable, if that is why.
-        unmounted: Option<PathBuf>,
+        unmounted: Option<Box<Path>>,
     },
     /// The device is nowhere.
     #[error("no device has the MAC address {mac}, neither on the node nor in the pod")]
@@ -97,6 +97,9 @@ pub enum Error {
     /// It is not known how far something went.
     #[error("it is not known what was done")]
     Unfinished,
+    /// An attempt before may have left the device in the pod, whatever became of this one.
+    #[error("the pod had the device before; it is returned from wherever it is now")]
+    PluggedBefore,
     /// A file of the agent cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {

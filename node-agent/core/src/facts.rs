@@ -37,6 +37,13 @@ pub struct Plug {
     pub hardware: Option<Hardware>,
     /// How far it is.
     pub state: PlugState,
+    /// What this agent has seen of it.
+    pub observed: Observed,
+}
+
+/// What an agent has seen of a plug since it started. The journal does not keep it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Observed {
     /// Failed attempts to return the device to the host.
     pub retry: Retry,
     /// Whether the namespace still lives.
@@ -264,7 +271,7 @@ impl Facts {
             absent.insert(now);
             // What kept it away is over, and with it the reason for a long pause.
             for (_, plug) in self.plugs.iter_mut().filter(|(key, _)| key.mac == mac) {
-                plug.retry.at = plug.retry.at.min(now + Retry::FIRST);
+                plug.observed.retry.at = plug.observed.retry.at.min(now + Retry::FIRST);
             }
         }
         self.absent.remove(&mac);

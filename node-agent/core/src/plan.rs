@@ -152,7 +152,7 @@ impl Round<'_> {
             PlugState::Unplugging => true,
             // It came because the namespace died, or because the pod pushed it here.
             PlugState::Plugged if on_host => true,
-            PlugState::Plugging if on_host && plug.liveness == Liveness::Dead => true,
+            PlugState::Plugging if on_host && plug.observed.liveness == Liveness::Dead => true,
             // Its ADD ended with another answer or none: the runtime may never call DEL for what it did not get.
             PlugState::Plugging if !self.facts.is_asked_for(&key.sandbox) => true,
             PlugState::Plugging | PlugState::Plugged => self.is_over(key, plug),
@@ -174,7 +174,7 @@ impl Round<'_> {
         }
         let Some(claim) = self.facts.claims.get(claim) else {
             // What the API server forgot is not taken from a running pod.
-            return self.facts.listed && plug.liveness == Liveness::Dead;
+            return self.facts.listed && plug.observed.liveness == Liveness::Dead;
         };
         let other_device = claim.eni.as_ref().is_some_and(|eni| eni.mac != key.mac);
         let other_attachment =
@@ -207,7 +207,7 @@ impl Round<'_> {
 
     /// The one place that orders it, so that every reason for it waits after a failure.
     fn unplug(&mut self, key: &PlugKey, plug: &Plug) {
-        if self.taken.contains(&key.mac) || !self.is_due(plug.retry) {
+        if self.taken.contains(&key.mac) || !self.is_due(plug.observed.retry) {
             return;
         }
         self.taken.insert(key.mac);
@@ -218,7 +218,7 @@ impl Round<'_> {
     fn traces(&self, key: &PlugKey, plug: &Plug) -> Traces {
         let deleted = (self.facts.requests.values())
             .any(|request| request.verb == Verb::Del && request.sandbox == key.sandbox);
-        if deleted || plug.liveness == Liveness::Dead {
+        if deleted || plug.observed.liveness == Liveness::Dead {
             return Traces::Leave;
         }
         Traces::Remove

@@ -2,7 +2,7 @@
 
 use cni::{
     error::code,
-    protocol::{Added, AddedAddress, Checked},
+    protocol::{Added, Checked},
 };
 use node_agent_core::{
     claim::Interface,
@@ -14,7 +14,6 @@ use tokio::time::Instant;
 use crate::{
     engine::{Engine, work::Done},
     error::Error,
-    kernel::link::Device,
     metrics::Outcome,
     plug::Failed,
 };
@@ -26,14 +25,14 @@ impl Engine {
             Done::Plug {
                 request,
                 key,
-                interface,
                 since,
                 outcome,
             } => {
                 self.moved(key.mac);
                 match outcome {
-                    Ok((entry, device)) => {
-                        self.plugged(request, &key, &interface, *entry, &device, since);
+                    Ok((entry, added)) => {
+                        self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
+                        self.plugged(request, &key, *entry, added);
                     }
                     Err(failed) => self.not_plugged(request, &key, &failed),
                 }
@@ -65,23 +64,14 @@ impl Engine {
         self.pace.ask();
     }
 
-    fn plugged(
-        &mut self,
-        id: RequestId,
-        key: &PlugKey,
-        interface: &Interface,
-        entry: Plug,
-        device: &Device,
-        since: Instant,
-    ) {
+    fn plugged(&mut self, id: RequestId, key: &PlugKey, entry: Plug, added: Added) {
         self.facts.devices.remove(&key.mac);
-        self.parts.metrics.plug_took(since.elapsed().as_secs_f64());
         if let Some(plug) = self.facts.plugs.get_mut(key) {
             (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
         }
         if let Some(request) = self.facts.requests.get_mut(&id) {
             request.done.insert(key.mac);
-            self.callers.plugged(id, key.mac, added(interface, device));
+            self.callers.plugged(id, key.mac, added);
         }
     }
 
@@ -163,7 +153,7 @@ impl Engine {
                 self.retry_later(key);
                 let now = self.now();
                 if let Some(plug) = self.facts.plugs.get_mut(key) {
-                    plug.hidden = hidden.then(|| plug.hidden.unwrap_or(now));
+                    plug.observed.hidden = hidden.then(|| plug.observed.hidden.unwrap_or(now));
                 }
             }
         }
@@ -199,7 +189,7 @@ impl Engine {
         let now = self.now();
         if let Some(plug) = self.facts.plugs.get_mut(key) {
             plug.state = PlugState::Unplugging;
-            plug.retry = plug.retry.failed(now);
+            plug.observed.retry = plug.observed.retry.failed(now);
         }
     }
 }
@@ -214,18 +204,4 @@ fn not_as_set(interface: &Interface, mac: Mac, error: &Error) -> String {
         interface.name,
         differences.join(", ")
     )
-}
-
-fn added(interface: &Interface, device: &Device) -> Added {
-    let addresses = interface.addresses.iter().map(|address| AddedAddress {
-        address: format!("{}/{}", address.ip, address.prefix),
-        gateway: address.gateway.to_string(),
-    });
-    Added {
-        name: device.name.clone(),
-        mac: device.mac.to_string(),
-        mtu: device.mtu,
-        pci_id: device.pci.clone(),
-        addresses: addresses.collect(),
-    }
 }

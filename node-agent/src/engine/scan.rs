@@ -124,7 +124,7 @@ impl Engine {
 
 /// Takes in whether the namespace of a plug lives; says when that begins to be unknown, and when it ends.
 fn see(plug: &mut Plug, liveness: Result<Liveness, Error>) {
-    let (claim, before) = (plug.origin.claim(), plug.liveness);
+    let (claim, before) = (plug.origin.claim(), plug.observed.liveness);
     match &liveness {
         Err(error) if before != Liveness::Unknown => tracing::warn!(
             %claim, %error,
@@ -136,7 +136,7 @@ fn see(plug: &mut Plug, liveness: Result<Liveness, Error>) {
         }
         Ok(_) | Err(_) => {}
     }
-    plug.liveness = liveness.unwrap_or(Liveness::Unknown);
+    plug.observed.liveness = liveness.unwrap_or(Liveness::Unknown);
 }
 
 fn scan(

@@ -2,13 +2,13 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
     thread,
 };
 
+use cni::protocol::{Added, AddedAddress};
 use node_agent_core::{
     claim::{Claim, ClaimKey, Interface},
-    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, RequestId, Retry, Verb},
+    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, RequestId, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::Traces,
@@ -16,15 +16,10 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{
-        Engine,
-        scan::Scan,
-        search::{search, search_or_gone},
-    },
+    engine::{Engine, moves::Move, scan::Scan, search::search},
     error::Error,
-    journal::Journal,
-    kernel::{hardware, link::Device, namespace::Namespace},
-    plug::{Deferred, Eni, Failed, Node, Plugged, Unplugged, check, plug, unplug},
+    kernel::{link::Device, namespace::Namespace},
+    plug::{Deferred, Eni, Failed, Plugged, Unplugged, check},
 };
 
 /// Something that was ordered is over.
@@ -35,10 +30,9 @@ pub(super) enum Done {
     Plug {
         request: RequestId,
         key: PlugKey,
-        interface: Interface,
         since: Instant,
-        /// What the journal says of it, and the device.
-        outcome: Result<(Box<Plug>, Device), Failed>,
+        /// What the journal says of it, and what the answer says.
+        outcome: Result<(Box<Plug>, Added), Failed>,
     },
     /// A comparison.
     Check {
@@ -82,12 +76,10 @@ impl Engine {
         let known = self.facts.plugs.contains_key(&key);
         let entry = self.facts.plugs.entry(key.clone()).or_insert(entry).clone();
         self.facts.busy.insert(key.mac);
-        let (node, journal) = (self.parts.node.clone(), self.parts.journal.clone());
-        let (since, of, wanted) = (Instant::now(), key.clone(), interface.clone());
+        let (since, into_pod) = (Instant::now(), self.move_of(key.clone(), entry));
         let done = move |outcome| Done::Plug {
             request: id,
             key: key.clone(),
-            interface: interface.clone(),
             since,
             outcome,
         };
@@ -96,9 +88,10 @@ impl Engine {
             undo: Some(Error::Unfinished),
         };
         self.spawn(done, broken, move || {
-            match plug_and_journal(&node, &journal, &of, (entry, known), &netns, &wanted) {
+            match into_pod.plug(known, &netns, &interface) {
                 Ok((entry, Plugged { device, deferred })) => {
-                    (Ok((Box::new(entry), device)), Some(deferred))
+                    let added = added(&interface, &device);
+                    (Ok((Box::new(entry), added)), Some(deferred))
                 }
                 Err(failed) => (Err(failed), None),
             }
@@ -121,11 +114,11 @@ impl Engine {
             return;
         };
         self.facts.busy.insert(key.mac);
-        let (node, interface, eni) = (
-            self.parts.node.clone(),
-            claim.interface.clone(),
-            eni(&key, plug),
-        );
+        let (node, interface) = (self.parts.node.clone(), claim.interface.clone());
+        let eni = Eni {
+            mac: key.mac,
+            id: plug.eni.clone(),
+        };
         let wanted = interface.clone();
         let done = move |outcome| Done::Check {
             request: id,
@@ -151,12 +144,10 @@ impl Engine {
         let del =
             dels.find(|(_, request)| request.sandbox == key.sandbox && request.verb == Verb::Del);
         let netns = del.and_then(|(id, _)| self.callers.netns(*id));
-        let (node, journal, of) = (
-            self.parts.node.clone(),
-            self.parts.journal.clone(),
-            key.clone(),
+        let (out_of_pod, namespaces) = (
+            self.move_of(key.clone(), plug),
+            self.parts.namespaces.clone(),
         );
-        let namespaces = self.parts.namespaces.clone();
         let done = move |outcome| Done::Unplug {
             key: key.clone(),
             outcome,
@@ -164,13 +155,7 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || match unplug_and_journal(
-                &node,
-                (&journal, &namespaces),
-                (&of, &plug),
-                netns,
-                traces,
-            ) {
+            move || match out_of_pod.unplug(&namespaces, netns, traces) {
                 Ok(Unplugged {
                     found,
                     left,
@@ -199,6 +184,15 @@ impl Engine {
             |error| error,
             move || (search(&node, &namespaces, &eni), None),
         );
+    }
+
+    fn move_of(&self, key: PlugKey, entry: Plug) -> Move {
+        Move {
+            node: self.parts.node.clone(),
+            journal: self.parts.journal.clone(),
+            key,
+            entry,
+        }
     }
 
     /// Has `work` done; its outcome comes back to [`Engine::finish`].
@@ -232,10 +226,17 @@ fn spawn<T: 'static, E: 'static>(
     }
 }
 
-fn eni(key: &PlugKey, plug: &Plug) -> Eni {
-    Eni {
-        mac: key.mac,
-        id: plug.eni.clone(),
+fn added(interface: &Interface, device: &Device) -> Added {
+    let addresses = interface.addresses.iter().map(|address| AddedAddress {
+        address: format!("{}/{}", address.ip, address.prefix),
+        gateway: address.gateway.to_string(),
+    });
+    Added {
+        name: device.name.clone(),
+        mac: device.mac.to_string(),
+        mtu: device.mtu,
+        pci_id: device.pci.clone(),
+        addresses: addresses.collect(),
     }
 }
 
@@ -255,82 +256,8 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
         },
         hardware: None,
         state: PlugState::Plugging,
-        retry: Retry::default(),
-        liveness: Liveness::Alive,
-        hidden: None,
+        observed: Observed::default(),
     })
-}
-
-/// The journal first: whatever happens then, the next agent knows where the device may be. With the entry comes whether it was there
-/// before: then its device may be in the pod already.
-fn plug_and_journal(
-    node: &Node,
-    journal: &Journal,
-    key: &PlugKey,
-    (mut entry, known): (Plug, bool),
-    netns: &Namespace,
-    interface: &Interface,
-) -> Result<(Plug, Plugged), Failed> {
-    let nothing_done = |error| Failed {
-        error,
-        undo: known.then_some(Error::Unfinished),
-    };
-    let eni = eni(key, &entry);
-    entry.netns = netns.identify().map_err(nothing_done)?;
-    if entry.state != PlugState::Plugged {
-        journal.write(key, &entry).map_err(nothing_done)?;
-    }
-    let undone = |mut failed: Failed| {
-        if failed.undo.is_none() {
-            // A pod that had the device before may have moved it out of reach: that is for an unplug to find out.
-            failed.undo = if known {
-                Some(Error::Unfinished)
-            } else {
-                journal.remove(key).err()
-            };
-        }
-        failed
-    };
-    let plugged = plug(node, netns, &eni, interface, entry.slot).map_err(undone)?;
-    entry.state = PlugState::Plugged;
-    entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
-        tracing::warn!(%error, "a detached device will not be known to be gone while its pod lives");
-        None
-    });
-    match journal.write(key, &entry) {
-        Ok(()) => Ok((entry, plugged)),
-        Err(error) => {
-            let traces = Traces::Remove;
-            let undo = unplug(node, Some(netns), &eni, entry.slot, traces).err();
-            Err(undone(Failed { error, undo }))
-        }
-    }
-}
-
-fn unplug_and_journal(
-    node: &Node,
-    (journal, namespaces): (&Journal, &Path),
-    (key, plug): (&PlugKey, &Plug),
-    netns: Option<Namespace>,
-    traces: Traces,
-) -> Result<Unplugged, Error> {
-    // Written down, so that a crash on the way does not make it look like a plug that is to stay. A full /run is no reason to leave
-    // the device where it is.
-    if let Err(error) = journal.write(key, plug) {
-        tracing::warn!(claim = %plug.origin.claim(), %error, "the return of the device is not in the journal");
-    }
-    let netns = match netns {
-        Some(netns) => Some(netns),
-        None => Namespace::find(&plug.netns)?,
-    };
-    let eni = eni(key, plug);
-    let mut unplugged = unplug(node, netns.as_ref(), &eni, plug.slot, traces)?;
-    if !unplugged.found {
-        let liveness = netns.map_or(Liveness::Dead, |_| Liveness::Alive);
-        unplugged.found = search_or_gone(node, namespaces, &eni, plug, liveness)?;
-    }
-    journal.remove(key)?;
-    Ok(unplugged)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     claim::ClaimKey,
-    facts::{Hardware, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    facts::{Hardware, Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
     picture::PodSlot,
 };
 use serde::{Deserialize, Serialize};
@@ -92,9 +92,7 @@ impl Entry {
             netns: Netns { path, cookie },
             hardware,
             state,
-            retry: _,
-            liveness: _,
-            hidden: _,
+            observed: _,
         } = plug.clone();
         let Origin::Claim {
             claim: ClaimKey { namespace, name },
@@ -150,9 +148,7 @@ impl Entry {
                 EntryState::Plugged => PlugState::Plugged,
                 EntryState::Unplugging => PlugState::Unplugging,
             },
-            retry: Retry::default(),
-            liveness: Liveness::default(),
-            hidden: None,
+            observed: Observed::default(),
         };
         Ok((key, plug))
     }

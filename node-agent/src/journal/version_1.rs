@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     claim::ClaimKey,
-    facts::{Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
     picture::PodSlot,
 };
 use serde::Deserialize;
@@ -63,9 +63,7 @@ impl Entry {
                 EntryState::Plugged => PlugState::Plugged,
                 EntryState::Leaving => PlugState::Unplugging,
             },
-            retry: Retry::default(),
-            liveness: Liveness::default(),
-            hidden: None,
+            observed: Observed::default(),
         };
         Ok((key, plug))
     }

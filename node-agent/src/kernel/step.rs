@@ -155,9 +155,9 @@ impl Session<'_> {
             let refuses = errno(&source).is_some_and(|errno| read_only.contains(&errno));
             Error::Setting {
                 step: Box::new(step.clone()),
-                path,
+                path: path.into(),
                 source,
-                unmounted: (refuses || !mount.exists()).then(|| mount.clone()),
+                unmounted: (refuses || !mount.exists()).then(|| mount.as_path().into()),
             }
         })
     }

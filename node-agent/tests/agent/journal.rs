@@ -11,7 +11,7 @@ use cni::protocol::Reply;
 use node_agent::{journal::Journal, kernel::namespace::Namespace};
 use node_agent_core::{
     claim::{ClaimKey, Place},
-    facts::{Hardware, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Retry, Sandbox},
+    facts::{Hardware, Liveness, Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
     picture::PodSlot,
 };
 use serde_json::{Value, json};
@@ -243,9 +243,7 @@ fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
                     inode: 8,
                 }),
                 state: PlugState::Plugged,
-                retry: Retry::default(),
-                liveness: Liveness::Alive,
-                hidden: None,
+                observed: Observed::default(),
             };
             journal.write(&key, &plug).unwrap();
             written.push((key, plug));

@@ -130,7 +130,7 @@ impl Facts {
             sandbox.network == network && !known
         };
         for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
-            if is_gone(sandbox) && plug.liveness == Liveness::Dead {
+            if is_gone(sandbox) && plug.observed.liveness == Liveness::Dead {
                 plug.state = PlugState::Unplugging;
             }
         }

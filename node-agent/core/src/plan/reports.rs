@@ -81,11 +81,12 @@ impl Round<'_> {
 
     /// Whether the device of a plug has been found nowhere for so long that a person has to look.
     fn is_hidden(&mut self, plug: &Plug) -> bool {
-        let patience = match plug.liveness {
+        let patience = match plug.observed.liveness {
             Liveness::Alive | Liveness::Unknown => HIDDEN_AFTER,
             Liveness::Dead => HIDDEN_AFTER_DEATH,
         };
-        plug.hidden
+        plug.observed
+            .hidden
             .is_some_and(|since| self.is_time(since + patience))
     }
 

@@ -153,7 +153,7 @@ impl<'a> Round<'a> {
         }
         let mut left = false;
         for (key, plug) in plugs {
-            if plug.retry.failures < DEL_ATTEMPTS {
+            if plug.observed.retry.failures < DEL_ATTEMPTS {
                 left = true;
                 self.unplug(key, plug);
             }

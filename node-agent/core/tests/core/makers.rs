@@ -5,7 +5,7 @@ use node_agent_core::{
         Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
         Unreadable, Wait,
     },
-    facts::{Facts, Liveness, Netns, Origin, Plug, PlugKey, PlugState, Pod, Retry, Sandbox, Verb},
+    facts::{Facts, Netns, Observed, Origin, Plug, PlugKey, PlugState, Pod, Sandbox, Verb},
     layout::{Features, Limits},
     mac::Mac,
     picture::PodSlot,
@@ -139,9 +139,7 @@ pub fn a_plug(state: PlugState) -> Plug {
         },
         hardware: None,
         state,
-        retry: Retry::default(),
-        liveness: Liveness::Alive,
-        hidden: None,
+        observed: Observed::default(),
     }
 }
 

@@ -129,7 +129,7 @@ impl World {
             Event::NamespaceDies(i) => {
                 self.dead.push(name(i));
                 if let Some(plug) = self.facts.plugs.get_mut(&a_plug_key(&name(i))) {
-                    plug.liveness = Liveness::Dead;
+                    plug.observed.liveness = Liveness::Dead;
                 }
                 if self.inside.as_ref() == Some(&name(i)) {
                     self.inside = None;
@@ -264,7 +264,7 @@ impl World {
         let left = self.facts.plugs_of(&request.sandbox).next();
         match answer {
             Answer::Deleted => assert!(
-                left.is_none_or(|(_, plug)| plug.retry.failures >= 2),
+                left.is_none_or(|(_, plug)| plug.observed.retry.failures >= 2),
                 "a DEL left {left:?}"
             ),
             Answer::Added(macs) => {
@@ -318,7 +318,7 @@ impl World {
     fn unplugged(&mut self, key: &PlugKey, well: bool) {
         if !well {
             let plug = self.facts.plugs.get_mut(key).unwrap();
-            plug.retry = plug.retry.failed(self.now);
+            plug.observed.retry = plug.observed.retry.failed(self.now);
             self.failed_at = Some(self.now);
             return;
         }

@@ -41,7 +41,7 @@ fn device_of_another_attachment_or_eni_of_the_claim_returns() {
 fn device_that_came_back_from_a_dead_namespace_is_tidied_and_reported() {
     let claim = saying(a_claim(), plugged_place());
     let mut plug = a_plug(PlugState::Plugged);
-    plug.liveness = Liveness::Dead;
+    plug.observed.liveness = Liveness::Dead;
     let facts = an_agent()
         .claim(claim.clone())
         .plug("c1", plug)
@@ -69,7 +69,7 @@ fn running_pod_is_left_alone_by_a_restart_and_by_a_forgetful_api_server() {
 #[test]
 fn entry_of_a_dead_namespace_without_a_claim_is_cleared_only_with_a_list() {
     let mut plug = a_plug(PlugState::Plugged);
-    plug.liveness = Liveness::Dead;
+    plug.observed.liveness = Liveness::Dead;
     let mut facts = an_agent().plug("c1", plug);
     assert_eq!(orders(&facts, 0), [unplugs(Traces::Leave)]);
     facts.listed = false;
@@ -79,7 +79,7 @@ fn entry_of_a_dead_namespace_without_a_claim_is_cleared_only_with_a_list() {
 #[test]
 fn namespace_that_cannot_be_looked_at_counts_as_alive() {
     let mut plug = a_plug(PlugState::Plugged);
-    plug.liveness = Liveness::Unknown;
+    plug.observed.liveness = Liveness::Unknown;
     assert_eq!(orders(&an_agent().plug("c1", plug), 0), []);
 }
 
@@ -91,7 +91,7 @@ fn gc_returns_what_the_runtime_forgot_and_whose_namespace_is_dead() {
     };
     let collected = |liveness, network: &str, valid: &[_]| {
         let mut plug = a_plug(PlugState::Plugged);
-        plug.liveness = liveness;
+        plug.observed.liveness = liveness;
         let mut facts = an_agent()
             .claim(saying(a_claim(), plugged_place()))
             .plug("c1", plug);
@@ -113,7 +113,7 @@ fn gc_returns_what_the_runtime_forgot_and_whose_namespace_is_dead() {
 #[test]
 fn device_that_comes_back_by_itself_is_tidied_soon_whatever_failed_before() {
     let mut plug = a_plug(PlugState::Unplugging);
-    plug.retry = Retry {
+    plug.observed.retry = Retry {
         failures: 9,
         at: 30_000,
     };
@@ -144,7 +144,12 @@ fn device_of_a_claim_that_cannot_be_read_stays_where_it_is() {
         .plug("c1", a_plug(PlugState::Plugged));
     facts.learn_unreadable(an_unreadable_claim(None));
     assert_eq!(orders(&facts, 0), []);
-    facts.plugs.get_mut(&a_plug_key("c1")).unwrap().liveness = Liveness::Dead;
+    facts
+        .plugs
+        .get_mut(&a_plug_key("c1"))
+        .unwrap()
+        .observed
+        .liveness = Liveness::Dead;
     assert_eq!(orders(&facts, 0), []);
     facts.forget(&key());
     let unplug = Order::Unplug(a_plug_key("c1"), Traces::Leave);

@@ -61,8 +61,8 @@ fn device_on_the_host_is_given_back_at_once() {
 fn device_that_is_hidden_for_a_while_is_reported_so_once() {
     let hidden = |now, claim| {
         let mut plug = a_plug(PlugState::Unplugging);
-        plug.hidden = Some(0);
-        plug.retry.at = HIDDEN_AFTER_DEATH;
+        plug.observed.hidden = Some(0);
+        plug.observed.retry.at = HIDDEN_AFTER_DEATH;
         orders(&an_agent().claim(claim).plug("c1", plug), now)
     };
     let place = Place::Hidden {
@@ -89,8 +89,8 @@ fn device_that_is_hidden_for_a_while_is_reported_so_once() {
 #[test]
 fn device_of_a_dead_namespace_is_reported_as_hidden_once_the_kernel_has_had_time_to_end_it() {
     let mut plug = a_plug(PlugState::Unplugging);
-    (plug.hidden, plug.liveness) = (Some(5), Liveness::Dead);
-    plug.retry.at = 2 * HIDDEN_AFTER_DEATH;
+    (plug.observed.hidden, plug.observed.liveness) = (Some(5), Liveness::Dead);
+    plug.observed.retry.at = 2 * HIDDEN_AFTER_DEATH;
     let facts = an_agent()
         .claim(released(saying(a_claim(), plugged_place())))
         .plug("c1", plug);

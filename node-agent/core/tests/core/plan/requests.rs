@@ -269,7 +269,7 @@ fn del_returns_the_device_and_needs_no_claim() {
 #[test]
 fn del_succeeds_after_two_failures_and_the_device_is_tried_again_later() {
     let mut plug = a_plug(PlugState::Unplugging);
-    plug.retry = Retry {
+    plug.observed.retry = Retry {
         failures: 2,
         at: 5_000,
     };

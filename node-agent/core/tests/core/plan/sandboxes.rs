@@ -144,7 +144,7 @@ fn sandbox_of_the_journal_is_older_than_one_that_asks_now() {
 #[test]
 fn device_that_an_older_sandbox_does_not_give_up_is_not_tried_without_pause() {
     let mut plug = a_plug(PlugState::Unplugging);
-    plug.retry = Retry {
+    plug.observed.retry = Retry {
         failures: 1,
         at: 1_000,
     };
