@@ -98,7 +98,9 @@ pub enum Error {
     #[error("it is not known what was done")]
     Unfinished,
     /// An attempt before may have left the device in the pod, whatever became of this one.
-    #[error("the pod had the device before; it is returned from wherever it is now")]
+    #[error(
+        "the pod may have had the device before this attempt: it is returned from wherever it is"
+    )]
     PluggedBefore,
     /// A file of the agent cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]

@@ -83,9 +83,13 @@ impl Engine {
             since,
             outcome,
         };
-        let broken = |error| Failed {
+        let broken = move |error| Failed {
+            undo: match error {
+                // Nothing was done.
+                Error::Thread(_) => known.then_some(Error::PluggedBefore),
+                _ => Some(Error::Unfinished),
+            },
             error,
-            undo: Some(Error::Unfinished),
         };
         self.spawn(done, broken, move || {
             match into_pod.plug(known, &netns, &interface) {

@@ -12,7 +12,7 @@ use node_agent_core::claim::Place;
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Agent, a_claim, after, journal_files, released, with},
+    running::{Agent, a_claim, after, journal_files, released, wait_until, with},
     world::{HOME, MAC, World},
 };
 
@@ -124,6 +124,9 @@ fn device_that_a_pod_hid_is_not_forgotten_by_a_repeated_add() {
         matches!(&reply, Reply::Failed(error) if error.code == 11),
         "after a wait in vain: {reply:?}"
     );
+    let log = agent.log();
+    let said = "undo=the pod may have had the device before this attempt";
+    assert!(log.contains(said), "{log}");
     agent.claim(released(a_claim()));
     assert!(
         matches!(agent.place(), Place::Hidden { .. }),
@@ -168,9 +171,9 @@ fn device_that_the_journal_does_not_know_is_not_given_back_while_a_namespace_wit
         "what nobody has is given back at once"
     );
     assert!(agent.is_quiet());
-    let log = agent.log();
     let said = "a device that is not in the journal has not returned";
-    assert!(log.contains(said), "{log}");
+    wait_until(|| agent.log().contains(said));
+    let log = agent.log();
     assert!(!log.contains("cannot be searched for"), "{log}");
     drop(process);
     wait_until_the_veth_is_gone(&world);

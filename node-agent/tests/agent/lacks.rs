@@ -83,6 +83,8 @@ fn agent_at_its_limit_of_threads_says_so_and_does_all_once_it_has_some() {
         "{}",
         error.msg
     );
+    let log = agent.log();
+    assert!(!log.contains("not known what was done"), "{log}");
     group.limit("max");
     let reply = agent.add(&world, "c1", "pod");
     assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
