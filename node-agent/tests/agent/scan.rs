@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use cni::{protocol::Del, tombstone};
+use cni::{
+    protocol::{Del, Reply},
+    tombstone,
+};
 
 use crate::{
     running::{Agent, journal_files, plugged, sandbox, wait_until},
@@ -27,6 +30,23 @@ fn notes_of_version_1_of_the_plugin_are_done_or_removed() {
     wait_until(|| world.has_link("host", HOME));
     wait_until(|| agent.journal() == 0);
     wait_until(|| fs::read_dir(&notes).unwrap().next().is_none());
+}
+
+#[test]
+fn sandbox_whose_del_found_no_agent_keeps_no_older_one_from_its_device() {
+    let (world, agent) = plugged();
+    let is_added = |container| matches!(agent.add(&world, container, "pod"), Reply::Added(_));
+    assert!(is_added("c2"));
+    assert!(!is_added("c1"), "it is the older one");
+    let notes = tombstone::folder(&agent.socket());
+    let del = Del {
+        sandbox: sandbox("c2"),
+    };
+    tombstone::write(&notes, &del).unwrap();
+    // A reason to scan.
+    world.ip("pod", "link set eni0 alias changed");
+    wait_until(|| agent.journal() == 0);
+    assert!(is_added("c1"));
 }
 
 #[test]
