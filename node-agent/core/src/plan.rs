@@ -24,9 +24,9 @@ pub const NO_CLAIM: u64 = 3_000;
 pub const LONGEST_ADD: u64 = 17_000;
 /// A DEL whose device did not return so often succeeds: the namespace's end will bring it, and a pod must be able to go.
 pub const DEL_ATTEMPTS: u32 = 2;
-/// A device that its living pod has not, nor any namespace that can be entered, is reported as hidden after so long.
+/// A device that is neither on the host nor in a namespace that can be entered is reported as hidden after so long, while its pod lives.
 pub const HIDDEN_AFTER: u64 = 3_000;
-/// That of a dead namespace later: an orphaned TCP socket holds its namespace until the last retransmission, up to about two minutes
+/// If the pod's namespace is dead, after so long: an orphaned TCP socket holds its namespace until the last retransmission, up to about two minutes
 /// (`net.ipv4.tcp_orphan_retries` in `Documentation/networking/ip-sysctl.rst`), and then the kernel returns the device.
 pub const HIDDEN_AFTER_DEATH: u64 = 120_000;
 /// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
