@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, ensure};
 use node_agent::{
     kernel::{
-        hardware::{identify, presence},
+        hardware::{identify, whereabouts},
         link::Drivers,
         namespace::Namespace,
         netlink::Netlink,
@@ -14,7 +14,7 @@ use node_agent::{
     plug::{Eni, Node, check, plug, unplug},
 };
 use node_agent_core::{
-    absence::Presence,
+    absence::Whereabouts,
     claim::{Address, Interface, Metadata},
     facts::Hardware,
     picture::PodSlot,
@@ -147,19 +147,19 @@ impl Nic {
         ip(&format!("-n first link set {NAME} netns hideout"))?;
         let unplugged = unplug(&self.node, Some(&pod), &self.eni, SLOT, Traces::Remove)?;
         ensure!(!unplugged.found, "the agent found a device that is hidden");
-        self.hardware_is(Presence::There)?;
+        self.hardware_is(Whereabouts::There)?;
         netns::delete("hideout")?;
         wait_until("the NIC is back on the host", || {
             self.is_in(&self.node.host)
         })?;
-        self.hardware_is(Presence::There)?;
+        self.hardware_is(Whereabouts::There)?;
         self.move_into(&pod)
     }
 
     /// What sysfs shows of the hardware that was last in a pod.
-    fn hardware_is(&self, wanted: Presence) -> anyhow::Result<()> {
+    fn hardware_is(&self, wanted: Whereabouts) -> anyhow::Result<()> {
         let hardware = self.hardware.as_ref().context("no hardware was seen")?;
-        let seen = presence(Some(hardware))?;
+        let seen = whereabouts(Some(hardware))?;
         ensure!(seen == wanted, "{hardware:?} is {seen:?}, not {wanted:?}");
         Ok(())
     }
@@ -192,14 +192,14 @@ impl Nic {
             "left behind: {:?}",
             unplugged.left
         );
-        self.hardware_is(Presence::Gone)?;
+        self.hardware_is(Whereabouts::Gone)?;
         no_trace("second")
     }
 
     fn comes_back(&mut self) -> anyhow::Result<()> {
         self.plug_into_the_machine()?;
         // Whatever is attached in its place.
-        self.hardware_is(Presence::Gone)?;
+        self.hardware_is(Whereabouts::Gone)?;
         self.interface.metadata = Metadata::Blocked;
         let pod = Namespace::open("/run/netns/second")?;
         self.move_into(&pod)?;
@@ -219,7 +219,7 @@ impl Nic {
             .map_err(|failed| anyhow!("plug: {failed:?}"))?
             .device;
         self.hardware = identify(&device)?;
-        self.hardware_is(Presence::There)?;
+        self.hardware_is(Whereabouts::There)?;
         ensure!(device.name == NAME, "the device is named {}", device.name);
         ensure!(
             !self.is_in(&self.node.host)?,
