@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::{
     claim,
-    engine::{callers::Callers, pace::Pace, trouble::Trouble, work::Done},
+    engine::{callers::Callers, pace::Pace, threads::Threads, trouble::Trouble, work::Done},
     error::Error,
     heartbeat::Heartbeat,
     journal::Journal,
@@ -43,6 +43,7 @@ mod outcome;
 mod pace;
 mod scan;
 mod search;
+mod threads;
 mod trouble;
 mod work;
 
@@ -110,6 +111,7 @@ pub struct Engine {
     callers: Callers,
     seen: BTreeMap<Mac, Time>,
     done: (mpsc::UnboundedSender<Done>, mpsc::UnboundedReceiver<Done>),
+    threads: Threads,
     started: Instant,
     pace: Pace,
     scanning: Trouble,
@@ -130,6 +132,7 @@ impl Engine {
             callers: Callers::default(),
             seen: BTreeMap::new(),
             done: mpsc::unbounded_channel(),
+            threads: Threads::default(),
             started: now,
             pace: Pace::new(now),
             scanning: Trouble::default(),

@@ -1,9 +1,6 @@
-//! Has orders done: each on a thread of its own that may block, and its outcome back as a fact.
+//! Has orders done: each on a thread that may block, and its outcome back as a fact.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cni::protocol::{Added, AddedAddress};
 use node_agent_core::{
@@ -16,7 +13,7 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{Engine, moves::Move, scan::Scan, search::search},
+    engine::{Engine, moves::Move, scan::Scan, search::search, threads::Threads},
     error::Error,
     kernel::{link::Device, namespace::Namespace},
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check},
@@ -206,12 +203,13 @@ impl Engine {
         broken: impl Fn(Error) -> E + Copy + Send + 'static,
         work: impl FnOnce() -> (Result<T, E>, Option<Deferred>) + Send + 'static,
     ) {
-        spawn(&self.done.0, done, broken, work);
+        spawn(&self.threads, &self.done.0, done, broken, work);
     }
 }
 
 /// Whatever happens to the thread, the outcome comes back. What is deferred is done after that, on the same thread.
 fn spawn<T: 'static, E: 'static>(
+    threads: &Threads,
     outcomes: &mpsc::UnboundedSender<Done>,
     done: impl Fn(Result<T, E>) -> Done + Clone + Send + 'static,
     broken: impl Fn(Error) -> E + Copy + Send + 'static,
@@ -225,7 +223,7 @@ fn spawn<T: 'static, E: 'static>(
         drop(sender.send(done(outcome)));
         drop(deferred);
     };
-    if let Err(source) = thread::Builder::new().spawn(run) {
+    if let Err(source) = threads.run(Box::new(run)) {
         drop(outcomes.send(done_here(Err(broken(Error::Thread(source))))));
     }
 }
@@ -268,16 +266,35 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn panic_is_the_outcome_of_its_order() {
+    /// How an order ends that does this on such threads.
+    fn ended(threads: &Threads, work: fn()) -> Result<bool, Error> {
         let (outcomes, mut ended) = mpsc::unbounded_channel();
         let mac: Mac = "02:00:00:00:00:0a".parse().unwrap();
         let done = move |outcome| Done::Search { mac, outcome };
-        spawn(&outcomes, done, |error| error, || panic!("a fault"));
-        drop(outcomes);
-        let Some(Done::Search { outcome, .. }) = ended.blocking_recv() else {
-            panic!("another order ended")
+        let work = move || {
+            work();
+            (Ok(true), None)
         };
+        spawn(threads, &outcomes, done, |error| error, work);
+        drop(outcomes);
+        match ended.blocking_recv() {
+            Some(Done::Search { outcome, .. }) => outcome,
+            _ => panic!("another order ended"),
+        }
+    }
+
+    #[test]
+    fn panic_is_the_outcome_of_its_order_and_the_thread_goes_on() {
+        let threads = Threads::default();
+        let outcome = ended(&threads, || panic!("a fault"));
         assert!(matches!(outcome, Err(Error::Panicked)), "{outcome:?}");
+        assert!(matches!(ended(&threads, || ()), Ok(true)));
+    }
+
+    #[test]
+    fn refused_thread_is_the_outcome_of_its_order() {
+        let error = ended(&Threads::refused(), || ()).unwrap_err().to_string();
+        let words = ["cannot start a thread", "at its limit of processes"];
+        assert!(words.iter().all(|part| error.contains(part)), "{error}");
     }
 }
