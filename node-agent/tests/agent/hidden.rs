@@ -12,19 +12,9 @@ use node_agent_core::claim::Place;
 use serde_json::{Value, json};
 
 use crate::{
-    running::{Agent, a_claim, after, journal_files, released, wait_until, with},
+    running::{Agent, a_claim, after, journal_files, plugged, released, wait_until, with},
     world::{HOME, MAC, World},
 };
-
-fn plugged() -> (World, Agent) {
-    let world = World::new();
-    let mut agent = Agent::start(&world);
-    agent.list(vec![a_claim()]);
-    let reply = agent.add(&world, "c1", "pod");
-    assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
-    while !matches!(agent.place(), Place::Plugged { .. }) {}
-    (world, agent)
-}
 
 /// A namespace that the pod made and that no runtime mounted. It lives as long as its process.
 struct Hideout(Child);

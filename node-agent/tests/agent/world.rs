@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::atomic::{AtomicUsize, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use node_agent::{
@@ -19,6 +19,8 @@ use rustix::net::{
     sockopt::{Timeout, set_socket_timeout},
 };
 use serde_json::Value;
+
+use crate::running::wait_until;
 
 pub const MAC: &str = "02:ec:00:00:00:0a";
 pub const ENI: &str = "eni-0123456789abcdef0";
@@ -258,11 +260,7 @@ impl World {
 
     /// Waits for something that the kernel does in its own time.
     pub fn wait_until(&self, mut so: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !so(self) {
-            assert!(Instant::now() < deadline, "it never came to be");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until(|| so(self));
     }
 
     /// The link with the ENI's address, wherever it is.
