@@ -19,8 +19,15 @@ const IFLA_PERM_ADDRESS: u16 = 54;
 /// More events than any receive buffer holds.
 const MOST_QUEUED: usize = 100_000;
 
+/// One event is one datagram, far below this.
+const LARGEST: usize = 32 * 1024;
+
 /// A subscription to link events.
-pub struct LinkEvents(TokioSocket);
+pub struct LinkEvents {
+    socket: TokioSocket,
+    /// What was received last: kept, since the events of every pod's links come along.
+    datagram: Vec<u8>,
+}
 
 /// Something happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,18 +42,20 @@ impl LinkEvents {
     /// Subscribes, from the host's namespace.
     pub fn subscribe(host: &Namespace) -> Result<Self, Error> {
         host.inside(open)?
-            .map(Self)
+            .map(|socket| Self {
+                socket,
+                datagram: Vec::with_capacity(LARGEST),
+            })
             .map_err(Error::netlink("subscribe to link events"))
     }
 
     /// Waits for the next event.
     pub async fn next(&mut self) -> Result<LinkEvent, Error> {
-        let mut datagram = Vec::with_capacity(32 * 1024);
         loop {
-            datagram.clear();
-            match self.0.recv(&mut datagram).await {
+            self.datagram.clear();
+            match self.socket.recv(&mut self.datagram).await {
                 Ok(()) => {
-                    let macs = macs(&datagram);
+                    let macs = macs(&self.datagram);
                     if !macs.is_empty() {
                         return Ok(LinkEvent::Links(macs));
                     }
@@ -62,11 +71,10 @@ impl LinkEvents {
 
     /// Until its queue was empty once the kernel drops all further events, and says so no second time (`netlink_overrun` in
     /// `net/netlink/af_netlink.c`): what happens after [`LinkEvent::Lost`] is to be heard again.
-    fn drain(&self) {
-        let mut datagram = Vec::with_capacity(32 * 1024);
+    fn drain(&mut self) {
         for _ in 0..MOST_QUEUED {
-            datagram.clear();
-            let received = self.0.socket_ref().recv(&mut datagram, 0);
+            self.datagram.clear();
+            let received = self.socket.socket_ref().recv(&mut self.datagram, 0);
             if received.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
                 return;
             }
