@@ -8,7 +8,7 @@ use vpc::{AttachmentState, Eni, InstanceId};
 
 use crate::{
     SimError,
-    fault::Fault,
+    fault::{Fault, Pointless},
     settings::{ActionName, NewDelays, Settings},
     state::{Call, World},
 };
@@ -30,6 +30,12 @@ impl From<serde_json::Error> for Refusal {
             StatusCode::BAD_REQUEST,
             format!("the body cannot be read: {error}"),
         )
+    }
+}
+
+impl From<Pointless> for Refusal {
+    fn from(error: Pointless) -> Self {
+        Self(StatusCode::BAD_REQUEST, error.to_string())
     }
 }
 
@@ -88,11 +94,11 @@ fn unknown(method: &Method, path: &str) -> Refusal {
 fn faults(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
     match *method {
         Method::GET => {
-            return Ok(world.look(|sim| json!(sim.faults.unspent().collect::<Vec<_>>())));
+            return Ok(world.look(|sim| json!(sim.faults.standing().collect::<Vec<_>>())));
         }
         Method::POST => {
             let fault: Fault = serde_json::from_str(body)?;
-            world.with(|sim| sim.faults.order(fault));
+            world.with(|sim| sim.faults.order(fault))?;
         }
         Method::DELETE => world.with(|sim| sim.faults.clear()),
         _ => return Err(unknown(method, "/sim/faults")),
@@ -165,6 +171,7 @@ async fn audit(world: &World) -> Result<Value, Refusal> {
             .map(|eni| format!("{} exists ({}, tags {:?})", eni.id, eni.status(), eni.tags));
         leaks
             .chain(sim.vpc.violations().iter().map(ToString::to_string))
+            .chain(sim.faults.unspent())
             .collect::<Vec<_>>()
     });
     found.extend(

@@ -9,6 +9,10 @@ use vpc::{Action, Delays};
 pub(crate) struct ActionName(Action);
 
 impl ActionName {
+    pub(crate) fn action(self) -> Action {
+        self.0
+    }
+
     pub(crate) fn name(self) -> &'static str {
         self.0.name()
     }

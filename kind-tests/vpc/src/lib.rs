@@ -36,6 +36,7 @@ pub use eni::{Attachment, AttachmentState, Eni, EniState, Mac};
 pub use error::Ec2Error;
 pub use ids::{AttachmentId, EniId, GroupId, InstanceId, SubnetId, VpcId};
 pub use instance::{INSTANCE_TYPES, Instance, InstanceState, InstanceType, InstanceView, Launch};
+pub use model::unnumbered;
 pub use mutation::Mutation;
 pub use request::{Attach, Change, Create, Detach, Request, Response};
 pub use settings::Settings;

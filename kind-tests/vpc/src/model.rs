@@ -11,10 +11,7 @@ static MODEL: LazyLock<BTreeSet<&str>> =
 impl Action {
     /// Whether EC2 takes the parameter `name`, as a form writes it, for this action.
     pub fn takes(self, name: &str) -> bool {
-        let is_number = |part: &str| part.parse::<u32>().is_ok_and(|number| number > 0);
-        let parts = name.split('.');
-        let parts: Vec<&str> = parts.map(|p| if is_number(p) { "N" } else { p }).collect();
-        self.has("parameter", &parts.join("."))
+        self.has("parameter", &unnumbered(name))
     }
 
     /// Whether EC2 documents the filter `name` for this action.
@@ -25,6 +22,14 @@ impl Action {
     fn has(self, member: &str, name: &str) -> bool {
         MODEL.contains(format!("{self} {member} {name}").as_str())
     }
+}
+
+/// The name of a parameter with `N` for each number of a list's member: `Filter.1.Value.2` is `Filter.N.Value.N`.
+pub fn unnumbered(name: &str) -> String {
+    let is_number = |part: &str| part.parse::<u32>().is_ok_and(|number| number > 0);
+    let parts = name.split('.');
+    let parts: Vec<&str> = parts.map(|p| if is_number(p) { "N" } else { p }).collect();
+    parts.join(".")
 }
 
 impl Vpc {

@@ -25,7 +25,7 @@ pub fn edited_class(space: &Space) -> anyhow::Result<()> {
 pub fn namespace_goes(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     space.fault(&json!({
-        "action": "CreateNetworkInterface", "times": 10_000,
+        "action": "CreateNetworkInterface", "times": null,
         "refuse": {"status": 400, "code": "InvalidParameter"},
     }))?;
     space.apply(&asking(pod("first"), space.name()))?;

@@ -53,15 +53,23 @@ fn fault_hits_one_interface_and_is_listed_until_it_is_spent() {
         "action": "DeleteNetworkInterface", "where": { "NetworkInterfaceId": hit }, "refuse": refuse,
     });
     posted(&machine, "/sim/faults", &fault);
+    let unknown = json!({ "action": "DeleteNetworkInterface", "where": { "SubnetId": "" }, "replyLost": true });
+    assert_eq!(
+        machine.sim("POST", "/sim/faults", &unknown.to_string()).0,
+        400
+    );
     let delete = |eni: &str| format!("Action=DeleteNetworkInterface&NetworkInterfaceId={eni}");
     assert_eq!(call(&node, &delete(&spared)).unwrap().0, 200);
     let listed = machine.sim("GET", "/sim/faults", "").1;
     assert_eq!(listed[0]["where"]["NetworkInterfaceId"], hit.as_str());
+    let unspent = |audit: Value| audit.to_string().contains("has hit 0 of 1 calls");
+    assert!(unspent(machine.audit()), "{}", machine.audit());
     let (status, body) = call(&node, &delete(&hit)).unwrap();
     assert_eq!(
         (status, text(&body, "Message").as_str()),
         (400, "a flow log")
     );
+    assert!(!unspent(machine.audit()), "{}", machine.audit());
     assert_eq!(machine.sim("GET", "/sim/faults", "").1, json!([]));
 }
 
