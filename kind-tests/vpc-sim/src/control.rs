@@ -3,13 +3,12 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Response, StatusCode, Uri};
-use serde_json::{Value, json};
-use vpc::{AttachmentState, Eni, InstanceId};
+use serde_json::{Map, Value, json};
+use vpc::{Action, AttachmentState, Delays, Eni, InstanceId, Settings};
 
 use crate::{
     SimError,
     fault::{Fault, Pointless},
-    settings::{ActionName, NewDelays, Settings},
     state::{Call, World},
 };
 
@@ -111,25 +110,28 @@ fn settings(world: &World, method: &Method, body: &str) -> Result<Value, Refusal
         Method::GET => {}
         Method::POST => {
             let settings: Settings = serde_json::from_str(body)?;
-            world.with(|sim| sim.vpc.settings = settings.into());
+            world.with(|sim| sim.vpc.settings = settings);
         }
         _ => return Err(unknown(method, "/sim/settings")),
     }
-    Ok(json!(Settings::from(
-        world.look(|sim| sim.vpc.settings.clone())
-    )))
+    Ok(world.look(|sim| json!(sim.vpc.settings)))
 }
 
 fn delays(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
+    let mut all = world.look(|sim| json!(sim.vpc.delays));
     match *method {
         Method::GET => {}
         Method::POST => {
-            let delays: NewDelays = serde_json::from_str(body)?;
-            world.with(|sim| sim.vpc.delays = delays.applied_to(sim.vpc.delays));
+            let named: Map<String, Value> = serde_json::from_str(body)?;
+            all.as_object_mut()
+                .into_iter()
+                .for_each(|all| all.extend(named.clone()));
+            let delays: Delays = serde_json::from_value(all.clone())?;
+            world.with(|sim| sim.vpc.delays = delays);
         }
         _ => return Err(unknown(method, "/sim/delays")),
     }
-    Ok(json!(NewDelays::from(world.look(|sim| sim.vpc.delays))))
+    Ok(all)
 }
 
 /// The calls from the index `since` on, of one `action`.
@@ -143,8 +145,8 @@ fn calls(world: &World, query: &str) -> Result<Value, Refusal> {
                 since = index.map_err(|_| bad(format!("{value:?} is no index of a call")))?;
             }
             "action" => {
-                let known = ActionName::try_from(value.into_owned());
-                action = Some(known.map_err(|error| bad(error.to_string()))?);
+                let unknown = || bad(format!("the simulator has no action {value:?}"));
+                action = Some(Action::named(&value).ok_or_else(unknown)?);
             }
             other => return Err(bad(format!("there is no parameter {other}"))),
         }

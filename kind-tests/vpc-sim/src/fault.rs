@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::{Deserialize, Serialize};
 use vpc::{Action, unnumbered};
 
-use crate::{protocol::Form, settings::ActionName};
+use crate::protocol::Form;
 
 /// One order to fail, as a test gives it:
 /// `{"action": "AttachNetworkInterface", "skip": 2, "times": 1, "delayMs": 500, "replyLost": true}`.
@@ -13,7 +13,7 @@ use crate::{protocol::Form, settings::ActionName};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
     /// Which calls.
-    action: ActionName,
+    action: Action,
     /// Only those with these parameters, such as `{"NetworkInterfaceId": "eni-0a"}`. `N` in a name is any number.
     #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     parameters: BTreeMap<String, String>,
@@ -84,7 +84,7 @@ impl Fault {
     }
 
     fn check(&self) -> Result<(), Pointless> {
-        let action = self.action.action();
+        let action = self.action;
         let unknown = |name: &&String| !action.takes(name);
         if let Some(name) = self.parameters.keys().find(unknown) {
             return Err(Pointless::NoParameter(action.name(), name.clone()));
@@ -159,7 +159,6 @@ impl Faults {
                 ..
             } = fault;
             let wanted = fault.times.map_or(1, |left| left + hits);
-            let action = action.name();
             format!("a fault of {action} {parameters:?} has hit {hits} of {wanted} calls")
         })
     }
@@ -262,7 +261,7 @@ mod tests {
         for (fault, why) in [
             (
                 r#"{"action": "AttachNetworkIterface", "delayMs": 1}"#,
-                "no action \"AttachNetworkIterface\"",
+                "unknown variant `AttachNetworkIterface`",
             ),
             (
                 r#"{"action": "CreateTags", "where": {"NetworkInterfaceId": "eni-a"}, "delayMs": 1}"#,

@@ -11,7 +11,6 @@ mod namespace;
 pub mod protocol;
 mod rules;
 mod server;
-mod settings;
 mod state;
 mod wires;
 

@@ -2,8 +2,10 @@
 
 use std::{fmt, net::Ipv4Addr, ops::RangeInclusive, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// A range of addresses such as `10.0.1.0/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cidr {
     base: u32,
     prefix: u8,

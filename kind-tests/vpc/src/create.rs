@@ -5,6 +5,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world};
 
 /// Security groups that one interface takes by default.
@@ -14,7 +16,7 @@ const MAX_GROUPS: usize = 5;
 const MAX_TAGS: usize = 50;
 
 /// A request that was granted under a `ClientToken`, and its answer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Granted {
     request: Create,
     answer: Eni,

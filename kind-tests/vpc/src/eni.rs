@@ -6,10 +6,12 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AttachmentId, EniId, GroupId, InstanceId, SubnetId, VpcId};
 
 /// A network interface. Its id, MAC, address, subnet, zone and network never change.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Eni {
     /// Its id.
     pub id: EniId,
@@ -36,7 +38,7 @@ pub struct Eni {
 }
 
 /// Where an interface is. An attachment exists exactly while it is in use.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EniState {
     /// Just created; it cannot be attached yet.
     Pending {
@@ -50,7 +52,7 @@ pub enum EniState {
 }
 
 /// An interface at an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attachment {
     /// Its id.
     pub id: AttachmentId,
@@ -69,7 +71,7 @@ pub struct Attachment {
 }
 
 /// How far an attachment is; `detached` has no state here, it is the end of the attachment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AttachmentState {
     /// The instance does not see the device yet.
     Attaching {
@@ -146,7 +148,7 @@ impl AttachmentState {
 }
 
 /// A hardware address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {

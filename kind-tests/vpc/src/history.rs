@@ -2,20 +2,22 @@
 
 use std::{borrow::Cow, collections::VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Eni, EniId, Instance, InstanceId, Vpc};
 
 /// The changes of the last [`stale_ms`](crate::Settings::stale_ms), oldest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct History(VecDeque<Entry>);
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Entry {
     at_ms: u64,
     before: Before,
 }
 
 /// A resource as it was before a change; `None` if it was not there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 enum Before {
     Eni(EniId, Box<Option<Eni>>),
     Instance(InstanceId, Option<Instance>),

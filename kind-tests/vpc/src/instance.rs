@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cidr, Ec2Error, Eni, Event, GroupId, InstanceId, Subnet, SubnetId, Transition};
 
 /// What an instance type can hold.
@@ -36,13 +38,14 @@ pub const INSTANCE_TYPES: &[InstanceType] = &[
 ];
 
 /// An instance.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Instance {
     /// Its id.
     pub id: InstanceId,
     /// What people call it.
     pub name: String,
     /// Its type.
+    #[serde(with = "by_name")]
     pub kind: &'static InstanceType,
     /// The subnet of its primary interface.
     pub subnet: SubnetId,
@@ -53,7 +56,7 @@ pub struct Instance {
 }
 
 /// Where an instance is between its start and its end. Times are in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum InstanceState {
     /// It was stopped and starts.
     Pending {
@@ -153,5 +156,25 @@ impl InstanceType {
     pub(crate) fn get(name: &str) -> Result<&'static Self, Ec2Error> {
         let found = INSTANCE_TYPES.iter().find(|kind| kind.name == name);
         found.ok_or_else(|| Ec2Error::InstanceTypeNotFound(name.to_owned()))
+    }
+}
+
+/// An instance's type as text: its name.
+mod by_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::InstanceType;
+
+    pub(super) fn serialize<S: Serializer>(
+        kind: &InstanceType,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(kind.name)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<&'static InstanceType, D::Error> {
+        InstanceType::get(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

@@ -5,6 +5,8 @@ use std::{
     net::Ipv4Addr,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, INSTANCE_TYPES, InstanceId, InstanceType,
     InstanceView, Query, SecurityGroup, SubnetId, SubnetView, Vpc,
@@ -43,7 +45,7 @@ pub enum Request {
 }
 
 /// The parameters of `CreateNetworkInterface`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Create {
     /// Where.
     pub subnet: SubnetId,

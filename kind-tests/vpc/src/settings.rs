@@ -2,10 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::Action;
 
-/// How the region behaves. The default is a healthy one without limits.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+/// How the region behaves. The default, also of each member in JSON, is a healthy one without limits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
     /// Limits the rate of each action to this percentage of AWS's published numbers; `None` does not limit.
     /// Less than two percent of some buckets is less than one call.

@@ -1,9 +1,11 @@
 //! Subnets and security groups: where interfaces lie and what they let in.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cidr, GroupId, SubnetId, VpcId};
 
 /// A subnet, which lies in one zone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Subnet {
     /// Its id.
     pub id: SubnetId,
@@ -25,7 +27,7 @@ pub struct SubnetView {
 }
 
 /// A security group. All that leaves is let out; what comes in needs a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SecurityGroup {
     /// Its id.
     pub id: GroupId,
@@ -38,7 +40,7 @@ pub struct SecurityGroup {
 }
 
 /// One rule of a security group.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ingress {
     /// Which traffic.
     pub protocol: Protocol,
@@ -47,7 +49,7 @@ pub struct Ingress {
 }
 
 /// Which traffic a rule is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Protocol {
     /// All of it.
     All,
@@ -58,7 +60,7 @@ pub enum Protocol {
 }
 
 /// Whom a rule lets in.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Source {
     /// The addresses of all interfaces that carry the group.
     Group(GroupId),

@@ -1,5 +1,7 @@
 //! Request token buckets: how many calls of each action EC2 takes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Action, Ec2Error, Query, Request, Vpc};
 
 /// A bucket counts in hundred-thousandths of a call, so that a percentage of a rate in calls a second is a whole number
@@ -9,7 +11,7 @@ const CALL: u64 = 100_000;
 const PERCENT: u64 = CALL / 100;
 
 /// The bucket of one action. EC2 counts reads without filters and pages apart from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct Key {
     action: Action,
     /// Whether the call reads all there is in one answer.
@@ -17,7 +19,7 @@ pub(crate) struct Key {
 }
 
 /// What is left in a bucket, and since when.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Bucket {
     level: u64,
     at_ms: u64,
@@ -100,5 +102,28 @@ impl Vpc {
             .checked_sub(CALL)
             .ok_or(Ec2Error::RequestLimitExceeded)?;
         Ok(())
+    }
+}
+
+/// The buckets as text: keys of more than one member cannot be those of an object.
+pub(crate) mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Bucket, Key};
+
+    pub(crate) fn serialize<S: Serializer>(
+        buckets: &BTreeMap<Key, Bucket>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(buckets)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Key, Bucket>, D::Error> {
+        let pairs = Vec::<(Key, Bucket)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().collect())
     }
 }

@@ -1,9 +1,12 @@
 //! What happens by itself: transitions that are due, fired by a clock or, in a model, in any order.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{AttachmentId, AttachmentState, Eni, EniId, EniState, InstanceId, Vpc};
 
 /// How long EC2 takes for what it does in the background, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Delays {
     /// From pending to available.
     pub create_ms: u64,

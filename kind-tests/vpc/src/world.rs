@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
     Settings, Source, Subnet, SubnetId, VpcId,
     create::Granted,
     history::History,
-    throttle::{Bucket, Key},
+    throttle::{Bucket, Key, pairs},
 };
 
 /// The region of this world.
@@ -42,14 +44,15 @@ pub const GROUP_PEER: &str = "sg-000000000000000a3";
 /// The name of the group that each network is born with.
 pub(crate) const DEFAULT: &str = "default";
 
-/// A region of EC2. Equal histories give equal values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// A region of EC2. Equal histories give equal values. Its form in JSON is for programs of the same version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Vpc {
     /// How long EC2 takes. What is under way already keeps its time.
     pub delays: Delays,
     /// How the region behaves.
     pub settings: Settings,
     pub(crate) history: History,
+    #[serde(with = "pairs")]
     pub(crate) buckets: BTreeMap<Key, Bucket>,
     pub(crate) subnets: BTreeMap<SubnetId, Subnet>,
     pub(crate) groups: BTreeMap<GroupId, SecurityGroup>,

@@ -20,6 +20,8 @@ mod lifecycle;
 mod makers;
 #[path = "rules/mutation.rs"]
 mod mutation;
+#[path = "rules/saved.rs"]
+mod saved;
 #[path = "rules/settings.rs"]
 mod settings;
 #[path = "rules/stale.rs"]
