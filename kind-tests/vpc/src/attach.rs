@@ -85,11 +85,12 @@ impl Vpc {
             .filter(|a| a.card == attach.card)
             .map(|a| a.device)
             .collect();
-        if taken.len() >= limit as usize {
-            let (count, instance_type) = (taken.len() + 1, instance.kind.name.to_owned());
+        let all = self.attachments(&instance.id).count();
+        let quota = self.settings.attachment_limit;
+        if taken.len() >= limit as usize || quota.is_some_and(|quota| all >= quota) {
             return Err(Ec2Error::AttachmentLimit {
-                count,
-                instance_type,
+                count: taken.len() + 1,
+                instance_type: instance.kind.name.to_owned(),
             });
         }
         if taken.contains(&attach.device) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world};
 
-/// Security groups that one interface takes by default.
+/// Security groups that one interface takes unless a test says otherwise.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
 const MAX_GROUPS: usize = 5;
 /// Tags that one resource takes. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>
@@ -124,8 +124,9 @@ impl Vpc {
                 .find(|group| group.vpc == subnet.vpc && group.name == world::DEFAULT);
             return Ok(default.map(|group| group.id.clone()).into_iter().collect());
         }
-        if groups.len() > MAX_GROUPS {
-            return Err(Ec2Error::TooManyGroups);
+        let limit = self.settings.group_limit.unwrap_or(MAX_GROUPS);
+        if groups.len() > limit {
+            return Err(Ec2Error::TooManyGroups(limit));
         }
         for id in groups {
             let group = self
@@ -157,7 +158,7 @@ impl Vpc {
 fn as_create_says(refusal: Ec2Error) -> Ec2Error {
     match refusal {
         Ec2Error::GroupNotFound(id) => Ec2Error::SecurityGroupNotFound(id),
-        Ec2Error::TooManyGroups => Ec2Error::TooManyMemberships(MAX_GROUPS),
+        Ec2Error::TooManyGroups(limit) => Ec2Error::TooManyMemberships(limit),
         other => other,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{Action, AttachmentId, EniId, GroupId, InstanceId, SubnetId, world::ACCOUNT};
+use crate::{Action, AttachmentId, EniId, GroupId, InstanceId, SubnetId, Why, world::ACCOUNT};
 
 /// A refusal. `Display` is EC2's message, so it keeps EC2's spelling.
 /// Codes: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html>.
@@ -109,10 +109,10 @@ pub enum Ec2Error {
     /// The region holds as many interfaces as the account may have. The sentence is unverified.
     #[error("The maximum number of network interfaces has been reached.")]
     EniLimit,
-    /// More security groups than one interface takes, for Modify.
+    /// More security groups than this number that one interface takes, for Modify.
     /// <https://github.com/kubernetes-sigs/aws-load-balancer-controller/issues/682>
     #[error("The maximum number of security groups per interface has been reached.")]
-    TooManyGroups,
+    TooManyGroups(usize),
     /// The same for Create. <https://github.com/aws/amazon-vpc-resource-controller-k8s/pull/583>
     #[error(
         "user {ACCOUNT} exceeded limit {0} on the number of interface security group memberships"
@@ -191,7 +191,8 @@ pub enum Ec2Error {
     /// The caller may not call the action.
     #[error(
         "You are not authorized to perform this operation. User: {caller} is not authorized to perform: ec2:{action}{resource} \
-         because no identity-based policy allows the ec2:{action} action. Encoded authorization failure message: {encoded}"
+         {}. Encoded authorization failure message: {encoded}",
+        why.clause(*.action)
     )]
     UnauthorizedOperation {
         /// Who called.
@@ -200,6 +201,8 @@ pub enum Ec2Error {
         action: Action,
         /// On what, as a part of the sentence.
         resource: String,
+        /// Why.
+        why: Why,
         /// Another text each time, which only AWS can read.
         encoded: String,
     },
@@ -242,7 +245,7 @@ impl Ec2Error {
             Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
             Self::SubnetFull => "InsufficientFreeAddressesInSubnet",
             Self::AddressInUse => "InvalidIPAddress.InUse",
-            Self::TooManyGroups => "SecurityGroupsPerInterfaceLimitExceeded",
+            Self::TooManyGroups(_) => "SecurityGroupsPerInterfaceLimitExceeded",
             Self::TooManyTags => "TagLimitExceeded",
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
             Self::TooManyFilterValues | Self::FilterValueTooLong => "FilterLimitExceeded",

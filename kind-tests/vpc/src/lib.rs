@@ -30,6 +30,7 @@ pub mod world;
 
 pub use action::Action;
 pub use audit::Violation;
+pub use authorization::Why;
 pub use cidr::{Cidr, NotACidr};
 pub use describe::{Filter, Query};
 pub use eni::{Attachment, AttachmentState, Eni, EniState, Mac};
@@ -39,7 +40,7 @@ pub use instance::{INSTANCE_TYPES, Instance, InstanceState, InstanceType, Instan
 pub use model::unnumbered;
 pub use mutation::Mutation;
 pub use request::{Attach, Change, Create, Detach, Request, Response};
-pub use settings::Settings;
+pub use settings::{Settings, Tags};
 pub use subnet::{Ingress, Protocol, SecurityGroup, Source, Subnet, SubnetView};
 pub use time::{Delays, Event, Transition};
 pub use world::Vpc;

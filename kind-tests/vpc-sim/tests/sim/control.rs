@@ -23,10 +23,14 @@ fn settings_change_how_the_region_answers_and_are_shown() {
     let mut machine = Machine::start();
     let (node, _) = machine.instance("node", "10.0.1.11", NODES);
     let healthy = machine.sim("GET", "/sim/settings", "").1;
-    let denied = json!({ "denied": ["DescribeSubnets"], "eniLimit": 1 });
+    let tags = json!({ "DeleteNetworkInterface": { "owner": "test" } });
+    let denied = json!({ "denied": ["DescribeSubnets"], "eniLimit": 1, "requiredTags": tags });
     assert_eq!(
         posted(&machine, "/sim/settings", &denied),
-        json!({ "ratePercent": null, "staleMs": 0, "denied": ["DescribeSubnets"], "otherRegion": false, "pageItems": null, "eniLimit": 1 })
+        json!({
+            "ratePercent": null, "staleMs": 0, "denied": ["DescribeSubnets"], "requiredTags": tags, "deniedTags": {},
+            "otherRegion": false, "pageItems": null, "eniLimit": 1, "attachmentLimit": null, "groupLimit": null,
+        })
     );
     let unauthorized = (403, "UnauthorizedOperation".to_owned());
     assert_eq!(refused(&node, "Action=DescribeSubnets"), unauthorized);

@@ -9,7 +9,7 @@ fn region_is_read_as_it_was_written_with_all_that_is_under_way() {
     let mut vpc = a_world();
     vpc.settings.stale_ms = 2 * LATER;
     vpc.settings.rate_percent = Some(50);
-    vpc.settings.denied.insert(Action::CreateTags);
+    vpc.settings.denied.insert(Action::DeleteNetworkInterface);
     let instance = vpc.an_instance("c6in.32xlarge");
     let eni = vpc.an_available_eni();
     let attachment = vpc.attach(&eni, &instance, 1, 2).unwrap();

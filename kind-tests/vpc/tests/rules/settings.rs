@@ -1,6 +1,8 @@
-//! What a test may set: denied actions, another region, a quota.
+//! What a test may set: who may do what, another region, quotas.
 
-use vpc::{Action, Attach, Create, Ec2Error, Query, Request, Response, world};
+use vpc::{
+    Action, Attach, Create, Ec2Error, EniId, Query, Request, Response, Settings, Tags, world,
+};
 
 use crate::makers::{Does, a_launch, a_request, a_world};
 
@@ -59,6 +61,96 @@ fn authorization_comes_before_the_token() {
         vpc.make(request).unwrap_err().code(),
         "UnauthorizedOperation"
     );
+}
+
+#[test]
+fn action_may_need_a_tag_and_another_may_forbid_it() {
+    let mut vpc = a_world();
+    let tags = |value: &str| Tags::from([("owner".to_owned(), value.to_owned())]);
+    let (ours, theirs) = (vpc.an_available_eni(), {
+        let mut request = a_request();
+        request.tags = tags("another");
+        vpc.make(request).unwrap().id
+    });
+    vpc.settings.required_tags = [(Action::DeleteNetworkInterface, tags("test"))].into();
+    let refused = vpc.delete(&theirs).unwrap_err().to_string();
+    assert!(
+        refused.contains(&format!(
+            "is not authorized to perform: ec2:DeleteNetworkInterface on resource: \
+             arn:aws:ec2:us-east-1:000000000000:network-interface/{theirs} \
+             because no identity-based policy allows the ec2:DeleteNetworkInterface action. Encoded"
+        )),
+        "{refused}"
+    );
+    let none = EniId::from("eni-0123456789abcdef0");
+    assert_eq!(
+        vpc.delete(&none).unwrap_err().code(),
+        "UnauthorizedOperation"
+    );
+    vpc.settings.required_tags.clear();
+    vpc.settings.denied_tags = [(Action::DeleteNetworkInterface, tags("test"))].into();
+    let refused = vpc.delete(&ours).unwrap_err().to_string();
+    assert!(
+        refused.contains(&format!(
+            "network-interface/{ours} with an explicit deny in an identity-based policy. Encoded"
+        )),
+        "{refused}"
+    );
+    assert!(vpc.delete(&theirs).is_ok());
+    vpc.settings.denied_tags.clear();
+    assert!(vpc.delete(&ours).is_ok());
+}
+
+#[test]
+fn interface_is_made_only_with_the_tags_that_a_policy_asks_for() {
+    let mut vpc = a_world();
+    let mine = Tags::from([("owner".to_owned(), "test".to_owned())]);
+    vpc.settings.required_tags = [(Action::CreateNetworkInterface, mine)].into();
+    let without = Create {
+        tags: Tags::new(),
+        ..a_request()
+    };
+    assert_eq!(
+        vpc.make(without.clone()).unwrap_err().code(),
+        "UnauthorizedOperation"
+    );
+    assert!(vpc.make(a_request()).is_ok());
+    // Tags at creation need the right to tag.
+    vpc.settings.required_tags.clear();
+    vpc.settings.denied = [Action::CreateTags].into();
+    let refused = vpc.make(a_request()).unwrap_err().to_string();
+    assert!(
+        refused
+            .contains("ec2:CreateTags on resource: arn:aws:ec2:us-east-1:000000000000:network-interface/* because"),
+        "{refused}"
+    );
+    assert!(vpc.make(without).is_ok());
+}
+
+#[test]
+fn limits_may_be_below_the_documented_ones() {
+    let mut vpc = a_world();
+    let instance = vpc.an_instance("m5.large");
+    let (first, second) = (vpc.an_available_eni(), vpc.an_available_eni());
+    vpc.settings.attachment_limit = Some(2);
+    vpc.attach(&first, &instance, 0, 1).unwrap();
+    let refused = vpc.attach(&second, &instance, 0, 2).unwrap_err();
+    assert_eq!(refused.code(), "AttachmentLimitExceeded");
+    assert_eq!(
+        refused.to_string(),
+        "Interface count 3 exceeds the limit for m5.large"
+    );
+    vpc.settings.group_limit = Some(1);
+    let two = [world::GROUP_APP, world::GROUP_PEER].map(Into::into).into();
+    let request = Create {
+        groups: two,
+        ..a_request()
+    };
+    let refused = vpc.make(request.clone()).unwrap_err().to_string();
+    assert!(refused.contains("exceeded limit 1 on"), "{refused}");
+    vpc.settings = Settings::default();
+    assert!(vpc.attach(&second, &instance, 0, 2).is_ok());
+    assert!(vpc.make(request).is_ok());
 }
 
 #[test]
