@@ -1,6 +1,6 @@
 """Drives every action of the simulator with boto3, which checks what is asked and how it is answered by its own model.
 
-`drive.py <instance id>`, from a host that reaches the simulator's endpoint.
+`drive.py <instance id> <endpoint>`, from a host that reaches the simulator.
 """
 
 import pathlib
@@ -158,7 +158,7 @@ def main():
     ec2 = boto3.client(
         "ec2",
         region_name="us-east-1",
-        endpoint_url="http://192.0.2.1",
+        endpoint_url=sys.argv[2],
         aws_access_key_id="AKIA",
         aws_secret_access_key="secret",
         config=Config(retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=20),

@@ -45,6 +45,20 @@ pub enum SimError {
     /// The runtime or a connection to the kernel could not be made.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
+    /// A certificate or key could not be read.
+    #[error("cannot read {path}; a certificate or key in PEM was expected")]
+    Pem {
+        /// Where from.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A certificate could not be made.
+    #[error("cannot make a certificate")]
+    Certificate(#[from] rcgen::Error),
+    /// Certificate and key cannot be served.
+    #[error("cannot serve TLS")]
+    Tls(#[source] rustls::Error),
     /// An address could not be served.
     #[error("cannot serve {address}")]
     Listen {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures::{FutureExt, future::ready};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, body::Incoming, server::conn::http1,
@@ -17,6 +18,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::{
     control, ec2, imds,
@@ -45,7 +47,28 @@ struct ReplyLost;
 pub(crate) async fn serve_tcp(world: World, door: Door, listener: TcpListener) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => spawn(&world, door, peer.ip().to_canonical(), stream),
+            Ok((stream, peer)) => {
+                spawn(&world, door, peer.ip().to_canonical(), ready(Some(stream)));
+            }
+            Err(error) => rest(&error).await,
+        }
+    }
+}
+
+/// The same over TLS.
+pub(crate) async fn serve_tls(
+    world: World,
+    door: Door,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+) -> Infallible {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                // A caller that does not trust the certificate goes away.
+                let stream = acceptor.accept(stream).map(Result::ok);
+                spawn(&world, door, peer.ip().to_canonical(), stream);
+            }
             Err(error) => rest(&error).await,
         }
     }
@@ -55,7 +78,10 @@ pub(crate) async fn serve_tcp(world: World, door: Door, listener: TcpListener) -
 pub(crate) async fn serve_unix(world: World, listener: UnixListener) -> Infallible {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => spawn(&world, Door::Control, Ipv4Addr::LOCALHOST.into(), stream),
+            Ok((stream, _)) => {
+                let here = Ipv4Addr::LOCALHOST.into();
+                spawn(&world, Door::Control, here, ready(Some(stream)));
+            }
             Err(error) => rest(&error).await,
         }
     }
@@ -67,14 +93,17 @@ async fn rest(error: &io::Error) {
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
 }
 
-fn spawn(
+fn spawn<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     world: &World,
     door: Door,
     peer: IpAddr,
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    stream: impl Future<Output = Option<S>> + 'static,
 ) {
     let world = world.clone();
     tokio::task::spawn_local(async move {
+        let Some(stream) = stream.await else {
+            return;
+        };
         let service = service_fn(|request| respond(&world, door, peer, request));
         // A caller that goes away, and a reply that shall be lost, both end here.
         let _ = http1::Builder::new()

@@ -12,7 +12,9 @@ pub mod protocol;
 mod rules;
 mod server;
 mod state;
+mod tls;
 mod wires;
 
 pub use error::SimError;
 pub use server::{Options, serve};
+pub use tls::Identity;

@@ -5,7 +5,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use tracing_subscriber::EnvFilter;
-use vpc_sim::{Options, serve};
+use vpc_sim::{Identity, Options, serve};
 
 /// AWS for one machine: EC2's API, instance metadata, and wires that behave as ENIs do.
 #[derive(Parser)]
@@ -38,6 +38,16 @@ struct Serve {
     /// How long an attachment is detaching.
     #[arg(long, default_value = "1200ms", value_parser = milliseconds)]
     detach_delay: u64,
+    /// Serve the EC2 API over TLS, too, with this certificate.
+    #[arg(long, requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate.
+    #[arg(long, requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Serve the EC2 API over TLS, too, with the certificate of this folder, which is made if it is not there, and whose
+    /// authority is `ca.crt`.
+    #[arg(long, conflicts_with = "tls_cert")]
+    tls_folder: Option<PathBuf>,
 }
 
 fn milliseconds(text: &str) -> Result<u64, String> {
@@ -61,6 +71,9 @@ fn main() -> ExitCode {
         create_delay,
         attach_delay,
         detach_delay,
+        tls_cert,
+        tls_key,
+        tls_folder,
     }) = Cli::parse().command;
     let delays = vpc::Delays {
         create_ms: create_delay,
@@ -68,10 +81,13 @@ fn main() -> ExitCode {
         detach_ms: detach_delay,
         ..vpc::Delays::default()
     };
+    let files = tls_cert.zip(tls_key);
+    let files = files.map(|(certificate, key)| Identity::Files { certificate, key });
     match serve(&Options {
         prefix,
         state_dir,
         delays,
+        tls: files.or(tls_folder.map(Identity::Folder)),
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

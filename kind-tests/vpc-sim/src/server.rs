@@ -16,10 +16,11 @@ use vpc::{Delays, Vpc};
 
 use crate::{
     SimError,
-    http::{Door, serve_tcp, serve_unix},
+    http::{Door, serve_tcp, serve_tls, serve_unix},
     keeper::keep,
     namespace::Namespace,
     state::World,
+    tls::Identity,
     wires::Wires,
 };
 
@@ -30,6 +31,9 @@ const DOORS: &[(&str, Door)] = &[
     ("[fd00:ec2::254]:80", Door::Imds),
 ];
 
+/// Where the API is over TLS, if it is.
+const TLS: &str = "192.0.2.1:443";
+
 /// What to play, and under which name.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -39,6 +43,8 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// How long EC2 takes.
     pub delays: Delays,
+    /// The certificate of the API; without one there is no TLS.
+    pub tls: Option<Identity>,
 }
 
 /// Plays AWS until SIGTERM or SIGINT, then takes everything away. Moves the calling thread into the VPC's namespace.
@@ -60,12 +66,11 @@ async fn run(options: &Options) -> Result<(), SimError> {
     spawn_local(connection);
     let world = World::new(Vpc::new(options.delays), Wires::new(netlink));
     for (address, door) in DOORS {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.map_err(|source| SimError::Listen {
-            address: (*address).to_owned(),
-            source,
-        })?;
-        spawn_local(serve_tcp(world.clone(), *door, listener));
+        spawn_local(serve_tcp(world.clone(), *door, listen(address).await?));
+    }
+    if let Some(identity) = &options.tls {
+        let (listener, acceptor) = (listen(TLS).await?, identity.acceptor()?);
+        spawn_local(serve_tls(world.clone(), Door::Ec2, listener, acceptor));
     }
     let socket = options.state_dir.join("sim.sock");
     spawn_local(serve_unix(
@@ -79,6 +84,14 @@ async fn run(options: &Options) -> Result<(), SimError> {
         _ = interrupt.recv() => {}
     }
     remove(&socket)
+}
+
+async fn listen(address: &str) -> Result<TcpListener, SimError> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|source| SimError::Listen {
+        address: address.to_owned(),
+        source,
+    })
 }
 
 fn bind(folder: &Path, socket: &Path) -> Result<UnixListener, SimError> {

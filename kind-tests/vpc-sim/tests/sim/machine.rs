@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     os::{fd::AsFd, unix::net::UnixStream},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     thread,
@@ -30,21 +31,31 @@ pub struct Machine {
     pub prefix: String,
     pub child: Child,
     folder: TempDir,
+    /// Arguments beside the usual ones.
+    arguments: Vec<String>,
     namespaces: Vec<String>,
 }
 
 impl Machine {
     /// Returns once the program says that it serves.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with these arguments; `{}` in one stands for the machine's folder.
+    pub fn start_with(arguments: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let n = COUNT.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("vpcsim{}x{n}", std::process::id());
         let folder = tempfile::tempdir().unwrap();
-        let child = run(&prefix, &folder);
+        let here = folder.path().display().to_string();
+        let arguments: Vec<String> = arguments.iter().map(|a| a.replace("{}", &here)).collect();
+        let child = run(&prefix, &folder, &arguments);
         Self {
             prefix,
             child,
             folder,
+            arguments,
             namespaces: Vec::new(),
         }
     }
@@ -53,7 +64,7 @@ impl Machine {
     pub fn crash_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = run(&self.prefix, &self.folder);
+        self.child = run(&self.prefix, &self.folder, &self.arguments);
     }
 
     pub fn stop(&mut self, signal: Signal) -> bool {
@@ -91,6 +102,11 @@ impl Machine {
         assert_eq!(status, 200, "{instance}");
         configure(&netns, "eth0", address);
         (netns, instance["instanceId"].as_str().unwrap().to_owned())
+    }
+
+    /// A file of the machine's folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     /// Asks the control socket.
@@ -167,7 +183,7 @@ impl Drop for Machine {
     }
 }
 
-fn run(prefix: &str, folder: &TempDir) -> Child {
+fn run(prefix: &str, folder: &TempDir, arguments: &[String]) -> Child {
     let delay = |name: &str, delay: Duration| format!("--{name}-delay={}ms", delay.as_millis());
     let mut child = Command::new(env!("CARGO_BIN_EXE_vpc-sim"))
         .args(["serve", "--prefix", prefix, "--state-dir"])
@@ -177,6 +193,7 @@ fn run(prefix: &str, folder: &TempDir) -> Child {
             delay("attach", ATTACH_DELAY),
             delay("detach", DETACH_DELAY),
         ])
+        .args(arguments)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
