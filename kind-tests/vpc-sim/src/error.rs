@@ -45,6 +45,14 @@ pub enum SimError {
     /// The runtime or a connection to the kernel could not be made.
     #[error("cannot start")]
     Runtime(#[source] io::Error),
+    /// The state could not be written as text or read again.
+    #[error("{path} does not hold the state of this version of vpc-sim; remove it to begin anew")]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
     /// A certificate or key could not be read.
     #[error("cannot read {path}; a certificate or key in PEM was expected")]
     Pem {

@@ -125,7 +125,7 @@ async fn respond(
     };
     let body = body.to_bytes();
     let body = String::from_utf8_lossy(&body);
-    match door {
+    let answer = match door {
         Door::Ec2 => ec2::respond(world, &head.headers, &body)
             .await
             .ok_or(ReplyLost),
@@ -137,7 +137,9 @@ async fn respond(
             &head.headers,
         )),
         Door::Control => Ok(control::respond(world, &head.method, &head.uri, &body).await),
-    }
+    };
+    world.keep();
+    answer
 }
 
 fn metadata(

@@ -12,6 +12,7 @@ pub mod protocol;
 mod rules;
 mod server;
 mod state;
+mod store;
 mod tls;
 mod wires;
 

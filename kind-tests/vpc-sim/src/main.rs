@@ -29,6 +29,10 @@ struct Serve {
     /// Folder for the control socket, `sim.sock`.
     #[arg(long)]
     state_dir: PathBuf,
+    /// Keep the state in this file and, if it is there, go on from it: with the links that a killed run left, its instances,
+    /// interfaces, settings, faults, delays and calls.
+    #[arg(long)]
+    state_file: Option<PathBuf>,
     /// How long a new interface is pending.
     #[arg(long, default_value = "1s", value_parser = milliseconds)]
     create_delay: u64,
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
     let Command::Serve(Serve {
         prefix,
         state_dir,
+        state_file,
         create_delay,
         attach_delay,
         detach_delay,
@@ -87,6 +92,7 @@ fn main() -> ExitCode {
         prefix,
         state_dir,
         delays,
+        state_file,
         tls: files.or(tls_folder.map(Identity::Folder)),
     }) {
         Ok(()) => ExitCode::SUCCESS,

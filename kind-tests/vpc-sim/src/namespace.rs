@@ -34,6 +34,15 @@ const SYSCTLS: &[(&str, &str)] = &[
     ("ipv6/conf/default/accept_dad", "0"),
 ];
 
+/// What becomes of what a killed run with the same prefix left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// It is removed.
+    Removed,
+    /// It is this run's, wires and all.
+    Taken,
+}
+
 /// The namespace of one VPC. It lives until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Namespace {
@@ -41,14 +50,18 @@ pub(crate) struct Namespace {
 }
 
 impl Namespace {
-    /// Removes what an earlier run with this prefix left, makes the namespace anew and moves this thread into it:
-    /// sockets, netlink and child processes of this thread are then the VPC's.
-    pub(crate) fn enter(prefix: &str) -> Result<Self, SimError> {
+    /// Makes the namespace, unless it is taken over, and moves this thread into it: sockets, netlink and child processes of
+    /// this thread are then the VPC's.
+    pub(crate) fn enter(prefix: &str, left: Left) -> Result<Self, SimError> {
         let namespace = Self {
             name: format!("{prefix}-vpc"),
         };
-        namespace.remove();
-        ip(&format!("netns add {}", namespace.name))?;
+        if left == Left::Removed {
+            namespace.remove();
+        }
+        if !namespace.path().exists() {
+            ip(&format!("netns add {}", namespace.name))?;
+        }
         let refused = |source| SimError::Namespace {
             name: namespace.name.clone(),
             source,

@@ -18,8 +18,9 @@ use crate::{
     SimError,
     http::{Door, serve_tcp, serve_tls, serve_unix},
     keeper::keep,
-    namespace::Namespace,
-    state::World,
+    namespace::{Left, Namespace},
+    state::{Sim, World},
+    store::Store,
     tls::Identity,
     wires::Wires,
 };
@@ -41,30 +42,47 @@ pub struct Options {
     pub prefix: String,
     /// Folder for the control socket `sim.sock`; made if it is not there.
     pub state_dir: PathBuf,
-    /// How long EC2 takes.
+    /// How long EC2 takes, unless the state file says otherwise.
     pub delays: Delays,
+    /// The state is kept in this file, and read from it at the start if it is there.
+    pub state_file: Option<PathBuf>,
     /// The certificate of the API; without one there is no TLS.
     pub tls: Option<Identity>,
 }
 
 /// Plays AWS until SIGTERM or SIGINT, then takes everything away. Moves the calling thread into the VPC's namespace.
 pub fn serve(options: &Options) -> Result<(), SimError> {
+    let (store, kept) = match options.state_file.clone().map(Store::open).transpose()? {
+        Some((store, kept)) => (Some(store), kept),
+        None => (None, None),
+    };
+    // Links without the state that they belong to would be those of nobody.
+    let left = if kept.is_some() {
+        Left::Taken
+    } else {
+        Left::Removed
+    };
     // Dropped last: by then every socket in it is closed.
-    let _namespace = Namespace::enter(&options.prefix)?;
+    let _namespace = Namespace::enter(&options.prefix, left)?;
+    let sim = kept.unwrap_or_else(|| Sim::new(Vpc::new(options.delays)));
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(SimError::Runtime)?;
-    LocalSet::new().block_on(&runtime, run(options))
+    LocalSet::new().block_on(&runtime, run(options, sim, store))
 }
 
-async fn run(options: &Options) -> Result<(), SimError> {
+async fn run(options: &Options, sim: Sim, store: Option<Store>) -> Result<(), SimError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(SimError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(SimError::Runtime)?;
     let (connection, netlink, links) =
         new_multicast_connection(&[MulticastGroup::Link]).map_err(SimError::Runtime)?;
     spawn_local(connection);
-    let world = World::new(Vpc::new(options.delays), Wires::new(netlink));
+    let world = World::new(sim, Wires::new(netlink), store);
+    if let Err(error) = world.settle().await {
+        let error = error.chain();
+        tracing::warn!(error, "a wire of the kept state is not as it should be");
+    }
     for (address, door) in DOORS {
         spawn_local(serve_tcp(world.clone(), *door, listen(address).await?));
     }

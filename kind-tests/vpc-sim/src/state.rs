@@ -7,7 +7,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::{Mutex, Notify};
 use vpc::{InstanceId, Vpc};
@@ -15,10 +15,12 @@ use vpc::{InstanceId, Vpc};
 use crate::{
     SimError,
     fault::Faults,
+    store::Store,
     wires::{Wire, Wires, picture},
 };
 
 /// The rules' value and what only this machine knows.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Sim {
     pub(crate) vpc: Vpc,
     /// The network namespace that each instance is.
@@ -30,6 +32,16 @@ pub(crate) struct Sim {
 }
 
 impl Sim {
+    /// A region in which nothing has happened.
+    pub(crate) fn new(vpc: Vpc) -> Self {
+        Self {
+            vpc,
+            namespaces: BTreeMap::new(),
+            calls: Vec::new(),
+            faults: Faults::default(),
+        }
+    }
+
     /// Terminates an instance without the time that EC2 takes for it. It is still described.
     pub(crate) fn terminate(&mut self, id: &InstanceId) -> Result<(), vpc::Ec2Error> {
         let now_ms = now_ms();
@@ -43,7 +55,7 @@ impl Sim {
 }
 
 /// An EC2 call as the log shows it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Call {
     /// Its place in the log, from 0.
@@ -75,20 +87,16 @@ struct Inner {
     sim: RefCell<Sim>,
     wires: Mutex<Wires>,
     changed: Notify,
+    store: RefCell<Option<Store>>,
 }
 
 impl World {
-    pub(crate) fn new(vpc: Vpc, wires: Wires) -> Self {
-        let sim = Sim {
-            vpc,
-            namespaces: BTreeMap::new(),
-            calls: Vec::new(),
-            faults: Faults::default(),
-        };
+    pub(crate) fn new(sim: Sim, wires: Wires, store: Option<Store>) -> Self {
         Self(Rc::new(Inner {
             sim: RefCell::new(sim),
             wires: Mutex::new(wires),
             changed: Notify::new(),
+            store: RefCell::new(store),
         }))
     }
 
@@ -104,6 +112,19 @@ impl World {
         see(&self.0.sim.borrow())
     }
 
+    /// Writes the state down, if it is kept in a file: before anybody hears of what was done.
+    pub(crate) fn keep(&self) {
+        if let Some(store) = self.0.store.borrow_mut().as_mut()
+            && let Err(error) = store.keep(&self.0.sim.borrow())
+        {
+            let error = error.chain();
+            tracing::error!(
+                error,
+                "the state cannot be kept; a restart would find an older one"
+            );
+        }
+    }
+
     /// Resolves after the state was changed.
     pub(crate) async fn changed(&self) {
         self.0.changed.notified().await;
@@ -117,6 +138,7 @@ impl World {
             sim.vpc.advance(now_ms());
             picture(&sim.vpc, &sim.namespaces)
         };
+        self.keep();
         wires.settle(rules, &wanted).await
     }
 

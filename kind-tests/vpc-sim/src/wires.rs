@@ -81,6 +81,7 @@ impl Wire {
     /// The neighbour is fixed because the VPC knows where each address is and asks nobody.
     /// The router's link-local address covers all of `fe80::/10`:
     /// hosts' own lie in `fe80::/64`, where it does not.
+    /// The group, by which wires are known, comes last: what a killed run left half-made is no wire.
     fn script(&self, far: &str) -> String {
         let Self {
             mac,
@@ -94,14 +95,15 @@ impl Wire {
         let route = |to| format!("route replace {to} via {address} dev {far}\n");
         let routes = routes.iter().map(route).collect::<Vec<_>>().concat();
         format!(
-            "link add {far} group {WIRES} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
+            "link add {far} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
              link set {far} addrgenmode none\n\
              addr add {gateway}/32 dev {far}\n\
              addr add fe80:ec2::1/10 dev {far} nodad\n\
              link set {far} up\n\
              neigh replace {address} lladdr {mac} nud permanent dev {far}\n\
              route replace {address}/32 dev {far}\n\
-             {routes}"
+             {routes}\
+             link set {far} group {WIRES}\n"
         )
     }
 }
@@ -174,7 +176,7 @@ impl Wires {
     }
 }
 
-/// A half-made wire is taken away again, so that what is seen is always whole.
+/// A half-made wire is taken away again, also one of a killed run; it is made at the next try.
 fn plug(far: &str, wire: &Wire) -> Result<(), SimError> {
     // Answers to ARP for others would wait for up to 0.8 s (arp(7)); the default of this cannot be set in a namespace.
     let quick = || sysctl(&format!("ipv4/neigh/{far}/proxy_delay"), "0");

@@ -14,5 +14,7 @@ mod control;
 mod machine;
 #[path = "sim/protocol.rs"]
 mod protocol;
+#[path = "sim/restart.rs"]
+mod restart;
 #[path = "sim/wires.rs"]
 mod wires;

@@ -64,6 +64,11 @@ impl Machine {
     pub fn crash_and_restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.restart();
+    }
+
+    /// Starts the program that has ended again, under the same prefix.
+    pub fn restart(&mut self) {
         self.child = run(&self.prefix, &self.folder, &self.arguments);
     }
 
@@ -159,8 +164,13 @@ pub fn await_available(netns: &str, eni: &str) {
 
 /// The attachment's id.
 pub fn attach(netns: &str, eni: &str, instance: &str) -> String {
+    attach_at(netns, eni, instance, 2)
+}
+
+/// The same at another index than 2.
+pub fn attach_at(netns: &str, eni: &str, instance: &str, device: u32) -> String {
     let form = format!(
-        "Action=AttachNetworkInterface&NetworkInterfaceId={eni}&InstanceId={instance}&DeviceIndex=2"
+        "Action=AttachNetworkInterface&NetworkInterfaceId={eni}&InstanceId={instance}&DeviceIndex={device}"
     );
     let (status, body) = call(netns, &form).unwrap();
     assert_eq!(status, 200, "{body}");
