@@ -15,10 +15,15 @@ KEEP    ?=
 .NOTPARALLEL:
 # Empty: every row.
 ID      ?=
+# Of `make aws-facts`: where, whether to print only, whether to clean up only.
+SUBNET  ?=
+OTHER_ZONE_SUBNET ?=
+DRY_RUN ?=
+CLEAN   ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
+.PHONY: help aws-facts bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +74,11 @@ campaign: prerequisites ## The long runs: many seeds of accidents (SEED=1 begins
 	ENICLAIM_SEEDS=200 $(CARGO) test --package e2e --test conformance
 	$(MAKE) images
 	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(CARGO) test --package e2e --test scenarios -- agent_killed_at,cycles_of
+
+aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
+	$$(kind-tests/vpc-sim/boto3/python.sh) -B kind-tests/vpc-sim/boto3/facts.py --out kind-tests/vpc-sim/aws-facts.json \
+		$(if $(SUBNET),--subnet $(SUBNET)) $(if $(OTHER_ZONE_SUBNET),--other-zone-subnet $(OTHER_ZONE_SUBNET)) \
+		$(if $(DRY_RUN),--dry-run) $(if $(CLEAN),--clean)
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins

@@ -10,6 +10,8 @@
 mod boto3;
 #[path = "sim/control.rs"]
 mod control;
+#[path = "sim/facts.rs"]
+mod facts;
 #[path = "sim/machine.rs"]
 mod machine;
 #[path = "sim/protocol.rs"]

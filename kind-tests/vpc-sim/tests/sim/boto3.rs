@@ -7,12 +7,13 @@ use std::{
 
 use crate::machine::Machine;
 
-fn folder() -> PathBuf {
+/// Where the Python is.
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("boto3")
 }
 
 /// A Python that has boto3.
-fn python() -> String {
+pub fn python() -> String {
     let python = Command::new(folder().join("python.sh")).output().unwrap();
     let said = String::from_utf8_lossy(&python.stderr);
     assert!(python.status.success(), "boto3 cannot be installed: {said}");
