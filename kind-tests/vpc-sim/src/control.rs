@@ -1,5 +1,7 @@
 //! `/sim/*`: how tests and the cluster add instances, order faults and look at the world.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Response, StatusCode, Uri};
@@ -9,7 +11,7 @@ use vpc::{Action, AttachmentState, Delays, Eni, InstanceId, Settings};
 use crate::{
     SimError,
     fault::{Fault, Pointless},
-    state::{Call, World},
+    state::{Call, Sim, World},
 };
 
 mod instances;
@@ -76,9 +78,15 @@ async fn route(world: &World, method: &Method, uri: &Uri, body: &str) -> Result<
             instances::end(world, &InstanceId::from(*id)).await
         }
         (&Method::GET, ["sim", "calls"]) => calls(world, uri.query().unwrap_or_default()),
-        (&Method::GET, ["sim", "audit"]) => audit(world).await,
+        (&Method::GET, ["sim", "audit"]) => audit(world, uri.query().unwrap_or_default()).await,
         (&Method::GET, ["sim", "snapshot"]) => Ok(snapshot(world)),
         (_, ["sim", "faults"]) => faults(world, method, body),
+        (&Method::DELETE, ["sim", "faults", id]) => {
+            let forgotten = id.parse().ok();
+            let forgotten = forgotten.and_then(|id| world.with(|sim| sim.faults.forget(id)));
+            let none = || Refusal(StatusCode::NOT_FOUND, format!("there is no fault {id}"));
+            Ok(json!(forgotten.ok_or_else(none)?))
+        }
         (_, ["sim", "settings"]) => settings(world, method, body),
         (_, ["sim", "delays"]) => delays(world, method, body),
         _ => Err(unknown(method, uri.path())),
@@ -97,7 +105,8 @@ fn faults(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> 
         }
         Method::POST => {
             let fault: Fault = serde_json::from_str(body)?;
-            world.with(|sim| sim.faults.order(fault))?;
+            let id = world.with(|sim| sim.faults.order(fault))?;
+            return Ok(json!({ "id": id }));
         }
         Method::DELETE => world.with(|sim| sim.faults.clear()),
         _ => return Err(unknown(method, "/sim/faults")),
@@ -148,7 +157,7 @@ fn calls(world: &World, query: &str) -> Result<Value, Refusal> {
                 let unknown = || bad(format!("the simulator has no action {value:?}"));
                 action = Some(Action::named(&value).ok_or_else(unknown)?);
             }
-            other => return Err(bad(format!("there is no parameter {other}"))),
+            other => return Err(no_parameter(other)),
         }
     }
     Ok(world.look(|sim| {
@@ -163,31 +172,49 @@ fn calls(world: &World, query: &str) -> Result<Value, Refusal> {
     }))
 }
 
-/// A sentence for each thing that should not be; an empty list is a clean world.
-async fn audit(world: &World) -> Result<Value, Refusal> {
+/// A sentence for each thing that should not be; an empty list is a clean world. With `tag:<key>=<value>` only for the ENIs
+/// that have all of these tags, whatever else there is.
+async fn audit(world: &World, query: &str) -> Result<Value, Refusal> {
+    let tags = audited_tags(query)?;
+    let leak = |eni: &Eni| {
+        let (status, tags) = (eni.status(), &eni.tags);
+        format!("{} exists ({status}, tags {tags:?})", eni.id)
+    };
+    if !tags.is_empty() {
+        let has = |eni: &&Eni| {
+            tags.iter()
+                .all(|(key, value)| eni.tags.get(key) == Some(value))
+        };
+        let leaks = |sim: &Sim| sim.vpc.leaks().filter(has).map(leak).collect::<Vec<_>>();
+        return Ok(json!(world.look(leaks)));
+    }
     let (wanted, seen) = world.wires().await?;
-    let mut found = world.look(|sim| {
-        let leaks = sim
-            .vpc
-            .leaks()
-            .map(|eni| format!("{} exists ({}, tags {:?})", eni.id, eni.status(), eni.tags));
-        leaks
-            .chain(sim.vpc.violations().iter().map(ToString::to_string))
-            .chain(sim.faults.unspent())
-            .collect::<Vec<_>>()
+    let mut found: Vec<String> = world.look(|sim| {
+        let broken = sim.vpc.violations();
+        let broken = broken.iter().map(ToString::to_string);
+        let leaks = sim.vpc.leaks().map(leak);
+        leaks.chain(broken).chain(sim.faults.unspent()).collect()
     });
-    found.extend(
-        seen.iter()
-            .filter(|far| !wanted.contains_key(*far))
-            .map(|far| format!("link {far} has no ENI")),
-    );
-    found.extend(
-        wanted
-            .keys()
-            .filter(|far| !seen.contains(*far))
-            .map(|far| format!("link {far} is missing")),
-    );
+    let extra = seen.iter().filter(|far| !wanted.contains_key(*far));
+    found.extend(extra.map(|far| format!("link {far} has no ENI")));
+    let missing = wanted.keys().filter(|far| !seen.contains(*far));
+    found.extend(missing.map(|far| format!("link {far} is missing")));
     Ok(json!(found))
+}
+
+fn audited_tags(query: &str) -> Result<BTreeMap<String, String>, Refusal> {
+    let tag = |(name, value): (Cow<str>, Cow<str>)| match name.strip_prefix("tag:") {
+        Some(key) => Ok((key.to_owned(), value.into_owned())),
+        None => Err(no_parameter(&name)),
+    };
+    form_urlencoded::parse(query.as_bytes()).map(tag).collect()
+}
+
+fn no_parameter(name: &str) -> Refusal {
+    Refusal(
+        StatusCode::BAD_REQUEST,
+        format!("there is no parameter {name}"),
+    )
 }
 
 fn snapshot(world: &World) -> Value {

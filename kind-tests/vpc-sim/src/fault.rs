@@ -12,6 +12,9 @@ use crate::protocol::Form;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Fault {
+    /// By what it is forgotten; given when it is ordered.
+    #[serde(default)]
+    id: u64,
     /// Which calls.
     action: Action,
     /// Only those with these parameters, such as `{"NetworkInterfaceId": "eni-0a"}`. `N` in a name is any number.
@@ -128,29 +131,45 @@ impl Fault {
     }
 }
 
-/// The faults that are ordered, in order.
+/// The faults that are ordered, in order, and how many there have been.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    ordered: Vec<Fault>,
+    count: u64,
+}
 
 impl Faults {
-    pub(crate) fn order(&mut self, fault: Fault) -> Result<(), Pointless> {
+    /// The id of the new fault.
+    pub(crate) fn order(&mut self, fault: Fault) -> Result<u64, Pointless> {
         fault.check()?;
-        self.0.push(Fault { hits: 0, ..fault });
-        Ok(())
+        self.count += 1;
+        let id = self.count;
+        self.ordered.push(Fault {
+            id,
+            hits: 0,
+            ..fault
+        });
+        Ok(id)
     }
 
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.ordered.clear();
+    }
+
+    /// Takes one fault away, spent or not; the others stay.
+    pub(crate) fn forget(&mut self, id: u64) -> Option<Fault> {
+        let at = self.ordered.iter().position(|fault| fault.id == id)?;
+        Some(self.ordered.remove(at))
     }
 
     /// The faults that may still hit a call, as they stand.
     pub(crate) fn standing(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter().filter(|fault| !fault.is_over())
+        self.ordered.iter().filter(|fault| !fault.is_over())
     }
 
     /// A sentence for each fault that has not done what was ordered: a test that ordered it has not shown what it says.
     pub(crate) fn unspent(&self) -> impl Iterator<Item = String> {
-        let unspent = self.0.iter().filter(|fault| fault.is_unspent());
+        let unspent = self.ordered.iter().filter(|fault| fault.is_unspent());
         unspent.map(|fault| {
             let Fault {
                 action,
@@ -165,7 +184,7 @@ impl Faults {
 
     /// The oldest fault for this call that is not over, unless it lets the call pass.
     pub(crate) fn take(&mut self, form: &Form) -> Option<Fault> {
-        let mut standing = self.0.iter_mut().filter(|fault| !fault.is_over());
+        let mut standing = self.ordered.iter_mut().filter(|fault| !fault.is_over());
         let fault = standing.find(|fault| fault.is_for(form))?;
         if fault.skip > 0 {
             fault.skip -= 1;
@@ -185,7 +204,7 @@ mod tests {
         let fault: Fault = serde_json::from_str(fault).map_err(|error| error.to_string())?;
         let mut faults = Faults::default();
         let ordered = faults.order(fault).map_err(|error| error.to_string());
-        ordered.map(|()| faults)
+        ordered.map(|_| faults)
     }
 
     fn ordered(fault: &str) -> Faults {
@@ -225,6 +244,18 @@ mod tests {
         assert_eq!((unspent(&faults).len(), faults.standing().count()), (0, 1));
         faults.clear();
         assert_eq!(faults.standing().count(), 0);
+    }
+
+    #[test]
+    fn one_fault_is_forgotten_and_the_others_stay() {
+        let mut faults = ordered(r#"{"action": "CreateTags", "delayMs": 1}"#);
+        let other = r#"{"action": "CreateTags", "delayMs": 2}"#;
+        let other = faults.order(serde_json::from_str(other).unwrap()).unwrap();
+        let forgotten = faults.forget(1).unwrap();
+        assert_eq!((forgotten.delay_ms, forgotten.hits), (1, 0));
+        assert_eq!(faults.forget(1), None);
+        let left: Vec<u64> = faults.standing().map(|fault| fault.id).collect();
+        assert_eq!((left, other), (vec![2], 2));
     }
 
     #[test]

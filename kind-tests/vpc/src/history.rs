@@ -36,6 +36,14 @@ impl Vpc {
         self.history.push(at_ms, self.settings.stale_ms, instance);
     }
 
+    /// Must be called before each Describe call is answered. Reads are counted only if somebody asks for it: equal worlds
+    /// are equal although they were read.
+    pub(crate) fn count_read(&mut self) {
+        if self.settings.stale_every.is_some() {
+            self.reads += 1;
+        }
+    }
+
     /// The region as a read at `now_ms` sees it: as it was [`stale_ms`](crate::Settings::stale_ms) ago.
     pub(crate) fn seen(&self, now_ms: u64) -> Cow<'_, Self> {
         let then_ms = now_ms.saturating_sub(self.settings.stale_ms);
@@ -46,7 +54,11 @@ impl Vpc {
                 .rev()
                 .take_while(|entry| entry.at_ms > then_ms)
         };
-        if self.settings.stale_ms == 0 || newer().next().is_none() {
+        let every = self.settings.stale_every.unwrap_or(1).max(1);
+        if self.settings.stale_ms == 0
+            || !self.reads.is_multiple_of(every)
+            || newer().next().is_none()
+        {
             return Cow::Borrowed(self);
         }
         let mut past = self.clone();

@@ -166,6 +166,9 @@ impl Vpc {
             let outcome = Self::empty(self.delays).act(request, now_ms);
             return outcome.map_err(|error| self.noted(error));
         }
+        if !request.action().is_mutating() {
+            self.count_read();
+        }
         for id in self.named(&request) {
             self.remember_eni(&id, now_ms);
         }

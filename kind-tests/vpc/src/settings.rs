@@ -16,8 +16,12 @@ pub struct Settings {
     /// Limits the rate of each action to this percentage of AWS's published numbers; `None` does not limit.
     /// Less than two percent of some buckets is less than one call.
     pub rate_percent: Option<u32>,
+    /// The percentage of single actions, instead of that of all.
+    pub action_rate_percent: BTreeMap<Action, u32>,
     /// Describe calls show the state as it was so many milliseconds ago, but not from before the setting was made.
     pub stale_ms: u64,
+    /// Only one of so many does, so that a read may see less than the one before it; `None` is each.
+    pub stale_every: Option<u64>,
     /// These are refused as not authorized.
     pub denied: BTreeSet<Action>,
     /// These are authorized only with all of these tags, as by a policy with a condition.

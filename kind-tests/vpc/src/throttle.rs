@@ -83,10 +83,11 @@ impl Key {
 impl Vpc {
     /// Takes one call out of the bucket of `request`, or refuses it. A refused call takes nothing (unverified).
     pub(crate) fn throttle(&mut self, request: &Request, now_ms: u64) -> Result<(), Ec2Error> {
-        let Some(percent) = self.settings.rate_percent.map(u64::from) else {
+        let key = Key::of(request);
+        let own = self.settings.action_rate_percent.get(&key.action).copied();
+        let Some(percent) = own.or(self.settings.rate_percent).map(u64::from) else {
             return Ok(());
         };
-        let key = Key::of(request);
         let Rate { burst, per_second } = key.rate();
         let full = burst * percent * PERCENT;
         let bucket = self.buckets.entry(key).or_insert(Bucket {

@@ -63,6 +63,8 @@ pub struct Vpc {
     pub(crate) unmodelled: BTreeSet<String>,
     /// Refusals for want of authorization so far.
     pub(crate) denials: u64,
+    /// Describe calls so far, while [`Settings::stale_every`] is set.
+    pub(crate) reads: u64,
     counter: u64,
 }
 
@@ -81,6 +83,7 @@ impl Vpc {
             tokens: BTreeMap::new(),
             unmodelled: BTreeSet::new(),
             denials: 0,
+            reads: 0,
             counter: 0,
         }
     }

@@ -28,7 +28,7 @@ fn settings_change_how_the_region_answers_and_are_shown() {
     assert_eq!(
         posted(&machine, "/sim/settings", &denied),
         json!({
-            "ratePercent": null, "staleMs": 0, "denied": ["DescribeSubnets"], "requiredTags": tags, "deniedTags": {},
+            "ratePercent": null, "actionRatePercent": {}, "staleMs": 0, "staleEvery": null, "denied": ["DescribeSubnets"], "requiredTags": tags, "deniedTags": {},
             "otherRegion": false, "pageItems": null, "eniLimit": 1, "attachmentLimit": null, "groupLimit": null,
         })
     );
@@ -75,6 +75,37 @@ fn fault_hits_one_interface_and_is_listed_until_it_is_spent() {
     );
     assert!(!unspent(machine.audit()), "{}", machine.audit());
     assert_eq!(machine.sim("GET", "/sim/faults", "").1, json!([]));
+}
+
+#[test]
+fn one_test_audits_and_forgets_what_is_its_own() {
+    let mut machine = Machine::start();
+    let (node, _) = machine.instance("node", "10.0.1.11", NODES);
+    let tag = "TagSpecification.1.ResourceType=network-interface&TagSpecification.1.Tag.1.Key=a/b";
+    let create = "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1";
+    let create = format!("{create}&{tag}&TagSpecification.1.Tag.1.Value=c d");
+    let fault = json!({
+        "action": "CreateNetworkInterface", "where": { "TagSpecification.N.Tag.N.Value": "c d" }, "delayMs": 1,
+    });
+    let (ours, others) = (
+        posted(&machine, "/sim/faults", &fault),
+        posted(&machine, "/sim/faults", &fault),
+    );
+    let created = text(&call(&node, &create).unwrap().1, "networkInterfaceId");
+    let audit = |query: &str| machine.sim("GET", &format!("/sim/audit?{query}"), "").1;
+    let found = audit("tag:a/b=c+d");
+    assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+    assert!(found[0].as_str().unwrap().starts_with(&created), "{found}");
+    assert_eq!(audit("tag:a/b=c"), json!([]));
+    assert_eq!(audit("tags=c")["error"], "there is no parameter tags");
+    let forget = |fault: &Value| machine.sim("DELETE", &format!("/sim/faults/{}", fault["id"]), "");
+    let (status, forgotten) = forget(&ours);
+    assert_eq!((status, &forgotten["hits"]), (200, &json!(1)));
+    assert_eq!(forget(&ours).0, 404);
+    assert_eq!(
+        machine.sim("GET", "/sim/faults", "").1[0]["id"],
+        others["id"]
+    );
 }
 
 #[test]

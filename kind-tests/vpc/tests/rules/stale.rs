@@ -142,3 +142,13 @@ fn lag_that_is_set_anew_does_not_reach_back_to_before() {
     vpc.settings.stale_ms = 5_000;
     assert_eq!(shown(&mut vpc, 10_700).len(), 2);
 }
+
+#[test]
+fn read_may_see_less_than_the_one_before() {
+    let mut vpc = a_stale_world();
+    vpc.settings.stale_every = Some(2);
+    create(&mut vpc, 10_000);
+    let seen = [0; 4].map(|_| shown(&mut vpc, 10_001).len());
+    assert_eq!(seen, [1, 0, 1, 0]);
+    assert_eq!([0; 2].map(|_| shown(&mut vpc, 15_000).len()), [1, 1]);
+}

@@ -1,6 +1,6 @@
 //! How many calls of each action are taken.
 
-use vpc::{Ec2Error, Filter, Query, Request, Vpc};
+use vpc::{Action, Ec2Error, Filter, Query, Request, Vpc};
 
 use crate::makers::{Does, a_request, a_world};
 
@@ -98,4 +98,17 @@ fn throttled_call_has_ec2s_status_code_and_sentence_and_no_effect() {
     );
     assert_eq!(refused.to_string(), "Request limit exceeded.");
     assert_eq!(vpc.enis().count(), before);
+}
+
+#[test]
+fn one_action_may_have_another_rate() {
+    let mut vpc = a_world();
+    vpc.settings.action_rate_percent = [(Action::DetachNetworkInterface, 10)].into();
+    let detach = Request::DetachNetworkInterface("eni-attach-none".into());
+    let delete = Request::DeleteNetworkInterface("eni-none".into());
+    assert_eq!(taken(&mut vpc, &detach, 0), 5);
+    assert_eq!(taken(&mut vpc, &delete, 0), 200);
+    vpc.settings.rate_percent = Some(50);
+    assert_eq!(taken(&mut vpc, &detach, 60_000), 5);
+    assert_eq!(taken(&mut vpc, &delete, 60_000), 50);
 }
