@@ -195,7 +195,11 @@ impl Drop for Machine {
 
 fn run(prefix: &str, folder: &TempDir, arguments: &[String]) -> Child {
     let delay = |name: &str, delay: Duration| format!("--{name}-delay={}ms", delay.as_millis());
+    // Programs that a test puts into the folder's `bin` are found first.
+    let path = std::env::var("PATH").unwrap();
+    let bin = folder.path().join("bin");
     let mut child = Command::new(env!("CARGO_BIN_EXE_vpc-sim"))
+        .env("PATH", format!("{}:{path}", bin.display()))
         .args(["serve", "--prefix", prefix, "--state-dir"])
         .arg(folder.path())
         .args([
