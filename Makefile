@@ -26,7 +26,7 @@ SEED    := $(or $(SEED),$(shell date +%s))
 .PHONY: help aws-facts bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
 help: ## List what there is.
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leaves it up.
 	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
