@@ -85,10 +85,9 @@ impl Line {
 
 impl Endpoint for Line {
     async fn answer(&self, form: String) -> Answer {
-        let action = Form::parse(&form)
-            .get("Action")
-            .unwrap_or_default()
-            .to_owned();
+        let parsed = Form::parse(&form);
+        let action = parsed.get("Action").unwrap_or_default().to_owned();
+        let goes_on = parsed.get("NextToken").is_some();
         let asked = self.world.lock().now();
         self.travel(&format!("ec2 {action}"), &form, 120).await;
         let fault = self.world.lock().ec2_fault(&action);
@@ -103,6 +102,7 @@ impl Endpoint for Line {
         };
         let is_read = action.starts_with("Describe");
         let answer = self.world.with(|state| {
+            state.later_pages += u64::from(goes_on);
             let now = state.now();
             let before = (!is_read).then(|| state.vpc.clone());
             let answer = vpc_sim::protocol::answer(&mut state.vpc, &form, now);

@@ -18,6 +18,9 @@ use super::{
 /// Something that happens, and how often compared with the others.
 type Act = (u64, &'static str, fn(&mut State));
 
+/// How many items a page of EC2 holds, with an empty page after each; `None` fills pages.
+const PAGES: [Option<usize>; 4] = [None, Some(1), Some(2), Some(5)];
+
 /// What users do all day.
 const WORK: &[Act] = &[
     (8, "make a pod", make_a_pod),
@@ -196,7 +199,11 @@ fn delete_a_report(state: &mut State) {
 
 /// Anything goes for a while; then nothing goes wrong any more, every pod runs, all go, and nothing moves.
 async fn script(world: &World, acts: Vec<Act>, faults: Faults) {
-    world.lock().faults = faults;
+    world.with(|state| {
+        state.faults = faults;
+        let at = usize::try_from(state.roll(PAGES.len() as u64)).unwrap();
+        state.vpc.settings.page_items = PAGES[at];
+    });
     let sum = acts.iter().map(|(weight, ..)| weight).sum();
     for _ in 0..40 {
         let pause = world.lock().roll(10_000);
@@ -256,11 +263,18 @@ pub fn seeds(otherwise: u64) -> std::ops::Range<u64> {
 }
 
 fn run(acts: &[&[Act]], faults: Faults) {
+    let mut later_pages = 0;
     for seed in seeds(5) {
         let acts = acts.concat();
         println!("seed {seed}");
-        tell(seed, async move |world| script(world, acts, faults).await);
+        later_pages += tell(seed, async move |world| {
+            script(world, acts, faults).await;
+            world.lock().later_pages
+        });
     }
+    // One seed alone may have full pages.
+    let few = seeds(5).count() < PAGES.len();
+    assert!(few || later_pages > 0, "no page went on");
 }
 
 #[test]

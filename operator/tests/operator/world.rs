@@ -48,6 +48,8 @@ pub struct State {
     pub judge: Judge,
     /// Writes of Kubernetes and changes of EC2 by the operator, in their order.
     pub effects: Vec<String>,
+    /// How many calls of the operator read on where a page of EC2 ended.
+    pub later_pages: u64,
     /// After so many effects the operator dies, its last answer lost.
     pub crash_after: Option<usize>,
     /// The operator that is connected; an older one gets no answers.
@@ -74,6 +76,7 @@ impl World {
             faults: Faults::default(),
             judge: Judge::default(),
             effects: Vec::new(),
+            later_pages: 0,
             crash_after: None,
             connected: 0,
             trace: Vec::new(),
