@@ -275,14 +275,8 @@ fn what_ec2_must_never_show_ends_a_story() {
         1,
         |_| std::future::pending(),
         async |world| {
-            world.with(|state| {
-                let now = state.now();
-                let _ = vpc_sim::protocol::answer(
-                    &mut state.vpc,
-                    "Action=DescribeVpcs&Filter.1.Name=tag-key&Filter.1.Value.1=a",
-                    now,
-                );
-            });
+            let asked = vpc::Ec2Error::NotModelled("a call".to_owned());
+            world.with(|state| drop(state.vpc.noted(asked)));
         },
     );
 }
