@@ -11,8 +11,17 @@ use std::{
 
 /// What a thread that began sees as the time: this second, and a nanosecond more each time it looks.
 const START: i64 = 1_800_000_000;
+// Numbers of the two system calls (`arch/x86/entry/syscalls/syscall_64.tbl`, `scripts/syscall.tbl`).
+#[cfg(target_arch = "x86_64")]
 const GETRANDOM: c_long = 318;
+#[cfg(target_arch = "x86_64")]
 const CLOCK_GETTIME: c_long = 228;
+#[cfg(target_arch = "aarch64")]
+const GETRANDOM: c_long = 278;
+#[cfg(target_arch = "aarch64")]
+const CLOCK_GETTIME: c_long = 113;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("which numbers have getrandom and clock_gettime here?");
 
 thread_local! {
     static RANDOM: Cell<Option<u64>> = const { Cell::new(None) };
@@ -39,7 +48,7 @@ unsafe extern "C" {
     fn syscall(number: c_long, ...) -> isize;
 }
 
-/// The system call of that name, number 318.
+/// The system call of that name.
 ///
 /// # Safety
 /// As for libc's: `buffer` points to `length` writable bytes.
@@ -61,7 +70,7 @@ pub unsafe extern "C" fn getrandom(buffer: *mut u8, length: usize, flags: c_uint
     length.cast_signed()
 }
 
-/// The system call of that name, number 228; a thread that began sees all clocks alike.
+/// The system call of that name; a thread that began sees all clocks alike.
 ///
 /// # Safety
 /// As for libc's: `time` points to a writable timespec.
