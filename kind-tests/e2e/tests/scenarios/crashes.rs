@@ -9,16 +9,30 @@ use super::makers::{asking, class, on, pod};
 /// The pod goes while EC2 still makes its ENI: nothing is left.
 pub fn deleted_while_creating(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
-    let before = space.world.calls("CreateNetworkInterface")?.len();
+    let (create, attach) = ("CreateNetworkInterface", "AttachNetworkInterface");
+    let world = space.world;
+    let (created, attached) = (world.calls(create)?.len(), world.calls(attach)?.len());
+    space.fault(&json!({"action": create, "times": 1, "takesMs": 10_000}))?;
     space.apply(&asking(pod("short"), space.name()))?;
-    space.world.wait("an ENI that is pending", SOON, || {
-        let calls = space.world.calls("CreateNetworkInterface")?;
-        let made = calls.get(before).and_then(|call| call["result"].as_str());
-        let eni = space.world.eni(made.context("no Create call yet")?)?;
-        ensure!(eni["status"] == "pending", "the ENI is {}", eni["status"]);
+    let mut eni = String::new();
+    world.wait("Create", SOON, || {
+        let calls = world.calls(create)?;
+        let made = calls.get(created).and_then(|call| call["result"].as_str());
+        made.context("no Create call yet")?.clone_into(&mut eni);
         Ok(true)
     })?;
-    space.delete_pods(&["short"])
+    space.kubectl(&["delete", "pod", "short", "--wait=false"])?;
+    let status = world.eni(&eni)?["status"].clone();
+    ensure!(
+        status == "pending",
+        "the pod went too late: {eni} is {status}"
+    );
+    space.delete_pods(&["short"])?;
+    ensure!(
+        world.calls(attach)?.len() == attached,
+        "an ENI was attached for a pod that had gone"
+    );
+    Ok(())
 }
 
 /// SIGKILL to the operator after Create has answered and before Attach has been heard: one ENI, and the pod gets it.
@@ -40,6 +54,11 @@ pub fn operator_between_create_and_attach(space: &Space) -> anyhow::Result<()> {
         space.world.calls("AttachNetworkInterface")?.len() == attached,
         "an Attach was answered before the operator was killed"
     );
+    let eni = space.world.eni(&space.eni_of("crash")?)?;
+    ensure!(
+        eni["id"].is_string() && eni["attachment"].is_null(),
+        "not between Create and Attach: {eni}"
+    );
     space.world.forget_faults()?;
     space.await_ready("crash")?;
     let made = space.world.made_for_claims(created)?;
@@ -56,9 +75,15 @@ pub fn agent_under_traffic(space: &Space) -> anyhow::Result<()> {
     space.apply(&asking(pod("talker"), space.name()))?;
     space.await_ready("talker")?;
     let traffic = space.traffic("talker")?;
+    let former = space.world.pids_of("eniclaim-agent")?;
     space.world.kill("eniclaim-agent")?;
     space.world.await_process("eniclaim-agent")?;
     space.world.await_rollout("daemonset/eniclaim-agent")?;
+    let now = space.world.pids_of("eniclaim-agent")?;
+    ensure!(
+        now.len() == former.len() && now.iter().all(|pid| !former.contains(pid)),
+        "the agents were {former:?} and are {now:?}"
+    );
     let seen = traffic.answered()?;
     space.world.wait("traffic after the restart", SOON, || {
         Ok(traffic.answered()? > seen + 20)
@@ -108,7 +133,9 @@ pub fn dead_namespace(space: &Space) -> anyhow::Result<()> {
         !path.is_empty() && !path.contains('\n'),
         "not one namespace with eni0: {path:?}"
     );
-    node.exec(&["sh", "-c", &format!("umount -l {path} && rm -f {path}")])?;
+    // From here on no DEL finds the namespace.
+    let script = format!("umount -l {path} && rm {path}");
+    space.world.on_node(0, &script)?;
     space.world.kill("pause")?;
     space.world.kill("probe")?;
     space.world.wait("another sandbox", 2 * SOON, || {

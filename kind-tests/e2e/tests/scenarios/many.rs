@@ -45,9 +45,14 @@ pub fn ten_pods(space: &Space) -> anyhow::Result<()> {
         space.world.calls("CreateNetworkInterface")?.len() == before.0 + 10,
         "not one Create for each pod"
     );
+    let attaches = space.world.calls("AttachNetworkInterface")?;
+    let attaches = attaches.iter().skip(before.1);
+    let attached: Vec<String> = attaches
+        .map(|call| call["parameters"]["NetworkInterfaceId"].to_string())
+        .collect();
     ensure!(
-        space.world.calls("AttachNetworkInterface")?.len() == before.1 + 10,
-        "not one Attach for each pod"
+        attached.len() == 10 && attached.iter().collect::<BTreeSet<_>>().len() == 10,
+        "not one Attach for each ENI: {attached:?}"
     );
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     space.delete_pods(&names)
