@@ -34,10 +34,11 @@ pub enum End {
     Fewer(Vec<String>),
 }
 
-/// A process whose steps are counted.
+/// A process whose steps are counted, until this is dropped.
 pub struct Steps {
     let_go: Arc<AtomicBool>,
-    tracer: JoinHandle<anyhow::Result<End>>,
+    /// Absent once it was waited for.
+    tracer: Option<JoinHandle<anyhow::Result<End>>>,
 }
 
 impl Steps {
@@ -59,19 +60,31 @@ impl Steps {
             tracer.run(&asked)
         });
         seized.recv().context("the tracer ended")??;
+        let tracer = Some(tracer);
         Ok(Self { let_go, tracer })
     }
 
     /// Whether it has been killed, or could not be traced.
     pub fn is_over(&self) -> bool {
-        self.tracer.is_finished()
+        self.tracer.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Lets it go, unless it has been killed.
-    pub fn end(self) -> anyhow::Result<End> {
+    pub fn end(mut self) -> anyhow::Result<End> {
+        self.let_go().context("it was let go before")?
+    }
+
+    fn let_go(&mut self) -> Option<anyhow::Result<End>> {
         self.let_go.store(true, Ordering::Relaxed);
-        let ended = self.tracer.join();
-        ended.map_err(|_| anyhow::anyhow!("the tracer panicked"))?
+        let ended = self.tracer.take()?.join();
+        Some(ended.unwrap_or_else(|_| Err(anyhow::anyhow!("the tracer panicked"))))
+    }
+}
+
+impl Drop for Steps {
+    /// A scenario that fails must not leave a tracer that kills the process in the next one.
+    fn drop(&mut self) {
+        let _ = self.let_go();
     }
 }
 
@@ -162,4 +175,54 @@ fn threads(pid: Pid) -> io::Result<Vec<i32>> {
     Ok(all
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    struct Writes(Child);
+
+    impl Drop for Writes {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// A process that takes steps all the time.
+    fn writes() -> (Writes, i32) {
+        // Standard output is a file, which the first step of each round makes empty again.
+        let file = std::env::temp_dir().join(format!("eniclaim-steps-{}", std::process::id()));
+        let script = "while :; do echo step >\"$0\"; done";
+        let child = Command::new("sh").args(["-c", script]).arg(&file).spawn();
+        let child = child.unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        (Writes(child), pid)
+    }
+
+    #[test]
+    fn process_is_killed_before_its_step() {
+        let (_writes, pid) = writes();
+        let steps = Steps::kill_before(pid, 3).unwrap();
+        while !steps.is_over() {
+            thread::yield_now();
+        }
+        let end = steps.end().unwrap();
+        assert!(
+            matches!(&end, End::Killed(step) if step.starts_with("write to ")),
+            "{end:?}"
+        );
+    }
+
+    #[test]
+    fn process_is_let_go_when_nobody_counts_any_more() {
+        let (mut writes, pid) = writes();
+        drop(Steps::kill_before(pid, usize::MAX).unwrap());
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        assert!(status.contains("TracerPid:\t0\n"), "{status}");
+        assert!(writes.0.try_wait().unwrap().is_none(), "it has ended");
+    }
 }

@@ -1,11 +1,15 @@
 //! A cluster with eniclaim installed by its charts, as a user has it.
 
 mod agents;
+mod at_end;
 mod cloud;
 mod evidence;
+mod left;
 mod look;
+mod metadata;
 mod nodes;
 mod operator;
+mod picture;
 mod processes;
 mod space;
 mod traffic;
@@ -22,8 +26,10 @@ use anyhow::{Context, bail};
 use cluster::{Cluster, Options};
 use serde_json::json;
 
+pub use at_end::outcome;
 pub use look::{condition, is_ready, text};
 pub use operator::Leader;
+pub use picture::Picture;
 pub use rustix::process::Signal;
 pub use space::Space;
 pub use traffic::Traffic;

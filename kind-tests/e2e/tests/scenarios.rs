@@ -13,6 +13,7 @@ mod scenarios {
     pub mod class;
     pub mod crashes;
     pub mod cycles;
+    pub mod failing;
     pub mod foreign_client;
     pub mod full_node;
     pub mod hidden;
@@ -39,14 +40,18 @@ mod scenarios {
     pub mod writes;
 }
 
-use std::{env, process::ExitCode, sync::Arc};
+use std::{
+    env,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+};
 
-use e2e::world::{Space, World};
+use e2e::world::{Picture, Space, World, outcome};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, busy_node, check, class, crashes, cycles, foreign_client, full_node, hidden,
-    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata, refused,
-    rights, schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    bad_input, busy_node, check, class, crashes, cycles, failing, foreign_client, full_node,
+    hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata,
+    refused, rights, schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -199,6 +204,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         "hidden_eni_stays_attached_until_its_pod_has_ended",
         hidden::by_its_pod,
     ),
+    ("failing_scenario_leaves_nothing", failing::leaves_nothing),
     (
         "agent_killed_at_every_step_loses_nothing",
         killed::at_every_step,
@@ -221,16 +227,15 @@ fn main() -> ExitCode {
     }
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
-    let world = World::up(&name).and_then(|world| world.install().map(|()| world));
-    let world = match world {
-        Ok(world) => Some(Arc::new(world)),
+    let ground = match Ground::up(&name) {
+        Ok(ground) => Some(Arc::new(ground)),
         Err(error) => {
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
     };
-    let conclusion = libtest_mimic::run(&args, trials(&chosen, world.as_ref()));
-    match world.map(|world| world.cluster.down()) {
+    let conclusion = libtest_mimic::run(&args, trials(&chosen, ground.as_ref()));
+    match ground.map(|ground| ground.world.cluster.down()) {
         None | Some(Ok(())) => conclusion.exit_code(),
         Some(Err(error)) => {
             eprintln!("the cluster could not be taken down: {error}");
@@ -254,36 +259,69 @@ fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
         .collect()
 }
 
-fn trials(scenarios: &[(&'static str, Scenario)], world: Option<&Arc<World>>) -> Vec<Trial> {
+fn trials(scenarios: &[(&'static str, Scenario)], ground: Option<&Arc<Ground>>) -> Vec<Trial> {
     scenarios
         .iter()
         .map(|&(name, scenario)| {
-            let world = world.cloned();
+            let ground = ground.cloned();
             Trial::test(name, move || {
-                let world = world.as_deref().expect("a cluster");
-                run(world, name, scenario).map_err(|error| Failed::from(format!("{error:#}")))
+                let ground = ground.as_deref().expect("a cluster");
+                let ended = ground.run(name, scenario);
+                ended.map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
 }
 
+/// The cluster, and how each scenario finds it and leaves it.
+struct Ground {
+    world: World,
+    usual: Mutex<Picture>,
+}
+
+impl Ground {
+    fn up(name: &str) -> anyhow::Result<Self> {
+        let world = World::up(name)?;
+        world.install()?;
+        world.await_agents()?;
+        let usual = Mutex::new(world.picture()?);
+        Ok(Self { world, usual })
+    }
+
+    /// Runs a scenario. The evidence of a failure is kept before anything is put back, and the next scenario starts from
+    /// nothing, whatever this one left.
+    fn run(&self, name: &str, scenario: Scenario) -> anyhow::Result<()> {
+        let world = &self.world;
+        let ended = in_its_space(world, name, scenario)
+            .and_then(|()| world.await_clean())
+            .and_then(|()| world.await_picture(&self.usual.lock().expect("no panic")));
+        ended.map_err(|error| match self.start_anew() {
+            Ok(()) => error,
+            Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
+        })
+    }
+
+    fn start_anew(&self) -> anyhow::Result<()> {
+        self.world.force_clean()?;
+        self.world.start_anew()?;
+        *self.usual.lock().expect("no panic") = self.world.picture()?;
+        Ok(())
+    }
+}
+
 /// Runs a scenario in its own namespace, whose name says nothing: Events and logs repeat it, and a scenario that looks
-/// for a word there must not find its own name. The evidence of a failure is kept before anything is put back.
-fn run(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
+/// for a word there must not find its own name.
+fn in_its_space(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
     let number = SCENARIOS.iter().position(|(other, _)| *other == name);
     let space = world.space(&format!("s{}", number.unwrap_or_default()))?;
-    let ended = scenario(&space).and_then(|()| world.faults_are_spent());
+    let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
     let ended = ended.map_err(|error| match world.keep_evidence(name) {
         Ok(folder) => error.context(format!("see {}", folder.display())),
         Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
     });
-    drop(space);
-    let ended = ended.and(world.await_clean());
-    ended.map_err(|error| {
-        // The next scenario starts from nothing, whatever this one left.
-        match world.force_clean().and_then(|()| world.start_anew()) {
-            Ok(()) => error,
-            Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
-        }
-    })
+    match (ended, space.end()) {
+        (ended, Ok(())) => ended,
+        (Ok(()), Err(left)) => Err(left),
+        (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
+    }
 }

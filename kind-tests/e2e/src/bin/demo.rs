@@ -146,30 +146,7 @@ fn reach(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
     );
 
     story.step("The instance metadata service, and so the node's credentials: refused to a socket, and to a raw socket");
-    let socket = pods.exec(
-        "web",
-        &[
-            "/probe",
-            "connect",
-            "169.254.169.254:80",
-            "--from",
-            &address,
-            "--timeout",
-            "2",
-        ],
-    );
-    show(
-        &socket
-            .err()
-            .context("the metadata service answered a socket")?
-            .to_string(),
-    );
-    let raw = pods.exec("web", &["/probe", "raw-metadata", "--gateway", "10.0.1.1"]);
-    show(
-        &raw.err()
-            .context("the metadata service answered a raw socket")?
-            .to_string(),
-    );
+    show(&pods.metadata_is_refused("web")?);
     Ok(())
 }
 

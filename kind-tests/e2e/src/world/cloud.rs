@@ -80,25 +80,6 @@ impl World {
         Ok(())
     }
 
-    /// Links, rules, nftables tables and journal files of ENIs on the nodes themselves, a line for each.
-    pub fn left_on_nodes(&self) -> anyhow::Result<String> {
-        let script = "
-            ip -o link | cut -d: -f2 | cut -d@ -f1 | grep -Ev '^ (lo|eth0|veth.*)$' | sed 's/^/link/'
-            ip rule | grep -Ev '^(0|32766|32767):' | sed 's/^/rule /'
-            nft list tables | grep eniclaim
-            find /run/eniclaim/journal -type f 2>/dev/null
-            true";
-        let mut left = String::new();
-        for node in self.cluster.nodes() {
-            let seen = node.exec(&["sh", "-c", script])?;
-            for line in String::from_utf8_lossy(&seen.stdout).lines() {
-                // Writing to a string cannot fail.
-                let _ = writeln!(left, "{}: {line}", node.name());
-            }
-        }
-        Ok(left)
-    }
-
     /// Fails when a fault that was ordered has hit no call: then the scenario has not shown what it says.
     pub fn faults_are_spent(&self) -> anyhow::Result<()> {
         let left = self.cluster.sim("GET", "/sim/faults", None)?;

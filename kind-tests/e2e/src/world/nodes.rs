@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Pids of a program that runs in the node's network namespace.
-    fn host_pids(&self, node: usize, program: &str) -> anyhow::Result<Vec<i32>> {
+    pub(super) fn host_pids(&self, node: usize, program: &str) -> anyhow::Result<Vec<i32>> {
         let script = format!(
             "here=$(readlink /proc/self/ns/net)
             for pid in $(pgrep -x {program}); do

@@ -3,11 +3,9 @@
 use std::cell::{Cell, RefCell};
 
 use anyhow::bail;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{SOON, World, text};
-
-type Undo = Box<dyn FnOnce(&World) -> anyhow::Result<()>>;
+use super::{SOON, World, at_end::AtEnd, text};
 
 /// A namespace of one scenario. When this is dropped, every change that was registered with it is undone, the namespace
 /// is deleted, and so are the classes that were applied by it.
@@ -17,7 +15,7 @@ pub struct Space<'w> {
     name: String,
     /// Whether the namespace was made here and goes with this value.
     made: bool,
-    undo: RefCell<Vec<Undo>>,
+    undo: AtEnd<World>,
     classes: RefCell<Vec<String>>,
     file: Cell<u32>,
 }
@@ -44,7 +42,7 @@ impl World {
             world: self,
             name: name.to_owned(),
             made: false,
-            undo: RefCell::default(),
+            undo: AtEnd::default(),
             classes: RefCell::default(),
             file: Cell::default(),
         }
@@ -102,7 +100,7 @@ impl Space<'_> {
 
     /// Puts something back when this value goes: the latest change first.
     pub fn at_end(&self, undo: impl FnOnce(&World) -> anyhow::Result<()> + 'static) {
-        self.undo.borrow_mut().push(Box::new(undo));
+        self.undo.push(undo);
     }
 
     /// Runs kubectl at the end.
@@ -124,6 +122,16 @@ impl Space<'_> {
             .map_err(Into::into)
     }
 
+    /// Sets how the simulated EC2 behaves; it is healthy again when this value goes.
+    pub fn settings(&self, settings: &Value) -> anyhow::Result<()> {
+        let set = |world: &World, settings: &Value| {
+            let set = world.cluster.sim("POST", "/sim/settings", Some(settings));
+            set.map(drop).map_err(anyhow::Error::from)
+        };
+        self.at_end(move |world| set(world, &json!({})));
+        set(self.world, settings)
+    }
+
     /// Runs a command in a pod's container; its standard output, or an error with what it said.
     pub fn exec(&self, pod: &str, command: &[&str]) -> anyhow::Result<String> {
         self.kubectl(&[&["exec", pod, "--"], command].concat())
@@ -143,12 +151,14 @@ impl Space<'_> {
     }
 
     /// Undoes what was done here, and says what could not be undone.
-    fn end(&self) -> anyhow::Result<()> {
-        let mut failed = Vec::new();
-        while let Some(undo) = self.undo.borrow_mut().pop() {
-            failed.extend(undo(self.world).err());
-        }
-        if self.made {
+    pub fn end(mut self) -> anyhow::Result<()> {
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> anyhow::Result<()> {
+        let mut failed = self.undo.run(self.world);
+        // Only once.
+        if std::mem::take(&mut self.made) {
             let (namespace, classes) = (&self.name, self.classes.take());
             let delete = ["delete", "namespace", namespace, "--ignore-not-found"];
             let deleted = self
@@ -179,7 +189,7 @@ impl Space<'_> {
 
 impl Drop for Space<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.end() {
+        if let Err(error) = self.put_back() {
             eprintln!("{error:#}");
         }
     }

@@ -6,7 +6,7 @@ use super::World;
 
 impl World {
     /// From now on counts the packets that come out of an ENI for the instance metadata service, below all routing.
-    pub fn count_metadata(&self, eni: &str) -> anyhow::Result<()> {
+    pub(super) fn count_metadata(&self, eni: &str) -> anyhow::Result<()> {
         let wire = wire(eni);
         // Matched by the destination's bytes, whatever the frame calls itself; the kernel has taken a VLAN tag off.
         let rules = format!(
@@ -36,13 +36,14 @@ impl World {
             .with_context(|| format!("not two counters: {said}"))
     }
 
-    /// Ends the counting. The ENI may be gone.
-    pub fn forget_metadata(&self, eni: &str) -> anyhow::Result<()> {
-        self.in_vpc(&format!("nft delete table netdev {}", wire(eni)))
-            .map(drop)
+    /// Ends the counting. The ENI may be gone, and the counting may never have begun.
+    pub(super) fn forget_metadata(&self, eni: &str) -> anyhow::Result<()> {
+        let wire = wire(eni);
+        let script = format!("echo 'table netdev {wire}; delete table netdev {wire}' | nft -f -");
+        self.in_vpc(&script).map(drop)
     }
 
-    fn in_vpc(&self, script: &str) -> anyhow::Result<String> {
+    pub(super) fn in_vpc(&self, script: &str) -> anyhow::Result<String> {
         let netns = format!("{}-vpc", self.cluster.name());
         let output = self.cluster.in_netns(&netns, &["sh", "-euc", script])?;
         if !output.status.success() {

@@ -86,7 +86,7 @@ pub fn rollout(space: &Space) -> anyhow::Result<()> {
 }
 
 /// A resource of which the node has as many as it has slots, so that the scheduler holds a pod back until another ends.
-fn add_seats(space: &Space, node: &str, seats: u64) -> anyhow::Result<()> {
+pub fn add_seats(space: &Space, node: &str, seats: u64) -> anyhow::Result<()> {
     let patch = |seats: Value| {
         json!({"status": {"capacity": {SEAT: seats}, "allocatable": {SEAT: seats}}}).to_string()
     };

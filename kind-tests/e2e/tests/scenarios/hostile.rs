@@ -23,7 +23,6 @@ pub fn beside_ordinary_pods(space: &Space) -> anyhow::Result<()> {
     world.await_clean()?;
     let agent = world.agent_pid(0)?;
 
-    space.at_end(remove_pushed);
     attacked(space, &node)?;
     let beside = ten_start(space, "beside")?;
     println!("ten pods without the attack: {usual:.1?}, beside it: {beside:.1?}");
@@ -50,7 +49,6 @@ pub fn beside_ordinary_pods(space: &Space) -> anyhow::Result<()> {
 pub fn device_is_as_new(space: &Space) -> anyhow::Result<()> {
     let (world, node) = (space.world, space.world.cluster.node(0).name());
     space.apply(&class(space))?;
-    space.at_end(remove_pushed);
     attacked(space, &node)?;
     let sandbox = space.sandbox("hostile")?;
     space.keep_netns("hostile", 0, "/run/kept-netns")?;
@@ -78,8 +76,11 @@ pub fn device_is_as_new(space: &Space) -> anyhow::Result<()> {
     space.delete_pods(&["hostile"])
 }
 
-/// A pod whose attack is under way, at a rest for nobody.
-fn attacked(space: &Space, node: &str) -> anyhow::Result<()> {
+/// A pod whose attack is under way, at a rest for nobody. At the end it goes first: it would make its links again.
+pub fn attacked(space: &Space, node: &str) -> anyhow::Result<()> {
+    space.at_end(remove_pushed);
+    let delete = ["-n", space.name(), "delete", "pod", "hostile"];
+    space.kubectl_at_end(&[&delete[..], &["--ignore-not-found", "--timeout=60s"]].concat());
     let mut hostile = capable(pod("hostile"), &["NET_ADMIN", "NET_RAW"]);
     let attacker = json!({
         "name": "attacker", "image": "localhost/eniclaim/probe:dev", "args": ["attack", "--once", "/before/attacked"], "volumeMounts": [{"name": "before", "mountPath": "/before"}],

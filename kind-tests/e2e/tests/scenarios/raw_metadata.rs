@@ -11,10 +11,9 @@ pub fn forms(space: &Space) -> anyhow::Result<()> {
     for (name, expected) in [("allowed", [40, 40]), ("blocked", [0, 0])] {
         space.await_ready(name)?;
         let eni = space.eni_of(name)?;
-        space.world.count_metadata(&eni)?;
+        space.count_metadata(&eni)?;
         let said = space.exec(name, &["/probe", "raw-forms", "--times", "10"])?;
         let counted = space.world.counted_metadata(&eni)?;
-        space.world.forget_metadata(&eni)?;
         ensure!(
             counted == expected,
             "{counted:?} packets came out of the ENI of {name}, not {expected:?}; {said}"
