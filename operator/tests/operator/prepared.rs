@@ -40,6 +40,14 @@ pub enum Prepared {
     Silence,
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.vpc.violations(), [], "rules of EC2");
+        }
+    }
+}
+
 impl Endpoint for Aws {
     async fn answer(&self, form: String) -> Answer {
         let prepared = {
@@ -82,6 +90,11 @@ impl Aws {
         let mut state = self.0.lock().unwrap();
         let instance = state.vpc.launch(launch, 0).unwrap().instance;
         instance.id.as_str().parse().unwrap()
+    }
+
+    /// From now on a page holds so many items, and an empty page follows each.
+    pub fn set_page_items(&self, items: usize) {
+        self.0.lock().unwrap().vpc.settings.page_items = Some(items);
     }
 
     pub fn pass(&self, millis: u64) {

@@ -10,7 +10,7 @@ use vpc::world as aws;
 
 use super::{
     cloud,
-    prepared::{Aws, Prepared, describe, eni, failed, listing, page, refused},
+    prepared::{Aws, Prepared, create, describe, eni, failed, listing, page, refused},
 };
 
 fn an_eni(id: &str, mac: &str, address: &str) -> String {
@@ -88,6 +88,34 @@ async fn a_listing_comes_page_by_page_and_each_page_is_a_call() {
         (vec![1], ErrorClass::Throttled),
         "an incomplete listing is none"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_and_empty_pages_are_read_to_the_end() {
+    let aws = Aws::new(vec![]);
+    let ec2 = aws.client();
+    let (instances, mut enis) = ([aws.launch(), aws.launch()], Vec::new());
+    for token in ["uid-1", "uid-2", "uid-3"] {
+        enis.push(create(&ec2, token).await.id);
+    }
+    aws.set_page_items(1);
+    let found: Vec<EniId> = describe(&ec2, &enis)
+        .await
+        .into_iter()
+        .map(|e| e.id)
+        .collect();
+    assert_eq!(found, enis);
+    let (pages, outcome) = listing(&ec2).await;
+    assert_eq!((pages, outcome), (vec![1, 0, 1, 0, 1, 0], Outcome::Listed));
+    let Outcome::Instances(found) = ec2.instances(&instances).await else {
+        panic!("no instances");
+    };
+    assert_eq!(found.len(), 2);
+    let subnets = [aws::SUBNET_NODES, aws::SUBNET_SMALL].map(|id| id.parse().unwrap());
+    let Outcome::Subnets(found) = ec2.subnets(&subnets).await else {
+        panic!("no subnets");
+    };
+    assert_eq!(found.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
