@@ -45,9 +45,10 @@ pub fn ten_pods(space: &Space) -> anyhow::Result<()> {
         space.world.calls("CreateNetworkInterface")?.len() == before.0 + 10,
         "not one Create for each pod"
     );
-    let attaches = space.world.calls("AttachNetworkInterface")?;
-    let attaches = attaches.iter().skip(before.1);
-    let attached: Vec<String> = attaches
+    let calls = space.world.calls("AttachNetworkInterface")?;
+    let attached: Vec<String> = calls
+        .iter()
+        .skip(before.1)
         .map(|call| call["parameters"]["NetworkInterfaceId"].to_string())
         .collect();
     ensure!(
