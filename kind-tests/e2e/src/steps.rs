@@ -179,34 +179,42 @@ fn threads(pid: Pid) -> io::Result<Vec<i32>> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Child, Command};
+    use std::{
+        env,
+        path::PathBuf,
+        process::{self, Child, Command},
+    };
 
     use super::*;
 
-    struct Writes(Child);
+    /// A process that takes steps all the time, and its file.
+    struct Writes(Child, PathBuf);
+
+    impl Writes {
+        fn start(file: &str) -> Self {
+            let file = env::temp_dir().join(format!("{file}-{}", process::id()));
+            let script = "while :; do echo step >\"$0\"; done";
+            let child = Command::new("sh").args(["-c", script]).arg(&file).spawn();
+            Self(child.unwrap(), file)
+        }
+
+        fn pid(&self) -> i32 {
+            i32::try_from(self.0.id()).unwrap()
+        }
+    }
 
     impl Drop for Writes {
         fn drop(&mut self) {
             let _ = self.0.kill();
             let _ = self.0.wait();
+            let _ = fs::remove_file(&self.1);
         }
-    }
-
-    /// A process that takes steps all the time.
-    fn writes() -> (Writes, i32) {
-        // Standard output is a file, which the first step of each round makes empty again.
-        let file = std::env::temp_dir().join(format!("eniclaim-steps-{}", std::process::id()));
-        let script = "while :; do echo step >\"$0\"; done";
-        let child = Command::new("sh").args(["-c", script]).arg(&file).spawn();
-        let child = child.unwrap();
-        let pid = i32::try_from(child.id()).unwrap();
-        (Writes(child), pid)
     }
 
     #[test]
     fn process_is_killed_before_its_step() {
-        let (_writes, pid) = writes();
-        let steps = Steps::kill_before(pid, 3).unwrap();
+        let writes = Writes::start("killed");
+        let steps = Steps::kill_before(writes.pid(), 3).unwrap();
         while !steps.is_over() {
             thread::yield_now();
         }
@@ -219,7 +227,8 @@ mod tests {
 
     #[test]
     fn process_is_let_go_when_nobody_counts_any_more() {
-        let (mut writes, pid) = writes();
+        let mut writes = Writes::start("let-go");
+        let pid = writes.pid();
         drop(Steps::kill_before(pid, usize::MAX).unwrap());
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
         assert!(status.contains("TracerPid:\t0\n"), "{status}");

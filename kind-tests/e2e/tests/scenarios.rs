@@ -284,6 +284,7 @@ impl Ground {
         let world = World::up(name)?;
         world.install()?;
         world.await_agents()?;
+        world.await_plugins()?;
         let usual = Mutex::new(world.picture()?);
         Ok(Self { world, usual })
     }

@@ -12,6 +12,19 @@ use super::{SOON, SYSTEM, Space, World, condition};
 const LABEL: &str = "test.eniclaim.io/agent";
 
 impl World {
+    /// Waits until every node's plugin is installed, by its EniNode.
+    pub fn await_plugins(&self) -> anyhow::Result<()> {
+        for node in self.cluster.nodes() {
+            let what = format!("the plugin of {} to be installed", node.name());
+            self.wait(&what, SOON, || {
+                let installed = condition(&self.get("eninode", &node.name())?, "PluginInstalled");
+                ensure!(installed["status"] == "True", "it says {installed}");
+                Ok(true)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Waits until every node's agent is ready, by its EniNode.
     pub fn await_agents(&self) -> anyhow::Result<()> {
         self.await_rollout("daemonset/eniclaim-agent")?;

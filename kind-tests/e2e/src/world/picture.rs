@@ -10,10 +10,11 @@ use serde_json::Value;
 
 use super::{SOON, World};
 
-/// Files that a scenario puts on a node or takes from it, and what else there is of the scenarios' own.
+/// Files that a scenario puts on a node or takes from it, and what else there is of the scenarios' own. Hidden files are
+/// drafts, which come and go.
 const ON_NODE: &str = "
-    find /etc/cni /etc/kubernetes/manifests -type f -exec sha256sum {} +
-    find /opt/cni/bin -type f -printf '%p %s\\n'
+    find /etc/cni /etc/kubernetes/manifests -type f ! -name '.*' -exec sha256sum {} +
+    find /opt/cni/bin -type f ! -name '.*' -printf '%p %s\\n'
     find /run -maxdepth 1 -type f
     find /run -maxdepth 2 -name 'kept*'";
 /// Below /sim, what tests set.

@@ -1,7 +1,7 @@
 //! A scenario that fails half-way.
 
 use anyhow::ensure;
-use e2e::world::{Signal, Space, outcome};
+use e2e::world::{SOON, Signal, Space, outcome};
 use serde_json::json;
 
 use super::{
@@ -32,6 +32,9 @@ fn fails(space: &Space) -> anyhow::Result<()> {
     let (world, node) = (space.world, space.world.cluster.node(0).name());
     space.apply(&class(space))?;
     attacked(space, &node)?;
+    world.wait("the claim to name the sandbox", SOON, || {
+        Ok(!space.sandbox("hostile")?.is_null())
+    })?;
     space.count_metadata(&space.eni_of("hostile")?)?;
     space.keep_netns("hostile", 0, "/run/kept-netns")?;
     add_seats(space, &node, 1)?;

@@ -81,11 +81,7 @@ fn everything_said(space: &Space) -> anyhow::Result<String> {
     let world = space.world;
     let agent = world.agent_pod(0)?;
     let mut said = Vec::new();
-    for which in [
-        &["-c", "agent"][..],
-        &["-c", "agent", "--previous"],
-        &["-c", "install"],
-    ] {
+    for which in [&["-c", "agent"][..], &["-c", "agent", "--previous"]] {
         let logs = [&["-n", SYSTEM, "logs", &agent][..], which].concat();
         said.extend(world.kubectl(&logs).ok());
     }
