@@ -1,0 +1,12 @@
+//! What the documents say, held against the code, the charts and the Makefile; without a cluster.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+#[path = "documents/iam.rs"]
+mod iam;
+#[path = "documents/markdown.rs"]
+mod markdown;
