@@ -23,7 +23,7 @@ CLEAN   ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help aws-facts bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
+.PHONY: help advisories aws-facts bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
 help: ## List what there is.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
 	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
+
+advisories: $(DENY) ## Known vulnerabilities of dependencies; needs the network (RustSec's database from GitHub).
+	$(DENY)/bin/cargo-deny --locked check --hide-inclusion-graph advisories
 
 # Built away from the repository, whose cargo settings are not meant for it.
 $(DENY):
