@@ -20,18 +20,27 @@ SUBNET  ?=
 OTHER_ZONE_SUBNET ?=
 DRY_RUN ?=
 CLEAN   ?=
+# Of `make e2e` and `make logs`: part of a scenario's name. Empty: all.
+SCENARIO ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help advisories aws-facts bench campaign demo test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
+.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
-help: ## List what there is.
+help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: images ## The main job on a real cluster with a simulated VPC; KEEP=1 leaves it up.
+demo: images ## End-to-end demo: real two-node Kubernetes, simulated AWS, cleaned up afterwards; KEEP=1 leaves it running.
 	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
 
-test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5) ## Every rung of the tests; RUNG=1, 3, 4, 5 or 6 runs one.
+test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5) ## All tests; RUNG=1, 3, 4, 5 or 6 runs one rung.
+
+e2e: images ## Scenarios on a real cluster; SCENARIO=leader runs those with that in their name, a,b those with a or b.
+	$(CARGO) test --package e2e --test scenarios -- $(SCENARIO)
+
+LOGS     = $(wildcard target/e2e-logs/*$(SCENARIO)*/pod-*.log)
+logs: ## What operator and agents logged in scenarios that failed (target/e2e-logs); SCENARIO=leader picks some.
+	@$(if $(LOGS),tail --verbose --lines=+1 $(LOGS),echo "target/e2e-logs has no logs: no such scenario failed")
 
 bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
 	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
@@ -39,7 +48,7 @@ bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the r
 	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --package node-agent --profile agent)
 	$(TARGET)/release/bench $(ID)
 
-lint: $(DENY) prerequisites ## Formatting, clippy, dependency rules.
+lint: $(DENY) prerequisites ## Formatting, clippy, rules for dependencies.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
 	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
@@ -70,7 +79,7 @@ rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 
 	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
 	$(CARGO) test --package guest
 
-campaign: prerequisites ## The long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
+campaign: prerequisites ## Long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(CARGO) test --package operator-core --test core random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(CARGO) test --package operator --test operator story::a_crash
