@@ -6,7 +6,13 @@
     clippy::indexing_slicing
 )]
 
+#[path = "documents/commands.rs"]
+mod commands;
+#[path = "documents/examples.rs"]
+mod examples;
 #[path = "documents/iam.rs"]
 mod iam;
+#[path = "documents/links.rs"]
+mod links;
 #[path = "documents/markdown.rs"]
 mod markdown;

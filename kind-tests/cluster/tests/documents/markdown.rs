@@ -45,3 +45,16 @@ pub fn files(roots: &[&str], endings: &[&str]) -> Vec<PathBuf> {
     found.sort();
     found
 }
+
+/// All documents.
+pub fn documents() -> Vec<PathBuf> {
+    let roots = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "docs",
+        "charts",
+    ];
+    files(&roots, &[".md"])
+}
