@@ -16,3 +16,5 @@ mod iam;
 mod links;
 #[path = "documents/markdown.rs"]
 mod markdown;
+#[path = "documents/words.rs"]
+mod words;

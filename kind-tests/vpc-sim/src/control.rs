@@ -195,10 +195,10 @@ async fn audit(world: &World, query: &str) -> Result<Value, Refusal> {
         let leaks = sim.vpc.leaks().map(leak);
         leaks.chain(broken).chain(sim.faults.unspent()).collect()
     });
-    let extra = seen.iter().filter(|far| !wanted.contains_key(*far));
-    found.extend(extra.map(|far| format!("link {far} has no ENI")));
-    let missing = wanted.keys().filter(|far| !seen.contains(*far));
-    found.extend(missing.map(|far| format!("link {far} is missing")));
+    let extra = seen.iter().filter(|vpc_end| !wanted.contains_key(*vpc_end));
+    found.extend(extra.map(|vpc_end| format!("link {vpc_end} has no ENI")));
+    let missing = wanted.keys().filter(|vpc_end| !seen.contains(*vpc_end));
+    found.extend(missing.map(|vpc_end| format!("link {vpc_end} is missing")));
     Ok(json!(found))
 }
 

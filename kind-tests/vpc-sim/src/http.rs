@@ -1,4 +1,4 @@
-//! HTTP in front of the three doors: EC2, instance metadata, and control.
+//! HTTP in front of the three endpoints: EC2, instance metadata, and control.
 
 use std::{
     convert::Infallible,
@@ -29,7 +29,7 @@ const MAX_BODY: usize = 1 << 20;
 
 /// What is behind a listener.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Door {
+pub(crate) enum Endpoint {
     /// The EC2 Query API.
     Ec2,
     /// Instance metadata.
@@ -44,11 +44,20 @@ pub(crate) enum Door {
 struct ReplyLost;
 
 /// Answers every connection until the process ends.
-pub(crate) async fn serve_tcp(world: World, door: Door, listener: TcpListener) -> Infallible {
+pub(crate) async fn serve_tcp(
+    world: World,
+    endpoint: Endpoint,
+    listener: TcpListener,
+) -> Infallible {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                spawn(&world, door, peer.ip().to_canonical(), ready(Some(stream)));
+                spawn(
+                    &world,
+                    endpoint,
+                    peer.ip().to_canonical(),
+                    ready(Some(stream)),
+                );
             }
             Err(error) => rest(&error).await,
         }
@@ -58,7 +67,7 @@ pub(crate) async fn serve_tcp(world: World, door: Door, listener: TcpListener) -
 /// The same over TLS.
 pub(crate) async fn serve_tls(
     world: World,
-    door: Door,
+    endpoint: Endpoint,
     listener: TcpListener,
     acceptor: TlsAcceptor,
 ) -> Infallible {
@@ -67,7 +76,7 @@ pub(crate) async fn serve_tls(
             Ok((stream, peer)) => {
                 // A caller that does not trust the certificate goes away.
                 let stream = acceptor.accept(stream).map(Result::ok);
-                spawn(&world, door, peer.ip().to_canonical(), stream);
+                spawn(&world, endpoint, peer.ip().to_canonical(), stream);
             }
             Err(error) => rest(&error).await,
         }
@@ -80,7 +89,7 @@ pub(crate) async fn serve_unix(world: World, listener: UnixListener) -> Infallib
         match listener.accept().await {
             Ok((stream, _)) => {
                 let here = Ipv4Addr::LOCALHOST.into();
-                spawn(&world, Door::Control, here, ready(Some(stream)));
+                spawn(&world, Endpoint::Control, here, ready(Some(stream)));
             }
             Err(error) => rest(&error).await,
         }
@@ -95,7 +104,7 @@ async fn rest(error: &io::Error) {
 
 fn spawn<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     world: &World,
-    door: Door,
+    endpoint: Endpoint,
     peer: IpAddr,
     stream: impl Future<Output = Option<S>> + 'static,
 ) {
@@ -104,7 +113,7 @@ fn spawn<S: AsyncRead + AsyncWrite + Unpin + 'static>(
         let Some(stream) = stream.await else {
             return;
         };
-        let service = service_fn(|request| respond(&world, door, peer, request));
+        let service = service_fn(|request| respond(&world, endpoint, peer, request));
         // A caller that goes away, and a reply that shall be lost, both end here.
         let _ = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -115,7 +124,7 @@ fn spawn<S: AsyncRead + AsyncWrite + Unpin + 'static>(
 
 async fn respond(
     world: &World,
-    door: Door,
+    endpoint: Endpoint,
     from: IpAddr,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, ReplyLost> {
@@ -125,18 +134,18 @@ async fn respond(
     };
     let body = body.to_bytes();
     let body = String::from_utf8_lossy(&body);
-    let answer = match door {
-        Door::Ec2 => ec2::respond(world, &head.headers, &body)
+    let answer = match endpoint {
+        Endpoint::Ec2 => ec2::respond(world, &head.headers, &body)
             .await
             .ok_or(ReplyLost),
-        Door::Imds => Ok(metadata(
+        Endpoint::Imds => Ok(metadata(
             world,
             from,
             &head.method,
             head.uri.path(),
             &head.headers,
         )),
-        Door::Control => Ok(control::respond(world, &head.method, &head.uri, &body).await),
+        Endpoint::Control => Ok(control::respond(world, &head.method, &head.uri, &body).await),
     };
     world.keep();
     answer

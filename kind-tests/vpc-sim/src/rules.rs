@@ -2,7 +2,7 @@
 
 use vpc::{Eni, Ingress, Protocol, SecurityGroup, Source, Vpc};
 
-use crate::wires::far;
+use crate::wires::vpc_end;
 
 /// The whole ruleset; loading it replaces the one before at once.
 ///
@@ -75,13 +75,13 @@ fn eni_rules(eni: &Eni) -> String {
 }
 
 fn way(eni: &Eni) -> String {
-    format!("oifname {} goto {}\n", far(&eni.id), eni.id)
+    format!("oifname {} goto {}\n", vpc_end(&eni.id), eni.id)
 }
 
 fn source_check(eni: &Eni) -> String {
     format!(
         "iifname {} ip saddr != {} drop\n",
-        far(&eni.id),
+        vpc_end(&eni.id),
         eni.address
     )
 }

@@ -1,4 +1,4 @@
-//! The program: a namespace, its doors and its keeper, from start to signal.
+//! The program: a namespace, its endpoints and its keeper, from start to signal.
 
 use std::{
     fs, io,
@@ -16,7 +16,7 @@ use vpc::{Delays, Vpc};
 
 use crate::{
     SimError,
-    http::{Door, serve_tcp, serve_tls, serve_unix},
+    http::{Endpoint, serve_tcp, serve_tls, serve_unix},
     keeper::keep,
     namespace::{Left, Namespace},
     state::{Sim, World},
@@ -25,11 +25,11 @@ use crate::{
     wires::Wires,
 };
 
-/// The doors that the network sees.
-const DOORS: &[(&str, Door)] = &[
-    ("192.0.2.1:80", Door::Ec2),
-    ("169.254.169.254:80", Door::Imds),
-    ("[fd00:ec2::254]:80", Door::Imds),
+/// The endpoints that the network sees.
+const ENDPOINTS: &[(&str, Endpoint)] = &[
+    ("192.0.2.1:80", Endpoint::Ec2),
+    ("169.254.169.254:80", Endpoint::Imds),
+    ("[fd00:ec2::254]:80", Endpoint::Imds),
 ];
 
 /// Where the API is over TLS, if it is.
@@ -83,12 +83,12 @@ async fn run(options: &Options, sim: Sim, store: Option<Store>) -> Result<(), Si
         let error = error.chain();
         tracing::warn!(error, "a wire of the kept state is not as it should be");
     }
-    for (address, door) in DOORS {
-        spawn_local(serve_tcp(world.clone(), *door, listen(address).await?));
+    for (address, endpoint) in ENDPOINTS {
+        spawn_local(serve_tcp(world.clone(), *endpoint, listen(address).await?));
     }
     if let Some(identity) = &options.tls {
         let (listener, acceptor) = (listen(TLS).await?, identity.acceptor()?);
-        spawn_local(serve_tls(world.clone(), Door::Ec2, listener, acceptor));
+        spawn_local(serve_tls(world.clone(), Endpoint::Ec2, listener, acceptor));
     }
     let socket = options.state_dir.join("sim.sock");
     spawn_local(serve_unix(

@@ -1,4 +1,4 @@
-//! What the simulator knows, shared by its doors and its keeper on one thread.
+//! What the simulator knows, shared by its endpoints and its keeper on one thread.
 
 use std::{
     cell::RefCell,
@@ -147,7 +147,7 @@ impl World {
         self.0.wires.lock().await.unplug(links).await
     }
 
-    /// The wires there should be and the far ends there are.
+    /// The wires there should be and the VPC ends there are.
     pub(crate) async fn wires(
         &self,
     ) -> Result<(BTreeMap<String, Wire>, BTreeSet<String>), SimError> {

@@ -15,7 +15,7 @@ use crate::{
     rules::ruleset,
 };
 
-/// One veth pair: a far end in the VPC, and an end with the ENI's MAC that plays the ENI in the instance.
+/// One veth pair: an end in the VPC, and an end with the ENI's MAC that plays the ENI in the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wire {
     mac: Mac,
@@ -35,8 +35,8 @@ const VPC_MTU: u16 = 9001;
 /// MTU of a device before anybody sets it, `ether_setup` in the kernel.
 const NEW_DEVICE_MTU: u16 = 1500;
 
-/// The name of the far end of an ENI's wire.
-pub(crate) fn far(eni: &EniId) -> String {
+/// The name of the VPC end of an ENI's wire.
+pub(crate) fn vpc_end(eni: &EniId) -> String {
     format!(
         "eni{}",
         eni.as_str()
@@ -45,7 +45,7 @@ pub(crate) fn far(eni: &EniId) -> String {
     )
 }
 
-/// One wire for each ENI that a running instance has at this moment, by the name of its far end.
+/// One wire for each ENI that a running instance has at this moment, by the name of its VPC end.
 pub(crate) fn wanted(
     vpc: &Vpc,
     namespaces: &BTreeMap<InstanceId, String>,
@@ -71,7 +71,7 @@ pub(crate) fn wanted(
             name,
             mtu,
         };
-        Some((far(&eni.id), wire))
+        Some((vpc_end(&eni.id), wire))
     };
     vpc.enis().filter_map(wire).collect()
 }
@@ -82,7 +82,7 @@ impl Wire {
     /// The router's link-local address covers all of `fe80::/10`:
     /// hosts' own lie in `fe80::/64`, where it does not.
     /// The group, by which wires are known, comes last: what a killed run left half-made is no wire.
-    fn script(&self, far: &str) -> String {
+    fn script(&self, vpc_end: &str) -> String {
         let Self {
             mac,
             address,
@@ -92,18 +92,18 @@ impl Wire {
             name,
             mtu,
         } = self;
-        let route = |to| format!("route replace {to} via {address} dev {far}\n");
+        let route = |to| format!("route replace {to} via {address} dev {vpc_end}\n");
         let routes = routes.iter().map(route).collect::<Vec<_>>().concat();
         format!(
-            "link add {far} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
-             link set {far} addrgenmode none\n\
-             addr add {gateway}/32 dev {far}\n\
-             addr add fe80:ec2::1/10 dev {far} nodad\n\
-             link set {far} up\n\
-             neigh replace {address} lladdr {mac} nud permanent dev {far}\n\
-             route replace {address}/32 dev {far}\n\
+            "link add {vpc_end} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
+             link set {vpc_end} addrgenmode none\n\
+             addr add {gateway}/32 dev {vpc_end}\n\
+             addr add fe80:ec2::1/10 dev {vpc_end} nodad\n\
+             link set {vpc_end} up\n\
+             neigh replace {address} lladdr {mac} nud permanent dev {vpc_end}\n\
+             route replace {address}/32 dev {vpc_end}\n\
              {routes}\
-             link set {far} group {WIRES}\n"
+             link set {vpc_end} group {WIRES}\n"
         )
     }
 }
@@ -135,11 +135,14 @@ impl Wires {
         }
         let seen = self.seen().await?;
         let mut outcome = Ok(());
-        for far in seen.iter().filter(|far| !wanted.contains_key(*far)) {
-            outcome = outcome.and(unplug(far));
+        for vpc_end in seen.iter().filter(|vpc_end| !wanted.contains_key(*vpc_end)) {
+            outcome = outcome.and(unplug(vpc_end));
         }
-        for (far, wire) in wanted.iter().filter(|(far, _)| !seen.contains(*far)) {
-            outcome = outcome.and(plug(far, wire));
+        for (vpc_end, wire) in wanted
+            .iter()
+            .filter(|(vpc_end, _)| !seen.contains(*vpc_end))
+        {
+            outcome = outcome.and(plug(vpc_end, wire));
         }
         outcome
     }
@@ -149,11 +152,11 @@ impl Wires {
         let seen = self.seen().await?;
         links
             .iter()
-            .filter(|far| seen.contains(*far))
-            .try_for_each(|far| unplug(far))
+            .filter(|vpc_end| seen.contains(*vpc_end))
+            .try_for_each(|vpc_end| unplug(vpc_end))
     }
 
-    /// The far ends that exist. A veth pair dies as a whole, so a missing far end means that the ENI is gone too:
+    /// The VPC ends that exist. A veth pair dies as a whole, so a missing VPC end means that the ENI is gone too:
     /// unlike a real one it does not return from a dead namespace by itself.
     pub(crate) async fn seen(&self) -> Result<BTreeSet<String>, SimError> {
         let mut links = self.netlink.link().get().execute();
@@ -177,20 +180,20 @@ impl Wires {
 }
 
 /// A half-made wire is taken away again, also one of a killed run; it is made at the next try.
-fn plug(far: &str, wire: &Wire) -> Result<(), SimError> {
+fn plug(vpc_end: &str, wire: &Wire) -> Result<(), SimError> {
     // Answers to ARP for others would wait for up to 0.8 s (arp(7)); the default of this cannot be set in a namespace.
-    let quick = || sysctl(&format!("ipv4/neigh/{far}/proxy_delay"), "0");
-    ip(&wire.script(far))
+    let quick = || sysctl(&format!("ipv4/neigh/{vpc_end}/proxy_delay"), "0");
+    ip(&wire.script(vpc_end))
         .and_then(|()| quick())
-        .inspect_err(|_| drop(unplug(far)))?;
-    tracing::info!(far, mac = %wire.mac, netns = wire.netns, "link is there");
+        .inspect_err(|_| drop(unplug(vpc_end)))?;
+    tracing::info!(vpc_end, mac = %wire.mac, netns = wire.netns, "link is there");
     Ok(())
 }
 
 /// Removes both ends, wherever the ENI's end has been moved to.
-fn unplug(far: &str) -> Result<(), SimError> {
-    ip(&format!("link del {far}"))?;
-    tracing::info!(far, "link is gone");
+fn unplug(vpc_end: &str) -> Result<(), SimError> {
+    ip(&format!("link del {vpc_end}"))?;
+    tracing::info!(vpc_end, "link is gone");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The calls that this world knows, and the door they all come through.
+//! The calls that this world knows, and the function that takes them all.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

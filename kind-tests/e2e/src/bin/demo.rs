@@ -1,4 +1,4 @@
-//! The main job as a story: a real cluster, a simulated VPC, a pod with its ENI, and everything taken away again.
+//! The end-to-end demo: a real cluster in a simulated VPC, a pod that gets its ENI, everything cleaned up afterwards.
 
 use std::{process::ExitCode, time::Instant};
 
@@ -7,7 +7,9 @@ use clap::Parser;
 use e2e::world::{PEER, PORT, Space, World};
 
 #[derive(Parser)]
-#[command(about = "Shows eniclaim's main job on a real cluster with a simulated VPC")]
+#[command(
+    about = "Shows how a pod gets its ENI, on a real cluster in a simulated VPC, and cleans up"
+)]
 struct Args {
     /// Leave the cluster up, with the pod in it.
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! The main job: one labelled pod, from nothing to nothing.
+//! One labelled pod, from its creation until nothing of it is left.
 
 use anyhow::{Context, ensure};
 use e2e::world::{PEER, PORT, Space};

@@ -10,7 +10,7 @@ use vpc::{Eni, InstanceId, InstanceView, Launch};
 use super::{Refusal, unknown};
 use crate::{
     state::{World, now_ms},
-    wires::far,
+    wires::vpc_end,
 };
 
 /// The body of `POST /sim/instances`.
@@ -75,7 +75,7 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
         ));
     };
     let settled = world.settle().await;
-    if !world.wires().await?.1.contains(&far(&primary.id)) {
+    if !world.wires().await?.1.contains(&vpc_end(&primary.id)) {
         world.with(|sim| sim.terminate(&instance.id))?;
         settled?;
     }
@@ -111,7 +111,7 @@ async fn reboot(world: &World, id: &InstanceId) -> Result<Value, Refusal> {
             sim.vpc
                 .enis()
                 .filter(here)
-                .map(|eni| far(&eni.id))
+                .map(|eni| vpc_end(&eni.id))
                 .collect(),
         )
     })?;
