@@ -11,3 +11,10 @@ FROM scratch AS agent
 COPY eniclaim /eniclaim
 COPY eniclaim-agent /eniclaim-agent
 ENTRYPOINT ["/eniclaim-agent"]
+
+# As they are released: with the licence and what is in them.
+FROM operator AS operator-release
+COPY LICENSE operator.cdx.json /usr/share/doc/eniclaim/
+
+FROM agent AS agent-release
+COPY LICENSE agent.cdx.json cni.cdx.json /usr/share/doc/eniclaim/

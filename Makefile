@@ -25,7 +25,7 @@ SCENARIO ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images prerequisites crds rung1 rung3 rung4 rung5 rung6
+.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images release-images prerequisites crds rung1 rung3 rung4 rung5 rung6
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,10 @@ images: build ## Fill the folder from which the Dockerfile makes the images.
 	@mkdir -p $(IMAGES)
 	@cp -u $(TARGET)/debug/eniclaim-operator $(TARGET)/debug/eniclaim-agent $(TARGET)/cni/eniclaim $(IMAGES)
 	@cp -u $(TARGET)/debug/probe $$(command -v busybox) /etc/ssl/certs/ca-certificates.crt $(IMAGES)
+
+release-images: ## Images for amd64 and arm64 in the release profile; REGISTRY= TAG= name them, PUSH=1 pushes.
+	@$(NEEDS)
+	release/images.sh
 
 prerequisites: ## Install what is missing (apt, rustup), or name it.
 	@$(NEEDS)
