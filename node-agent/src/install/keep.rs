@@ -32,7 +32,7 @@ const DOUBT: Duration = Duration::from_secs(1);
 /// After Cilium renamed our list it is written again so often: nobody tells when `cni.exclusive` is off.
 const RENAMED_PAUSE: Duration = Duration::from_mins(5);
 /// In the agent's folder on tmpfs, so that a restart of the agent needs no reload of the runtime to know it.
-const READ_MARK: &str = "runtime-reads-drop-ins";
+pub(super) const READ_MARK: &str = "runtime-reads-drop-ins";
 
 /// Keeps plugin and configuration in place.
 pub struct Keeper {

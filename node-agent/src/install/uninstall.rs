@@ -1,6 +1,10 @@
-//! Leaving the node's CNI chain: the configuration goes before the plugin that it names.
+//! Leaving the node's CNI chain: the configuration goes before the plugin that it names, and the agent's folder last.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -9,6 +13,7 @@ use crate::{
     install::{
         decision::{CONFLIST, Change, DROP_IN},
         folder::Places,
+        keep::READ_MARK,
     },
 };
 
@@ -29,7 +34,68 @@ pub fn uninstall(socket: &Path, places: &Places) -> Result<(), Error> {
     if places.apply(&changes)? {
         places.reload()?;
     }
-    places.remove_plugin()
+    places.remove_plugin()?;
+    forget_all(socket)
+}
+
+/// Removes what the agent wrote beside its socket, by name, and the folder unless something else is in it.
+fn forget_all(socket: &Path) -> Result<(), Error> {
+    let folder = socket.parent().unwrap_or(Path::new("/"));
+    let journal = folder.join("journal");
+    // An agent that is installed again has to know of a device that is still in a pod.
+    if files_below(&journal).map_err(Error::file(&journal))? > 0 {
+        tracing::warn!(path = %journal.display(), "devices are still in pods; the journal stays");
+        return Ok(());
+    }
+    for path in [journal, cni::tombstone::folder(socket)] {
+        gone(fs::remove_dir_all(&path)).map_err(Error::file(&path))?;
+    }
+    let files = ["lock", "new"].map(|extension| socket.with_extension(extension));
+    for path in files
+        .into_iter()
+        .chain([socket.to_owned(), folder.join(READ_MARK)])
+    {
+        gone(fs::remove_file(&path)).map_err(Error::file(&path))?;
+    }
+    match fs::remove_dir(folder) {
+        // Somebody else's, or where the folder is mounted.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy
+            ) =>
+        {
+            Ok(())
+        }
+        removed => gone(removed).map_err(Error::file(folder)),
+    }
+}
+
+fn files_below(folder: &Path) -> io::Result<usize> {
+    let mut files = 0;
+    let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries?,
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files += 1;
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn no_agent(lock: &Path) -> Result<Option<File>, Error> {

@@ -464,3 +464,34 @@ fn uninstall_leaves_what_was_before_and_waits_for_no_agent() {
     uninstall(&machine.socket(), &machine.places).unwrap();
     assert_eq!(machine.files(), before);
 }
+
+#[test]
+fn uninstall_removes_the_agents_folder_unless_a_device_is_still_in_a_pod() {
+    let machine = a_machine();
+    let run = machine.folder.path().join("run");
+    let entry = run.join("journal/pods/sandbox+eni0.json");
+    for file in [
+        "agent.lock",
+        "runtime-reads-drop-ins",
+        "tombstones/pods/a.json",
+    ] {
+        fs::create_dir_all(run.join(file).parent().unwrap()).unwrap();
+        fs::write(run.join(file), "").unwrap();
+    }
+    fs::create_dir_all(entry.parent().unwrap()).unwrap();
+    fs::write(&entry, "{}").unwrap();
+    uninstall(&machine.socket(), &machine.places).unwrap();
+    assert!(entry.exists() && run.join("runtime-reads-drop-ins").exists());
+    fs::remove_file(&entry).unwrap();
+    fs::write(run.join("others"), "").unwrap();
+    uninstall(&machine.socket(), &machine.places).unwrap();
+    let left: Vec<_> = fs::read_dir(&run)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["others"]);
+    fs::remove_file(run.join("others")).unwrap();
+    uninstall(&machine.socket(), &machine.places).unwrap();
+    assert!(!run.exists());
+    uninstall(&machine.socket(), &machine.places).unwrap();
+}
