@@ -18,7 +18,7 @@ use operator_core::{
 };
 use tokio::time::Instant;
 
-pub use client::{client, configure};
+pub use client::{client, client_at_once, configure};
 
 use crate::{Monitor, convert::Malformed, metrics::Metrics};
 

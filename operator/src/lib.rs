@@ -9,6 +9,7 @@ pub mod ec2;
 mod error;
 mod events;
 mod execute;
+pub mod hooks;
 pub mod http;
 mod kubernetes;
 pub mod lease;

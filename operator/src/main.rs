@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Parser;
 use mimalloc::MiMalloc;
 use operator::{
-    Monitor, Options, ec2, http,
-    options::{Flags, LogFormat},
+    Monitor, Options, ec2, hooks, http,
+    options::{Command, Flags, LogFormat},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,10 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("start the runtime")?;
-    let result = runtime.block_on(operate(flags));
+    let result = match flags.command.clone() {
+        None => runtime.block_on(operate(flags)),
+        Some(command) => runtime.block_on(once(&flags, &command)),
+    };
     // A call that never returns must not keep the process.
     runtime.shutdown_background();
     result
@@ -68,15 +71,30 @@ async fn operate(flags: Flags) -> anyhow::Result<()> {
 }
 
 async fn work(options: Options, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let config = kube::Config::infer()
-        .await
-        .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
-    let client = operator::client(config).context("make a client of the Kubernetes API")?;
+    let client = kubernetes().await?;
     let Some(ec2) = ec2::client(&options.monitor, &shutdown).await else {
         return Ok(());
     };
     operator::run(client, ec2, options, shutdown).await?;
     Ok(())
+}
+
+async fn once(flags: &Flags, command: &Command) -> anyhow::Result<()> {
+    let client = kubernetes().await?;
+    match command {
+        Command::Drain(options) => {
+            hooks::drain(client, ec2::client_at_once().await, flags, options).await?;
+        }
+        Command::Check(options) => hooks::check(client, flags, options).await?,
+    }
+    Ok(())
+}
+
+async fn kubernetes() -> anyhow::Result<kube::Client> {
+    let config = kube::Config::infer()
+        .await
+        .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
+    operator::client(config).context("make a client of the Kubernetes API")
 }
 
 fn log_to_stderr(format: LogFormat) {

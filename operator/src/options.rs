@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::Monitor;
@@ -23,6 +23,9 @@ const LEASE: std::ops::RangeInclusive<u64> = 15..=300;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "eniclaim-operator", version)]
 pub struct Flags {
+    /// Instead of running the operator.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Name of this cluster in AWS tags; every ENI of ours carries it. Default: the UID of the namespace kube-system.
     #[arg(long, env = "ENICLAIM_CLUSTER_ID", value_parser = cluster_id)]
     pub cluster_id: Option<String>,
@@ -54,6 +57,45 @@ pub struct Flags {
     /// How log lines look; what is logged follows `RUST_LOG`, default info.
     #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
+}
+
+/// What is done once, by hooks of the chart.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Prove that no ENI of this cluster is left, and take eniclaim off the nodes: what comes before `helm uninstall`.
+    Drain(Drain),
+    /// Wait until the agent of every node is ready: `helm test`.
+    Check(Check),
+}
+
+/// How to drain.
+#[derive(Debug, Clone, Args)]
+pub struct Drain {
+    /// What becomes of ENIs that pods have.
+    #[arg(long, default_value = "refuse")]
+    pub pods: PodsMode,
+    /// How long claims and ENIs may take to go.
+    #[arg(long, default_value = "2m", value_parser = span)]
+    pub timeout: Duration,
+}
+
+/// How to check.
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// How long agents may take.
+    #[arg(long, default_value = "1m", value_parser = span)]
+    pub timeout: Duration,
+}
+
+/// What becomes of ENIs that pods have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PodsMode {
+    /// Nothing is uninstalled.
+    Refuse,
+    /// Their end is awaited.
+    Wait,
+    /// They stay as they are, and nobody looks after them any more.
+    Abandon,
 }
 
 /// How log lines look.
@@ -142,6 +184,7 @@ impl Options {
             leader_elect_lease_duration,
             http_port: _,
             log_format: _,
+            command: _,
         } = flags;
         // The keys of a hash map are drawn by the system's random source.
         let random = RandomState::new().hash_one(());
@@ -179,13 +222,16 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
+/// As Go writes it.
+fn span(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<SignedDuration>().ok();
+    span.and_then(|span| Duration::try_from(span).ok())
+        .ok_or_else(|| "a duration is a number and a unit, for example 90s or 2m".to_owned())
+}
+
 /// The Lease counts whole seconds.
 fn lease_duration(text: &str) -> Result<Duration, String> {
-    let duration = text
-        .parse::<SignedDuration>()
-        .ok()
-        .and_then(|d| Duration::try_from(d).ok());
-    match duration {
+    match span(text).ok() {
         Some(d) if d.subsec_nanos() == 0 && LEASE.contains(&d.as_secs()) => Ok(d),
         _ => Err("a lease lasts whole seconds from 15s to 5m, for example 15s".to_owned()),
     }

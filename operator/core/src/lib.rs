@@ -7,6 +7,7 @@ pub mod capacity;
 pub mod claim;
 pub mod cluster;
 pub mod decision;
+pub mod drain;
 pub mod ec2;
 pub mod error;
 pub mod fact;

@@ -33,6 +33,8 @@ mod attachments;
 mod counting;
 #[path = "core/creation.rs"]
 mod creation;
+#[path = "core/drain.rs"]
+mod drain;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]

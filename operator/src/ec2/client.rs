@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, retry::RetryConfig, timeout::TimeoutConfig};
 use tokio_util::sync::CancellationToken;
 
 use super::TIMEOUT;
@@ -18,7 +18,7 @@ pub async fn client(
     shutdown: &CancellationToken,
 ) -> Option<aws_sdk_ec2::Client> {
     loop {
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12()).load();
+        let config = environment().load();
         let config = tokio::select! {
             () = shutdown.cancelled() => return None,
             config = config => config,
@@ -35,6 +35,15 @@ pub async fn client(
             () = tokio::time::sleep(AGAIN) => {}
         }
     }
+}
+
+/// A client whose calls all fail where no region is known.
+pub async fn client_at_once() -> aws_sdk_ec2::Client {
+    configure((&environment().load().await).into())
+}
+
+fn environment() -> ConfigLoader {
+    aws_config::defaults(BehaviorVersion::v2026_01_12())
 }
 
 /// Puts our limits on a client's configuration. The SDK never retries: each send has one answer, which the fleet sees,

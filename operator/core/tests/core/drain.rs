@@ -1,0 +1,251 @@
+//! What may be uninstalled, and what is said when it may not.
+
+use api::{Condition, ConditionStatus, Time, claim::ClaimStatus, condition::kind, id::NodeName};
+use operator_core::{
+    claim::{Claim, Owner},
+    cluster::{AgentPod, Key, NodeHealth, NodeReport, PodSource, Version},
+    drain::{Left, NodeLeft, Policy, Verdict, check, judge, judge_nodes},
+    ec2::{EniTags, EniView},
+    error::{Ec2Error, ErrorClass},
+};
+
+use super::subnets;
+
+const ALL: [Policy; 3] = [Policy::Refuse, Policy::Wait, Policy::Abandon];
+
+fn ready(status: ConditionStatus, kind: &str, message: &str) -> Condition {
+    Condition {
+        kind: kind.into(),
+        status,
+        reason: "R".into(),
+        message: message.into(),
+        last_transition_time: Time(0),
+        observed_generation: None,
+    }
+}
+
+/// The claim of a pod of this name.
+fn a_claim(pod: &str) -> Claim {
+    let condition = ready(
+        ConditionStatus::False,
+        kind::READY,
+        "eni-1 is being detached",
+    );
+    Claim {
+        key: Key::new("shop", &format!("{pod}-claim")),
+        uid: pod.into(),
+        version: Version::default(),
+        generation: 1,
+        deleting: false,
+        finalizer: true,
+        class: "app".into(),
+        owner: Some(Owner {
+            name: pod.into(),
+            uid: pod.into(),
+            source: PodSource::Api,
+        }),
+        force_detach: None,
+        force_forget: None,
+        status: ClaimStatus {
+            conditions: vec![condition],
+            ..ClaimStatus::default()
+        },
+        device: None,
+    }
+}
+
+fn an_eni(kept: bool) -> EniView {
+    EniView {
+        id: "eni-0000000000000dead".parse().unwrap(),
+        mac: "02:00:00:00:00:01".parse().unwrap(),
+        subnet: "subnet-000000000000000a1".parse().unwrap(),
+        vpc: subnets::vpc(),
+        zone: "us-east-1a".into(),
+        groups: vec![],
+        addresses: vec![],
+        available: true,
+        attachment: None,
+        tags: EniTags {
+            claim_name: Some("shop/gone".into()),
+            kept,
+            ..EniTags::default()
+        },
+    }
+}
+
+fn nothing() -> Left {
+    Left {
+        claims: vec![],
+        unreadable: vec![],
+        pods: [].into(),
+        enis: Ok(vec![]),
+    }
+}
+
+/// Pods run and have their claims.
+fn in_use(pods: &[&str]) -> Left {
+    Left {
+        claims: pods.iter().map(|pod| a_claim(pod)).collect(),
+        pods: pods.iter().map(|&pod| pod.into()).collect(),
+        ..nothing()
+    }
+}
+
+#[track_caller]
+fn refused(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Refuse(why) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn where_nothing_is_left_nothing_is_said() {
+    for policy in ALL {
+        assert_eq!(judge(policy, &nothing(), false), Verdict::Go(None));
+    }
+}
+
+#[test]
+fn pods_with_enis_are_named_and_how_to_go_on() {
+    let pods = ["a", "b", "c", "d", "e", "f", "g"];
+    let why = refused(judge(Policy::Refuse, &in_use(&pods), false));
+    let begin =
+        "pods have ENIs (7): shop/a, shop/b, shop/c, shop/d, shop/e and 2 more; delete these pods";
+    assert!(why.starts_with(begin), "{why}");
+    assert!(why.contains("uninstall.pods=wait") && why.contains("uninstall.pods=abandon"));
+    let waits = judge(Policy::Wait, &in_use(&["a"]), false);
+    assert_eq!(
+        waits,
+        Verdict::Wait("pods have ENIs (1): shop/a".to_owned())
+    );
+    refused(judge(Policy::Wait, &in_use(&["a"]), true));
+}
+
+#[test]
+fn abandoned_enis_are_named() {
+    let Verdict::Go(Some(said)) = judge(Policy::Abandon, &in_use(&["a"]), false) else {
+        panic!();
+    };
+    assert!(
+        said.contains("shop/a") && said.contains("abandoned"),
+        "{said}"
+    );
+}
+
+#[test]
+fn claims_without_their_pods_are_awaited_and_then_named_with_their_state() {
+    let left = Left {
+        pods: [].into(),
+        ..in_use(&["a"])
+    };
+    let sentence = "claims are left (1): shop/a-claim (eni-1 is being detached)";
+    let waits = judge(Policy::Refuse, &left, false);
+    assert_eq!(waits, Verdict::Wait(sentence.to_owned()));
+    assert!(refused(judge(Policy::Refuse, &left, true)).starts_with(sentence));
+}
+
+#[test]
+fn unreadable_claim_and_eni_without_claim_are_in_the_way() {
+    let unreadable = Left {
+        unreadable: vec!["shop/x".to_owned()],
+        ..nothing()
+    };
+    assert!(refused(judge(Policy::Refuse, &unreadable, true)).contains("shop/x"));
+    let orphan = Left {
+        enis: Ok(vec![an_eni(false)]),
+        ..nothing()
+    };
+    let why = refused(judge(Policy::Refuse, &orphan, true));
+    assert!(
+        why.contains("eni-0000000000000dead (made for claim shop/gone)"),
+        "{why}"
+    );
+}
+
+#[test]
+fn kept_eni_is_said_and_not_in_the_way() {
+    let left = Left {
+        enis: Ok(vec![an_eni(true)]),
+        ..nothing()
+    };
+    let Verdict::Go(Some(said)) = judge(Policy::Refuse, &left, false) else {
+        panic!();
+    };
+    assert!(said.contains("eni-0000000000000dead"), "{said}");
+}
+
+#[test]
+fn what_ec2_does_not_tell_is_no_proof() {
+    let left = Left {
+        enis: Err(Box::new(Ec2Error {
+            class: ErrorClass::Credentials,
+            code: "AuthFailure".to_owned(),
+            message: "no".to_owned(),
+            request_id: None,
+        })),
+        ..nothing()
+    };
+    assert!(matches!(
+        judge(Policy::Refuse, &left, false),
+        Verdict::Wait(_)
+    ));
+    assert!(refused(judge(Policy::Refuse, &left, true)).contains("AuthFailure"));
+    assert!(matches!(
+        judge(Policy::Abandon, &left, true),
+        Verdict::Go(Some(_))
+    ));
+}
+
+#[test]
+fn node_that_does_not_run_is_named_and_not_awaited() {
+    let node = |name: &str, health, is_clean| NodeLeft {
+        name: NodeName::from(name),
+        health,
+        is_clean,
+    };
+    let clean = node("n1", NodeHealth::Ready, true);
+    let dead = node("n2", NodeHealth::NotReady, false);
+    let slow = node("n3", NodeHealth::Ready, false);
+    assert_eq!(judge_nodes(&[clean.clone()], false), Verdict::Go(None));
+    let Verdict::Go(Some(said)) = judge_nodes(&[clean.clone(), dead.clone()], false) else {
+        panic!();
+    };
+    assert!(said.contains("n2") && !said.contains("n1"), "{said}");
+    let all = [clean, dead, slow];
+    assert!(matches!(judge_nodes(&all, false), Verdict::Wait(_)));
+    assert!(refused(judge_nodes(&all, true)).contains("(1): n3"));
+}
+
+#[test]
+fn every_agent_has_to_be_reported_ready_and_there_has_to_be_one() {
+    let agent = AgentPod {
+        key: Key::new("eniclaim-system", "agent-x"),
+        uid: "u".into(),
+        node: Some("n1".into()),
+        ready: true,
+    };
+    let report = |status| NodeReport {
+        name: "n1".into(),
+        owner: None,
+        version: Version::default(),
+        agent: None,
+        status: api::NodeStatus {
+            conditions: vec![ready(status, kind::AGENT_READY, "check its log")],
+            ..api::NodeStatus::default()
+        },
+    };
+    let agents = [agent];
+    assert!(refused(check(&[], &[], true)).contains("eniclaim-agent"));
+    assert!(refused(check(&agents, &[], true)).contains("n1 (the operator has not"));
+    let unready = report(ConditionStatus::False);
+    assert!(refused(check(&agents, &[unready.clone()], true)).contains("n1 (check its log)"));
+    assert!(matches!(
+        check(&agents, &[unready], false),
+        Verdict::Wait(_)
+    ));
+    assert_eq!(
+        check(&agents, &[report(ConditionStatus::True)], false),
+        Verdict::Go(None)
+    );
+}
