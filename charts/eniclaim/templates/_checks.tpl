@@ -25,6 +25,11 @@
     {{- fail (printf "\n\noperator.leaseDuration: %q has to be whole seconds or minutes from 15s to 5m" .) }}
   {{- end }}
 {{- end }}
+{{- with (.Values.uninstall | default dict).timeout }}
+  {{- if not (regexMatch "^[1-9][0-9]{0,4}[smh]$" .) }}
+    {{- fail (printf "\n\nuninstall.timeout: %q has to be whole seconds, minutes or hours, for example 2m" .) }}
+  {{- end }}
+{{- end }}
 {{- $labels := dict "commonLabels" .Values.commonLabels "operator.podLabels" .Values.operator.podLabels "agent.podLabels" .Values.agent.podLabels }}
 {{- range $name, $map := $labels }}
   {{- range $label, $_ := $map }}

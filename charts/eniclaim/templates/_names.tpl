@@ -57,3 +57,9 @@ app.kubernetes.io/name=eniclaim,app.kubernetes.io/instance={{ .Release.Name }},a
 {{- $served := .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}
 {{- if or (eq $wanted "true") (and (eq $wanted "auto") $served) }}true{{ end }}
 {{- end }}
+
+{{- /* Of a duration in whole seconds, minutes or hours. */}}
+{{- define "eniclaim.seconds" -}}
+{{- $unit := dict "s" 1 "m" 60 "h" 3600 }}
+{{- mul (trimSuffix (substr (int (sub (len .) 1)) -1 .) . | int) (get $unit (substr (int (sub (len .) 1)) -1 .)) }}
+{{- end }}

@@ -6,38 +6,24 @@
     clippy::indexing_slicing
 )]
 
-use std::{fs, path::Path};
+#[path = "installed/drained.rs"]
+mod drained;
+#[path = "installed/on_nodes.rs"]
+mod on_nodes;
+#[path = "installed/site.rs"]
+mod site;
+
+use std::sync::Mutex;
 
 use cluster::Cluster;
+use site::{SERVICE_MONITOR, Site};
 
 /// Everything that is off or empty by default.
 const EVERY_VALUE: &str = include_str!("installed/every-value.yaml");
-/// Enough of the Prometheus operator for the API server to take a `ServiceMonitor`.
-const SERVICE_MONITOR: &str = include_str!("installed/service-monitor.yaml");
-
-struct Site(Cluster);
+/// One cluster after the other.
+static ONE: Mutex<()> = Mutex::new(());
 
 impl Site {
-    /// Helm's standard output, or what it said when it failed.
-    fn helm(&self, command: &str) -> Result<String, String> {
-        let charts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../charts");
-        let command = command.replace(" charts/", &format!(" {}/", charts.display()));
-        let args: Vec<&str> = command.split(' ').collect();
-        said(self.0.helm(&args).unwrap())
-    }
-
-    fn kubectl(&self, command: &str) -> String {
-        let args: Vec<&str> = command.split(' ').collect();
-        said(self.0.kubectl(&args).unwrap()).unwrap()
-    }
-
-    /// Path of a file with this text.
-    fn file(&self, name: &str, text: &str) -> String {
-        let file = self.0.state_dir().join(name);
-        fs::write(&file, text).unwrap();
-        file.to_str().unwrap().to_owned()
-    }
-
     /// Helm sends hooks only when it is told to run them; and an unknown field that the API server drops is no error to it.
     fn takes_every_field(&self, values: &str) {
         let rendered = |more: &str| {
@@ -46,28 +32,15 @@ impl Site {
             self.file("rendered.yaml", &text.unwrap())
         };
         let strict = "--validate=strict --filename";
-        let hooks = rendered("--show-only templates/tests/agents.yaml");
-        self.kubectl(&format!("create {strict} {hooks}"));
-        self.kubectl(&format!("delete --wait=false --filename {hooks}"));
+        for hooks in ["tests/agents.yaml", "drain.yaml"] {
+            let hooks = rendered(&format!("--show-only templates/{hooks}"));
+            self.kubectl(&format!("create {strict} {hooks}"));
+            self.kubectl(&format!("delete --wait=false --filename {hooks}"));
+        }
         let all = rendered("--skip-tests");
         self.kubectl(&format!(
             "apply --dry-run=server --force-conflicts --server-side {strict} {all}"
         ));
-    }
-
-    fn await_kinds(&self) {
-        self.kubectl(
-            "wait --for=condition=Established --all --timeout=60s customresourcedefinitions",
-        );
-    }
-}
-
-fn said(output: std::process::Output) -> Result<String, String> {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    if output.status.success() {
-        Ok(text(output.stdout))
-    } else {
-        Err(text(output.stderr))
     }
 }
 
@@ -76,6 +49,7 @@ const INSTALL: &str =
 
 #[test]
 fn charts_are_installed_upgraded_uninstalled_and_installed_again() {
+    let _one = ONE.lock().unwrap();
     let site = Site(Cluster::api_server("installed").unwrap());
     let early = site.helm(INSTALL).unwrap_err();
     assert!(early.contains("install the chart eniclaim-crds"), "{early}");
@@ -98,10 +72,7 @@ fn charts_are_installed_upgraded_uninstalled_and_installed_again() {
         "{second}"
     );
 
-    site.kubectl(&format!(
-        "create -f {}",
-        site.file("monitor.yaml", SERVICE_MONITOR)
-    ));
+    site.apply(SERVICE_MONITOR);
     site.await_kinds();
     let values = site.file("values.yaml", EVERY_VALUE);
     site.helm(&format!(
@@ -110,8 +81,15 @@ fn charts_are_installed_upgraded_uninstalled_and_installed_again() {
     .unwrap();
     site.kubectl("--namespace eniclaim-system get servicemonitor eniclaim");
     site.takes_every_field(&values);
+    site.is_drained_step_by_step();
 
-    site.helm("uninstall eniclaim --namespace eniclaim-system")
+    // Nobody runs the hook here: as long as it hangs, nothing is deleted.
+    let hung = site
+        .helm("uninstall eniclaim --namespace eniclaim-system --timeout 2s")
+        .unwrap_err();
+    assert!(hung.contains("eniclaim-drain"), "{hung}");
+    site.kubectl("--namespace eniclaim-system get deployment eniclaim-operator");
+    site.helm("uninstall eniclaim --namespace eniclaim-system --no-hooks")
         .unwrap();
     site.helm("uninstall eniclaim-crds").unwrap();
     let kept = site.kubectl("get customresourcedefinitions --output name");

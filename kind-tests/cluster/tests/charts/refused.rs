@@ -31,6 +31,15 @@ fn a_wrong_value_is_refused_with_its_name() {
             "image.registry=\"ghcr.io/eniclaim/\"",
             "/operator, /agent and the tag are appended",
         ),
+        ("uninstall.pods=\"delete\"", "pods"),
+        (
+            "uninstall.timeout=\"120\"",
+            "whole seconds, minutes or hours",
+        ),
+        (
+            "uninstall.timeout=\"1m30s\"",
+            "whole seconds, minutes or hours",
+        ),
         ("operator.leaseDuration=\"5s\"", "from 15s to 5m"),
         ("operator.leaseDuration=\"15\"", "from 15s to 5m"),
         (

@@ -132,7 +132,21 @@ fn values_of_an_older_chart_render() {
         ("DaemonSet", "eniclaim-agent"),
         ("PodDisruptionBudget", "eniclaim-operator"),
         ("Pod", "eniclaim-test"),
+        ("Job", "eniclaim-drain"),
     ] {
         assert!(find(&objects, kind, name).is_some(), "{kind} {name}");
     }
+}
+
+/// What is installed on real nodes has them all, but for the key that stands against a role.
+#[test]
+fn release_on_nodes_has_every_value() {
+    let values: Value = serde_saphyr::from_str(include_str!("../installed/on-nodes.yaml")).unwrap();
+    let is_set = |name: &String| {
+        let parts = name.split('.');
+        let found = parts.fold(Some(&values), |at, part| at?.get(part));
+        found.is_some()
+    };
+    let missing: Vec<_> = names().into_iter().filter(|name| !is_set(name)).collect();
+    assert_eq!(missing, ["aws.credentialsSecret"]);
 }
