@@ -1,5 +1,7 @@
 //! What may be uninstalled, and what is said when it may not.
 
+use std::slice::from_ref;
+
 use api::{Condition, ConditionStatus, Time, claim::ClaimStatus, condition::kind, id::NodeName};
 use operator_core::{
     claim::{Claim, Owner},
@@ -207,7 +209,7 @@ fn node_that_does_not_run_is_named_and_not_awaited() {
     let clean = node("n1", NodeHealth::Ready, true);
     let dead = node("n2", NodeHealth::NotReady, false);
     let slow = node("n3", NodeHealth::Ready, false);
-    assert_eq!(judge_nodes(&[clean.clone()], false), Verdict::Go(None));
+    assert_eq!(judge_nodes(from_ref(&clean), false), Verdict::Go(None));
     let Verdict::Go(Some(said)) = judge_nodes(&[clean.clone(), dead.clone()], false) else {
         panic!();
     };
@@ -239,7 +241,7 @@ fn every_agent_has_to_be_reported_ready_and_there_has_to_be_one() {
     assert!(refused(check(&[], &[], true)).contains("eniclaim-agent"));
     assert!(refused(check(&agents, &[], true)).contains("n1 (the operator has not"));
     let unready = report(ConditionStatus::False);
-    assert!(refused(check(&agents, &[unready.clone()], true)).contains("n1 (check its log)"));
+    assert!(refused(check(&agents, from_ref(&unready), true)).contains("n1 (check its log)"));
     assert!(matches!(
         check(&agents, &[unready], false),
         Verdict::Wait(_)
