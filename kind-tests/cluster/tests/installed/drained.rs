@@ -99,7 +99,8 @@ impl Site {
         assert_eq!(self.kubectl("get eninodes --output name"), "");
         // Again, as after a hook that failed half-way.
         self.drain("abandon").unwrap();
-        self.helm("upgrade eniclaim-crds charts/eniclaim-crds").unwrap();
+        self.helm("upgrade eniclaim-crds charts/eniclaim-crds")
+            .unwrap();
         self.await_kinds();
     }
 }
