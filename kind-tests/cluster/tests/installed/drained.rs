@@ -4,18 +4,18 @@ use std::path::Path;
 
 use super::site::{Site, said};
 
-const POD: &str = r#"
+const POD: &str = "
 apiVersion: v1
 kind: Pod
 metadata: {name: web, labels: {eniclaim.io/class: app}}
 spec: {containers: [{name: web, image: web}]}
-"#;
-const CLAIM: &str = r#"
+";
+const CLAIM: &str = "
 apiVersion: eniclaim.io/v1alpha1
 kind: EniClaim
 metadata: {name: web-0, finalizers: [eniclaim.io/eni]}
 spec: {className: app, owner: {kind: Pod, name: web, uid: UID}}
-"#;
+";
 const NODE: &str = r#"
 apiVersion: v1
 kind: Node

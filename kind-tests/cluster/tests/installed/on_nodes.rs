@@ -22,7 +22,7 @@ const NODE: &str = "
     find /etc/cni/net.d /run -maxdepth 1 -type d ! -name 'kubernetes' | grep -E 'eniclaim|net.d' | sort";
 
 /// What a class and a pod that asks for it are.
-const CLASS_AND_POD: &str = r#"
+const CLASS_AND_POD: &str = "
 apiVersion: eniclaim.io/v1alpha1
 kind: EniClass
 metadata: {name: app}
@@ -42,7 +42,7 @@ spec:
       image: localhost/eniclaim/probe:dev
       args: [serve]
       readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
-"#;
+";
 
 /// Folder of the test CA; the simulator makes it.
 struct Tls(PathBuf);
@@ -169,10 +169,8 @@ impl Site {
             };
             let listed = ctr(&["ls", &format!("name=={tag}")]);
             let mut words = listed.split_whitespace();
-            digest = words
-                .find(|word| word.starts_with("sha256:"))
-                .unwrap()
-                .to_owned();
+            let found = words.find(|word| word.starts_with("sha256:"));
+            found.unwrap().clone_into(&mut digest);
             ctr(&["tag", &tag, &format!("{image}@{digest}")]);
         }
         digest
