@@ -143,8 +143,8 @@ fn values_of_an_older_chart_render() {
 fn release_on_nodes_has_every_value() {
     let values: Value = serde_saphyr::from_str(include_str!("../installed/on-nodes.yaml")).unwrap();
     let is_set = |name: &String| {
-        let parts = name.split('.');
-        let found = parts.fold(Some(&values), |at, part| at?.get(part));
+        let mut parts = name.split('.');
+        let found = parts.try_fold(&values, |at, part| at.get(part));
         found.is_some()
     };
     let missing: Vec<_> = names().into_iter().filter(|name| !is_set(name)).collect();
