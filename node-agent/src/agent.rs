@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use crds::node::Agent;
+use node_agent_core::layout::Features;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -48,7 +49,13 @@ const SUPERVISION: Duration = Duration::from_secs(5);
 /// Runs until SIGTERM or SIGINT, or until a part of the agent ends. Pods keep what they have.
 pub async fn run(options: Run) -> anyhow::Result<()> {
     let node = node(&options).context("inspect this node")?;
-    tracing::info!(node = options.node_name, features = ?node.inspector.features, "this kernel can do");
+    let Features { ipv6, egress_hook } = node.inspector.features;
+    tracing::info!(
+        node = options.node_name,
+        ipv6,
+        egress_hook,
+        "the features of this node's kernel"
+    );
     let folder = options.socket.parent().unwrap_or(Path::new("/"));
     let socket = Socket::bind(&options.socket)
         .await
@@ -122,7 +129,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
             .context("the engine failed")
     });
     heartbeat.supervise(SUPERVISION, |stale| {
-        tracing::error!(%stale, "the agent ends, to be started again");
+        tracing::error!(error = %stale, "the agent ends, to be started again");
         std::process::exit(1);
     })?;
     until_the_end(engine, tasks, inputs).await
@@ -147,9 +154,11 @@ async fn until_the_end(
         _ = terminate.recv() => Ok("SIGTERM"),
         _ = interrupt.recv() => Ok("SIGINT"),
     };
-    match &because {
-        Ok(signal) => tracing::info!(because = signal, "ending"),
-        Err(error) => tracing::error!("ending: {error:#}"),
+    if let Ok(signal) = &because {
+        tracing::info!(signal, "ending");
+    } else {
+        // Which one, and why, is the last line of the program.
+        tracing::info!("ending as a part of the agent has ended");
     }
     let last = timeout(LAST_MOVES, async {
         // An engine that takes nothing any more has ended.

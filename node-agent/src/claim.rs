@@ -3,7 +3,7 @@
 use crds::{
     ClaimStatus, EniClaim,
     claim::{self, DeviceState},
-    condition::kind,
+    condition::{PluggedReason, kind},
     interface::{DefaultRoute, InstanceMetadata},
 };
 use kube::{ResourceExt, api::DynamicObject};
@@ -12,7 +12,7 @@ use node_agent_core::claim::{
     Unreadable, Wait,
 };
 
-use crate::report::{HIDDEN, is_outdated};
+use crate::report::is_outdated;
 
 /// Namespace and name of a claim.
 pub fn key(claim: &impl ResourceExt) -> ClaimKey {
@@ -142,10 +142,14 @@ fn reported(status: &ClaimStatus) -> Option<Report> {
     let plugged = status.condition(kind::PLUGGED);
     let place = match device.state {
         DeviceState::Seen => Place::Seen,
-        DeviceState::Plugged if plugged.is_some_and(|it| it.reason == HIDDEN) => Place::Hidden {
-            pod_uid: pod_uid(),
-            container_id: container_id(),
-        },
+        DeviceState::Plugged
+            if plugged.is_some_and(|it| it.reason == PluggedReason::Hidden.as_str()) =>
+        {
+            Place::Hidden {
+                pod_uid: pod_uid(),
+                container_id: container_id(),
+            }
+        }
         DeviceState::Plugged => Place::Plugged {
             pod_uid: pod_uid(),
             container_id: container_id(),

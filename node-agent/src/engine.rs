@@ -38,6 +38,7 @@ use crate::{
 };
 
 mod callers;
+mod log;
 mod moves;
 mod outcome;
 mod pace;
@@ -289,7 +290,11 @@ impl Engine {
             Err(unreadable) => {
                 self.claims.remove(&unreadable.key);
                 if self.facts.unreadable.get(&unreadable.key) != Some(&unreadable) {
-                    tracing::error!("{unreadable}");
+                    let Unreadable { key, pod, error: _ } = &unreadable;
+                    let pod = pod
+                        .as_ref()
+                        .map(|pod| format!("{}/{}", key.namespace, pod.name));
+                    tracing::error!(claim = %key, pod, error = %unreadable, "a claim cannot be read");
                 }
                 Err(unreadable)
             }

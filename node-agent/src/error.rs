@@ -131,7 +131,7 @@ pub enum Error {
     #[error("{0}")]
     Install(String),
     /// The API server refused or did not answer.
-    #[error("API server: {0}")]
+    #[error("API server: {}", telemetry::Failure::from(&**.0))]
     Api(#[from] Box<kube::Error>),
 }
 

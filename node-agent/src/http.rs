@@ -150,9 +150,7 @@ fn respond(request: &Request<Incoming>, health: &Health) -> Response<Full<Bytes>
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
     if request.uri().path() == "/metrics" {
-        let text = hyper::header::HeaderValue::from_static(
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        );
+        let text = hyper::header::HeaderValue::from_static(telemetry::CONTENT_TYPE);
         response.headers_mut().insert(CONTENT_TYPE, text);
     }
     response

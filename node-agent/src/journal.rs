@@ -97,7 +97,7 @@ impl Journal {
         let kept = aside.join(path.file_name().unwrap_or_default());
         fs::rename(path, &kept).map_err(Error::file(&kept))?;
         tracing::error!(
-            path = %path.display(), kept = %kept.display(), error,
+            path = %kept.display(), error,
             "a file of the journal cannot be read and is kept aside; its device is searched for when it is to be given back"
         );
         Ok(None)

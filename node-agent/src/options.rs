@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use telemetry::log::LogOptions;
 
 use crate::install::{CniChain, Places};
 
@@ -10,6 +11,9 @@ use crate::install::{CniChain, Places};
 #[derive(Debug, Parser)]
 #[command(name = "eniclaim-agent", version)]
 pub struct Options {
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -57,9 +61,6 @@ pub struct Run {
     /// The node's folders.
     #[command(flatten)]
     pub folders: Folders,
-    /// How log lines look; what is logged follows `RUST_LOG`, default info.
-    #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
 }
 
 /// Where to uninstall.
@@ -92,13 +93,4 @@ impl Folders {
             conf: self.cni_conf_dir.clone(),
         }
     }
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }

@@ -12,6 +12,7 @@ use kube::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use telemetry::Failure;
 use tokio::{
     sync::{mpsc, watch::Receiver},
     time::sleep,
@@ -60,7 +61,8 @@ pub async fn keep(
                 Some(Ok(Event::Delete(_) | Event::Init)) => seen = None,
                 Some(Ok(Event::InitDone)) => {}
                 Some(Err(error)) => {
-                    tracing::warn!(node, %error, "the watch of the EniNode is tried again");
+                    let Failure { error, code } = Failure::from(&error);
+                    tracing::warn!(node, error, code, "the watch of the EniNode is tried again");
                 }
                 None => return,
             }
@@ -152,12 +154,13 @@ async fn announce(api: &Api<DynamicObject>, node: &str, patch: &Value) -> bool {
         .patch_status(node, &parameters, &Patch::Apply(patch))
         .await;
     match outcome {
-        Ok(_) => tracing::info!(node, "announced"),
+        Ok(_) => tracing::info!(node, "the agent is announced on its EniNode"),
         Err(kube::Error::Api(status)) if status.code == 404 => {
             tracing::info!(node, "the EniNode is gone");
         }
         Err(error) => {
-            tracing::warn!(node, %error, "the announcement is tried again");
+            let Failure { error, code } = Failure::from(&error);
+            tracing::warn!(node, error, code, "the announcement is tried again");
             return false;
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use crds::{
     AGENT, ClaimStatus, Condition, EniClaim, Time,
     claim::{Device, DeviceState, Timeline, interface_name},
-    condition::{ConditionStatus, kind},
+    condition::{ConditionStatus, MetadataReason, PluggedReason, kind},
     id::NotAnId,
 };
 use kube::{
@@ -17,12 +17,13 @@ use node_agent_core::{
     layout::Features,
 };
 use serde_json::{Value, json};
+use telemetry::{Failure, Outcome};
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     claim,
     error::{Error, hidden},
-    metrics::{Metrics, Outcome},
+    metrics::Metrics,
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -45,12 +46,6 @@ pub struct Notice {
     pub features: Features,
 }
 
-/// The reason of the condition `MetadataBlocked` where the pod can undo the block.
-const NET_ADMIN: &str = "NetAdmin";
-
-/// The reason of the condition `Plugged` where the device is out of the agent's reach.
-pub const HIDDEN: &str = "Hidden";
-
 /// A container of the claim's pod that can change the pod's network.
 fn net_admin(claim: &EniClaim) -> Option<&str> {
     claim
@@ -68,8 +63,8 @@ pub fn is_outdated(claim: &EniClaim) -> bool {
     let status = claim.status.as_ref();
     let condition = status.and_then(|status| status.condition(kind::METADATA_BLOCKED));
     condition.is_some_and(|condition| match condition.reason.as_str() {
-        "Allowed" => false,
-        reason => (reason == NET_ADMIN) != net_admin(claim).is_some(),
+        reason if reason == MetadataReason::Allowed.as_str() => false,
+        reason => (reason == MetadataReason::NetAdmin.as_str()) != net_admin(claim).is_some(),
     })
 }
 
@@ -140,6 +135,26 @@ impl Notice {
         }
     }
 
+    /// That of the condition `Plugged`.
+    fn reason(&self) -> &'static str {
+        let reason = match &self.report.place {
+            Place::Seen => PluggedReason::Seen,
+            Place::Plugged { .. } => PluggedReason::Plugged,
+            Place::Hidden { .. } => PluggedReason::Hidden,
+            Place::Home => PluggedReason::Home,
+            Place::Released => PluggedReason::Released,
+        };
+        reason.as_str()
+    }
+
+    /// The pod that the claim is bound to, as namespace/name.
+    fn pod(&self) -> Option<String> {
+        let status = self.claim.status.as_ref()?;
+        let binding = status.binding.as_ref()?;
+        let namespace = self.claim.metadata.namespace.as_deref()?;
+        Some(format!("{namespace}/{}", binding.pod_name))
+    }
+
     fn conditions(&self) -> Vec<Condition> {
         let (holds, message) = match &self.report.place {
             Place::Seen => (false, "the device is on the node and waits for its pod"),
@@ -148,13 +163,7 @@ impl Notice {
             Place::Home => (false, "the device is back on the node"),
             Place::Released => (false, "the device is given back and may be detached"),
         };
-        let reason = match &self.report.place {
-            Place::Hidden { .. } => HIDDEN.to_owned(),
-            Place::Seen | Place::Plugged { .. } | Place::Home | Place::Released => {
-                format!("{:?}", self.state())
-            }
-        };
-        let mut conditions = vec![self.condition(kind::PLUGGED, holds, &reason, message)];
+        let mut conditions = vec![self.condition(kind::PLUGGED, holds, self.reason(), message)];
         if let Place::Plugged { .. } = self.report.place {
             let undone = net_admin(&self.claim).map(|container| format!(
                 "container {container} of the pod is privileged or has NET_ADMIN or SYS_ADMIN and can undo the routing rules and the packet filter: take that from it, or set instanceMetadata: Allowed in the class"
@@ -164,24 +173,31 @@ impl Notice {
                 &undone,
                 self.features.egress_hook,
             ) {
-                (Metadata::Blocked, Some(undone), _) => (false, NET_ADMIN, undone.as_str()),
+                (Metadata::Blocked, Some(undone), _) => {
+                    (false, MetadataReason::NetAdmin, undone.as_str())
+                }
                 (Metadata::Blocked, None, true) => (
                     true,
-                    "Blocked",
+                    MetadataReason::Blocked,
                     "refused by routing rules and by a packet filter on the device",
                 ),
                 (Metadata::Blocked, None, false) => (
                     false,
-                    "NoEgressHook",
+                    MetadataReason::NoEgressHook,
                     "refused by routing rules alone: raw sockets pass them, and a packet filter needs Linux 5.16 or later",
                 ),
                 (Metadata::Allowed, _, _) => (
                     false,
-                    "Allowed",
+                    MetadataReason::Allowed,
                     "the class allows the instance metadata service",
                 ),
             };
-            conditions.push(self.condition(kind::METADATA_BLOCKED, blocked, reason, message));
+            conditions.push(self.condition(
+                kind::METADATA_BLOCKED,
+                blocked,
+                reason.as_str(),
+                message,
+            ));
         }
         conditions
     }
@@ -232,33 +248,46 @@ pub async fn send_all(
     }
 }
 
+fn outcome(error: &kube::Error) -> Outcome {
+    match error {
+        kube::Error::Api(status) if status.code == 409 => Outcome::Conflict,
+        kube::Error::Api(status) if status.code == 429 => Outcome::Throttled,
+        kube::Error::Api(status) if (400..500).contains(&status.code) => Outcome::Refused,
+        _ => Outcome::Unavailable,
+    }
+}
+
 async fn send(client: Client, notice: Notice, metrics: Metrics) {
     let key = claim::key(&notice.claim);
     let api: Api<EniClaim> = Api::namespaced(client, &key.namespace);
     let parameters = PatchParams::apply(AGENT).force();
     let mut pause = FIRST_PAUSE;
+    let (pod, reason) = (notice.pod(), notice.reason());
     let patch = match notice.patch() {
         Ok(patch) => Patch::Apply(patch),
-        Err(error) => return tracing::error!(%error, "a report cannot be made"),
+        Err(error) => {
+            return tracing::error!(claim = %key, pod, reason, %error, "a report cannot be made");
+        }
     };
     loop {
         // Applying the same again changes nothing, so any failure may be tried again.
         match api.patch_status(&key.name, &parameters, &patch).await {
             Ok(_) => {
-                metrics.report(Outcome::Success);
-                return tracing::info!(claim = %key, state = ?notice.state(), "reported");
+                metrics.reported(Outcome::Success);
+                return tracing::info!(claim = %key, pod, reason, "reported");
             }
             // Gone, or another claim under the same name: the API server says 409 for a UID that differs, but also when
             // it lost against other writers too often, so that only a 409 that stays proves it.
             Err(kube::Error::Api(status))
                 if status.code == 404 || (status.code == 409 && pause == LONGEST_PAUSE) =>
             {
-                return tracing::info!(claim = %key, state = ?notice.state(), "nobody needs the report any more");
+                metrics.reported(Outcome::NotFound);
+                return tracing::info!(claim = %key, pod, reason, "nobody needs the report any more");
             }
             Err(error) => {
-                metrics.report(Outcome::Failure);
-                let error = Error::Api(Box::new(error));
-                tracing::warn!(claim = %key, state = ?notice.state(), %error, "the report is tried again");
+                metrics.reported(outcome(&error));
+                let Failure { error, code } = Failure::from(&error);
+                tracing::warn!(claim = %key, pod, reason, error, code, "the report is tried again");
             }
         }
         tokio::time::sleep(pause).await;

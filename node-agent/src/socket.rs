@@ -126,7 +126,7 @@ async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) 
             None => return,
         },
         Err(error) => {
-            tracing::warn!(id, %error, "a request was refused");
+            tracing::warn!(%error, "a request of the CNI plugin was refused");
             Reply::Failed(CniError::new(code::PROTOCOL, error.to_string()))
         }
     };
@@ -136,8 +136,8 @@ async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) 
     line.push(b'\n');
     match timeout(LINE_TIMEOUT, stream.write_all(&line)).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::info!(id, %error, "the plugin did not take its answer"),
-        Err(_) => tracing::info!(id, "the plugin did not take its answer in time"),
+        Ok(Err(error)) => tracing::info!(%error, "the CNI plugin did not take its answer"),
+        Err(_) => tracing::info!("the CNI plugin did not take its answer in time"),
     }
 }
 

@@ -7,6 +7,7 @@ use kube::{
     api::{ApiResource, DynamicObject},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
+use telemetry::Failure;
 use tokio::sync::mpsc;
 
 use crate::{claim, engine::Input};
@@ -34,7 +35,8 @@ pub async fn watch(client: Client, node: &str, inputs: mpsc::Sender<Input>) {
             Ok(Event::Apply(claim)) => Input::Claim(Box::new(claim::read(claim))),
             Ok(Event::Delete(claim)) => Input::ClaimGone(claim::key(&claim)),
             Err(error) => {
-                tracing::warn!(%error, "the watch of claims is tried again");
+                let Failure { error, code } = Failure::from(&error);
+                tracing::warn!(node, error, code, "the watch of claims is tried again");
                 continue;
             }
         };

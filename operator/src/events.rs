@@ -18,6 +18,7 @@ use operator_core::{
     order::{About, Event},
     reason::Tone,
 };
+use telemetry::Outcome;
 use tokio::{
     sync::broadcast::{self, error::RecvError},
     time::timeout,
@@ -26,7 +27,7 @@ use tokio::{
 use crate::{
     Clock, convert,
     kubernetes::{Failure, TIMEOUT},
-    metrics::{Metrics, WriteResult, Written},
+    metrics::{Metrics, Written},
 };
 
 /// Events that wait; of more the oldest are dropped.
@@ -86,8 +87,8 @@ impl Publisher {
                 Ok(event) => self.publish(event).await,
                 Err(RecvError::Lagged(dropped)) => {
                     tracing::warn!(
-                        dropped,
-                        "events dropped: the API server takes them too slowly"
+                        events = dropped,
+                        "Events dropped: the API server takes them too slowly"
                     );
                     self.metrics.dropped(dropped);
                 }
@@ -100,17 +101,26 @@ impl Publisher {
         let now = self.clock.now();
         let Event { about, note } = event;
         let event = api_event(&about, &note, &self.instance, now);
-        let result = match timeout(TIMEOUT, self.say(event, now)).await {
-            Ok(Ok(())) => WriteResult::Ok,
-            Ok(Err(error)) => {
-                tracing::warn!(reason = %note.reason, ?about, %error, "event not published");
-                Failure::from(&error).result()
-            }
-            Err(_) => {
-                tracing::warn!(reason = %note.reason, ?about, "event not published in time");
-                WriteResult::Unavailable
-            }
+        let answer = timeout(TIMEOUT, self.say(event, now)).await;
+        let result = match &answer {
+            Ok(Ok(())) => Outcome::Success,
+            Ok(Err(error)) => Failure::from(error).outcome_word(),
+            Err(_) => Outcome::Unavailable,
         };
+        if result != Outcome::Success {
+            let (object, name) = (kind(&about), name_of(&about));
+            let failure = answer.ok().and_then(Result::err);
+            let failure = failure.map(|error| telemetry::Failure::from(&error));
+            tracing::warn!(
+                object,
+                name,
+                reason = note.reason.as_str(),
+                outcome = result.as_str(),
+                code = failure.as_ref().and_then(|failure| failure.code.as_deref()),
+                error = failure.as_ref().map(|failure| failure.error.as_str()),
+                "Event not published"
+            );
+        }
         self.metrics.wrote(Written::Event, result);
         self.metrics.event(note.reason);
     }
@@ -197,14 +207,31 @@ fn name(object: &ObjectReference, note: &Note) -> String {
     )
 }
 
+fn kind(about: &About) -> &'static str {
+    match about {
+        About::Pod(..) => "Pod",
+        About::Node(..) => "Node",
+        About::Claim(..) => "EniClaim",
+        About::Class(..) => "EniClass",
+        About::Report(..) => "EniNode",
+        About::Cluster(_) => "Namespace",
+    }
+}
+
+/// Namespace and name, or the name alone.
+fn name_of(about: &About) -> String {
+    match about {
+        About::Pod(key, _) | About::Claim(key, _) => key.to_string(),
+        About::Class(name, _) => name.to_string(),
+        About::Node(name, _) | About::Report(name, _) => name.to_string(),
+        About::Cluster(_) => "kube-system".to_owned(),
+    }
+}
+
 fn reference(about: &About) -> ObjectReference {
-    let (group, kind) = match about {
-        About::Pod(..) => (None, "Pod"),
-        About::Node(..) => (None, "Node"),
-        About::Claim(..) => (Some(api::name::GROUP), "EniClaim"),
-        About::Class(..) => (Some(api::name::GROUP), "EniClass"),
-        About::Report(..) => (Some(api::name::GROUP), "EniNode"),
-        About::Cluster(_) => (None, "Namespace"),
+    let group = match about {
+        About::Pod(..) | About::Node(..) | About::Cluster(_) => None,
+        About::Claim(..) | About::Class(..) | About::Report(..) => Some(api::name::GROUP),
     };
     let (namespace, name, uid) = match about {
         About::Pod(key, uid) => (Some(&key.namespace), key.name.as_str(), uid.as_str()),
@@ -219,7 +246,7 @@ fn reference(about: &About) -> ObjectReference {
             || "v1".to_owned(),
             |group| format!("{group}/{}", api::name::VERSION),
         )),
-        kind: Some(kind.to_owned()),
+        kind: Some(kind(about).to_owned()),
         namespace: namespace.map(ToString::to_string),
         name: Some(name.to_owned()),
         uid: Some(uid.to_owned()),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use operator_core::{
-    Fact, Order, Outcome, Read, Target, Time,
+    Fact, Order, Outcome, Read, Subject, Target, Time,
     claim::ClaimStatus,
     ec2::EniView,
     order::{Ec2Order, Object, Write},
@@ -42,28 +42,34 @@ pub(crate) struct InFlight {
 
 impl Executor {
     /// Begins an order. None waits for another.
-    pub(crate) fn begin(self: &Arc<Self>, order: Order, decided: Time, in_flight: &mut InFlight) {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        order: Order,
+        subject: Subject,
+        decided: Time,
+        in_flight: &mut InFlight,
+    ) {
         let this = self.clone();
         match order {
             Order::Publish(event) => {
-                log::event(&event);
+                log::event(&subject, &event);
                 self.events.publish(event);
             }
             Order::Read(read) => {
                 in_flight.reads.spawn(async move {
-                    let outcome = this.read(&read).await;
+                    let outcome = this.read(&read, &subject).await;
                     this.report(read.target(), outcome);
                 });
             }
             Order::Ec2(order) => {
                 in_flight.changes.spawn(async move {
-                    let outcome = this.change(&order).await;
+                    let outcome = this.change(&order, &subject).await;
                     this.report(order.target, outcome);
                 });
             }
             Order::Write(write) => {
                 in_flight.changes.spawn(async move {
-                    let outcome = this.write(&write, decided).await;
+                    let outcome = this.write(&write, &subject, decided).await;
                     this.report(write.object.target(), outcome);
                 });
             }
@@ -76,37 +82,37 @@ impl Executor {
     }
 
     /// The call must have ended in time, so it begins only if its time-out fits.
-    async fn change(&self, order: &Ec2Order) -> Outcome {
+    async fn change(&self, order: &Ec2Order, subject: &Subject) -> Outcome {
         let Ec2Order {
-            target,
+            target: _,
             effect,
             not_after,
         } = order;
         let timeout = i64::try_from(ec2::TIMEOUT.as_millis()).unwrap_or(i64::MAX);
         if self.clock.now().after(timeout) > *not_after {
-            log::withheld(target);
+            log::withheld(subject, Some(effect.action()));
             return Outcome::Withheld;
         }
         let outcome = self.ec2.change(effect).await;
-        log::changed(target, effect, &outcome);
+        log::changed(subject, effect, &outcome);
         outcome
     }
 
-    async fn write(&self, write: &Write, decided: Time) -> Outcome {
+    async fn write(&self, write: &Write, subject: &Subject, decided: Time) -> Outcome {
         let Write { object, not_after } = write;
         if self.clock.now() > *not_after {
-            log::withheld(&object.target());
+            log::withheld(subject, None);
             return Outcome::Withheld;
         }
         let outcome = self.kubernetes.write(object).await;
-        log::written(object, &outcome);
+        log::written(subject, object, &outcome);
         if let (Object::Status(write), Outcome::Claim(_)) = (object, &outcome) {
             self.measure(&write.status, decided);
         }
         outcome
     }
 
-    async fn read(&self, read: &Read) -> Outcome {
+    async fn read(&self, read: &Read, subject: &Subject) -> Outcome {
         let outcome = match read {
             Read::Listing(cluster) => {
                 let page = |enis| self.learn_page(enis);
@@ -120,7 +126,7 @@ impl Executor {
             Read::Subnets(ids) => self.ec2.subnets(ids).await,
             Read::Pod(key) => self.kubernetes.pod(key).await,
         };
-        log::read(read, &outcome);
+        log::read(subject, read, &outcome);
         outcome
     }
 

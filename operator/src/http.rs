@@ -3,7 +3,13 @@
 use std::{convert::Infallible, net::Ipv6Addr, time::Duration};
 
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Bytes, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Bytes,
+    header::{CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
@@ -67,5 +73,9 @@ fn answer(path: &str, monitor: &Monitor) -> Response<Full<Bytes>> {
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;
+    if path == "/metrics" {
+        let text = HeaderValue::from_static(telemetry::CONTENT_TYPE);
+        response.headers_mut().insert(CONTENT_TYPE, text);
+    }
     response
 }

@@ -11,13 +11,14 @@ use kube::{
     core::Status,
 };
 use operator_core::{Outcome, cluster::Key, fact::ApiRefusal, order::Object};
+use telemetry::Outcome as Ended;
 use tokio::time::{Duration, timeout};
 
 pub use client::{client, head_limit};
 
 use crate::{
     convert,
-    metrics::{Metrics, WriteResult, Written},
+    metrics::{Metrics, Written},
 };
 
 /// No call takes longer; it is decided again afterwards.
@@ -89,7 +90,7 @@ impl Kubernetes {
         let result = answer
             .as_ref()
             .err()
-            .map_or(WriteResult::Ok, Failure::result);
+            .map_or(Ended::Success, Failure::outcome_word);
         self.metrics.wrote(object, result);
         answer
     }
@@ -103,7 +104,8 @@ impl Kubernetes {
             let failure = Failure::from(&error);
             // What else can happen is logged with the order that met it.
             if failure == Failure::Unavailable {
-                tracing::warn!(%error, "no answer from the API server");
+                let telemetry::Failure { error, code } = (&error).into();
+                tracing::warn!(error, code, "no answer from the API server");
             }
             failure
         })
@@ -134,12 +136,13 @@ impl Failure {
         }
     }
 
-    pub(crate) fn result(&self) -> WriteResult {
+    /// For metrics and logs.
+    pub(crate) fn outcome_word(&self) -> Ended {
         match self {
-            Self::NotFound => WriteResult::NotFound,
-            Self::Exists | Self::Conflict => WriteResult::Conflict,
-            Self::Refused(_) => WriteResult::Refused,
-            Self::Unavailable => WriteResult::Unavailable,
+            Self::NotFound => Ended::NotFound,
+            Self::Exists | Self::Conflict => Ended::Conflict,
+            Self::Refused(_) => Ended::Refused,
+            Self::Unavailable => Ended::Unavailable,
         }
     }
 

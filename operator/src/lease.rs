@@ -1,6 +1,6 @@
 //! Takes, renews and gives back the operator's Lease, and publishes for how long this process leads.
 
-use std::{fmt::Display, sync::Arc};
+use std::sync::Arc;
 
 use crds::OPERATOR;
 use jiff::Timestamp;
@@ -13,6 +13,7 @@ use operator_core::{
     SECOND, Time,
     lease::{Decision, Election, Record, Term, Timing, Write},
 };
+use telemetry::{Failure, Outcome};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Clock, Options,
-    metrics::{Metrics, WriteResult, Written},
+    metrics::{Metrics, Written},
 };
 
 /// Giving the Lease back may take so long; then the next leader waits until it expires.
@@ -157,7 +158,7 @@ impl Candidate {
             }
             Err(why) => {
                 let since = *self.failing_since.get_or_insert_with(|| {
-                    tracing::warn!(lease = %self.store.name, why, "no answer about the Lease; trying again");
+                    tracing::warn!(lease = %self.store.name, error = why, "no answer about the Lease; trying again");
                     sent
                 });
                 if self.clock.now().since(since) >= self.timing.duration {
@@ -236,7 +237,7 @@ impl Store {
         };
         let result = stored
             .as_ref()
-            .map_or(WriteResult::Unavailable, |_| WriteResult::Ok);
+            .map_or(Outcome::Unavailable, |_| Outcome::Success);
         self.metrics.wrote(Written::Lease, result);
         let stored = stored?;
         let record = self.record(&stored);
@@ -290,11 +291,11 @@ impl Store {
 
     async fn call<T>(
         &self,
-        call: impl Future<Output = Result<T, impl Display>>,
+        call: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, String> {
         match timeout(self.limit, call).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("no answer within {:?}", self.limit)),
+            Ok(answer) => answer.map_err(|error| Failure::from(&error).to_string()),
+            Err(_) => Err(format!("no answer within {} ms", self.limit.as_millis())),
         }
     }
 }

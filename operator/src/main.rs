@@ -1,17 +1,16 @@
 //! The operator's process: flags, logs, TLS provider, clients, signals.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
 use mimalloc::MiMalloc;
 use operator::{
     Monitor, Options, ec2, hooks, http,
-    options::{Command, Flags, LogFormat},
+    options::{Command, Flags},
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::{EnvFilter, fmt};
 
 /// musl's allocator has one lock for all threads, and a restart with many objects spends most of its time there.
 #[global_allocator]
@@ -22,9 +21,20 @@ const FAREWELL: Duration = Duration::from_secs(20);
 /// Watches, the Lease and probes run beside the owner of the fleet: what it computes for long delays none of them.
 const WORKERS: usize = 2;
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let flags = Flags::parse();
-    log_to_stderr(flags.log_format);
+    flags.log.init(None);
+    match run(flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: Flags) -> anyhow::Result<()> {
     // The AWS client and the Kubernetes client share one TLS provider; without this line rustls refuses to guess.
     if rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
@@ -95,16 +105,4 @@ async fn kubernetes() -> anyhow::Result<kube::Client> {
         .await
         .context("find the Kubernetes API: no in-cluster configuration, no kubeconfig")?;
     operator::client(config).context("make a client of the Kubernetes API")
-}
-
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
 }

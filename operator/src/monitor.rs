@@ -44,6 +44,11 @@ impl Monitor {
             .is_none_or(|beat| beat.elapsed() < HEARTBEAT * 3)
     }
 
+    /// What metrics there are.
+    pub fn rows(&self) -> &[telemetry::registry::Row] {
+        self.metrics.rows()
+    }
+
     /// All metrics in the text format of `OpenMetrics`.
     pub fn metrics(&self) -> String {
         self.metrics.encode()
@@ -56,7 +61,7 @@ impl Monitor {
         }
         match &ready {
             Ok(()) => tracing::info!("ready"),
-            Err(why) => tracing::warn!(why, "not ready"),
+            Err(error) => tracing::warn!(error, "not ready"),
         }
         self.metrics.set_ready(ready.is_ok());
         state.ready = ready;

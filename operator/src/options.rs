@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use telemetry::log::LogOptions;
 
 use crate::Monitor;
 
@@ -54,9 +55,9 @@ pub struct Flags {
     /// Port of /livez, /readyz and /metrics.
     #[arg(long, env = "ENICLAIM_HTTP_PORT", default_value_t = 8080)]
     pub http_port: u16,
-    /// How log lines look; what is logged follows `RUST_LOG`, default info.
-    #[arg(long, env = "ENICLAIM_LOG_FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
 }
 
 /// What is done once, by hooks of the chart.
@@ -96,15 +97,6 @@ pub enum PodsMode {
     Wait,
     /// They stay as they are, and nobody looks after them any more.
     Abandon,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 /// What becomes of ENIs of this cluster that no claim owns.
@@ -183,7 +175,7 @@ impl Options {
             lease_name,
             leader_elect_lease_duration,
             http_port: _,
-            log_format: _,
+            log: _,
             command: _,
         } = flags;
         // The keys of a hash map are drawn by the system's random source.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use operator_core::{Fact, Fleet, Settings, Term, Time, claim::Phase};
+use operator_core::{Fact, Fleet, SECOND, Settings, Term, Time, claim::Phase};
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinSet, yield_now},
@@ -23,6 +23,8 @@ use crate::{
 
 /// Facts from watches that may wait to be learnt.
 const QUEUE: usize = 1024;
+/// No metric is older than this and a heartbeat together, however much happens.
+const MEASURE: i64 = 5 * SECOND;
 /// Changes in flight have this long to end after the order to end; each call has a shorter time-out of its own.
 const FAREWELL: Duration = Duration::from_secs(12);
 
@@ -54,6 +56,8 @@ struct Owner {
     /// Watches and the publisher of Events: none ends by itself.
     background: JoinSet<()>,
     census: BTreeMap<Phase, u32>,
+    /// When what takes a walk over the whole fleet is measured again.
+    measure_at: Time,
     monitor: Monitor,
     clock: Clock,
 }
@@ -93,6 +97,7 @@ impl Owner {
             terms,
             background,
             census: BTreeMap::new(),
+            measure_at: Time(0),
             monitor,
             clock,
         }
@@ -108,7 +113,8 @@ impl Owner {
             self.drain()?;
             let now = self.clock.now();
             for order in self.fleet.next(now) {
-                self.executor.begin(order, now, &mut self.in_flight);
+                let subject = self.fleet.subject(&order);
+                (self.executor).begin(order, subject, now, &mut self.in_flight);
             }
             self.report(leadership, now);
             match self.fleet.wake(now) {
@@ -186,6 +192,12 @@ impl Owner {
             self.census.clone_from(self.fleet.census());
             metrics.set_claims(&self.census);
         }
+        if self.measure_at <= now {
+            self.measure_at = now.after(MEASURE);
+            metrics.set_longest_wait(self.fleet.longest_wait(now));
+            metrics.set_nodes(&self.fleet.node_rooms().collect::<Vec<_>>());
+            metrics.set_subnets(self.fleet.subnet_rooms());
+        }
     }
 
     /// Changes in flight end; reads and watches are dropped.
@@ -198,7 +210,7 @@ impl Owner {
         });
         if ended.await.is_err() {
             tracing::warn!(
-                in_flight = self.in_flight.changes.len(),
+                orders = self.in_flight.changes.len(),
                 "changes did not end in time"
             );
         }

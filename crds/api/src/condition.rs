@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use crate::Time;
+use crate::{
+    Time,
+    name::{AGENT, OPERATOR},
+};
 
 /// A condition as in the Kubernetes API conventions, with a maximum on every string.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -50,22 +53,113 @@ impl ConditionStatus {
 
 /// Names of the conditions of claims and nodes.
 pub mod kind {
-    /// Claim, operator: the ENI exists in EC2.
+    /// The ENI exists in EC2.
     pub const PROVISIONED: &str = "Provisioned";
-    /// Claim, operator: the ENI is attached to the node's instance.
+    /// The ENI is attached to the node's instance.
     pub const ATTACHED: &str = "Attached";
-    /// Claim, agent: the device is in the pod, addressed and routed.
+    /// The device is in the pod, addressed and routed.
     pub const PLUGGED: &str = "Plugged";
-    /// Claim, agent: the pod cannot reach the instance metadata service.
+    /// The pod cannot reach the instance metadata service.
     pub const METADATA_BLOCKED: &str = "MetadataBlocked";
-    /// Claim, operator: all of it is there.
+    /// All of it is there.
     pub const READY: &str = "Ready";
-    /// Node, operator: the agent's pod on the node is ready and has reported in this boot.
+    /// The agent's pod on the node is ready and has reported in this boot.
     pub const AGENT_READY: &str = "AgentReady";
-    /// Node, agent: pods of the node pass through the CNI plugin.
+    /// Pods of the node pass through the CNI plugin.
     pub const PLUGIN_INSTALLED: &str = "PluginInstalled";
-    /// Node, operator: an EC2 instance whose type EC2 knows.
+    /// The node is an EC2 instance whose type EC2 knows.
     pub const NODE_SUPPORTED: &str = "NodeSupported";
+}
+
+/// A type of condition, and who says what by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// Its name.
+    pub name: &'static str,
+    /// Kind of the objects that have it.
+    pub object: &'static str,
+    /// Field manager that writes it.
+    pub writer: &'static str,
+    /// What it says when it is True.
+    pub meaning: &'static str,
+    /// Its own reasons with their meaning; none: any [`crate::Reason`].
+    pub reasons: Vec<(&'static str, &'static str)>,
+}
+
+/// Every type of condition.
+pub fn kinds() -> [Kind; 8] {
+    let kind = |name, object, writer, meaning, reasons| Kind {
+        name,
+        object,
+        writer,
+        meaning,
+        reasons,
+    };
+    macro_rules! reasons {
+        ($words:ident) => {
+            ($words::ALL.iter())
+                .map(|word| (word.as_str(), word.meaning()))
+                .collect()
+        };
+    }
+    [
+        kind(
+            kind::READY,
+            "EniClaim",
+            OPERATOR,
+            "The pod has its interface.",
+            Vec::new(),
+        ),
+        kind(
+            kind::PROVISIONED,
+            "EniClaim",
+            OPERATOR,
+            "The ENI exists in EC2.",
+            Vec::new(),
+        ),
+        kind(
+            kind::ATTACHED,
+            "EniClaim",
+            OPERATOR,
+            "The ENI is attached to the node's instance.",
+            Vec::new(),
+        ),
+        kind(
+            kind::PLUGGED,
+            "EniClaim",
+            AGENT,
+            "The device is in the pod, addressed and routed.",
+            reasons!(PluggedReason),
+        ),
+        kind(
+            kind::METADATA_BLOCKED,
+            "EniClaim",
+            AGENT,
+            "The pod cannot reach the instance metadata service through the ENI.",
+            reasons!(MetadataReason),
+        ),
+        kind(
+            kind::AGENT_READY,
+            "EniNode",
+            OPERATOR,
+            "The agent's pod on the node is ready and has reported in this boot of the node.",
+            reasons!(AgentReason),
+        ),
+        kind(
+            kind::PLUGIN_INSTALLED,
+            "EniNode",
+            AGENT,
+            "Pods of the node pass through the CNI plugin; Unknown: the container runtime was not seen reading its configuration.",
+            reasons!(PluginReason),
+        ),
+        kind(
+            kind::NODE_SUPPORTED,
+            "EniNode",
+            OPERATOR,
+            "The node is an EC2 instance whose type EC2 knows.",
+            reasons!(SupportReason),
+        ),
+    ]
 }
 
 /// The conditions that the operator writes; all others of a claim or node are the agent's.
@@ -77,6 +171,82 @@ pub const OPERATORS: [&str; 5] = [
     kind::NODE_SUPPORTED,
 ];
 
+crate::words! {
+    /// Reasons of the condition Plugged.
+    pub enum PluggedReason {
+        /// The device is on the node and waits for its pod.
+        Seen,
+        /// The device is in the pod, addressed and routed.
+        Plugged,
+        /// The device is in no network namespace that the agent can enter, and not known to be gone.
+        Hidden,
+        /// The device is back on the node.
+        Home,
+        /// The device is given back and may be detached.
+        Released,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition MetadataBlocked.
+    pub enum MetadataReason {
+        /// Routing rules and a packet filter on the device refuse it.
+        Blocked,
+        /// Routing rules alone refuse it: raw sockets pass them, and a packet filter needs Linux 5.16 or later.
+        NoEgressHook,
+        /// A container of the pod is privileged or has NET_ADMIN or SYS_ADMIN and can undo the block.
+        NetAdmin,
+        /// The class allows the instance metadata service.
+        Allowed,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition AgentReady.
+    pub enum AgentReason {
+        /// The agent is ready and has reported in this boot of the node.
+        Reported,
+        /// No pod of the agent runs on the node.
+        NoAgent,
+        /// The agent's pod on the node is not ready.
+        AgentNotReady,
+        /// The agent's pod on the node has not reported in this boot of the node.
+        NotReported,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition NodeSupported.
+    pub enum SupportReason {
+        /// It is.
+        Supported,
+        /// The node has no EC2 instance that can hold an ENI.
+        NodeUnsupported,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition PluginInstalled.
+    pub enum PluginReason {
+        /// It is.
+        Installed,
+        /// It is by all that the agent can do, but the container runtime was not seen reading it.
+        Unverified,
+        /// The node has no network: no CNI configuration.
+        NoNetwork,
+        /// The node's network takes no further plugin.
+        UnsuitableNetwork,
+        /// The container runtime does not read drop-ins, and only a drop-in is allowed.
+        DropInIgnored,
+        /// Cilium renames the agent's list.
+        RenamedByCilium,
+        /// Somebody on the node keeps removing or changing the agent's files.
+        Contested,
+        /// A file cannot be read or written; it is tried again.
+        Failed,
+    }
+}
+
 impl Condition {
     /// The condition as it stands after `now`: the transition time is kept from `before` when the status is the same.
     #[must_use]
@@ -86,5 +256,19 @@ impl Condition {
             .find(|b| b.kind == self.kind && b.status == self.status)
             .map_or(now.whole_second(), |b| b.last_transition_time);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_operators_conditions_are_those_that_it_writes() {
+        let writes = |kind: &Kind| kind.writer == OPERATOR;
+        let all = kinds();
+        let names: Vec<_> = all.iter().filter(|k| writes(k)).map(|k| k.name).collect();
+        assert_eq!(names.len(), OPERATORS.len());
+        assert!(OPERATORS.iter().all(|name| names.contains(name)));
     }
 }

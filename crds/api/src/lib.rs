@@ -15,6 +15,7 @@ pub mod reason;
 pub mod schema;
 pub mod tag;
 pub mod time;
+mod words;
 
 pub use claim::ClaimStatus;
 pub use condition::{Condition, ConditionStatus};

@@ -4,28 +4,18 @@ use std::{fmt, str::FromStr};
 
 macro_rules! reasons {
     (
-        passes { $($(#[$passing_doc:meta])* $passing:ident,)+ }
-        stays { $($(#[$staying_doc:meta])* $staying:ident,)+ }
+        passes { $($(#[doc = $passing_doc:literal])+ $passing:ident,)+ }
+        stays { $($(#[doc = $staying_doc:literal])+ $staying:ident,)+ }
     ) => {
-        /// One word for a condition or an Event.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Reason {
-            $($(#[$passing_doc])* $passing,)+
-            $($(#[$staying_doc])* $staying,)+
+        $crate::words! {
+            /// One word for a condition or an Event.
+            pub enum Reason {
+                $($(#[doc = $passing_doc])+ $passing,)+
+                $($(#[doc = $staying_doc])+ $staying,)+
+            }
         }
 
         impl Reason {
-            /// Every reason.
-            pub const ALL: &[Self] = &[$(Self::$passing,)+ $(Self::$staying,)+];
-
-            /// As people and programs read it.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$passing => stringify!($passing),)+
-                    $(Self::$staying => stringify!($staying),)+
-                }
-            }
-
             /// Whether a claim whose condition Ready is False with this reason gets on within seconds, and nobody has to do
             /// anything for it: a CNI ADD may wait. With any other reason it is answered at once, and the runtime asks again.
             pub fn passes(self) -> bool {

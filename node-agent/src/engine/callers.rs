@@ -12,9 +12,10 @@ use node_agent_core::{
     mac::Mac,
     plan::Answer,
 };
+use telemetry::Outcome;
 use tokio::{sync::oneshot, time::Instant};
 
-use crate::{engine::Engine, kernel::namespace::Namespace, metrics::Outcome};
+use crate::{engine::Engine, kernel::namespace::Namespace, metrics::command};
 
 /// Those who wait for an answer.
 #[derive(Default)]
@@ -24,6 +25,8 @@ struct Caller {
     reply: oneshot::Sender<Reply>,
     netns: Option<Namespace>,
     since: Instant,
+    /// The pod, for the log.
+    pod: Option<String>,
     /// What was plugged for it.
     added: BTreeMap<Mac, Added>,
     /// What was checked for it.
@@ -89,11 +92,16 @@ impl Engine {
                 return;
             }
         };
+        let pod = match verb.pod() {
+            Some(pod) => Some(format!("{}/{}", pod.namespace, pod.name)),
+            None => self.pod_of_sandbox(&sandbox),
+        };
         self.facts.ask(id, sandbox, verb, self.now());
         let caller = Caller {
             reply,
             netns,
             since: Instant::now(),
+            pod,
             added: BTreeMap::new(),
             checked: Vec::new(),
         };
@@ -140,22 +148,20 @@ impl Engine {
             Reply::Failed(error) => Some(error),
             Reply::Added(_) | Reply::Checked(_) | Reply::Deleted | Reply::Collected => None,
         };
-        self.parts.metrics.answered(
-            &request.verb,
-            match error.map(|error| error.code) {
-                None => Outcome::Success,
-                Some(code::TRY_LATER) => Outcome::Later,
-                Some(_) => Outcome::Failure,
-            },
-        );
-        let pod = request.verb.pod();
+        let outcome = match error.map(|error| error.code) {
+            None => Outcome::Success,
+            Some(code::TRY_LATER) => Outcome::Waiting,
+            Some(_) => Outcome::Error,
+        };
+        self.parts.metrics.answered(&request.verb, outcome);
         tracing::info!(
-            id,
-            pod = pod.map(|pod| format!("{}/{}", pod.namespace, pod.name)),
+            pod = caller.pod,
+            command = command(&request.verb),
             container = request.sandbox.container_id,
-            failed = error.map(|error| error.msg.as_str()),
-            waited_ms = u64::try_from(caller.since.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "answered"
+            outcome = outcome.as_str(),
+            error = error.map(|error| error.msg.as_str()),
+            seconds = caller.since.elapsed().as_secs_f64(),
+            "the CNI plugin was answered"
         );
         caller.reply.send(reply).ok().map(|()| request)
     }

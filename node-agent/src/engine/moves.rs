@@ -23,6 +23,8 @@ pub(super) struct Move {
     pub key: PlugKey,
     /// What the journal says of it.
     pub entry: Plug,
+    /// The pod, for the log.
+    pub pod: Option<String>,
 }
 
 impl Move {
@@ -47,7 +49,7 @@ impl Move {
             .map_err(|failed| self.undone(known, failed))?;
         self.entry.state = PlugState::Plugged;
         self.entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
-            tracing::warn!(%error, "a detached device will not be known to be gone while its pod lives");
+            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "a detached device will not be known to be gone while its pod lives");
             None
         });
         match self.write() {
@@ -69,7 +71,7 @@ impl Move {
         // Written down, so that a crash on the way does not make it look like a plug that is to stay. A full /run is no reason to leave
         // the device where it is.
         if let Err(error) = self.write() {
-            tracing::warn!(claim = %self.entry.origin.claim(), %error, "the return of the device is not in the journal");
+            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
         }
         let netns = match netns {
             Some(netns) => Some(netns),

@@ -6,15 +6,15 @@ use cni::{
 };
 use node_agent_core::{
     claim::Interface,
-    facts::{Origin, Plug, PlugKey, PlugState, RequestId},
+    facts::{Plug, PlugKey, PlugState, RequestId},
     mac::Mac,
 };
+use telemetry::Outcome;
 use tokio::time::Instant;
 
 use crate::{
     engine::{Engine, work::Done},
     error::Error,
-    metrics::Outcome,
     plug::Failed,
 };
 
@@ -79,8 +79,21 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let (claim, eni) = (plug.origin.claim().clone(), plug.eni.clone());
-        tracing::warn!(%claim, %error, undo = undo.as_ref().map(tracing::field::display), "the device was not plugged");
+        let (claim, eni, pod) = (
+            plug.origin.claim().clone(),
+            plug.eni.clone(),
+            self.pod(&plug.origin),
+        );
+        match (error, undo) {
+            (Error::NoDevice { .. }, None) => {
+                tracing::info!(%claim, pod, eni, %error, "the device left the node before it was plugged; the pod waits for it");
+            }
+            (_, None) => tracing::warn!(%claim, pod, eni, %error, "the device was not plugged"),
+            (_, Some(undo)) => {
+                let error = format!("{error}; {undo}");
+                tracing::warn!(%claim, pod, eni, error, "the device was not plugged, and returns from the pod");
+            }
+        }
         if undo.is_some() {
             self.retry_later(key);
         } else {
@@ -127,28 +140,24 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let Origin::Claim {
-            claim,
-            attachment: _,
-            pod_uid,
-        } = &plug.origin;
+        let (claim, eni, pod) = (plug.origin.claim(), &plug.eni, self.pod(&plug.origin));
         match outcome {
             Ok((found, left)) => {
-                self.parts.metrics.unplug(Outcome::Success);
+                self.parts.metrics.unplugged(Outcome::Success);
                 for error in left {
-                    tracing::warn!(%claim, %error, "something of the interface stays in the pod");
+                    tracing::warn!(%claim, pod, eni, %error, "something of the interface stays in the pod");
                 }
                 if found {
-                    tracing::info!(%claim, "the device has returned");
+                    tracing::info!(%claim, pod, eni, "the device has returned to the node");
                 } else {
-                    tracing::info!(%claim, "the device is gone from this machine");
+                    tracing::info!(%claim, pod, eni, "the device is gone from this machine");
                 }
                 self.facts.plugs.remove(key);
                 self.found(key.mac, found);
             }
             Err(error) => {
-                self.parts.metrics.unplug(Outcome::Failure);
-                tracing::warn!(%claim, pod_uid, %error, "the device has not returned");
+                self.parts.metrics.unplugged(Outcome::Error);
+                tracing::warn!(%claim, pod, eni, %error, "the device has not returned");
                 let hidden = matches!(error, Error::Hidden { .. });
                 self.retry_later(key);
                 let now = self.now();

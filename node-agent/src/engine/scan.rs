@@ -95,8 +95,10 @@ impl Engine {
             self.facts.arrived(*mac, now);
         }
         for (key, liveness) in scan.liveness {
+            let pod = self.facts.plugs.get(&key);
+            let pod = pod.and_then(|plug| self.pod(&plug.origin));
             if let Some(plug) = self.facts.plugs.get_mut(&key) {
-                see(plug, liveness);
+                see(plug, pod.as_deref(), liveness);
             }
         }
         if self.notes.is_news(scan.notes.is_ok()) {
@@ -123,16 +125,15 @@ impl Engine {
 }
 
 /// Takes in whether the namespace of a plug lives; says when that begins to be unknown, and when it ends.
-fn see(plug: &mut Plug, liveness: Result<Liveness, Error>) {
-    let (claim, before) = (plug.origin.claim(), plug.observed.liveness);
+fn see(plug: &mut Plug, pod: Option<&str>, liveness: Result<Liveness, Error>) {
+    let (claim, eni, before) = (plug.origin.claim(), &plug.eni, plug.observed.liveness);
     match &liveness {
         Err(error) if before != Liveness::Unknown => tracing::warn!(
-            %claim, %error,
+            %claim, pod, eni, %error,
             "it is not known whether the pod's network namespace lives; it counts as alive"
         ),
         Ok(_) if before == Liveness::Unknown => {
-            let netns = &plug.netns.path;
-            tracing::info!(%claim, netns, "the pod's network namespace can be seen again");
+            tracing::info!(%claim, pod, eni, "the pod's network namespace can be seen again");
         }
         Ok(_) | Err(_) => {}
     }

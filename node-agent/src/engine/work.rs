@@ -192,6 +192,7 @@ impl Engine {
             node: self.parts.node.clone(),
             journal: self.parts.journal.clone(),
             key,
+            pod: self.pod(&entry.origin),
             entry,
         }
     }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::ValueEnum;
+pub use crds::condition::PluginReason as Reason;
 use serde_json::{Value, json};
 
 use crate::install::list::List;
@@ -79,43 +80,6 @@ pub struct Refused {
     pub reason: Reason,
     /// For people: cause and cure.
     pub message: String,
-}
-
-/// Reasons of the condition `PluginInstalled`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// It is.
-    Installed,
-    /// It is by all that we can do, but the runtime was not seen reading it.
-    Unverified,
-    /// The node has no network.
-    NoNetwork,
-    /// The node's network takes no further plugin.
-    UnsuitableNetwork,
-    /// The runtime does not read drop-ins, and only a drop-in is allowed.
-    DropInIgnored,
-    /// Cilium renames our list.
-    RenamedByCilium,
-    /// Somebody keeps removing or changing our files.
-    Contested,
-    /// A file cannot be read or written.
-    Failed,
-}
-
-impl Reason {
-    /// As the API has it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Installed => "Installed",
-            Self::Unverified => "Unverified",
-            Self::NoNetwork => "NoNetwork",
-            Self::UnsuitableNetwork => "UnsuitableNetwork",
-            Self::DropInIgnored => "DropInIgnored",
-            Self::RenamedByCilium => "RenamedByCilium",
-            Self::Contested => "Contested",
-            Self::Failed => "Failed",
-        }
-    }
 }
 
 /// Something to do in the folder.

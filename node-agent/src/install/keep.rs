@@ -206,7 +206,14 @@ impl Keeper {
         let places = self.site.places.clone();
         match blocking(move || inspection.apply(&places)).await {
             Ok(reload) => {
-                tracing::info!(files, again = self.complete_once, "written");
+                if self.complete_once {
+                    tracing::warn!(
+                        path = files,
+                        "the CNI plugin is installed again: somebody had changed or removed it"
+                    );
+                } else {
+                    tracing::info!(path = files, "the CNI plugin is installed");
+                }
                 self.must_reload |= reload;
                 if self.complete_once {
                     self.metrics.plugin_restored();
@@ -258,10 +265,12 @@ impl Keeper {
     }
 
     fn know(&mut self, drop_ins: DropIns) {
-        tracing::info!(
-            reads = drop_ins == DropIns::Read,
-            "seen whether the container runtime reads drop-ins"
-        );
+        match drop_ins {
+            DropIns::Read => tracing::info!("the container runtime reads drop-ins"),
+            DropIns::Unknown | DropIns::Ignored => {
+                tracing::info!("the container runtime does not read drop-ins");
+            }
+        }
         (self.drop_ins, self.probe, self.inspect_at) = (drop_ins, None, Instant::now());
         let mark = self.site.run.join(READ_MARK);
         if drop_ins == DropIns::Read

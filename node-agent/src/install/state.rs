@@ -32,15 +32,25 @@ impl State {
 
     /// False is for a person to correct.
     pub(super) fn log(&self) {
-        let (reason, message) = (self.reason.as_str(), &self.message);
+        let (reason, note) = (self.reason.as_str(), self.message.as_str());
         match self.status {
             ConditionStatus::True => {
-                tracing::info!(reason, "the CNI plugin is installed: {message}");
+                tracing::info!(
+                    reason,
+                    note,
+                    "pods of this node pass through the CNI plugin"
+                );
             }
-            ConditionStatus::Unknown => tracing::warn!(reason, "{message}"),
-            ConditionStatus::False => {
-                tracing::error!(reason, "the CNI plugin is not installed: {message}");
-            }
+            ConditionStatus::Unknown => tracing::warn!(
+                reason,
+                note,
+                "it is not known whether pods of this node pass through the CNI plugin"
+            ),
+            ConditionStatus::False => tracing::error!(
+                reason,
+                error = note,
+                "pods of this node do not pass through the CNI plugin"
+            ),
         }
     }
 

@@ -41,7 +41,7 @@ impl Watch {
         };
         let inotify = open()
             .inspect_err(|error| {
-                tracing::warn!(%error, "no inotify: CNI configurations are compared every {POLL:?}; raise fs.inotify.max_user_instances");
+                tracing::warn!(%error, "no inotify: CNI configurations are compared every few seconds; raise fs.inotify.max_user_instances");
             })
             .ok();
         Self {

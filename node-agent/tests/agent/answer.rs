@@ -90,9 +90,12 @@ fn each_answer_is_counted_by_what_was_asked() {
     }
     let metrics = agent.metrics();
     for (counter, count) in [
-        ("adds_total{outcome=\"Later\"}", 1),
-        ("checks_total{outcome=\"Later\"}", 1),
-        ("dels_total{outcome=\"Success\"}", 1),
+        ("cni_requests_total{command=\"ADD\",outcome=\"waiting\"}", 1),
+        (
+            "cni_requests_total{command=\"CHECK\",outcome=\"waiting\"}",
+            1,
+        ),
+        ("cni_requests_total{command=\"DEL\",outcome=\"success\"}", 1),
     ] {
         let line = format!("eniclaim_agent_{counter} {count}");
         assert!(metrics.contains(&line), "{line}: {metrics}");

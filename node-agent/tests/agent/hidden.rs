@@ -115,7 +115,7 @@ fn device_that_a_pod_hid_is_not_forgotten_by_a_repeated_add() {
         "after a wait in vain: {reply:?}"
     );
     let log = agent.log();
-    let said = "undo=the pod may have had the device before this attempt";
+    let said = "the pod may have had the device before this attempt";
     assert!(log.contains(said), "{log}");
     agent.claim(released(a_claim()));
     assert!(

@@ -11,7 +11,7 @@ use std::{
 
 use node_agent::http::bind;
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{http::get, running::wait_until, world::World};
@@ -52,6 +52,8 @@ impl Process {
                 "--pod-uid=u",
                 "--pod-namespace=eniclaim",
                 "--cni-chain=conflist",
+                "--log-format=json",
+                "--log-level=debug",
             ])
             .arg(format!("--http-port={PORT}"))
             .arg(format!("--socket={}", path("run/agent.sock")))
@@ -129,11 +131,18 @@ fn agent_installs_serves_and_ends_with_a_signal() {
     assert_eq!(mode & 0o777, 0o700);
     assert!(agent.terminate().success(), "{}", agent.log());
     assert!(agent.log().contains("ending"));
-    assert!(
-        !agent.log().contains('\u{1b}'),
-        "no colours in a file: {}",
-        agent.log()
-    );
+    for line in agent.log().lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        let fields = object.as_object().unwrap();
+        for key in ["timestamp", "level", "target", "message"] {
+            assert!(fields[key].is_string(), "{line}");
+            let times = line.matches(&format!("\"{key}\":")).count();
+            assert_eq!(times, 1, "{key}: {line}");
+        }
+        assert_eq!(fields["node"], "n1", "{line}");
+        let nested = |value: &Value| value.is_object() || value.is_array();
+        assert!(!fields.values().any(nested), "{line}");
+    }
     assert!(agent.is_installed(), "its end removes nothing");
 }
 
@@ -160,5 +169,35 @@ fn agent_that_loses_a_part_ends_and_names_it() {
     assert!(
         log.contains("the installation failed") && log.contains("was removed or replaced"),
         "{log}"
+    );
+}
+
+#[test]
+fn uninstall_says_what_it_did_without_colours_and_a_wrong_level_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::create_dir(path("bin")).unwrap();
+    fs::create_dir(path("net.d")).unwrap();
+    let uninstall = |level: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-agent"))
+            .args(["uninstall", level])
+            .arg(format!("--socket={}", path("agent.sock")))
+            .arg(format!("--cni-bin-dir={}", path("bin")))
+            .arg(format!("--cni-conf-dir={}", path("net.d")))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), said)
+    };
+    let (done, said) = uninstall("--log-level=info");
+    assert!(
+        done && said.contains("the CNI plugin eniclaim is removed"),
+        "{said}"
+    );
+    assert!(!said.contains('\u{1b}'), "{said}");
+    let (done, said) = uninstall("--log-level=loud,kube=louder");
+    assert!(
+        !done && said.contains("a level is off, error, warn"),
+        "{said}"
     );
 }

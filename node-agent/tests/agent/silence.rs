@@ -72,7 +72,7 @@ async fn report_that_nobody_answers_is_given_up_after_half_a_minute_and_made_aga
     let counted = async {
         while !metrics
             .text()
-            .contains("reports_total{outcome=\"Success\"} 1")
+            .contains("kubernetes_writes_total{object=\"EniClaim\",outcome=\"success\"} 1")
         {
             tokio::task::yield_now().await;
         }

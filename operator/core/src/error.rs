@@ -77,24 +77,6 @@ impl ErrorClass {
         Self::Unlisted,
     ];
 
-    /// One word for metrics and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Transient => "transient",
-            Self::NotYet => "not_yet",
-            Self::State => "state",
-            Self::TokenReused => "token_reused",
-            Self::NodeFull => "node_full",
-            Self::SubnetFull => "subnet_full",
-            Self::QuotaFull => "quota_full",
-            Self::Terminal => "terminal",
-            Self::Denied => "denied",
-            Self::Credentials => "credentials",
-            Self::Unlisted => "unlisted",
-        }
-    }
-
     /// Whether this answer to one send of a Create excludes that the send made an ENI.
     pub fn is_definite(self) -> bool {
         match self {

@@ -5,6 +5,7 @@ mod claims;
 mod cloud;
 mod events;
 mod few;
+mod gauges;
 mod give;
 mod index;
 mod learn;
@@ -19,6 +20,7 @@ mod refusal;
 mod seen;
 mod shown;
 mod slots;
+mod subject;
 mod sweep;
 mod told;
 mod watched;
@@ -29,6 +31,10 @@ use std::collections::BTreeMap;
 use api::{Time, claim::Phase};
 
 use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
+pub use self::{
+    gauges::{NodeRoom, SubnetRoom},
+    subject::Subject,
+};
 use crate::order::{Action, Order, Target};
 
 /// Targets that are looked at in one call: facts that wait are then learnt before the next.

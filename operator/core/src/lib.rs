@@ -32,7 +32,7 @@ pub use api::{
     time::{MINUTE, SECOND},
 };
 pub use fact::{Change, Fact, Outcome};
-pub use fleet::{Fleet, Settings, SweepMode};
+pub use fleet::{Fleet, NodeRoom, Settings, Subject, SubnetRoom, SweepMode};
 pub use lease::Term;
 pub use order::{Order, Read, Target};
 pub use reason::{Note, Reason};

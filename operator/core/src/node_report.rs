@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Condition, ConditionStatus, NodeStatus, Time,
-    condition::kind,
+    condition::{AgentReason, SupportReason, kind},
     id::{BootId, ClassName, PodUid},
     node::{Card, OccupiedSlot},
 };
@@ -80,24 +80,24 @@ pub fn report(
     let agent = match agent {
         AgentState::Ready => (
             true,
-            "Reported",
+            AgentReason::Reported.as_str(),
             "the eniclaim agent is ready and has reported in this boot of the node".to_owned(),
         ),
         AgentState::NoPod => (
             false,
-            "NoAgent",
+            AgentReason::NoAgent.as_str(),
             format!(
                 "no pod of the eniclaim agent runs on {name}; check the DaemonSet's node selector and tolerations"
             ),
         ),
         AgentState::PodNotReady => (
             false,
-            "AgentNotReady",
+            AgentReason::AgentNotReady.as_str(),
             format!("the eniclaim agent's pod on {name} is not ready; check its log"),
         ),
         AgentState::NotReported => (
             false,
-            "NotReported",
+            AgentReason::NotReported.as_str(),
             format!(
                 "the eniclaim agent's pod on {name} has not reported in this boot of the node; check its log"
             ),
@@ -106,10 +106,14 @@ pub fn report(
     let supported = match instance {
         Ok(i) => (
             true,
-            "Supported",
+            SupportReason::Supported.as_str(),
             format!("{} is a {} in {}", i.id, i.instance_type, i.zone),
         ),
-        Err(why) => (false, "NodeUnsupported", why.to_owned()),
+        Err(why) => (
+            false,
+            SupportReason::NodeUnsupported.as_str(),
+            why.to_owned(),
+        ),
     };
     let condition = |kind: &str, (holds, reason, message): (bool, &str, String)| {
         Condition {

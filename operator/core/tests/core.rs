@@ -35,6 +35,8 @@ mod counting;
 mod creation;
 #[path = "core/drain.rs"]
 mod drain;
+#[path = "core/gauges.rs"]
+mod gauges;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]

@@ -18,6 +18,7 @@ use kube::{
 };
 use operator_core::{Change, Fact, cluster::Key, fact::Unreadable, order::About};
 use serde::de::DeserializeOwned;
+use telemetry::Failure;
 use tokio::sync::mpsc::{Sender, error::SendError};
 
 use super::guarded::Guarded;
@@ -57,7 +58,8 @@ where
     ) {
         let events = watcher::watcher(api, config).default_backoff();
         let mut events = pin!(events.inspect_err(|error| {
-            tracing::warn!(kind = %kind::<O>(), %error, "watch interrupted; trying again");
+            let Failure { error, code } = Failure::from(error);
+            tracing::warn!(object = %kind::<O>(), error, code, "watch interrupted; trying again");
         }));
         let (mut unread, mut listed, mut seen) = (Unread::new(), Vec::new(), HashSet::new());
         while let Some(event) = events.next().await {
@@ -148,7 +150,7 @@ where
             metadata.namespace.as_deref().unwrap_or_default(),
             metadata.name.as_deref().unwrap_or_default(),
         );
-        tracing::error!(kind = %kind::<O>(), %object, error, "an object does not fit the types of this version");
+        tracing::error!(object = %kind::<O>(), name = %object, error, "an object does not fit the types of this version");
         unread.insert(uid.clone(), (key, error.clone()));
         match (self.about)(object, uid) {
             Some(about) => {

@@ -1,18 +1,21 @@
 //! The real program: it starts with one TLS provider, says what it lacks, and ends when asked.
 
 use std::{
+    fs::{self, File},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     time::{Duration, Instant},
 };
+
+use serde_json::Value;
 
 /// The program, with an API server that takes connections and never answers.
 struct Operator {
     child: Child,
     port: u16,
     _api: TcpListener,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Operator {
@@ -44,19 +47,23 @@ impl Operator {
             .env("ENICLAIM_LOG_FORMAT", "json")
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(environment.iter().copied())
-            .stderr(Stdio::null())
+            .stderr(File::create(home.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         Self {
             child,
             port,
             _api: api,
-            _home: home,
+            home,
         }
     }
 
-    /// Status and body, or nothing while the port is closed.
-    fn get(&self, path: &str) -> Option<(u16, String)> {
+    fn log(&self) -> String {
+        fs::read_to_string(self.home.path().join("log")).unwrap()
+    }
+
+    /// Head and body, or nothing while the port is closed.
+    fn answer(&self, path: &str) -> Option<(String, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         write!(
             stream,
@@ -66,7 +73,13 @@ impl Operator {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+        Some((head.to_owned(), body.to_owned()))
+    }
+
+    /// Status and body, or nothing while the port is closed.
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let (head, body) = self.answer(path)?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body))
     }
 
     fn until<T>(&self, what: &str, look: impl Fn(&Self) -> Option<T>) -> T {
@@ -112,6 +125,23 @@ impl Drop for Operator {
     }
 }
 
+/// Each line is one flat object with each key once.
+fn flat(log: &str) {
+    // The last one may be on its way.
+    let (whole, _) = log.rsplit_once('\n').unwrap();
+    for line in whole.lines() {
+        let object: Value = serde_json::from_str(line).unwrap();
+        let fields = object.as_object().unwrap();
+        for key in ["timestamp", "level", "target", "message"] {
+            assert!(fields[key].is_string(), "{line}");
+            let times = line.matches(&format!("\"{key}\":")).count();
+            assert_eq!(times, 1, "{key}: {line}");
+        }
+        let nested = |value: &Value| value.is_object() || value.is_array();
+        assert!(!fields.values().any(nested), "{line}");
+    }
+}
+
 const AWS: [(&str, &str); 3] = [
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "a"),
@@ -126,8 +156,11 @@ fn it_lives_without_an_api_server_and_ends_when_asked() {
     });
     assert_eq!(says.0, 503);
     assert_eq!(operator.get("/livez").unwrap().0, 200);
-    let metrics = operator.get("/metrics").unwrap().1;
+    let (head, metrics) = operator.answer("/metrics").unwrap();
     assert!(metrics.contains("eniclaim_operator_ready 0.0"), "{metrics}");
+    let format = "content-type: application/openmetrics-text; version=1.0.0";
+    assert!(head.contains(format), "Prometheus 3 takes no other: {head}");
+    flat(&operator.log());
     assert_eq!(operator.get("/other").unwrap().0, 404);
     assert!(operator.terminate("-TERM"));
 }

@@ -77,7 +77,7 @@ async fn a_listing_comes_page_by_page_and_each_page_is_a_call() {
     let aws = Aws::new(vec![first.clone(), last]);
     let ec2 = Ec2::new(cloud::client(aws.clone()), &monitor);
     assert_eq!(listing(&ec2).await, (vec![1, 1], Outcome::Listed));
-    let calls = r#"ec2_calls_total{action="DescribeNetworkInterfaces",outcome="ok"} 2"#;
+    let calls = r#"ec2_calls_total{action="DescribeNetworkInterfaces",outcome="success"} 2"#;
     assert!(monitor.metrics().contains(calls), "{}", monitor.metrics());
     assert!(aws.forms()[1].contains("NextToken=more"));
 
