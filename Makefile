@@ -25,7 +25,7 @@ SCENARIO ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images release-images prerequisites crds rung1 rung3 rung4 rung5 rung6
+.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images release-images prerequisites crds reference rung1 rung3 rung4 rung5 rung6
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,8 +63,8 @@ $(DENY):
 rung1: prerequisites ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
 	$(CARGO) test --package api --package crds --package kube-api --package operator-core --package node-agent-core --package vpc --package determinism
 
-rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time.
-	$(CARGO) test --package operator
+rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time; docs/reference.
+	$(CARGO) test --package operator --package telemetry --package reference
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
 	$(CARGO) test --package cni --package node-agent --package vpc-sim
@@ -113,3 +113,6 @@ crds: ## Generate crds/yaml from the types, and copy it into the chart.
 	$(CARGO) run --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
 	$(CARGO) run --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml
 	cp crds/yaml/*.yaml charts/eniclaim-crds/templates/
+
+reference: ## Generate docs/reference from what the programs declare.
+	ENICLAIM_WRITE=1 $(CARGO) test --quiet --package operator --package telemetry --package reference --test reference
