@@ -1,6 +1,7 @@
 //! A cluster with eniclaim installed by its charts, as a user has it.
 
 mod agents;
+mod api;
 mod at_end;
 mod cloud;
 mod evidence;
@@ -26,6 +27,8 @@ use anyhow::{Context, bail};
 use cluster::{Cluster, Options};
 use serde_json::json;
 
+use api::Api;
+
 pub use at_end::outcome;
 pub use look::{condition, is_ready, text};
 pub use operator::Leader;
@@ -50,6 +53,7 @@ const PEER_GROUP: &str = "sg-000000000000000a3";
 pub struct World {
     /// The cluster; taken down when this is dropped.
     pub cluster: Cluster,
+    api: Api,
     repository: PathBuf,
 }
 
@@ -64,6 +68,7 @@ impl World {
             ..Options::default()
         })?;
         let world = Self {
+            api: Api::of(&cluster)?,
             cluster,
             repository,
         };

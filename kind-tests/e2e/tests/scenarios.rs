@@ -1,4 +1,4 @@
-//! Scenarios on one real cluster, one after the other, through kubectl and traffic only; after each EC2 holds nothing of ours.
+//! Scenarios on real clusters, one at a time on each, through kubectl and traffic only; after each EC2 holds nothing of ours.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,7 +43,11 @@ mod scenarios {
 use std::{
     env,
     process::ExitCode,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
 };
 
 use e2e::world::{Picture, Space, World, outcome};
@@ -55,8 +59,9 @@ use scenarios::{
 };
 
 type Scenario = fn(&Space) -> anyhow::Result<()>;
+type Named = (&'static str, Scenario);
 
-const SCENARIOS: &[(&str, Scenario)] = &[
+const SCENARIOS: &[Named] = &[
     ("api_server_refuses_with_the_rules_sentence", schema::rules),
     (
         "interface_names_of_the_kernel_are_refused",
@@ -143,14 +148,9 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("node_registered_again_serves", node::registered_again),
     ("node_without_agent_gets_no_pods", node::without_agent),
     ("quick_job_has_no_rejected_pods", full_node::quick_job),
-    ("rollout_at_full_capacity", full_node::rollout),
     ("attach_that_stays_attaching_is_given_up", stuck::attaching),
     ("leader_killed_while_pods_start_and_end", leader::killed),
     ("leader_stopped_while_pods_start_and_end", leader::stopped),
-    (
-        "leader_asked_to_end_while_pods_start_and_end",
-        leader::terminated,
-    ),
     (
         "waiting_add_holds_no_other_pod_and_no_node",
         waiting::add_waits_for_a_stopped_agent,
@@ -193,10 +193,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         raw_metadata::forms,
     ),
     (
-        "hostile_pod_slows_and_harms_nobody",
-        hostile::beside_ordinary_pods,
-    ),
-    (
         "device_of_a_hostile_pod_is_as_new_in_the_next",
         hostile::device_is_as_new,
     ),
@@ -205,10 +201,6 @@ const SCENARIOS: &[(&str, Scenario)] = &[
         hidden::by_its_pod,
     ),
     ("failing_scenario_leaves_nothing", failing::leaves_nothing),
-    (
-        "agent_killed_at_every_step_loses_nothing",
-        killed::at_every_step,
-    ),
     ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
     (
@@ -217,60 +209,139 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ),
 ];
 
+/// Scenarios that measure time: nothing else runs meanwhile.
+const ALONE: &[Named] = &[
+    ("rollout_at_full_capacity", full_node::rollout),
+    (
+        "hostile_pod_slows_and_harms_nobody",
+        hostile::beside_ordinary_pods,
+    ),
+    (
+        "leader_asked_to_end_while_pods_start_and_end",
+        leader::terminated,
+    ),
+    (
+        "agent_killed_at_every_step_loses_nothing",
+        killed::at_every_step,
+    ),
+];
+
+/// On how many clusters scenarios run at the same time.
+const LANES: usize = 3;
+
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
-    // One cluster, one audit: a scenario must not see another one's ENIs.
-    args.test_threads = Some(1);
     let chosen = chosen(&mut args);
     if args.list {
         return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
+    let lanes = *args.test_threads.get_or_insert(LANES.min(chosen.len()));
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
-    let ground = match Ground::up(&name) {
-        Ok(ground) => Some(Arc::new(ground)),
+    let lanes = match Lanes::up(&name, lanes) {
+        Ok(lanes) => Arc::new(lanes),
         Err(error) => {
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
     };
-    let conclusion = libtest_mimic::run(&args, trials(&chosen, ground.as_ref()));
-    match ground.map(|ground| ground.world.cluster.down()) {
-        None | Some(Ok(())) => conclusion.exit_code(),
-        Some(Err(error)) => {
-            eprintln!("the cluster could not be taken down: {error}");
+    let conclusion = libtest_mimic::run(&args, trials(&chosen, Some(&lanes)));
+    match lanes.down() {
+        Ok(()) => conclusion.exit_code(),
+        Err(error) => {
+            eprintln!("a cluster could not be taken down: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
+fn all() -> impl Iterator<Item = Named> {
+    SCENARIOS.iter().chain(ALONE).copied()
+}
+
 /// The scenarios that the filter names: `a,b` runs those whose name contains a or b.
-fn chosen(args: &mut Arguments) -> Vec<(&'static str, Scenario)> {
+fn chosen(args: &mut Arguments) -> Vec<Named> {
     let filter = args.filter.take().unwrap_or_default();
     let words: Vec<&str> = filter.split(',').collect();
     let fits = |name: &str| {
         let part = words.iter().any(|word| name.contains(word));
         part && (!args.exact || words.contains(&name))
     };
-    SCENARIOS
-        .iter()
-        .copied()
-        .filter(|(name, _)| fits(name))
-        .collect()
+    all().filter(|(name, _)| fits(name)).collect()
 }
 
-fn trials(scenarios: &[(&'static str, Scenario)], ground: Option<&Arc<Ground>>) -> Vec<Trial> {
+fn trials(scenarios: &[Named], lanes: Option<&Arc<Lanes>>) -> Vec<Trial> {
     scenarios
         .iter()
         .map(|&(name, scenario)| {
-            let ground = ground.cloned();
+            let lanes = lanes.cloned();
             Trial::test(name, move || {
-                let ground = ground.as_deref().expect("a cluster");
-                let ended = ground.run(name, scenario);
+                let lanes = lanes.as_deref().expect("clusters");
+                let ended = lanes.run(name, scenario);
                 ended.map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
+}
+
+/// The clusters. Each is brought up when the first scenario finds all others taken.
+struct Lanes {
+    name: String,
+    free: Mutex<Vec<Ground>>,
+    made: AtomicUsize,
+    /// Whoever measures time holds it alone.
+    rest: RwLock<()>,
+}
+
+impl Lanes {
+    fn up(name: &str, most: usize) -> anyhow::Result<Self> {
+        let lanes = Self {
+            name: name.to_owned(),
+            free: Mutex::default(),
+            made: AtomicUsize::new(0),
+            rest: RwLock::default(),
+        };
+        let first = lanes.free()?;
+        lanes.give_back(first);
+        eprintln!("scenarios on up to {most} clusters");
+        Ok(lanes)
+    }
+
+    fn run(&self, name: &str, scenario: Scenario) -> anyhow::Result<()> {
+        let alone = ALONE.iter().any(|(other, _)| *other == name);
+        let _others = (!alone).then(|| self.rest.read().expect("no panic"));
+        let _alone = alone.then(|| self.rest.write().expect("no panic"));
+        let ground = self.free()?;
+        let start = Instant::now();
+        let ended = ground.run(name, scenario);
+        let seconds = start.elapsed().as_secs_f32();
+        println!("{name}: {seconds:.0} s on {}", ground.world.cluster.name());
+        self.give_back(ground);
+        ended
+    }
+
+    fn free(&self) -> anyhow::Result<Ground> {
+        let free = self.free.lock().expect("no panic").pop();
+        free.map_or_else(
+            || match self.made.fetch_add(1, Ordering::Relaxed) {
+                0 => Ground::up(&self.name),
+                number => Ground::up(&format!("{}{number}", self.name)),
+            },
+            Ok,
+        )
+    }
+
+    fn give_back(&self, ground: Ground) {
+        self.free.lock().expect("no panic").push(ground);
+    }
+
+    /// Takes all clusters down; the first that could not be is told.
+    fn down(&self) -> anyhow::Result<()> {
+        let clusters = self.free.lock().expect("no panic");
+        let ended = clusters.iter().map(|ground| ground.world.cluster.down());
+        let ended: Vec<_> = ended.collect();
+        Ok(ended.into_iter().collect::<Result<_, _>>()?)
+    }
 }
 
 /// The cluster, and how each scenario finds it and leaves it.
@@ -282,6 +353,7 @@ struct Ground {
 impl Ground {
     fn up(name: &str) -> anyhow::Result<Self> {
         let world = World::up(name)?;
+        world.hurry_ec2()?;
         world.install()?;
         world.await_agents()?;
         world.await_plugins()?;
@@ -313,7 +385,7 @@ impl Ground {
 /// Runs a scenario in its own namespace, whose name says nothing: Events and logs repeat it, and a scenario that looks
 /// for a word there must not find its own name.
 fn in_its_space(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-    let number = SCENARIOS.iter().position(|(other, _)| *other == name);
+    let number = all().position(|(other, _)| other == name);
     let space = world.space(&format!("s{}", number.unwrap_or_default()))?;
     let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
     let ended = ended.map_err(|error| match world.keep_evidence(name) {

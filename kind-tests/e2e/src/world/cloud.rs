@@ -18,10 +18,43 @@ const ENDPOINT: &str = "http://192.0.2.1/";
 /// The simulator looks for a signature of this form and cannot check it: nobody has a secret.
 const SIGNATURE: &str = "Authorization: AWS4-HMAC-SHA256 \
     Credential=AKIASOMEBODYELSE/20260101/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=00";
+/// How many milliseconds the real EC2 takes, or longer.
+pub(super) const REAL: Delays = Delays {
+    create: 1_000,
+    attach: 1_500,
+    detach: 1_200,
+};
+/// Long enough for others to see the states in between, and short enough to try much. Scenarios that need more time order
+/// faults of their own.
+pub(super) const SHORT: Delays = Delays {
+    create: 100,
+    attach: 200,
+    detach: 150,
+};
 /// The tag by which an ENI names its claim.
 const CLAIM_UID: &str = "eniclaim.io/claim-uid";
 
+/// How many milliseconds EC2's changes take.
+pub(super) struct Delays {
+    create: u32,
+    attach: u32,
+    detach: u32,
+}
+
 impl World {
+    /// Lets the simulated EC2 take less time than the real one.
+    pub fn hurry_ec2(&self) -> anyhow::Result<()> {
+        self.set_delays(&SHORT)
+    }
+
+    pub(super) fn set_delays(&self, delays: &Delays) -> anyhow::Result<()> {
+        let delays = json!({
+            "createMs": delays.create, "attachMs": delays.attach, "detachMs": delays.detach,
+        });
+        self.cluster.sim("POST", "/sim/delays", Some(&delays))?;
+        Ok(())
+    }
+
     /// What exists in EC2 or on the wires and should not.
     pub fn audit(&self) -> anyhow::Result<Value> {
         Ok(self.cluster.sim("GET", "/sim/audit", None)?)
@@ -30,8 +63,9 @@ impl World {
     /// Waits until no claim is left in any namespace, EC2 holds nothing of ours, and no node has anything of an ENI.
     pub fn await_clean(&self) -> anyhow::Result<()> {
         self.wait("all claims to be gone", SOON, || {
-            let claims = self.kubectl(&["get", "eniclaims", "-A", "--no-headers"])?;
-            ensure!(claims.trim().is_empty(), "there are {claims}");
+            let claims = self.all_claims()?;
+            let left: Vec<&Value> = claims.iter().map(|claim| &claim["metadata"]).collect();
+            ensure!(left.is_empty(), "there are {left:#?}");
             Ok(true)
         })?;
         let audit = self.audit()?;
@@ -94,13 +128,11 @@ impl World {
 
     /// Calls of one EC2 action so far, the oldest first.
     pub fn calls(&self, action: &str) -> anyhow::Result<Vec<Value>> {
-        let calls = self.cluster.sim("GET", "/sim/calls", None)?;
-        let calls = calls.as_array().context("the call log is not a list")?;
-        Ok(calls
-            .iter()
-            .filter(|call| call["action"] == action)
-            .cloned()
-            .collect())
+        let path = format!("/sim/calls?action={action}");
+        match self.cluster.sim("GET", &path, None)? {
+            Value::Array(calls) => Ok(calls),
+            other => bail!("the call log is not a list: {other}"),
+        }
     }
 
     /// The ENI as EC2 has it, or null when it has none of this id.

@@ -33,20 +33,24 @@ pub fn condition(object: &Value, of: &str) -> Value {
 impl World {
     /// One object without a namespace as the API server has it, or null where there is none.
     pub fn get(&self, kind: &str, name: &str) -> anyhow::Result<Value> {
-        parsed(&self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?)
+        self.api.get(None, kind, name)
+    }
+
+    /// All claims in all namespaces.
+    pub fn all_claims(&self) -> anyhow::Result<Vec<Value>> {
+        self.api.list(None, "eniclaims", "")
     }
 }
 
 impl Space<'_> {
     /// One object as the API server has it, or null where there is none.
     pub fn get(&self, kind: &str, name: &str) -> anyhow::Result<Value> {
-        parsed(&self.kubectl(&["get", kind, name, "--ignore-not-found", "-o", "json"])?)
+        self.world.api.get(Some(self.name()), kind, name)
     }
 
     /// All objects of a kind.
     pub fn list(&self, kind: &str) -> anyhow::Result<Vec<Value>> {
-        let list = parsed(&self.kubectl(&["get", kind, "-o", "json"])?)?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
+        self.world.api.list(Some(self.name()), kind, "")
     }
 
     /// All claims.
@@ -94,10 +98,9 @@ impl Space<'_> {
 
     /// The Events about an object, whoever wrote them.
     pub fn events_of(&self, kind: &str, name: &str) -> anyhow::Result<Vec<Value>> {
-        let about = format!("involvedObject.kind={kind},involvedObject.name={name}");
-        let list =
-            parsed(&self.kubectl(&["get", "events", "--field-selector", &about, "-o", "json"])?)?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
+        let about =
+            format!("fieldSelector=involvedObject.kind%3D{kind}%2CinvolvedObject.name%3D{name}");
+        self.world.api.list(Some(self.name()), "events", &about)
     }
 
     /// Waits until an Event of the pod says `sentence`; gives the Event.
@@ -137,11 +140,4 @@ fn owner(claim: &Value) -> &str {
 
 fn message(event: &Value) -> &str {
     event["message"].as_str().unwrap_or_default()
-}
-
-fn parsed(text: &str) -> anyhow::Result<Value> {
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    Ok(serde_json::from_str(text)?)
 }

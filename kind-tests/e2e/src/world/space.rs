@@ -5,7 +5,12 @@ use std::cell::{Cell, RefCell};
 use anyhow::bail;
 use serde_json::{Value, json};
 
-use super::{SOON, World, at_end::AtEnd, text};
+use super::{
+    SOON, World,
+    at_end::AtEnd,
+    cloud::{REAL, SHORT},
+    text,
+};
 
 /// A namespace of one scenario. When this is dropped, every change that was registered with it is undone, the namespace
 /// is deleted, and so are the classes that were applied by it.
@@ -130,6 +135,12 @@ impl Space<'_> {
         };
         self.at_end(move |world| set(world, &json!({})));
         set(self.world, settings)
+    }
+
+    /// Lets the simulated EC2 take as long as the real one, until this value goes.
+    pub fn real_delays(&self) -> anyhow::Result<()> {
+        self.at_end(|world| world.set_delays(&SHORT));
+        self.world.set_delays(&REAL)
     }
 
     /// Runs a command in a pod's container; its standard output, or an error with what it said.

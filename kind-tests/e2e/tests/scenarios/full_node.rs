@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::makers::{class, deployment, job};
 
-/// How long the simulator takes to detach and to attach.
+/// How long EC2 takes to detach and to attach.
 const DETACH_AND_ATTACH: Duration = Duration::from_millis(1200 + 1500);
 /// EC2 tells nobody that a detach or an attach is done: the operator reads it once a second, the agent sees the device.
 const SEEN: Duration = Duration::from_secs(1);
@@ -55,6 +55,7 @@ pub fn await_job(space: &Space, name: &str, completions: u64) -> anyhow::Result<
 /// A Deployment that fills a node is replaced as fast as one that fills it with another resource, but for a detach and an
 /// attach. A pod that waits is told for which ENI.
 pub fn rollout(space: &Space) -> anyhow::Result<()> {
+    space.real_delays()?;
     space.apply(&class(space))?;
     let node = space.world.cluster.node(0).name();
     let capacity = space.world.get("eninode", &node)?["status"]["capacity"]
