@@ -3,6 +3,8 @@
 TARGET  := target/x86_64-unknown-linux-musl
 IMAGES  := target/images
 CARGO   := cargo
+# Always the whole workspace: for another selection of packages cargo chooses other features, and compiles aws-sdk-ec2 again.
+TEST    := $(CARGO) test --workspace
 NEEDS   := kind-tests/prerequisites.sh
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
 DENY    := $(CACHE)/cargo-deny-0.20.2
@@ -33,10 +35,14 @@ help: ## Show this help.
 demo: images ## End-to-end demo: real two-node Kubernetes, simulated AWS, cleaned up afterwards; KEEP=1 leaves it running.
 	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
 
-test: prerequisites $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5) ## All tests; RUNG=1, 3, 4, 5 or 6 runs one rung.
+test: ## All tests; RUNG=1, 3, 4, 5 or 6 runs one rung. At the end it prints how many seconds each rung took.
+	@all=$$(date +%s); for rung in $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5); do \
+		start=$$(date +%s); $(MAKE) --no-print-directory $$rung || exit; \
+		times="$$times\n$$rung: $$(($$(date +%s) - start)) s"; \
+	done; printf "$$times\nall: $$(($$(date +%s) - all)) s\n"
 
-e2e: images ## Scenarios on a real cluster; SCENARIO=leader runs those with that in their name, a,b those with a or b.
-	$(CARGO) test --package e2e --test scenarios -- $(SCENARIO)
+e2e: images ## Scenarios on real clusters; SCENARIO=leader runs those with that in their name, a,b those with a or b.
+	$(TEST) --test scenarios -- $(SCENARIO)
 
 LOGS     = $(wildcard target/e2e-logs/*$(SCENARIO)*/pod-*.log)
 logs: ## What operator and agents logged in scenarios that failed (target/e2e-logs); SCENARIO=leader picks some.
@@ -60,32 +66,30 @@ advisories: $(DENY) ## Known vulnerabilities of dependencies; needs the network 
 $(DENY):
 	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $@
 
-rung1: prerequisites ## Single decisions: cores, CRDs, CNI contract, EC2 rules.
-	$(CARGO) test --package api --package crds --package kube-api --package operator-core --package node-agent-core --package vpc --package determinism
+rung1: prerequisites ## Single decisions: unit tests, cores, CRDs, EC2 rules, the dependency graph.
+	$(TEST) --lib --bins --test core --test crds --test kube_api --test rules --test workspace
+	$(TEST) --doc
 
 rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time; docs/reference.
-	$(CARGO) test --package operator --package telemetry --package reference
+	$(TEST) --test operator --test reference
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
-	$(CARGO) test --package cni --package node-agent --package vpc-sim
+	$(TEST) --test cni --test agent --test sim
 
-rung5: images ## Scenarios on a real cluster, and the simulated API server beside a real one.
-	$(CARGO) test --package cluster
-	$(CARGO) test --package e2e --lib --bins --test workspace
-	$(CARGO) test --package e2e --test conformance
-	$(CARGO) test --package e2e --test scenarios
+rung5: images ## Scenarios on real clusters, and the simulated API server beside a real one.
+	$(TEST) --test charts --test cluster --test installed --test conformance --test scenarios
 
 rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 6.1, in a virtual machine.
 	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
-	$(CARGO) test --package guest
+	$(TEST) --test guest
 
 campaign: prerequisites ## Long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
-	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(CARGO) test --package operator-core --test core random::
-	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(CARGO) test --package operator --test operator random::
-	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(CARGO) test --package operator --test operator story::a_crash
-	ENICLAIM_SEEDS=200 $(CARGO) test --package e2e --test conformance
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(TEST) --test core random::
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(TEST) --test operator random::
+	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(TEST) --test operator story::a_crash
+	ENICLAIM_SEEDS=200 $(TEST) --test conformance
 	$(MAKE) images
-	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(CARGO) test --package e2e --test scenarios -- agent_killed_at,cycles_of
+	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(TEST) --test scenarios -- agent_killed_at,cycles_of
 
 aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
 	$$(kind-tests/vpc-sim/boto3/python.sh) -B kind-tests/vpc-sim/boto3/facts.py --out kind-tests/vpc-sim/aws-facts.json \
@@ -93,7 +97,8 @@ aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; 
 		$(if $(DRY_RUN),--dry-run) $(if $(CLEAN),--clean)
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
-	$(CARGO) build --workspace --bins
+	@# A test among them: without one cargo would leave out the features that tests need, and compile for those again.
+	$(CARGO) build --workspace --bins --test workspace
 	$(CARGO) build --package cni --profile cni
 
 images: build ## Fill the folder from which the Dockerfile makes the images.

@@ -54,12 +54,18 @@ pub struct World {
     /// The cluster; taken down when this is dropped.
     pub cluster: Cluster,
     api: Api,
+    images: Vec<PathBuf>,
     repository: PathBuf,
 }
 
 impl World {
     /// Brings up a cluster of this name with two nodes, a peer in its VPC and the project's images on its nodes.
     pub fn up(name: &str) -> anyhow::Result<Self> {
+        Self::with_images(name, Vec::new())
+    }
+
+    /// The same with images that another cluster built and still has; without any it builds them.
+    pub fn with_images(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../..")
             .canonicalize()?;
@@ -67,33 +73,41 @@ impl World {
             name: name.to_owned(),
             ..Options::default()
         })?;
-        let world = Self {
+        let mut world = Self {
             api: Api::of(&cluster)?,
             cluster,
+            images,
             repository,
         };
-        world.load_images()?;
+        if world.images.is_empty() {
+            world.images = world.build_images()?;
+        }
+        for image in &world.images {
+            world.cluster.load_image(image)?;
+        }
         world.peer()?;
         Ok(world)
     }
 
-    fn load_images(&self) -> anyhow::Result<()> {
+    /// Archives of the project's images, for [`World::with_images`].
+    pub fn images(&self) -> &[PathBuf] {
+        &self.images
+    }
+
+    fn build_images(&self) -> anyhow::Result<Vec<PathBuf>> {
         let context = self.repository.join("target/images");
-        for (dockerfile, target) in [
+        let images = [
             ("Dockerfile", "operator"),
             ("Dockerfile", "agent"),
             ("kind-tests/e2e/Dockerfile", "probe"),
-        ] {
+        ];
+        let built = images.map(|(dockerfile, target)| {
+            let dockerfile = self.repository.join(dockerfile);
             let tag = format!("localhost/eniclaim/{target}:dev");
-            let archive = self.cluster.build_image(
-                &self.repository.join(dockerfile),
-                Some(target),
-                &context,
-                &tag,
-            )?;
-            self.cluster.load_image(&archive)?;
-        }
-        Ok(())
+            self.cluster
+                .build_image(&dockerfile, Some(target), &context, &tag)
+        });
+        Ok(built.into_iter().collect::<Result<_, _>>()?)
     }
 
     /// An instance in the VPC that serves, and whose security group lets in only the class's.

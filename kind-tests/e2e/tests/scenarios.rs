@@ -42,11 +42,10 @@ mod scenarios {
 
 use std::{
     env,
+    path::PathBuf,
     process::ExitCode,
-    sync::{
-        Arc, Mutex, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, RwLock},
+    thread,
     time::Instant,
 };
 
@@ -61,8 +60,61 @@ use scenarios::{
 type Scenario = fn(&Space) -> anyhow::Result<()>;
 type Named = (&'static str, Scenario);
 
+/// They wait nearly all of their time: beside them others may measure time.
+const QUIET: &[Named] = &[
+    ("writes_of_one_pods_life", writes::one_pod),
+    ("attach_that_stays_attaching_is_given_up", stuck::attaching),
+    (
+        "eni_detached_by_another_client_is_reported",
+        foreign_client::detached,
+    ),
+    (
+        "eni_deleted_by_another_client_is_reported",
+        foreign_client::deleted,
+    ),
+];
+
+/// They measure time: nothing but what is quiet runs meanwhile.
+const MEASURED: &[Named] = &[
+    ("rollout_at_full_capacity", full_node::rollout),
+    (
+        "agent_killed_at_every_step_loses_nothing",
+        killed::at_every_step,
+    ),
+    (
+        "hostile_pod_slows_and_harms_nobody",
+        hostile::beside_ordinary_pods,
+    ),
+    (
+        "leader_asked_to_end_while_pods_start_and_end",
+        leader::terminated,
+    ),
+    (
+        "node_where_links_come_and_go_plugs_seven_pods",
+        busy_node::links_come_and_go,
+    ),
+];
+
+/// All others, the longest first.
 const SCENARIOS: &[Named] = &[
+    ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
+    (
+        "right_that_the_agent_lacks_is_named",
+        lacking::nothing_in_vain,
+    ),
     ("api_server_refuses_with_the_rules_sentence", schema::rules),
+    ("leader_stopped_while_pods_start_and_end", leader::stopped),
+    (
+        "static_pod_gets_its_interface_and_again_when_changed",
+        static_pod::changed,
+    ),
+    ("leader_killed_while_pods_start_and_end", leader::killed),
+    ("quick_job_has_no_rejected_pods", full_node::quick_job),
+    ("failing_scenario_leaves_nothing", failing::leaves_nothing),
+    (
+        "waiting_add_holds_no_other_pod_and_no_node",
+        waiting::add_waits_for_a_stopped_agent,
+    ),
     (
         "interface_names_of_the_kernel_are_refused",
         schema::reserved_interface_names,
@@ -77,7 +129,6 @@ const SCENARIOS: &[Named] = &[
         story::metadata,
     ),
     ("pass_through_add_opens_no_socket", story::pass_through),
-    ("writes_of_one_pods_life", writes::one_pod),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
     (
         "pod_deleted_while_its_eni_is_being_created",
@@ -134,27 +185,11 @@ const SCENARIOS: &[Named] = &[
     ),
     ("foreground_deletion_waits_for_the_pod", in_use::foreground),
     (
-        "eni_detached_by_another_client_is_reported",
-        foreign_client::detached,
-    ),
-    (
-        "eni_deleted_by_another_client_is_reported",
-        foreign_client::deleted,
-    ),
-    (
         "eninode_that_was_deleted_is_filled_again",
         node::eninode_deleted,
     ),
     ("node_registered_again_serves", node::registered_again),
     ("node_without_agent_gets_no_pods", node::without_agent),
-    ("quick_job_has_no_rejected_pods", full_node::quick_job),
-    ("attach_that_stays_attaching_is_given_up", stuck::attaching),
-    ("leader_killed_while_pods_start_and_end", leader::killed),
-    ("leader_stopped_while_pods_start_and_end", leader::stopped),
-    (
-        "waiting_add_holds_no_other_pod_and_no_node",
-        waiting::add_waits_for_a_stopped_agent,
-    ),
     (
         "removed_plugin_and_drop_in_are_back_in_seconds",
         installed::removed,
@@ -175,15 +210,7 @@ const SCENARIOS: &[Named] = &[
         "list_of_the_oldest_version_starts_all_pods",
         versions::old_list,
     ),
-    (
-        "static_pod_gets_its_interface_and_again_when_changed",
-        static_pod::changed,
-    ),
     ("check_after_add_finds_what_was_changed", check::after_add),
-    (
-        "node_where_links_come_and_go_plugs_seven_pods",
-        busy_node::links_come_and_go,
-    ),
     (
         "interface_has_the_mtu_of_the_class_or_the_vpc",
         mtu::of_class_or_vpc,
@@ -200,30 +227,7 @@ const SCENARIOS: &[Named] = &[
         "hidden_eni_stays_attached_until_its_pod_has_ended",
         hidden::by_its_pod,
     ),
-    ("failing_scenario_leaves_nothing", failing::leaves_nothing),
-    ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
-    (
-        "right_that_the_agent_lacks_is_named",
-        lacking::nothing_in_vain,
-    ),
-];
-
-/// Scenarios that measure time: nothing else runs meanwhile.
-const ALONE: &[Named] = &[
-    ("rollout_at_full_capacity", full_node::rollout),
-    (
-        "hostile_pod_slows_and_harms_nobody",
-        hostile::beside_ordinary_pods,
-    ),
-    (
-        "leader_asked_to_end_while_pods_start_and_end",
-        leader::terminated,
-    ),
-    (
-        "agent_killed_at_every_step_loses_nothing",
-        killed::at_every_step,
-    ),
 ];
 
 /// On how many clusters scenarios run at the same time.
@@ -235,7 +239,7 @@ fn main() -> ExitCode {
     if args.list {
         return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
-    let lanes = *args.test_threads.get_or_insert(LANES.min(chosen.len()));
+    let lanes = *args.test_threads.get_or_insert(chosen.len().clamp(1, LANES));
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
     let lanes = match Lanes::up(&name, lanes) {
@@ -255,8 +259,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// All scenarios, in the order in which they begin: first one that is quiet, and so on in turn with those that measure time.
 fn all() -> impl Iterator<Item = Named> {
-    SCENARIOS.iter().chain(ALONE).copied()
+    let most = QUIET.len().max(MEASURED.len());
+    let first = (0..most).flat_map(|n| [QUIET.get(n), MEASURED.get(n)]);
+    first.flatten().chain(SCENARIOS).copied()
 }
 
 /// The scenarios that the filter names: `a,b` runs those whose name contains a or b.
@@ -284,55 +291,45 @@ fn trials(scenarios: &[Named], lanes: Option<&Arc<Lanes>>) -> Vec<Trial> {
         .collect()
 }
 
-/// The clusters. Each is brought up when the first scenario finds all others taken.
+/// The clusters, of which each has one scenario at a time.
 struct Lanes {
-    name: String,
     free: Mutex<Vec<Ground>>,
-    made: AtomicUsize,
-    /// Whoever measures time holds it alone.
+    /// Whoever measures time holds it alone, and who is quiet not at all.
     rest: RwLock<()>,
 }
 
 impl Lanes {
-    fn up(name: &str, most: usize) -> anyhow::Result<Self> {
-        let lanes = Self {
-            name: name.to_owned(),
-            free: Mutex::default(),
-            made: AtomicUsize::new(0),
+    /// Brings so many clusters up, all at once but for the first, which builds the images.
+    fn up(name: &str, lanes: usize) -> anyhow::Result<Self> {
+        let first = Ground::up(name, Vec::new())?;
+        let images = first.world.images();
+        let others = thread::scope(|scope| {
+            let up = |number: usize| Ground::up(&format!("{name}{number}"), images.to_vec());
+            let threads: Vec<_> = (1..lanes)
+                .map(|number| scope.spawn(move || up(number)))
+                .collect();
+            let others = threads.into_iter().map(|up| up.join().expect("no panic"));
+            others.collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        Ok(Self {
+            free: Mutex::new(others.into_iter().chain([first]).collect()),
             rest: RwLock::default(),
-        };
-        let first = lanes.free()?;
-        lanes.give_back(first);
-        eprintln!("scenarios on up to {most} clusters");
-        Ok(lanes)
+        })
     }
 
     fn run(&self, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-        let alone = ALONE.iter().any(|(other, _)| *other == name);
-        let _others = (!alone).then(|| self.rest.read().expect("no panic"));
-        let _alone = alone.then(|| self.rest.write().expect("no panic"));
-        let ground = self.free()?;
+        let is_in = |list: &[Named]| list.iter().any(|(other, _)| *other == name);
+        let (quiet, measured) = (is_in(QUIET), is_in(MEASURED));
+        let _others = (!quiet && !measured).then(|| self.rest.read().expect("no panic"));
+        let _alone = measured.then(|| self.rest.write().expect("no panic"));
+        let ground = self.free.lock().expect("no panic").pop();
+        let ground = ground.expect("as many clusters as threads");
         let start = Instant::now();
         let ended = ground.run(name, scenario);
         let seconds = start.elapsed().as_secs_f32();
         println!("{name}: {seconds:.0} s on {}", ground.world.cluster.name());
-        self.give_back(ground);
-        ended
-    }
-
-    fn free(&self) -> anyhow::Result<Ground> {
-        let free = self.free.lock().expect("no panic").pop();
-        free.map_or_else(
-            || match self.made.fetch_add(1, Ordering::Relaxed) {
-                0 => Ground::up(&self.name),
-                number => Ground::up(&format!("{}{number}", self.name)),
-            },
-            Ok,
-        )
-    }
-
-    fn give_back(&self, ground: Ground) {
         self.free.lock().expect("no panic").push(ground);
+        ended
     }
 
     /// Takes all clusters down; the first that could not be is told.
@@ -351,13 +348,15 @@ struct Ground {
 }
 
 impl Ground {
-    fn up(name: &str) -> anyhow::Result<Self> {
-        let world = World::up(name)?;
+    fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let world = World::with_images(name, images)?;
         world.hurry_ec2()?;
         world.install()?;
         world.await_agents()?;
         world.await_plugins()?;
         let usual = Mutex::new(world.picture()?);
+        eprintln!("{name} is ready after {:.0?}", start.elapsed());
         Ok(Self { world, usual })
     }
 

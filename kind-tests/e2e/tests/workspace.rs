@@ -1,4 +1,4 @@
-//! What the dependency graph promises: pure cores, EC2 in one place, a CNI plugin of three crates.
+//! What the dependency graph promises: pure cores, EC2 in one place, a CNI plugin of three crates; and that each test runs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -94,4 +94,35 @@ fn the_cni_plugin_names_three_crates_beside_its_protocol() {
     let direct = tree(&["--package", "cni", "--depth", "1"]);
     let named = ["cni", "cni-protocol", "rustix", "serde", "serde_json"];
     assert_eq!(direct, crates(&named));
+}
+
+/// The rungs name tests, not packages, so a new one could be forgotten.
+#[test]
+fn each_test_is_in_a_rung() {
+    let repository = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let metadata = Command::new(env!("CARGO"))
+        .current_dir(repository)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let makefile = std::fs::read_to_string(format!("{repository}/Makefile")).unwrap();
+    let recipes = makefile
+        .lines()
+        .filter(|line| line.starts_with("\t$(TEST) ") && !line.contains(" -- "));
+    let words: Vec<&str> = recipes.flat_map(str::split_whitespace).collect();
+    let run = words.windows(2).filter(|pair| pair[0] == "--test");
+    let run: BTreeSet<&str> = run.map(|pair| pair[1]).collect();
+    let packages = metadata["packages"].as_array().unwrap();
+    let targets = packages
+        .iter()
+        .flat_map(|package| package["targets"].as_array().unwrap());
+    let tests = targets.filter(|target| target["kind"][0] == "test");
+    let tests: BTreeSet<&str> = tests
+        .map(|target| target["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(run, tests);
+    for every in ["--lib", "--bins", "--doc"] {
+        assert!(words.contains(&every), "no rung has {every}");
+    }
 }

@@ -39,11 +39,17 @@ impl World {
 
     /// Waits until operator and agents have written nothing for as long as `span`; gives how many writes there are.
     pub fn await_rest(&self, span: Duration) -> anyhow::Result<usize> {
-        let (mut count, mut since) = (self.writes()?.len(), Instant::now());
+        let log = self.cluster.audit_log();
+        let size = || fs::metadata(&log).map(|log| log.len());
+        let (mut count, mut read, mut since) = (self.writes()?.len(), 0, Instant::now());
         self.wait("operator and agents to rest", span + SOON, || {
-            let now = self.writes()?.len();
-            if now != count {
-                (count, since) = (now, Instant::now());
+            let size = size()?;
+            if size != read {
+                let now = self.writes()?.len();
+                if now != count {
+                    (count, since) = (now, Instant::now());
+                }
+                read = size;
             }
             Ok(since.elapsed() >= span)
         })?;

@@ -14,8 +14,8 @@ pub fn build() -> anyhow::Result<PathBuf> {
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args([
             "test",
-            "--package",
-            "node-agent",
+            // As everything is built: another selection would have other features.
+            "--workspace",
             "--test",
             "agent",
             "--no-run",
