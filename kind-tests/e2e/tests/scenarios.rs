@@ -239,7 +239,9 @@ fn main() -> ExitCode {
     if args.list {
         return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
-    let lanes = *args.test_threads.get_or_insert(chosen.len().clamp(1, LANES));
+    let lanes = *args
+        .test_threads
+        .get_or_insert(chosen.len().clamp(1, LANES));
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
     let lanes = match Lanes::up(&name, lanes) {

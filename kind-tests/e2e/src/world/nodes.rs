@@ -133,11 +133,18 @@ impl Space<'_> {
         })
     }
 
-    /// Waits until a pod's interface is in another sandbox than `former`, and the pod is Ready.
-    pub fn await_sandbox(&self, pod: &str, former: &Value) -> anyhow::Result<()> {
+    /// Waits until a pod's interface is in another sandbox than `former`, and kubelet says that the pod is Ready there.
+    pub fn await_sandbox(&self, pod: &str, former: &Former) -> anyhow::Result<()> {
         self.world.wait("another sandbox", 2 * SOON, || {
             let now = self.sandbox(pod)?;
-            Ok(!now.is_null() && now != *former)
+            Ok(!now.is_null() && now != former.sandbox)
+        })?;
+        // Until kubelet has seen the end of the former ones it says that the pod is Ready.
+        self.world.wait("other containers", 2 * SOON, || {
+            let now = containers(&self.get("pod", pod)?);
+            Ok(!now
+                .iter()
+                .any(|container| former.containers.contains(container)))
         })?;
         self.await_ready(pod)
     }
@@ -158,17 +165,36 @@ impl Space<'_> {
         self.world.on_node(node, &script).map(drop)
     }
 
-    /// Ends a pod's sandbox: kubelet takes it down and makes the pod another one.
-    pub fn end_sandbox(&self, pod: &str) -> anyhow::Result<()> {
-        let uid = self.get("pod", pod)?["metadata"]["uid"].clone();
-        let uid = uid
-            .as_str()
-            .with_context(|| format!("there is no pod {pod}"))?;
+    /// Ends a pod's sandbox: kubelet takes it down and makes the pod another one. Gives what there was.
+    pub fn end_sandbox(&self, pod: &str) -> anyhow::Result<Former> {
+        let object = self.get("pod", pod)?;
+        let uid = object["metadata"]["uid"].as_str();
+        let uid = uid.with_context(|| format!("there is no pod {pod}"))?;
+        let former = Former {
+            sandbox: self.sandbox(pod)?,
+            containers: containers(&object),
+        };
         let pauses = self.world.pids_of_pod("pause", uid)?;
         ensure!(!pauses.is_empty(), "pod {pod} has no sandbox");
         for pid in pauses {
             self.world.signal(pid, Signal::KILL)?;
         }
-        Ok(())
+        Ok(former)
     }
+}
+
+/// A sandbox that was ended, and what ran in it.
+pub struct Former {
+    /// The sandbox, by the claim.
+    pub sandbox: Value,
+    containers: Vec<Value>,
+}
+
+/// The ids of a pod's containers, as kubelet last said.
+fn containers(pod: &Value) -> Vec<Value> {
+    let statuses = pod["status"]["containerStatuses"].as_array();
+    let ids = statuses.into_iter().flatten();
+    ids.map(|status| status["containerID"].clone())
+        .filter(Value::is_string)
+        .collect()
 }

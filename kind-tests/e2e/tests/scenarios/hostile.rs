@@ -50,10 +50,9 @@ pub fn device_is_as_new(space: &Space) -> anyhow::Result<()> {
     let (world, node) = (space.world, space.world.cluster.node(0).name());
     space.apply(&class(space))?;
     attacked(space, &node)?;
-    let sandbox = space.sandbox("hostile")?;
     space.keep_netns("hostile", 0, "/run/kept-netns")?;
-    space.end_sandbox("hostile")?;
-    space.await_sandbox("hostile", &sandbox)?;
+    let former = space.end_sandbox("hostile")?;
+    space.await_sandbox("hostile", &former)?;
     let left = world.on_node(0, "nsenter --net=/run/kept-netns ip -o link")?;
     ensure!(
         !left.contains("mv0") && !left.contains("vlan7"),

@@ -62,12 +62,11 @@ fn round(space: &Space, step: usize) -> anyhow::Result<End> {
     let world = space.world;
     world.await_process("eniclaim-agent")?;
     world.wait("the agent", SOON, || Ok(world.agent_pid(0)? > 0))?;
-    let former = space.sandbox("victim")?;
     let steps = Steps::kill_before(world.agent_pid(0)?, step)?;
-    space.end_sandbox("victim")?;
+    let former = space.end_sandbox("victim")?;
     world.wait("another sandbox, or the agent's end", SOON, || {
         let now = space.sandbox("victim")?;
-        Ok(steps.is_over() || (!now.is_null() && now != former))
+        Ok(steps.is_over() || (!now.is_null() && now != former.sandbox))
     })?;
     let end = steps.end()?;
     space.await_sandbox("victim", &former)?;

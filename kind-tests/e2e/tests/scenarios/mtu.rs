@@ -24,9 +24,8 @@ pub fn of_class_or_vpc(space: &Space) -> anyhow::Result<()> {
     has(space, "small", 1400)?;
 
     space.exec("large", &["/bin/ip", "link", "set", "eni0", "mtu", "1200"])?;
-    let sandbox = space.sandbox("large")?;
-    space.end_sandbox("large")?;
-    space.await_sandbox("large", &sandbox)?;
+    let former = space.end_sandbox("large")?;
+    space.await_sandbox("large", &former)?;
     has(space, "large", 9001)?;
     space.delete_pods(&["large", "small"])
 }
