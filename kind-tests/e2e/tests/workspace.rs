@@ -44,7 +44,7 @@ const CORES: &[(&str, &[&str])] = &[
             "zmij",
         ],
     ),
-    ("vpc", &["thiserror"]),
+    ("vpc", &["serde", "serde_core", "thiserror"]),
 ];
 
 /// Names of the crates that `cargo tree` shows for these arguments, with the features that they have there. Procedural
