@@ -76,8 +76,8 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
 	$(TEST) --test cni --test agent --test sim
 
-rung5: images ## Scenarios on real clusters, and the simulated API server beside a real one.
-	$(TEST) --test charts --test cluster --test installed --test conformance --test scenarios
+rung5: images ## Charts, documents and scenarios on real clusters, and the simulated API server beside a real one.
+	$(TEST) --test charts --test cluster --test documents --test installed --test conformance --test scenarios
 
 rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 6.1, in a virtual machine.
 	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
