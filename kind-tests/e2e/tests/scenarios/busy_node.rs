@@ -49,7 +49,8 @@ pub fn links_come_and_go(space: &Space) -> anyhow::Result<()> {
     world.await_clean()
 }
 
-/// The links, and programs that end by themselves, should nobody end them.
+/// The links, and programs that end by themselves, should nobody end them. They leave the processors to others: what is
+/// shown is a node with busy links.
 fn crowd(world: &World) -> anyhow::Result<()> {
     let script = format!(
         "for n in $(seq {PAIRS}); do echo link add vetha$n group {GROUP} type veth peer name vethb$n group {GROUP}; done |
@@ -57,7 +58,7 @@ fn crowd(world: &World) -> anyhow::Result<()> {
         : >/run/churn; : >/run/churned
         for k in 1 2 3; do
             for n in $(seq 20); do echo link add vethc$k type veth peer name vethd$k; echo link del vethc$k; done >/run/churn$k
-            timeout 150 sh -c \"while [ -e /run/churn ]; do ip -batch /run/churn$k && echo . >>/run/churned; done\" \
+            timeout 150 nice -n 19 sh -c \"while [ -e /run/churn ]; do ip -batch /run/churn$k && echo . >>/run/churned; done\" \
                 >/dev/null 2>&1 &
         done"
     );
