@@ -20,6 +20,7 @@ mod writes;
 use std::{
     path::{Path, PathBuf},
     process::Output,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -42,6 +43,8 @@ pub use writes::Write;
 pub const SYSTEM: &str = "eniclaim-system";
 /// How long one step of a pod may take here: EC2's delays are seconds, the rest is less.
 pub const SOON: Duration = Duration::from_mins(1);
+/// How much time there is between two looks, beside what the cluster's own waiting has.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// The peer in the VPC that lets in only the security group of the class `app`.
 pub const PEER: &str = "10.0.0.20";
 /// The port on which every probe serves.
@@ -198,15 +201,15 @@ impl World {
         mut condition: impl FnMut() -> anyhow::Result<bool>,
     ) -> anyhow::Result<()> {
         let mut last = None;
-        let waited = self.cluster.poll(what, limit, || match condition() {
-            Ok(holds) => {
-                last = None;
-                holds
+        let waited = self.cluster.poll(what, limit, || {
+            let looked = condition();
+            let holds = looked.as_ref().is_ok_and(|holds| *holds);
+            last = looked.err();
+            if !holds {
+                // Looks cost time on the machine whose work they wait for.
+                thread::sleep(BETWEEN_LOOKS);
             }
-            Err(error) => {
-                last = Some(error);
-                false
-            }
+            holds
         });
         match (waited, last) {
             (Ok(()), _) => Ok(()),

@@ -22,6 +22,7 @@ mod scenarios {
     pub mod installed;
     pub mod killed;
     pub mod lacking;
+    pub mod lanes;
     pub mod leader;
     pub mod makers;
     pub mod many;
@@ -40,24 +41,17 @@ mod scenarios {
     pub mod writes;
 }
 
-use std::{
-    env,
-    path::PathBuf,
-    process::ExitCode,
-    sync::{Arc, Mutex, RwLock},
-    thread,
-    time::Instant,
-};
+use std::{env, process::ExitCode, sync::Arc};
 
-use e2e::world::{Picture, Space, World, outcome};
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class, crashes, cycles, failing, foreign_client, full_node,
-    hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node, raw_metadata,
-    refused, rights, schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    hidden, hostile, in_use, installed, killed, lacking,
+    lanes::{Lanes, Load, Scenario},
+    leader, many, mtu, node, raw_metadata, refused, rights, schema, static_pod, story, stuck,
+    versions, waiting, without_agent, writes,
 };
 
-type Scenario = fn(&Space) -> anyhow::Result<()>;
 type Named = (&'static str, Scenario);
 
 /// They wait nearly all of their time: beside them others may measure time.
@@ -262,140 +256,39 @@ fn main() -> ExitCode {
 }
 
 /// All scenarios, in the order in which they begin: first one that is quiet, and so on in turn with those that measure time.
-fn all() -> impl Iterator<Item = Named> {
-    let most = QUIET.len().max(MEASURED.len());
-    let first = (0..most).flat_map(|n| [QUIET.get(n), MEASURED.get(n)]);
-    first.flatten().chain(SCENARIOS).copied()
+fn all() -> impl Iterator<Item = (Load, Named)> {
+    let with = |load: Load| move |scenario: &Named| (load, *scenario);
+    let quiet: Vec<_> = QUIET.iter().map(with(Load::Quiet)).collect();
+    let measured: Vec<_> = MEASURED.iter().map(with(Load::Measured)).collect();
+    let most = quiet.len().max(measured.len());
+    let first = (0..most).flat_map(move |n| [quiet.get(n).copied(), measured.get(n).copied()]);
+    let others = SCENARIOS.iter().map(with(Load::Usual));
+    first.flatten().chain(others)
 }
 
 /// The scenarios that the filter names: `a,b` runs those whose name contains a or b.
-fn chosen(args: &mut Arguments) -> Vec<Named> {
+fn chosen(args: &mut Arguments) -> Vec<(Load, Named)> {
     let filter = args.filter.take().unwrap_or_default();
     let words: Vec<&str> = filter.split(',').collect();
     let fits = |name: &str| {
         let part = words.iter().any(|word| name.contains(word));
         part && (!args.exact || words.contains(&name))
     };
-    all().filter(|(name, _)| fits(name)).collect()
+    all().filter(|(_, (name, _))| fits(name)).collect()
 }
 
-fn trials(scenarios: &[Named], lanes: Option<&Arc<Lanes>>) -> Vec<Trial> {
-    scenarios
-        .iter()
-        .map(|&(name, scenario)| {
-            let lanes = lanes.cloned();
+/// A scenario's namespace says nothing: Events and logs repeat it, and a scenario that looks for a word there must not find
+/// its own name.
+fn trials(scenarios: &[(Load, Named)], lanes: Option<&Arc<Lanes>>) -> Vec<Trial> {
+    let numbered = scenarios.iter().copied().enumerate();
+    numbered
+        .map(|(number, (load, (name, scenario)))| {
+            let (lanes, space) = (lanes.cloned(), format!("s{number}"));
             Trial::test(name, move || {
                 let lanes = lanes.as_deref().expect("clusters");
-                let ended = lanes.run(name, scenario);
+                let ended = lanes.run(name, load, &space, scenario);
                 ended.map_err(|error| Failed::from(format!("{error:#}")))
             })
         })
         .collect()
-}
-
-/// The clusters, of which each has one scenario at a time.
-struct Lanes {
-    free: Mutex<Vec<Ground>>,
-    /// Whoever measures time holds it alone, and who is quiet not at all.
-    rest: RwLock<()>,
-}
-
-impl Lanes {
-    /// Brings so many clusters up, all at once but for the first, which builds the images.
-    fn up(name: &str, lanes: usize) -> anyhow::Result<Self> {
-        let first = Ground::up(name, Vec::new())?;
-        let images = first.world.images();
-        let others = thread::scope(|scope| {
-            let up = |number: usize| Ground::up(&format!("{name}{number}"), images.to_vec());
-            let threads: Vec<_> = (1..lanes)
-                .map(|number| scope.spawn(move || up(number)))
-                .collect();
-            let others = threads.into_iter().map(|up| up.join().expect("no panic"));
-            others.collect::<anyhow::Result<Vec<_>>>()
-        })?;
-        Ok(Self {
-            free: Mutex::new(others.into_iter().chain([first]).collect()),
-            rest: RwLock::default(),
-        })
-    }
-
-    fn run(&self, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-        let is_in = |list: &[Named]| list.iter().any(|(other, _)| *other == name);
-        let (quiet, measured) = (is_in(QUIET), is_in(MEASURED));
-        let _others = (!quiet && !measured).then(|| self.rest.read().expect("no panic"));
-        let _alone = measured.then(|| self.rest.write().expect("no panic"));
-        let ground = self.free.lock().expect("no panic").pop();
-        let ground = ground.expect("as many clusters as threads");
-        let start = Instant::now();
-        let ended = ground.run(name, scenario);
-        let seconds = start.elapsed().as_secs_f32();
-        println!("{name}: {seconds:.0} s on {}", ground.world.cluster.name());
-        self.free.lock().expect("no panic").push(ground);
-        ended
-    }
-
-    /// Takes all clusters down; the first that could not be is told.
-    fn down(&self) -> anyhow::Result<()> {
-        let clusters = self.free.lock().expect("no panic");
-        let ended = clusters.iter().map(|ground| ground.world.cluster.down());
-        let ended: Vec<_> = ended.collect();
-        Ok(ended.into_iter().collect::<Result<_, _>>()?)
-    }
-}
-
-/// The cluster, and how each scenario finds it and leaves it.
-struct Ground {
-    world: World,
-    usual: Mutex<Picture>,
-}
-
-impl Ground {
-    fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
-        let start = Instant::now();
-        let world = World::with_images(name, images)?;
-        world.hurry_ec2()?;
-        world.install()?;
-        world.await_agents()?;
-        world.await_plugins()?;
-        let usual = Mutex::new(world.picture()?);
-        eprintln!("{name} is ready after {:.0?}", start.elapsed());
-        Ok(Self { world, usual })
-    }
-
-    /// Runs a scenario. The evidence of a failure is kept before anything is put back, and the next scenario starts from
-    /// nothing, whatever this one left.
-    fn run(&self, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-        let world = &self.world;
-        let ended = in_its_space(world, name, scenario)
-            .and_then(|()| world.await_clean())
-            .and_then(|()| world.await_picture(&self.usual.lock().expect("no panic")));
-        ended.map_err(|error| match self.start_anew() {
-            Ok(()) => error,
-            Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
-        })
-    }
-
-    fn start_anew(&self) -> anyhow::Result<()> {
-        self.world.force_clean()?;
-        self.world.start_anew()?;
-        *self.usual.lock().expect("no panic") = self.world.picture()?;
-        Ok(())
-    }
-}
-
-/// Runs a scenario in its own namespace, whose name says nothing: Events and logs repeat it, and a scenario that looks
-/// for a word there must not find its own name.
-fn in_its_space(world: &World, name: &str, scenario: Scenario) -> anyhow::Result<()> {
-    let number = all().position(|(other, _)| other == name);
-    let space = world.space(&format!("s{}", number.unwrap_or_default()))?;
-    let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
-    let ended = ended.map_err(|error| match world.keep_evidence(name) {
-        Ok(folder) => error.context(format!("see {}", folder.display())),
-        Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
-    });
-    match (ended, space.end()) {
-        (ended, Ok(())) => ended,
-        (Ok(()), Err(left)) => Err(left),
-        (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
-    }
 }

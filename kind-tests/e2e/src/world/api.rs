@@ -51,18 +51,14 @@ impl Api {
         })
     }
 
-    /// An object, or all of a kind when `name` is empty; null where there is none.
+    /// An object, or null where there is none.
     pub(super) fn get(
         &self,
         namespace: Option<&str>,
         kind: &str,
         name: &str,
     ) -> anyhow::Result<Value> {
-        let path = path(namespace, kind)?;
-        match name {
-            "" => self.ask(&path),
-            _ => self.ask(&format!("{path}/{name}")),
-        }
+        self.ask(&format!("{}/{name}", path(namespace, kind)?))
     }
 
     /// The items of a list.
@@ -73,8 +69,11 @@ impl Api {
         query: &str,
     ) -> anyhow::Result<Vec<Value>> {
         let mut list = self.ask(&format!("{}?{query}", path(namespace, kind)?))?;
-        let items = list.get_mut("items").and_then(Value::as_array_mut);
-        Ok(items.map(std::mem::take).unwrap_or_default())
+        // Where the kind itself is unknown nothing is known of its objects.
+        match list.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => Ok(items),
+            _ => bail!("no list of {kind}: {list}"),
+        }
     }
 
     fn ask(&self, path: &str) -> anyhow::Result<Value> {

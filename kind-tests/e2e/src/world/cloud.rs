@@ -64,8 +64,12 @@ impl World {
     pub fn await_clean(&self) -> anyhow::Result<()> {
         self.wait("all claims to be gone", SOON, || {
             let claims = self.all_claims()?;
-            let left: Vec<&Value> = claims.iter().map(|claim| &claim["metadata"]).collect();
-            ensure!(left.is_empty(), "there are {left:#?}");
+            let name = |claim: &Value| {
+                let metadata = &claim["metadata"];
+                format!("{} in {}", metadata["name"], metadata["namespace"])
+            };
+            let left: Vec<_> = claims.iter().map(name).collect();
+            ensure!(left.is_empty(), "there are {left:?}");
             Ok(true)
         })?;
         let audit = self.audit()?;

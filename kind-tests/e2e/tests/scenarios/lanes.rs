@@ -1,0 +1,138 @@
+//! Clusters on which scenarios run at the same time, one on each, and how a scenario finds its cluster and leaves it.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock},
+    thread,
+    time::Instant,
+};
+
+use anyhow::Context;
+use e2e::world::{Picture, Space, World, outcome};
+
+pub type Scenario = fn(&Space) -> anyhow::Result<()>;
+
+/// What may run on other clusters meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Load {
+    /// It waits nearly all of its time: anything.
+    Quiet,
+    /// It measures time: only what is quiet.
+    Measured,
+    /// All but what measures time.
+    Usual,
+}
+
+/// The clusters, of which each has one scenario at a time.
+pub struct Lanes {
+    free: Mutex<Vec<Ground>>,
+    /// Whoever measures time holds it alone, and who is quiet not at all.
+    rest: RwLock<()>,
+}
+
+impl Lanes {
+    /// Brings so many clusters up, all at once but for the first, which builds the images.
+    pub fn up(name: &str, lanes: usize) -> anyhow::Result<Self> {
+        let first = Ground::up(name, Vec::new())?;
+        let images = first.world.images();
+        let others = thread::scope(|scope| {
+            let up = |number: usize| Ground::up(&format!("{name}{number}"), images.to_vec());
+            let threads: Vec<_> = (1..lanes)
+                .map(|number| scope.spawn(move || up(number)))
+                .collect();
+            let others = threads.into_iter().map(|up| up.join().expect("no panic"));
+            others.collect::<anyhow::Result<Vec<_>>>()
+        })?;
+        Ok(Self {
+            free: Mutex::new(others.into_iter().chain([first]).collect()),
+            rest: RwLock::default(),
+        })
+    }
+
+    /// Runs a scenario on a free cluster, in a namespace of this name.
+    pub fn run(
+        &self,
+        name: &str,
+        load: Load,
+        space: &str,
+        scenario: Scenario,
+    ) -> anyhow::Result<()> {
+        let _others = (load == Load::Usual).then(|| self.rest.read());
+        let _alone = (load == Load::Measured).then(|| self.rest.write());
+        let ground = self.free().pop();
+        let mut ground = ground.context("there is no cluster for each thread")?;
+        let start = Instant::now();
+        let ended = ground.run(name, space, scenario);
+        let seconds = start.elapsed().as_secs_f32();
+        println!("{name}: {seconds:.0} s on {}", ground.world.cluster.name());
+        self.free().push(ground);
+        ended
+    }
+
+    /// Takes all clusters down; the first that could not be is told.
+    pub fn down(&self) -> anyhow::Result<()> {
+        let clusters = self.free();
+        let ended = clusters.iter().map(|ground| ground.world.cluster.down());
+        let ended: Vec<_> = ended.collect();
+        Ok(ended.into_iter().collect::<Result<_, _>>()?)
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Ground>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A cluster, and how it is when no scenario runs.
+struct Ground {
+    world: World,
+    usual: Picture,
+}
+
+impl Ground {
+    fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let world = World::with_images(name, images)?;
+        world.hurry_ec2()?;
+        world.install()?;
+        world.await_agents()?;
+        world.await_plugins()?;
+        let usual = world.picture()?;
+        eprintln!("{name} is ready after {:.0?}", start.elapsed());
+        Ok(Self { world, usual })
+    }
+
+    /// Runs a scenario. The evidence of a failure is kept before anything is put back, and the next scenario starts from
+    /// nothing, whatever this one left.
+    fn run(&mut self, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
+        let world = &self.world;
+        let ended = in_its_space(world, name, space, scenario)
+            .and_then(|()| world.await_clean())
+            .and_then(|()| world.await_picture(&self.usual));
+        ended.map_err(|error| match self.start_anew() {
+            Ok(()) => error,
+            Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
+        })
+    }
+
+    fn start_anew(&mut self) -> anyhow::Result<()> {
+        self.world.force_clean()?;
+        self.world.start_anew()?;
+        self.usual = self.world.picture()?;
+        Ok(())
+    }
+}
+
+/// Runs a scenario in its own namespace.
+fn in_its_space(world: &World, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
+    let space = world.space(space)?;
+    let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
+    let ended = ended.map_err(|error| match world.keep_evidence(name) {
+        Ok(folder) => error.context(format!("see {}", folder.display())),
+        Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
+    });
+    match (ended, space.end()) {
+        (ended, Ok(())) => ended,
+        (Ok(()), Err(left)) => Err(left),
+        (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
+    }
+}
