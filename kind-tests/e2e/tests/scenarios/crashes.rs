@@ -77,13 +77,16 @@ pub fn agent_under_traffic(space: &Space) -> anyhow::Result<()> {
     let traffic = space.traffic("talker")?;
     let former = space.world.pids_of("eniclaim-agent")?;
     space.world.kill("eniclaim-agent")?;
-    space.world.await_process("eniclaim-agent")?;
+    // Until kubelet has seen their end the DaemonSet says that all are ready.
+    space.world.wait("other agents", SOON, || {
+        let now = space.world.pids_of("eniclaim-agent")?;
+        ensure!(
+            now.len() == former.len() && now.iter().all(|pid| !former.contains(pid)),
+            "the agents were {former:?} and are {now:?}"
+        );
+        Ok(true)
+    })?;
     space.world.await_rollout("daemonset/eniclaim-agent")?;
-    let now = space.world.pids_of("eniclaim-agent")?;
-    ensure!(
-        now.len() == former.len() && now.iter().all(|pid| !former.contains(pid)),
-        "the agents were {former:?} and are {now:?}"
-    );
     let seen = traffic.answered()?;
     space.world.wait("traffic after the restart", SOON, || {
         Ok(traffic.answered()? > seen + 20)
