@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::atomic::AtomicBool,
+    sync::{Mutex, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
@@ -18,6 +18,8 @@ use crate::{
     down,
     error::at,
     image::{Builder, for_all, load},
+    made::{Made, Thing},
+    owner::Owner,
     pki::Authority,
     process::{Daemons, run},
     signals,
@@ -30,7 +32,8 @@ pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 /// Which cluster to bring up.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its name: 1 to 12 characters of a-z and 0-9. A cluster of the same name is taken down first.
+    /// Its name: 1 to 12 characters of a-z and 0-9. One cluster of a name is up at a time; what a dead process left of
+    /// it is taken down first.
     pub name: String,
     /// How many nodes.
     pub nodes: usize,
@@ -60,6 +63,11 @@ pub fn prerequisites() -> Result<()> {
     run(Command::new("sh").arg(script), Stdio::null()).map(drop)
 }
 
+/// What everything on the machine is named by that belongs to the cluster of this name.
+pub(crate) fn prefix(name: &str) -> String {
+    format!("eniclaim-{name}")
+}
+
 pub(crate) fn check_name(name: &str) -> Result<()> {
     let fits = (1..=12).contains(&name.len())
         && name
@@ -83,23 +91,8 @@ impl Cluster {
             vpc_sim,
             vpc_sim_args,
         } = options;
-        check_name(&name)?;
         let start = Instant::now();
-        let binaries = Binaries::build()?;
-        down::take_down(&name)?;
-        signals::watch(&name);
-        let state = down::state_dir(&name);
-        let cluster = Self {
-            nodes: (1..=nodes)
-                .map(|number| Node::new(&name, &state, number))
-                .collect(),
-            daemons: Daemons::of(&state),
-            vpc: Vpc::in_folder(&state.join("vpc")),
-            is_down: AtomicBool::new(false),
-            name,
-            binaries,
-            state,
-        };
+        let cluster = Self::claim(&name, nodes)?;
         let say = |what: &str| {
             let seconds = start.elapsed().as_secs_f32();
             eprintln!("cluster {}: {what} ({seconds:.1} s)", cluster.name);
@@ -117,6 +110,30 @@ impl Cluster {
         cluster.await_ready()?;
         say("all nodes are Ready");
         Ok(cluster)
+    }
+
+    /// Takes the name for this process, and takes down what a dead one left of it. Nothing is up yet.
+    pub(crate) fn claim(name: &str, nodes: usize) -> Result<Self> {
+        check_name(name)?;
+        let binaries = Binaries::build()?;
+        let mut owner = Owner::claim(name)?;
+        owner.is_not_kept(name)?;
+        owner.sign()?;
+        down::clear(name)?;
+        signals::watch(name);
+        let state = down::state_dir(name);
+        Ok(Self {
+            nodes: (1..=nodes)
+                .map(|number| Node::new(&prefix(name), &state, number))
+                .collect(),
+            daemons: Daemons::of(&state),
+            vpc: Vpc::of(&state),
+            is_down: AtomicBool::new(false),
+            owner: Mutex::new(owner),
+            name: name.to_owned(),
+            binaries,
+            state,
+        })
     }
 
     pub(crate) fn plane(&self) -> ControlPlane<'_> {
@@ -166,9 +183,14 @@ impl Cluster {
 
     fn start_vpc(&self, program: Option<PathBuf>, args: &[String]) -> Result<()> {
         let program = program.map_or_else(|| beside("vpc-sim"), Ok)?;
+        let prefix = self.prefix();
+        let gate = signals::gate();
+        // The simulator makes it itself.
+        Made::of(&self.state).record(Thing::Netns, &format!("{prefix}-vpc"))?;
+        drop(gate);
         let mut command = Command::new(program);
         command
-            .args(["serve", "--prefix", &self.name, "--state-dir"])
+            .args(["serve", "--prefix", &prefix, "--state-dir"])
             .arg(self.state.join("vpc"));
         self.daemons.start("vpc-sim", command.args(args))?;
         self.wait("vpc-sim to serve", LIMIT, || {

@@ -30,15 +30,12 @@ pub(crate) fn make(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The groups of a cluster's nodes, in all hierarchies.
-pub(crate) fn of(cluster: &str) -> Vec<PathBuf> {
-    let prefix = format!("{cluster}-n");
-    let all = hierarchies()
+/// The groups of this name, in all hierarchies.
+pub(crate) fn named(name: &str) -> Vec<PathBuf> {
+    let groups = hierarchies()
         .into_iter()
-        .flat_map(|hierarchy| fs::read_dir(hierarchy).into_iter().flatten().flatten());
-    all.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix))
-        .map(|entry| entry.path())
-        .collect()
+        .map(|hierarchy| hierarchy.join(name));
+    groups.filter(|group| group.exists()).collect()
 }
 
 /// The processes in a group and below it.

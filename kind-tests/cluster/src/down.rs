@@ -1,4 +1,4 @@
-//! Takes away everything that a cluster made, found by what the machine shows; the harness that made it may be dead.
+//! Takes away everything that a cluster made, as its records say; the harness that made it may be dead.
 
 use std::{
     collections::BTreeSet,
@@ -18,8 +18,10 @@ use nix::{
 use crate::{
     cgroups,
     error::{ClusterError, Result, at},
+    made::{Made, Thing},
+    owner::owner_file,
     process::{Daemons, Process, run},
-    vpc::{namespaces, netns_path},
+    vpc::netns_path,
 };
 
 /// How long the kernel may take to let go of what is killed.
@@ -31,24 +33,46 @@ pub(crate) fn state_dir(cluster: &str) -> PathBuf {
     Path::new("/var/cache/eniclaim-clusters").join(cluster)
 }
 
-/// Ends the cluster's processes, and removes its namespaces, mounts, control groups and files.
+/// Ends the cluster's processes, and removes its namespaces, mounts, control groups and files. Only the process that has
+/// claimed the cluster does this.
 pub(crate) fn take_down(cluster: &str) -> Result<()> {
+    clear(cluster)?;
     let state = state_dir(cluster);
-    until_gone(cluster, "processes", || kill(cluster, &state).is_empty())?;
+    let owner = owner_file(&state);
+    at(&owner, fs::remove_file(&owner))?;
+    // The next owner may be in the folder already, or in that of all clusters.
+    let _ = fs::remove_dir(&state);
+    if let Some(parent) = state.parent() {
+        let _ = fs::remove_dir(parent);
+    }
+    Ok(())
+}
+
+/// Takes everything down but the claim on the cluster's name.
+pub(crate) fn clear(cluster: &str) -> Result<()> {
+    let state = state_dir(cluster);
+    let made = Made::of(&state);
+    until_gone(cluster, "processes", || kill(&made, &state).is_empty())?;
     unmount(&state);
-    for name in namespaces(cluster) {
+    for name in made.present(Thing::Netns) {
         run(
             Command::new("ip").args(["netns", "del", &name]),
             Stdio::null(),
         )?;
     }
     until_gone(cluster, "control groups", || {
-        for group in cgroups::of(cluster) {
+        for group in groups(&made) {
             cgroups::remove(&group);
         }
-        cgroups::of(cluster).is_empty()
+        groups(&made).is_empty()
     })?;
-    remove(&state)
+    remove_files(&state)
+}
+
+/// The control groups of the nodes, in all hierarchies.
+fn groups(made: &Made) -> Vec<PathBuf> {
+    let names = made.present(Thing::Cgroup);
+    names.iter().flat_map(|name| cgroups::named(name)).collect()
 }
 
 /// Takes a step again and again until it finds nothing left to do.
@@ -67,19 +91,19 @@ fn until_gone(cluster: &str, what: &'static str, mut step: impl FnMut() -> bool)
 }
 
 /// Kills what is known of the cluster, and tells what was there.
-fn kill(cluster: &str, state: &Path) -> Vec<Process> {
+fn kill(made: &Made, state: &Path) -> Vec<Process> {
     let recorded = Daemons::of(state)
         .all()
         .into_iter()
         .map(|(_, process)| process)
         .filter(|process| process.is_running());
     let mut found: Vec<_> = recorded.collect();
-    let grouped = cgroups::of(cluster)
+    let grouped = groups(made)
         .into_iter()
         .flat_map(|group| cgroups::processes(&group));
     found.extend(
         grouped
-            .chain(inside(&handles(cluster, state)))
+            .chain(inside(&handles(made, state)))
             .filter_map(Process::running),
     );
     for process in &found {
@@ -89,13 +113,13 @@ fn kill(cluster: &str, state: &Path) -> Vec<Process> {
 }
 
 /// Files that stand for the cluster's network and mount namespaces.
-fn handles(cluster: &str, state: &Path) -> Vec<PathBuf> {
+fn handles(made: &Made, state: &Path) -> Vec<PathBuf> {
     let mounts = fs::read_dir(state.join("mounts"))
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path());
-    namespaces(cluster)
+    made.present(Thing::Netns)
         .iter()
         .map(|name| netns_path(name))
         .chain(mounts)
@@ -133,13 +157,20 @@ fn unmount(state: &Path) {
     }
 }
 
-fn remove(state: &Path) -> Result<()> {
-    if state.exists() {
-        at(state, fs::remove_dir_all(state))?;
-    }
-    // The last cluster leaves no empty folder.
-    if let Some(parent) = state.parent() {
-        let _ = fs::remove_dir(parent);
+/// Removes all files but the owner's.
+fn remove_files(state: &Path) -> Result<()> {
+    let owner = owner_file(state);
+    for entry in at(state, fs::read_dir(state))? {
+        let (entry, kind) = at(
+            state,
+            entry.and_then(|entry| Ok((entry.path(), entry.file_type()?))),
+        )?;
+        let removed = match kind.is_dir() {
+            true => fs::remove_dir_all(&entry),
+            false if entry == owner => Ok(()),
+            false => fs::remove_file(&entry),
+        };
+        at(&entry, removed)?;
     }
     Ok(())
 }

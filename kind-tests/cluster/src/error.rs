@@ -8,6 +8,26 @@ pub enum ClusterError {
     /// The name cannot be a prefix of namespaces and control groups.
     #[error("the cluster name {0:?} must be 1 to 12 characters of a-z and 0-9")]
     Name(String),
+    /// Another process has a cluster of this name, or a person kept one.
+    #[error("the cluster {cluster} (its files are in {state}) is up already: {by}")]
+    Taken {
+        /// Which.
+        cluster: String,
+        /// Its folder.
+        state: PathBuf,
+        /// Who has it, since when, and how it ends.
+        by: String,
+    },
+    /// What the cluster would make is there, and this cluster has not made it.
+    #[error(
+        "the {thing} {name} is there already, and this cluster did not make it; remove it or take another cluster name"
+    )]
+    Foreign {
+        /// What it is.
+        thing: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// A file could not be used.
     #[error("cannot use {path}")]
     File {

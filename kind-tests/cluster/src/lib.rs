@@ -18,7 +18,9 @@ mod down;
 mod dump;
 mod error;
 mod image;
+mod made;
 mod node;
+mod owner;
 mod pki;
 mod process;
 mod signals;
@@ -27,7 +29,10 @@ mod vpc;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -41,6 +46,7 @@ pub use error::{ClusterError, Result};
 pub use node::Node;
 
 use image::Builder;
+use owner::Owner;
 use process::{Daemons, output};
 use vpc::{Machine, Vpc, netns_path};
 
@@ -57,12 +63,18 @@ pub struct Cluster {
     vpc: Vpc,
     nodes: Vec<Node>,
     is_down: AtomicBool,
+    owner: Mutex<Owner>,
 }
 
 impl Cluster {
-    /// The name, which everything of the cluster on this machine starts with.
+    /// The name, as [`Options`] gave it.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How the name of everything begins that the cluster has on this machine: nodes, network namespaces, control groups.
+    pub fn prefix(&self) -> String {
+        bring_up::prefix(&self.name)
     }
 
     /// The folder of its files; it goes with the cluster.
@@ -82,9 +94,7 @@ impl Cluster {
 
     /// The command by which a person takes down a cluster that was kept.
     pub fn down_command(&self) -> String {
-        let program = vpc::beside("cluster")
-            .map_or_else(|_| "cluster".to_owned(), |path| path.display().to_string());
-        format!("{program} down --name {}", self.name)
+        owner::down_command(&self.name)
     }
 
     /// Runs kubectl as the administrator, to its end.
@@ -130,12 +140,12 @@ impl Cluster {
 
     /// The network namespace of the control plane.
     fn control_plane(&self) -> String {
-        format!("{}-cp", self.name)
+        format!("{}-cp", self.prefix())
     }
 
     /// A node, counted from 0.
     pub fn node(&self, index: usize) -> Node {
-        Node::new(&self.name, &self.state, index + 1)
+        Node::new(&self.prefix(), &self.state, index + 1)
     }
 
     /// All nodes.
@@ -169,7 +179,7 @@ impl Cluster {
 
     /// Starts an instance that is not a node; gives the name of its network namespace.
     pub fn peer(&self, name: &str, address: &str, subnet: &str, groups: &[&str]) -> Result<String> {
-        let netns = format!("{}-{name}", self.name);
+        let netns = format!("{}-{name}", self.prefix());
         self.vpc.launch(&Machine {
             netns: &netns,
             address,
@@ -276,16 +286,22 @@ impl Cluster {
     }
 
     /// Lets the cluster outlive this value and this process.
-    pub fn keep(&self) {
+    pub fn keep(&self) -> Result<()> {
+        let mut up = signals::gate();
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        owner.keep()?;
         self.is_down.store(true, Ordering::Relaxed);
-        signals::forget(&self.name);
+        up.remove(&self.name);
+        Ok(())
     }
 
     /// Takes the cluster down: nothing of it is left.
     pub fn down(&self) -> Result<()> {
-        drop(signals::gate());
+        // Held all the time: a signal must not take down the same things meanwhile.
+        let mut up = signals::gate();
         down::take_down(&self.name)?;
-        self.keep();
+        self.is_down.store(true, Ordering::Relaxed);
+        up.remove(&self.name);
         Ok(())
     }
 }
@@ -300,9 +316,11 @@ impl Drop for Cluster {
     }
 }
 
-/// Takes down what is left of a cluster, whoever brought it up.
+/// Takes down a cluster that was kept, or what a dead process left of it.
 pub fn down(name: &str) -> Result<()> {
     bring_up::check_name(name)?;
+    let mut owner = Owner::claim(name)?;
+    owner.sign()?;
     down::take_down(name)
 }
 

@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Bring a cluster up and leave it up; one of the same name is taken down first.
+    /// Bring a cluster up and leave it up.
     Up(Up),
     /// Take a cluster down: nothing of it is left.
     Down(Name),
@@ -103,7 +103,7 @@ fn bring_up(
         vpc_sim,
         ..Options::default()
     })?;
-    cluster.keep();
+    cluster.keep()?;
     println!("kubectl for it: {}", cluster.kubectl_path().display());
     println!("take it down:   {}", cluster.down_command());
     Ok(())

@@ -12,6 +12,7 @@ use crate::{
     binaries::Binaries,
     cgroups,
     error::{Result, at},
+    made::{Made, Thing},
     pki::Authority,
     process::{Daemons, output, run},
     signals,
@@ -31,10 +32,10 @@ pub struct Node {
 }
 
 impl Node {
-    /// The node of the cluster at `state` with this number, whether it exists or not.
-    pub(crate) fn new(cluster: &str, state: &Path, number: usize) -> Self {
+    /// The node with this number of the cluster at `state`, whether it exists or not.
+    pub(crate) fn new(prefix: &str, state: &Path, number: usize) -> Self {
         Self {
-            name: format!("{cluster}-n{number}"),
+            name: format!("{prefix}-n{number}"),
             number,
             state: state.to_owned(),
         }
@@ -102,6 +103,7 @@ impl Node {
         let handle = self.mounts();
         at(&handle, fs::write(&handle, ""))?;
         let _gate = signals::gate();
+        Made::of(&self.state).record(Thing::Cgroup, &self.name)?;
         cgroups::make(&self.name)?;
         let mut command = Command::new("nsenter");
         command

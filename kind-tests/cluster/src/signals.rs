@@ -33,11 +33,6 @@ pub(crate) fn watch(cluster: &str) {
     });
 }
 
-/// This cluster outlives the process, or is down already.
-pub(crate) fn forget(cluster: &str) {
-    gate().remove(cluster);
-}
-
 fn end(signal: i32) {
     let clusters = gate();
     for cluster in clusters.iter() {

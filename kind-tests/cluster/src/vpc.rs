@@ -1,7 +1,7 @@
 //! The machines of a cluster: instances of a simulated VPC, each a network namespace.
 
 use std::{
-    env, fs,
+    env,
     io::{self, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     error::{ClusterError, Result, at},
+    made::{Made, Thing},
     process::{feed, run},
     signals,
 };
@@ -27,6 +28,14 @@ pub(crate) const NODE_GROUP: &str = "sg-000000000000000a1";
 /// Where network namespaces have their names, ip-netns(8).
 pub(crate) fn netns_path(name: &str) -> PathBuf {
     Path::new("/run/netns").join(name)
+}
+
+/// Makes a network namespace of a cluster.
+pub(crate) fn make_netns(made: &Made, name: &str) -> Result<()> {
+    let _gate = signals::gate();
+    made.record(Thing::Netns, name)?;
+    let mut ip = Command::new("ip");
+    run(ip.args(["netns", "add", name]), Stdio::null()).map(drop)
 }
 
 /// A program that is built beside the one that runs: in the same folder, or above `deps/` for a test.
@@ -56,17 +65,19 @@ pub(crate) struct Instance {
     pub(crate) zone: String,
 }
 
-/// The control socket of the simulated VPC.
+/// The simulated VPC of a cluster, by its control socket.
 #[derive(Debug, Clone)]
 pub(crate) struct Vpc {
     socket: PathBuf,
+    made: Made,
 }
 
 impl Vpc {
-    /// The VPC whose state is in this folder.
-    pub(crate) fn in_folder(folder: &Path) -> Self {
+    /// The VPC of the cluster in this folder.
+    pub(crate) fn of(state: &Path) -> Self {
         Self {
-            socket: folder.join("sim.sock"),
+            socket: state.join("vpc/sim.sock"),
+            made: Made::of(state),
         }
     }
 
@@ -80,12 +91,7 @@ impl Vpc {
             kind,
             pods,
         } = *machine;
-        let gate = signals::gate();
-        run(
-            Command::new("ip").args(["netns", "add", netns]),
-            Stdio::null(),
-        )?;
-        drop(gate);
+        make_netns(&self.made, netns)?;
         let answer = self.request(
             "POST",
             "/sim/instances",
@@ -158,14 +164,4 @@ impl Vpc {
             .1;
         Ok((status.to_owned(), body.to_owned()))
     }
-}
-
-/// The namespaces of a cluster: every name that starts with its own and a dash.
-pub(crate) fn namespaces(cluster: &str) -> Vec<String> {
-    let prefix = format!("{cluster}-");
-    let names = fs::read_dir("/run/netns").into_iter().flatten().flatten();
-    names
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(&prefix))
-        .collect()
 }

@@ -6,21 +6,15 @@
     clippy::indexing_slicing
 )]
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    process::{Child, Command},
-    thread,
-    time::{Duration, Instant},
-};
+#[path = "cluster/ends.rs"]
+mod ends;
+#[path = "cluster/left.rs"]
+mod left;
+
+use std::{fs, path::Path, time::Duration};
 
 use cluster::{Cluster, Options};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
+use left::{assert_nothing_is_left, processes};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
@@ -130,79 +124,11 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
     assert_nothing_is_left("reach", &seen);
 }
 
-#[test]
-fn next_up_after_a_killed_harness_starts_anew_and_down_leaves_nothing() {
-    assert!(harness("killed").wait().unwrap().success());
-    let kubectl_of = |args: &[&str]| {
-        Command::new(cluster::kubectl_path("killed").unwrap())
-            .args(args)
-            .status()
-            .unwrap()
-    };
-    assert!(kubectl_of(&["run", "old", "--image=localhost/eniclaim/pause:1"]).success());
-    assert!(
-        kubectl_of(&[
-            "wait",
-            "pod",
-            "old",
-            "--for=condition=Ready",
-            "--timeout=60s"
-        ])
-        .success()
-    );
-    let mut seen = processes("killed");
-
-    let mut second = harness("killed");
-    await_that("the second harness to start a kubelet", || {
-        processes("killed").is_disjoint(&seen)
-            && state("killed").join("pid/killed-n1-kubelet").exists()
-    });
-    second.kill().unwrap();
-    second.wait().unwrap();
-    seen.extend(processes("killed"));
-
-    let third = Cluster::up(options("killed")).unwrap();
-    assert_eq!(
-        kubectl(&third, &["get", "pods", "-o", "name"]),
-        "",
-        "the pod of the first cluster"
-    );
-    seen.extend(processes("killed"));
-    drop(third);
-    assert_nothing_is_left("killed", &seen);
-}
-
-#[test]
-fn interrupted_harness_takes_everything_down() {
-    let mut harness = harness("interrupted");
-    await_that("a kubelet", || {
-        state("interrupted")
-            .join("pid/interrupted-n1-kubelet")
-            .exists()
-    });
-    let seen = processes("interrupted");
-    kill(Pid::from_raw(harness.id().cast_signed()), Signal::SIGINT).unwrap();
-    assert_eq!(harness.wait().unwrap().code(), Some(130));
-    assert_nothing_is_left("interrupted", &seen);
-}
-
 fn options(name: &str) -> Options {
     Options {
         name: name.to_owned(),
         ..Options::default()
     }
-}
-
-/// A harness in a process of its own.
-fn harness(name: &str) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_cluster"))
-        .args(["up", "--name", name])
-        .spawn()
-        .unwrap()
-}
-
-fn state(name: &str) -> PathBuf {
-    Path::new("/var/cache/eniclaim-clusters").join(name)
 }
 
 fn kubectl(cluster: &Cluster, args: &[&str]) -> String {
@@ -246,96 +172,4 @@ fn load_busybox(cluster: &Cluster) {
         .build_image(&dockerfile, None, &context, "localhost/cluster/busybox:1")
         .unwrap();
     cluster.load_image(&archive).unwrap();
-}
-
-fn await_that(what: &str, condition: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < SOON, "waited in vain for {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// Pid and start time of each process that belongs to a cluster by its namespace, control group or command line.
-fn processes(name: &str) -> BTreeSet<(i32, String)> {
-    let named = |folder: &str| {
-        fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-    };
-    let prefix = format!("/run/netns/{name}-");
-    let netns: BTreeSet<_> = named("/run/netns")
-        .filter(|path| path.to_string_lossy().starts_with(&prefix))
-        .filter_map(|path| fs::metadata(path).map(|file| file.ino()).ok())
-        .collect();
-    let belongs = |process: &Path| {
-        let group = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
-        let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        let network = fs::metadata(process.join("ns/net"))
-            .map(|file| file.ino())
-            .ok();
-        group.contains(&format!("/{name}-n"))
-            || String::from_utf8_lossy(&command).contains(&format!("/eniclaim-clusters/{name}"))
-            || network.is_some_and(|inode| netns.contains(&inode))
-    };
-    let pids = named("/proc").filter(|path| belongs(path));
-    pids.filter_map(|path| path.file_name()?.to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, started(pid)?)))
-        .collect()
-}
-
-/// When a process started, unless it has ended.
-fn started(pid: i32) -> Option<String> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
-    (fields[0] != "Z").then(|| fields[19].to_owned())
-}
-
-fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
-    assert!(
-        seen.len() > 5,
-        "the test itself looks wrongly: it saw only {seen:?}"
-    );
-    let alive: Vec<_> = seen
-        .iter()
-        .filter(|(pid, start)| started(*pid).as_ref() == Some(start))
-        .collect();
-    assert!(alive.is_empty(), "processes are left: {alive:?}");
-    assert_eq!(processes(name), BTreeSet::new(), "processes are left");
-    let entries = |folder: &Path| {
-        fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect::<Vec<_>>()
-    };
-    let hierarchies = entries(Path::new("/sys/fs/cgroup"));
-    let groups = hierarchies
-        .iter()
-        .flat_map(|hierarchy| entries(hierarchy))
-        .chain(hierarchies.clone());
-    let namespaces = entries(Path::new("/run/netns"));
-    let prefix = format!("{name}-");
-    let left: Vec<_> = groups
-        .chain(namespaces)
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with(&prefix)
-        })
-        .collect();
-    assert!(
-        left.is_empty(),
-        "control groups or namespaces are left: {left:?}"
-    );
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(
-        !mounts.contains(&format!("/eniclaim-clusters/{name}")),
-        "mounts are left:\n{mounts}"
-    );
-    assert!(!state(name).exists(), "{} is left", state(name).display());
 }

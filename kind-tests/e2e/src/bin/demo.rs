@@ -68,7 +68,7 @@ fn tell(keep: bool) -> anyhow::Result<()> {
             world.cluster.kubectl_path().display()
         );
         println!("Take it down with:\n  {}", world.cluster.down_command());
-        world.cluster.keep();
+        world.cluster.keep()?;
         return Ok(());
     }
     story.step("Take the cluster and the VPC down");

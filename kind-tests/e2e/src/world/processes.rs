@@ -22,7 +22,7 @@ impl World {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let group = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
             let first = command.split(|byte| *byte == 0).next().unwrap_or_default();
-            let ours = group.contains(&format!("/{}-n", self.cluster.name()));
+            let ours = group.contains(&format!("/{}-n", self.cluster.prefix()));
             if ours && first.ends_with(format!("/{program}").as_bytes()) {
                 found.push(pid);
             }

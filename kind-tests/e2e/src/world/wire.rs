@@ -44,7 +44,7 @@ impl World {
     }
 
     pub(super) fn in_vpc(&self, script: &str) -> anyhow::Result<String> {
-        let netns = format!("{}-vpc", self.cluster.name());
+        let netns = format!("{}-vpc", self.cluster.prefix());
         let output = self.cluster.in_netns(&netns, &["sh", "-euc", script])?;
         if !output.status.success() {
             bail!(

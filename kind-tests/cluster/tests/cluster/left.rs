@@ -1,0 +1,97 @@
+//! What of a cluster is on the machine.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Folder of the cluster of this name.
+pub fn state(name: &str) -> PathBuf {
+    Path::new("/var/cache/eniclaim-clusters").join(name)
+}
+
+/// Pid and start time of each process that belongs to a cluster by its namespace, control group or command line.
+pub fn processes(name: &str) -> BTreeSet<(i32, String)> {
+    let named = |folder: &str| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+    };
+    let prefix = format!("/run/netns/eniclaim-{name}-");
+    let netns: BTreeSet<_> = named("/run/netns")
+        .filter(|path| path.to_string_lossy().starts_with(&prefix))
+        .filter_map(|path| fs::metadata(path).map(|file| file.ino()).ok())
+        .collect();
+    let belongs = |process: &Path| {
+        let group = fs::read_to_string(process.join("cgroup")).unwrap_or_default();
+        let command = fs::read(process.join("cmdline")).unwrap_or_default();
+        let network = fs::metadata(process.join("ns/net"))
+            .map(|file| file.ino())
+            .ok();
+        group.contains(&format!("/eniclaim-{name}-n"))
+            || String::from_utf8_lossy(&command).contains(&format!("/eniclaim-clusters/{name}"))
+            || network.is_some_and(|inode| netns.contains(&inode))
+    };
+    let pids = named("/proc").filter(|path| belongs(path));
+    pids.filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+        .filter_map(|pid| Some((pid, started(pid)?)))
+        .collect()
+}
+
+/// When a process started, unless it has ended.
+pub fn started(pid: i32) -> Option<String> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
+    (fields[0] != "Z").then(|| fields[19].to_owned())
+}
+
+pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
+    assert!(
+        seen.len() > 5,
+        "the test itself looks wrongly: it saw only {seen:?}"
+    );
+    let alive: Vec<_> = seen
+        .iter()
+        .filter(|(pid, start)| started(*pid).as_ref() == Some(start))
+        .collect();
+    assert!(alive.is_empty(), "processes are left: {alive:?}");
+    assert_eq!(processes(name), BTreeSet::new(), "processes are left");
+    let entries = |folder: &Path| {
+        fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .collect::<Vec<_>>()
+    };
+    let hierarchies = entries(Path::new("/sys/fs/cgroup"));
+    let groups = hierarchies
+        .iter()
+        .flat_map(|hierarchy| entries(hierarchy))
+        .chain(hierarchies.clone());
+    let namespaces = entries(Path::new("/run/netns"));
+    let prefix = format!("eniclaim-{name}-");
+    let left: Vec<_> = groups
+        .chain(namespaces)
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with(&prefix)
+        })
+        .collect();
+    assert!(
+        left.is_empty(),
+        "control groups or namespaces are left: {left:?}"
+    );
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(
+        !mounts.contains(&format!("/eniclaim-clusters/{name}")),
+        "mounts are left:\n{mounts}"
+    );
+    assert!(!state(name).exists(), "{} is left", state(name).display());
+}
