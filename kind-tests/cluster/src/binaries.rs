@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::{ClusterError, Result, at},
     process::{dying_with_us, start_error},
+    say::say,
 };
 
 /// One Go module folder beside this crate.
@@ -173,7 +174,9 @@ impl Module {
 
     fn go_build(&self, source: &Path, version: &str, flags: &str, to: &Path) -> Result<()> {
         let (start, folder) = (Instant::now(), self.folder);
-        eprintln!("building {folder} {version} (once; minutes when Go's own cache is cold)");
+        say(format_args!(
+            "building {folder} {version} (once; minutes when Go's own cache is cold)"
+        ));
         let mut command = dying_with_us("go");
         command
             .current_dir(source)
@@ -206,11 +209,11 @@ impl Module {
             // With -v go names each package when it is compiled.
             said.push(line);
             if said.len() % 200 == 0 {
-                eprintln!(
+                say(format_args!(
                     "  {folder}: {} packages after {} s",
                     said.len(),
                     start.elapsed().as_secs()
-                );
+                ));
             }
         }
         let status = child
@@ -224,7 +227,10 @@ impl Module {
                 stderr,
             });
         }
-        eprintln!("  {folder}: built in {} s", start.elapsed().as_secs());
+        say(format_args!(
+            "  {folder}: built in {} s",
+            start.elapsed().as_secs()
+        ));
         Ok(())
     }
 }

@@ -82,7 +82,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
 
 impl Cluster {
     /// Brings a cluster up; returns when its nodes are Ready and pods can be made. Says on standard error what it does.
-    /// From then on SIGINT and SIGTERM take it down before they end this process.
+    /// From then on SIGINT, SIGTERM and SIGHUP take it down before they end this process.
     pub fn up(options: Options) -> Result<Self> {
         let Options {
             name,
@@ -95,7 +95,10 @@ impl Cluster {
         let cluster = Self::claim(&name, nodes)?;
         let say = |what: &str| {
             let seconds = start.elapsed().as_secs_f32();
-            eprintln!("cluster {}: {what} ({seconds:.1} s)", cluster.name);
+            crate::say::say(format_args!(
+                "cluster {}: {what} ({seconds:.1} s)",
+                cluster.name
+            ));
         };
         cluster.make_folders()?;
         cluster.start_vpc(vpc_sim, &vpc_sim_args)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::{Cluster, process::Daemons};
+use crate::{Cluster, process::Daemons, say::say};
 
 /// What the API server knows of a cluster in trouble.
 const QUESTIONS: &[(&str, &[&str])] = &[
@@ -45,7 +45,7 @@ impl Cluster {
             }
         }
         text.extend(answers.unwrap_or_default());
-        eprintln!("{text}----");
+        say(format_args!("{text}----"));
     }
 
     fn ask(&self, title: &str, question: &[&str]) -> Option<String> {

@@ -23,6 +23,7 @@ mod node;
 mod owner;
 mod pki;
 mod process;
+mod say;
 mod signals;
 mod vpc;
 
@@ -311,7 +312,7 @@ impl Drop for Cluster {
         if !self.is_down.load(Ordering::Relaxed)
             && let Err(error) = self.down()
         {
-            eprintln!("{error}");
+            say::say(error);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the clusters of this process are taken down before it ends.
+//! Ctrl-C, SIGTERM and a closed terminal: the clusters of this process are taken down before it ends.
 
 use std::{
     collections::BTreeSet,
@@ -8,10 +8,12 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
     low_level::signal_name,
 };
+
+use crate::say::say;
 
 /// The clusters that end with this process. Whoever makes something holds the lock; once a signal is here its thread
 /// holds it for good, so that nothing new is made while everything is taken away.
@@ -27,9 +29,11 @@ pub(crate) fn watch(cluster: &str) {
     static THREAD: Once = Once::new();
     gate().insert(cluster.to_owned());
     // Handlers, not a blocked mask: a mask would be inherited by every container, which then could not be told to end.
-    THREAD.call_once(|| match Signals::new([SIGINT, SIGTERM]) {
+    THREAD.call_once(|| match Signals::new([SIGHUP, SIGINT, SIGTERM]) {
         Ok(mut signals) => drop(thread::spawn(move || signals.forever().next().map(end))),
-        Err(error) => eprintln!("Ctrl-C will not take the cluster down: {error}"),
+        Err(error) => say(format_args!(
+            "Ctrl-C will not take the cluster down: {error}"
+        )),
     });
 }
 
@@ -37,9 +41,9 @@ fn end(signal: i32) {
     let clusters = gate();
     for cluster in clusters.iter() {
         let name = signal_name(signal).unwrap_or("a signal");
-        eprintln!("{name}: taking the cluster {cluster} down");
+        say(format_args!("{name}: taking the cluster {cluster} down"));
         if let Err(error) = crate::down::take_down(cluster) {
-            eprintln!("{error}");
+            say(error);
         }
     }
     process::exit(128 + signal);

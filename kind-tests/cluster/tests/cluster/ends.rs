@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -97,6 +97,22 @@ fn interrupted_harness_takes_everything_down() {
     kill(Pid::from_raw(harness.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(harness.wait().unwrap().code(), Some(130));
     assert_nothing_is_left("interrupted", &seen);
+}
+
+#[test]
+fn closed_terminal_and_sigterm_take_everything_down() {
+    for (signal, name) in [(Signal::SIGHUP, "hungup"), (Signal::SIGTERM, "terminated")] {
+        let mut up = program(&["up", "--nodes", "0", "--name", name]);
+        let mut harness = up.stderr(Stdio::piped()).spawn().unwrap();
+        let server = state(name).join("pid/kube-apiserver");
+        await_that("an API server", || server.exists());
+        let seen = processes(name);
+        // As when a terminal is closed: whoever writes to it fails.
+        drop(harness.stderr.take());
+        kill(Pid::from_raw(harness.id().cast_signed()), signal).unwrap();
+        assert_eq!(harness.wait().unwrap().code(), Some(128 + signal as i32));
+        assert_nothing_is_left(name, &seen);
+    }
 }
 
 /// Somebody else's network namespace, with a process in it.

@@ -51,7 +51,7 @@ pub fn started(pid: i32) -> Option<String> {
 
 pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
     assert!(
-        seen.len() > 5,
+        seen.len() > 2,
         "the test itself looks wrongly: it saw only {seen:?}"
     );
     let alive: Vec<_> = seen

@@ -1,0 +1,11 @@
+//! Standard error, as long as it is there: `eprintln!` panics when its terminal has been closed.
+
+use std::{
+    fmt::Display,
+    io::{Write, stderr},
+};
+
+/// One line, or nothing to nobody.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(stderr(), "{line}");
+}
