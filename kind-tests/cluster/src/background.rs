@@ -8,6 +8,7 @@ use std::{
 
 use crate::error::{Result, at};
 use crate::process::start_error;
+use crate::signals;
 
 /// A running program; it ends when this is dropped.
 #[derive(Debug)]
@@ -21,11 +22,13 @@ impl Background {
         let log = state.join("log").join(format!("{name}.log"));
         let file = at(&log, File::create(&log))?;
         let errors = at(&log, file.try_clone())?;
+        let gate = signals::gate();
         let spawned = command
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(errors)
             .spawn();
+        drop(gate);
         Ok(Self {
             child: spawned.map_err(|source| start_error(command, source))?,
             log,

@@ -20,7 +20,7 @@ use crate::{
     error::{ClusterError, Result, at},
     made::{Made, Thing},
     owner::owner_file,
-    process::{Daemons, Process, run},
+    process::{Daemons, Process, commands, run},
     vpc::netns_path,
 };
 
@@ -66,7 +66,21 @@ pub(crate) fn clear(cluster: &str) -> Result<()> {
         }
         groups(&made).is_empty()
     })?;
-    remove_files(&state)
+    let removed = until_gone(cluster, "files", || remove_files(&state).is_ok());
+    // Which file it is that stays.
+    removed.or_else(|_| remove_files(&state))
+}
+
+/// Ends the commands of this process, which is about to end: one that has not entered its namespace yet is found by
+/// nothing else, and would write into a folder that is being removed.
+pub(crate) fn end_commands(cluster: &str) -> Result<()> {
+    until_gone(cluster, "commands", || {
+        let commands = commands();
+        for command in &commands {
+            command.signal(Signal::SIGKILL);
+        }
+        commands.is_empty()
+    })
 }
 
 /// The control groups of the nodes, in all hierarchies.

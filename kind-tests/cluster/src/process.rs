@@ -14,7 +14,7 @@ use nix::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, waitpid},
     },
-    unistd::Pid,
+    unistd::{Pid, getpgrp, getpid},
 };
 
 use crate::{
@@ -30,11 +30,17 @@ pub(crate) fn dying_with_us(program: &str) -> Command {
     command
 }
 
-/// Runs a command to its end.
+/// Runs a command to its end. None starts once a signal takes the cluster down.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
-    command
+    let gate = signals::gate();
+    let child = command
         .stdin(Stdio::null())
-        .output()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    drop(gate);
+    child
+        .and_then(std::process::Child::wait_with_output)
         .map_err(|source| start_error(command, source))
 }
 
@@ -121,6 +127,23 @@ impl Process {
             let _ = kill(Pid::from_raw(self.pid), signal);
         }
     }
+}
+
+/// The commands that this process runs at the moment; a daemon has a process group of its own.
+pub(crate) fn commands() -> Vec<Process> {
+    let (parent, group) = (getpid(), getpgrp());
+    let ours = |pid: i32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // State, parent, process group; proc(5).
+        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(1);
+        let number = |field: Option<&str>| field?.parse().ok().map(Pid::from_raw);
+        let (of, within) = (number(fields.next())?, number(fields.next())?);
+        (of == parent && within == group).then_some(pid)
+    };
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| ours(entry.file_name().to_str()?.parse().ok()?))
+        .filter_map(Process::running)
+        .collect()
 }
 
 /// The daemons of one cluster: each has a log and a record of its process, both named as it is.

@@ -13,7 +13,10 @@ use signal_hook::{
     low_level::signal_name,
 };
 
-use crate::say::say;
+use crate::{
+    down::{end_commands, take_down},
+    say::say,
+};
 
 /// The clusters that end with this process. Whoever makes something holds the lock; once a signal is here its thread
 /// holds it for good, so that nothing new is made while everything is taken away.
@@ -42,7 +45,7 @@ fn end(signal: i32) {
     for cluster in clusters.iter() {
         let name = signal_name(signal).unwrap_or("a signal");
         say(format_args!("{name}: taking the cluster {cluster} down"));
-        if let Err(error) = crate::down::take_down(cluster) {
+        if let Err(error) = end_commands(cluster).and_then(|()| take_down(cluster)) {
             say(error);
         }
     }
