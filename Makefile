@@ -6,6 +6,9 @@ CARGO   := cargo
 # Always the whole workspace: for another selection of packages cargo chooses other features, and compiles aws-sdk-ec2 again.
 TEST    := $(CARGO) test --workspace
 NEEDS   := kind-tests/prerequisites.sh
+# What needs root is raised by itself; all that is built belongs to whoever calls make.
+RAISE   := $(CURDIR)/kind-tests/as-root.sh
+RAISED  := CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUNNER=$(RAISE)
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
 DENY    := $(CACHE)/cargo-deny-0.20.2
 # Empty: every rung.
@@ -33,7 +36,7 @@ help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: images ## End-to-end demo: real two-node Kubernetes, simulated AWS, cleaned up afterwards; KEEP=1 leaves it running.
-	@$(TARGET)/debug/demo $(if $(KEEP),--keep)
+	@$(RAISE) $(TARGET)/debug/demo $(if $(KEEP),--keep)
 
 test: ## All tests; RUNG=1, 3, 4, 5 or 6 runs one rung. At the end it prints how many seconds each rung took.
 	@all=$$(date +%s); for rung in $(if $(RUNG),rung$(RUNG),lint rung1 rung3 rung4 rung6 rung5); do \
@@ -42,7 +45,7 @@ test: ## All tests; RUNG=1, 3, 4, 5 or 6 runs one rung. At the end it prints how
 	done; printf "$$times\nall: $$(($$(date +%s) - all)) s\n"
 
 e2e: images ## Scenarios on real clusters; SCENARIO=leader runs those with that in their name, a,b those with a or b.
-	$(TEST) --test scenarios -- $(SCENARIO)
+	$(RAISED) $(TEST) --test scenarios -- $(SCENARIO)
 
 LOGS     = $(wildcard target/e2e-logs/*$(SCENARIO)*/pod-*.log)
 logs: ## What operator and agents logged in scenarios that failed (target/e2e-logs); SCENARIO=leader picks some.
@@ -52,7 +55,7 @@ bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the r
 	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
 	$(CARGO) build --package cni --profile cni
 	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --package node-agent --profile agent)
-	$(TARGET)/release/bench $(ID)
+	$(RAISE) $(TARGET)/release/bench $(ID)
 
 lint: $(DENY) prerequisites ## Formatting, clippy, rules for dependencies.
 	$(CARGO) fmt --all --check
@@ -74,10 +77,12 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 	$(TEST) --test operator --test reference
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
-	$(TEST) --test cni --test agent --test sim
+	@kind-tests/vpc-sim/boto3/python.sh > /dev/null
+	$(RAISED) $(TEST) --test cni --test agent --test sim
 
 rung5: images ## Charts, documents and scenarios on real clusters, and the simulated API server beside a real one.
-	$(TEST) --test charts --test cluster --test documents --test installed --test conformance --test scenarios
+	$(TEST) --test charts --test documents
+	$(RAISED) $(TEST) --test cluster --test installed --test conformance --test scenarios
 
 rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 6.1, in a virtual machine.
 	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
@@ -87,9 +92,9 @@ campaign: prerequisites ## Long runs: many seeds of accidents (SEED=1 begins the
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(TEST) --test core random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(TEST) --test operator random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(TEST) --test operator story::a_crash
-	ENICLAIM_SEEDS=200 $(TEST) --test conformance
+	ENICLAIM_SEEDS=200 $(RAISED) $(TEST) --test conformance
 	$(MAKE) images
-	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(TEST) --test scenarios -- agent_killed_at,cycles_of
+	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(RAISED) $(TEST) --test scenarios -- agent_killed_at,cycles_of
 
 aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
 	$$(kind-tests/vpc-sim/boto3/python.sh) -B kind-tests/vpc-sim/boto3/facts.py --out kind-tests/vpc-sim/aws-facts.json \
@@ -101,7 +106,8 @@ build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	$(CARGO) build --workspace --bins --test workspace
 	$(CARGO) build --package cni --profile cni
 
-images: build ## Fill the folder from which the Dockerfile makes the images.
+images: build ## Fill the folder from which the Dockerfile makes the images, and build Kubernetes once.
+	@$(TARGET)/debug/cluster binaries > /dev/null
 	@mkdir -p $(IMAGES)
 	@cp -u $(TARGET)/debug/eniclaim-operator $(TARGET)/debug/eniclaim-agent $(TARGET)/cni/eniclaim $(IMAGES)
 	@cp -u $(TARGET)/debug/probe $$(command -v busybox) /etc/ssl/certs/ca-certificates.crt $(IMAGES)
@@ -110,7 +116,7 @@ release-images: ## Images for amd64 and arm64 in the release profile; REGISTRY= 
 	@$(NEEDS)
 	release/images.sh
 
-prerequisites: ## Install what is missing (apt, rustup), or name it.
+prerequisites: ## Look at the machine; install what is missing (apt, rustup), or name it.
 	@$(NEEDS)
 
 crds: ## Generate crds/yaml from the types, and copy it into the chart.

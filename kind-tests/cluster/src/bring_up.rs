@@ -3,8 +3,8 @@
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::Command,
     sync::{Mutex, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
@@ -21,7 +21,8 @@ use crate::{
     made::{Made, Thing},
     owner::Owner,
     pki::Authority,
-    process::{Daemons, run},
+    preflight,
+    process::Daemons,
     signals,
     vpc::{CONTROL_SUBNET, Instance, Machine, NODE_GROUP, NODE_SUBNET, Vpc, beside},
 };
@@ -57,10 +58,16 @@ impl Default for Options {
     }
 }
 
-/// Installs the programs that building and testing need, where it can; elsewhere it fails and names them.
-pub fn prerequisites() -> Result<()> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../prerequisites.sh");
-    run(Command::new("sh").arg(script), Stdio::null()).map(drop)
+/// Fails where no cluster can be, before anything is made.
+fn check_machine() -> Result<()> {
+    if !preflight::is_root() {
+        return Err(ClusterError::NotRoot);
+    }
+    let missing = preflight::missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ClusterError::Machine(missing.join("; ")))
 }
 
 /// What everything on the machine is named by that belongs to the cluster of this name.
@@ -118,6 +125,7 @@ impl Cluster {
     /// Takes the name for this process, and takes down what a dead one left of it. Nothing is up yet.
     pub(crate) fn claim(name: &str, nodes: usize) -> Result<Self> {
         check_name(name)?;
+        check_machine()?;
         let binaries = Binaries::build()?;
         let mut owner = Owner::claim(name)?;
         owner.is_not_kept(name)?;

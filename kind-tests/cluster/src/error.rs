@@ -8,6 +8,14 @@ pub enum ClusterError {
     /// The name cannot be a prefix of namespaces and control groups.
     #[error("the cluster name {0:?} must be 1 to 12 characters of a-z and 0-9")]
     Name(String),
+    /// The harness is not raised.
+    #[error(
+        "a cluster needs root for namespaces, mounts and containers; start this by kind-tests/as-root.sh"
+    )]
+    NotRoot,
+    /// The machine cannot have a cluster.
+    #[error("this machine is unfit for a cluster: {0}")]
+    Machine(String),
     /// Another process has a cluster of this name, or a person kept one.
     #[error("the cluster {cluster} (its files are in {state}) is up already: {by}")]
     Taken {

@@ -22,6 +22,7 @@ mod made;
 mod node;
 mod owner;
 mod pki;
+mod preflight;
 mod process;
 mod say;
 mod signals;
@@ -42,7 +43,7 @@ use serde_json::Value;
 
 pub use background::Background;
 pub use binaries::{Binaries, cni_plugins, helm};
-pub use bring_up::{Options, prerequisites};
+pub use bring_up::Options;
 pub use error::{ClusterError, Result};
 pub use node::Node;
 
@@ -91,6 +92,11 @@ impl Cluster {
     /// A program for people: kubectl for this cluster.
     pub fn kubectl_path(&self) -> PathBuf {
         self.state.join("kubectl")
+    }
+
+    /// The command by which a person runs kubectl for a cluster that was kept.
+    pub fn kubectl_command(&self) -> String {
+        owner::as_root(&self.kubectl_path().display().to_string())
     }
 
     /// The command by which a person takes down a cluster that was kept.

@@ -33,8 +33,6 @@ enum Verb {
     },
     /// Build Kubernetes, containerd, etcd, the CNI plugins and helm into the user's cache folder, and say where.
     Binaries,
-    /// Install what building and testing need, or name it.
-    Prerequisites,
 }
 
 #[derive(Args)]
@@ -84,7 +82,6 @@ fn run(verb: Verb) -> anyhow::Result<()> {
             println!("{:#?}", Binaries::build()?);
             Ok(())
         }
-        Verb::Prerequisites => Ok(cluster::prerequisites()?),
     }
 }
 
@@ -104,7 +101,7 @@ fn bring_up(
         ..Options::default()
     })?;
     cluster.keep()?;
-    println!("kubectl for it: {}", cluster.kubectl_path().display());
+    println!("kubectl for it: {}", cluster.kubectl_command());
     println!("take it down:   {}", cluster.down_command());
     Ok(())
 }

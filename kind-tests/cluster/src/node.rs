@@ -252,13 +252,14 @@ impl Node {
     }
 }
 
-/// Everything else is where containerd has it by default. Without `CAP_SYS_RESOURCE`, as in many sandboxes, runc cannot
+/// No `AppArmor`: containerd would load a profile that stays in the machine's kernel. Everything else is where containerd has it by default. Without `CAP_SYS_RESOURCE`, as in many sandboxes, runc cannot
 /// lower a process's OOM score and dies with "can't get final child's PID from pipe: EOF".
 const CONTAINERD: &str = r#"version = 3
 [plugins."io.containerd.cri.v1.images".pinned_images]
   sandbox = "localhost/eniclaim/pause:1"
 [plugins."io.containerd.cri.v1.runtime"]
   restrict_oom_score_adj = true
+  disable_apparmor = true
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
   runtime_type = "io.containerd.runc.v2"
 "#;

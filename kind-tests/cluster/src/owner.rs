@@ -1,6 +1,7 @@
 //! Who has a cluster: one process as long as it lives, or a person who kept it.
 
 use std::{
+    env,
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
     os::unix::fs::MetadataExt,
@@ -103,7 +104,15 @@ pub(crate) fn owner_file(state: &Path) -> PathBuf {
 pub(crate) fn down_command(cluster: &str) -> String {
     let program =
         beside("cluster").map_or_else(|_| "cluster".to_owned(), |path| path.display().to_string());
-    format!("{program} down --name {cluster}")
+    as_root(&format!("{program} down --name {cluster}"))
+}
+
+/// The command as the person who started this gives it: only this process has been raised.
+pub(crate) fn as_root(command: &str) -> String {
+    match env::var_os("SUDO_UID") {
+        Some(_) => format!("sudo {command}"),
+        None => command.to_owned(),
+    }
 }
 
 /// Whether the path still leads to this file.
@@ -136,9 +145,10 @@ fn by_process(file: &mut File) -> String {
     let command = String::from_utf8_lossy(&command).replace('\0', " ");
     let folder = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default();
     format!(
-        "process {pid} (`{}` in {}) has had it for {age}; `kill {pid}`, as root, ends that process and takes the cluster down",
+        "process {pid} (`{}` in {}) has had it for {age}; `{}` ends that process and takes the cluster down",
         command.trim(),
-        folder.display()
+        folder.display(),
+        as_root(&format!("kill {pid}"))
     )
 }
 

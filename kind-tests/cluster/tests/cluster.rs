@@ -82,6 +82,10 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
             .unwrap();
     }
 
+    let config = cluster.node(0).exec(&["containerd", "config", "dump"]);
+    let config = String::from_utf8(config.unwrap().stdout).unwrap();
+    assert!(config.contains("disable_apparmor = true"), "{config}");
+
     let peer = cluster
         .peer(
             "peer",

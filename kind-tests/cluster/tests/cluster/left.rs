@@ -93,5 +93,10 @@ pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
         !mounts.contains(&format!("/eniclaim-clusters/{name}")),
         "mounts are left:\n{mounts}"
     );
+    let profiles = fs::read_to_string("/sys/kernel/security/apparmor/profiles");
+    assert!(
+        !profiles.unwrap_or_default().contains("cri-containerd"),
+        "an AppArmor profile is left"
+    );
     assert!(!state(name).exists(), "{} is left", state(name).display());
 }

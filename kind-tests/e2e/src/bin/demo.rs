@@ -65,7 +65,7 @@ fn tell(keep: bool) -> anyhow::Result<()> {
     if keep {
         println!(
             "\nThe cluster stays up. kubectl for it:\n  {}",
-            world.cluster.kubectl_path().display()
+            world.cluster.kubectl_command()
         );
         println!("Take it down with:\n  {}", world.cluster.down_command());
         world.cluster.keep()?;
