@@ -26,7 +26,7 @@ impl Cluster {
     /// ended, or of all components when the API server does not answer.
     pub fn dump(&self) {
         let mut text = format!(
-            "---- cluster {}; logs are in {state}/log, those of pods in {state}/<node>/log/pods\n",
+            "---- cluster {}; logs are in {state}/log, once it is down in target/e2e-logs\n",
             self.name(),
             state = self.state_dir().display()
         );

@@ -17,6 +17,7 @@ mod control_plane;
 mod down;
 mod dump;
 mod error;
+mod evidence;
 mod image;
 mod made;
 mod node;
@@ -55,7 +56,8 @@ use vpc::{Machine, Vpc, netns_path};
 /// How long a daemon may take to end.
 const DAEMON_END: Duration = Duration::from_secs(10);
 
-/// A running cluster. It ends when this is dropped, and by Ctrl-C, unless [`Cluster::keep`] was called.
+/// A running cluster. It ends by Ctrl-C, and when this is dropped, unless [`Cluster::keep`] was called. One that is dropped
+/// before [`Cluster::down`] has failed: its evidence is kept in `target/e2e-logs`, below its name.
 #[derive(Debug)]
 pub struct Cluster {
     name: String,
@@ -315,9 +317,18 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if !self.is_down.load(Ordering::Relaxed)
-            && let Err(error) = self.down()
-        {
+        if self.is_down.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.keep_evidence(&self.name) {
+            Ok(folder) => say::say(format_args!(
+                "cluster {}: its logs and objects are kept in {}",
+                self.name,
+                folder.display()
+            )),
+            Err(error) => say::say(format_args!("the evidence is lost: {error}")),
+        }
+        if let Err(error) = self.down() {
             say::say(error);
         }
     }

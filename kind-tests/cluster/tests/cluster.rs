@@ -82,10 +82,7 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
             .unwrap();
     }
 
-    let config = cluster.node(0).exec(&["containerd", "config", "dump"]);
-    let config = String::from_utf8(config.unwrap().stdout).unwrap();
-    assert!(config.contains("disable_apparmor = true"), "{config}");
-
+    assert_apparmor_is_off(&cluster);
     let peer = cluster
         .peer(
             "peer",
@@ -126,6 +123,13 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
     let seen = processes("reach");
     cluster.down().unwrap();
     assert_nothing_is_left("reach", &seen);
+}
+
+/// Otherwise containerd leaves a profile in the machine's kernel.
+fn assert_apparmor_is_off(cluster: &Cluster) {
+    let config = cluster.node(0).exec(&["containerd", "config", "dump"]);
+    let config = String::from_utf8(config.unwrap().stdout).unwrap();
+    assert!(config.contains("disable_apparmor = true"), "{config}");
 }
 
 fn options(name: &str) -> Options {

@@ -56,7 +56,7 @@ fn caller() -> Option<String> {
             "root, or sudo: network namespaces, mounts and containers need it".to_owned()
         });
     }
-    let owner = fs::metadata(".").map(|folder| folder.uid()).unwrap_or(0);
+    let owner = fs::metadata(".").map_or(0, |folder| folder.uid());
     let by_sudo = env::var("SUDO_UID").is_ok_and(|uid| uid == owner.to_string());
     (by_sudo && owner != 0).then(|| {
         "make was started by sudo in your own checkout; start it as yourself: what needs root is raised by itself".to_owned()

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cluster::Cluster;
+use cluster::{Cluster, Options};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -113,6 +113,26 @@ fn closed_terminal_and_sigterm_take_everything_down() {
         assert_eq!(harness.wait().unwrap().code(), Some(128 + signal as i32));
         assert_nothing_is_left(name, &seen);
     }
+}
+
+#[test]
+fn failed_cluster_leaves_its_evidence() {
+    let logs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/e2e-logs");
+    let _ = fs::remove_dir_all(logs.join("evident"));
+    let failing = Options {
+        vpc_sim_args: vec!["--no-such-argument".to_owned()],
+        ..options("evident")
+    };
+    Cluster::up(failing).unwrap_err();
+    let said = fs::read_to_string(logs.join("evident/logs/vpc-sim.log")).unwrap();
+    assert!(said.contains("--no-such-argument"), "{said}");
+
+    drop(Cluster::api_server("evident").unwrap());
+    for file in ["logs/kube-apiserver.log", "pods.yaml", "sim-calls.json"] {
+        assert!(logs.join("evident").join(file).exists(), "{file}");
+    }
+    assert!(!state("evident").exists());
+    fs::remove_dir_all(logs.join("evident")).unwrap();
 }
 
 /// Somebody else's network namespace, with a process in it.

@@ -58,10 +58,7 @@ fn tell(keep: bool) -> anyhow::Result<()> {
     story.step("Bring up a simulated VPC and a two-node Kubernetes in it");
     let world = World::up("demo")?;
     show(&world.kubectl(&["get", "nodes", "-o", "wide"])?);
-    if let Err(error) = main_job(&world, &mut story, keep) {
-        let folder = world.keep_evidence("demo")?;
-        return Err(error.context(format!("see {}", folder.display())));
-    }
+    main_job(&world, &mut story, keep)?;
     if keep {
         println!(
             "\nThe cluster stays up. kubectl for it:\n  {}",
