@@ -36,7 +36,7 @@ const END: Duration = Duration::from_secs(45);
 /// The cluster that hooks look at and change.
 pub(super) struct Cluster {
     client: Client,
-    cluster_id: Option<String>,
+    id: Option<String>,
     namespace: String,
     agent_selector: String,
 }
@@ -46,7 +46,7 @@ impl Cluster {
     pub(super) fn new(client: Client, flags: &Flags) -> Self {
         Self {
             client,
-            cluster_id: flags.cluster_id.clone(),
+            id: flags.cluster_id.clone(),
             namespace: flags.namespace.clone(),
             agent_selector: flags.agent_selector.clone(),
         }
@@ -97,7 +97,7 @@ impl Cluster {
     }
 
     async fn enis(&self, ec2: &Ec2) -> Result<Result<Vec<EniView>, Box<Ec2Error>>, HookError> {
-        let id = match &self.cluster_id {
+        let id = match &self.id {
             Some(id) => id.clone(),
             None => self.uid().await?,
         };

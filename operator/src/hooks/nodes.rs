@@ -106,9 +106,9 @@ impl Cluster {
             patched.map_err(failed("take the labels off a node"))?;
         }
         if node.published != (None, None) {
-            let none = json!({ api::name::RESOURCE: null });
+            let removed = json!({ api::name::RESOURCE: null });
             let patch =
-                Patch::Merge(json!({ "status": { "capacity": none, "allocatable": none } }));
+                Patch::Merge(json!({ "status": { "capacity": removed, "allocatable": removed } }));
             let patched = nodes.patch_status(name, &merged, &patch).await;
             patched.map_err(failed("take the resource off a node"))?;
         }
