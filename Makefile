@@ -4,7 +4,7 @@ TARGET  := target/x86_64-unknown-linux-musl
 IMAGES  := target/images
 CARGO   := cargo
 # Always the whole workspace: for another selection of packages cargo chooses other features, and compiles aws-sdk-ec2 again.
-TEST    := $(CARGO) test --workspace
+TEST    := $(CARGO) test --locked --workspace
 NEEDS   := kind-tests/prerequisites.sh
 # What needs root is raised by itself; all that is built belongs to whoever calls make.
 RAISE   := $(CURDIR)/kind-tests/as-root.sh
@@ -52,14 +52,14 @@ logs: ## What operator and agents logged in scenarios that failed (target/e2e-lo
 	@$(if $(LOGS),tail --verbose --lines=+1 $(LOGS),echo "target/e2e-logs has no logs: no such scenario failed")
 
 bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
-	$(CARGO) build --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
-	$(CARGO) build --package cni --profile cni
-	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --package node-agent --profile agent)
+	$(CARGO) build --locked --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
+	$(CARGO) build --locked --package cni --profile cni
+	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --locked --package node-agent --profile agent)
 	$(RAISE) $(TARGET)/release/bench $(ID)
 
-lint: $(DENY) prerequisites ## Formatting, clippy, rules for dependencies.
+lint: prerequisites $(DENY) ## Formatting, clippy, rules for dependencies.
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --quiet -- --deny warnings
+	$(CARGO) clippy --locked --workspace --all-targets --quiet -- --deny warnings
 	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
 
 advisories: $(DENY) ## Known vulnerabilities of dependencies; needs the network (RustSec's database from GitHub).
@@ -103,8 +103,8 @@ aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; 
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	@# A test among them: without one cargo would leave out the features that tests need, and compile for those again.
-	$(CARGO) build --workspace --bins --test workspace
-	$(CARGO) build --package cni --profile cni
+	$(CARGO) build --locked --workspace --bins --test workspace
+	$(CARGO) build --locked --package cni --profile cni
 
 images: build ## Fill the folder from which the Dockerfile makes the images, and build Kubernetes once.
 	@$(TARGET)/debug/cluster binaries > /dev/null
@@ -120,10 +120,10 @@ prerequisites: ## Look at the machine; install what is missing (apt, rustup), or
 	@$(NEEDS)
 
 crds: ## Generate crds/yaml from the types, and copy it into the chart.
-	$(CARGO) run --quiet --package crds --bin crdgen -- EniClass > crds/yaml/eniclasses.yaml
-	$(CARGO) run --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
-	$(CARGO) run --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml
+	$(CARGO) run --locked --quiet --package crds --bin crdgen -- EniClass > crds/yaml/eniclasses.yaml
+	$(CARGO) run --locked --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
+	$(CARGO) run --locked --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml
 	cp crds/yaml/*.yaml charts/eniclaim-crds/templates/
 
 reference: ## Generate docs/reference from what the programs declare.
-	ENICLAIM_WRITE=1 $(CARGO) test --quiet --package operator --package telemetry --package reference --test reference
+	ENICLAIM_WRITE=1 $(CARGO) test --locked --quiet --package operator --package telemetry --package reference --test reference
