@@ -57,10 +57,6 @@ const COMMANDS: &[(&str, RunBy)] = &[
         Test(SCENARIOS, "delete_pods(&[\"web\", \"plain\"])"),
     ),
     (
-        "kubectl get eniclaims --all-namespaces",
-        Test(SCENARIOS, "\"get\", \"eniclaims\""),
-    ),
-    (
         "helm uninstall eniclaim --namespace eniclaim-system",
         Test(CHARTS, "\"uninstall eniclaim --namespace "),
     ),
