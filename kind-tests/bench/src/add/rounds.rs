@@ -1,6 +1,7 @@
 //! One round after the other: the agent, the bare move and upstream do the same job in turn.
 
 use std::{
+    cell::Cell,
     os::fd::AsFd,
     thread,
     time::{Duration, Instant},
@@ -15,12 +16,14 @@ use crate::{
     },
 };
 
-/// A move takes as long as the kernel's next tick is away, so that many are needed.
+/// A move takes as long as some next tick of the kernel is away, so that many are needed.
 pub const ROUNDS: usize = 200;
 /// Before them, and not counted.
 const WARM_UP: usize = 5;
 /// Between two measurements: what the one before left to be done later does not count for the next one.
 const PAUSE: Duration = Duration::from_millis(40);
+/// The longest tick that kernels have (`CONFIG_HZ=100`).
+const TICK: Duration = Duration::from_millis(10);
 /// Name of the device in a pod.
 const NAME: &str = "eni0";
 
@@ -36,6 +39,25 @@ pub struct Rounds<'a> {
     pub empty: Plugin,
     /// host-device.
     pub upstream: &'a Plugin,
+    /// Between two measurements.
+    pub pauses: Pauses,
+}
+
+/// Pauses of different lengths.
+///
+/// A move ends with a tick, because it waits for RCU. After pauses of whole ticks each measurement would begin at one phase of
+/// the tick, which favours whoever happens to do its move late in a tick.
+#[derive(Default)]
+pub struct Pauses(Cell<f64>);
+
+impl Pauses {
+    fn pause(&self) {
+        /// Its multiples fill a tick evenly, whichever of them are taken (Weyl's theorem).
+        const GOLDEN: f64 = 0.618_033_988_749_895;
+        let phase = (self.0.get() + GOLDEN).fract();
+        self.0.set(phase);
+        thread::sleep(PAUSE + TICK.mul_f64(phase));
+    }
 }
 
 /// What was measured once, in seconds.
@@ -44,16 +66,24 @@ pub struct Round {
     pub add: f64,
     /// DEL by the agent.
     pub del: f64,
-    /// The bare move into a pod.
-    pub moved_in: f64,
-    /// The bare move back.
-    pub moved_back: f64,
+    /// The bare move, right after a program that does nothing, as a plugin does it.
+    pub after_program: Moved,
+    /// The bare move, while nothing else happens.
+    pub at_rest: Moved,
     /// The start of a program that does nothing.
     pub started: f64,
     /// ADD by upstream.
     pub upstream_add: f64,
     /// DEL by upstream.
     pub upstream_del: f64,
+}
+
+/// The kernel's part of ADD and DEL, in seconds.
+pub struct Moved {
+    /// Into a pod.
+    pub there: f64,
+    /// Back to the host.
+    pub back: f64,
 }
 
 impl Rounds<'_> {
@@ -63,19 +93,30 @@ impl Rounds<'_> {
         let mut rounds = Vec::new();
         for number in 0..WARM_UP + ROUNDS {
             let pod = |who| Namespace::new(&format!("{who}{number}"));
-            let [ours, bare, upstream] = [pod("ours")?, pod("bare")?, pod("upstream")?];
-            thread::sleep(PAUSE);
-            let (add, del) = in_and_out(&self.ours, &Container::new(&ours, OURS, "eth0"))?;
-            let (moved_in, moved_back, started) = self.bare(&bare)?;
+            let [ours, upstream] = [pod("ours")?, pod("upstream")?];
+            let [after, rest] = [pod("after")?, pod("rest")?];
+            self.pauses.pause();
+            let (add, del) = self.in_and_out(&self.ours, &Container::new(&ours, OURS, "eth0"))?;
+            let mut started = 0.0;
+            let after_program = self.moved(&after, &mut |verb| {
+                let took = self
+                    .empty
+                    .time(verb, &Container::new(&after, PEERS, NAME))?;
+                if verb == "ADD" {
+                    started = took;
+                }
+                Ok(())
+            })?;
+            let at_rest = self.moved(&rest, &mut |_| Ok(()))?;
             let container = Container::new(&upstream, PEERS, NAME);
-            let (upstream_add, upstream_del) = in_and_out(self.upstream, &container)?;
-            pods.extend([ours, bare, upstream]);
+            let (upstream_add, upstream_del) = self.in_and_out(self.upstream, &container)?;
+            pods.extend([ours, after, rest, upstream]);
             if number >= WARM_UP {
                 rounds.push(Round {
                     add,
                     del,
-                    moved_in,
-                    moved_back,
+                    after_program,
+                    at_rest,
                     started,
                     upstream_add,
                     upstream_del,
@@ -86,33 +127,41 @@ impl Rounds<'_> {
     }
 
     /// The kernel's part alone. On the way back the device is up and has an address, as that of the others.
-    fn bare(&self, pod: &Namespace) -> anyhow::Result<(f64, f64, f64)> {
-        let links = pod.inside(Links::open)?;
+    fn moved(
+        &self,
+        pod: &Namespace,
+        before: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Moved> {
+        let there = pod.inside(Links::open)?;
         let home = PEERS.device_on_host();
         let index = self.links.index(&home)?;
+        before("ADD")?;
         let start = Instant::now();
         self.links.move_to(index, pod.as_fd(), NAME)?;
-        let moved_in = start.elapsed().as_secs_f64();
-        let started = self.empty.time("ADD", &Container::new(pod, PEERS, NAME))?;
+        let moved_there = start.elapsed().as_secs_f64();
         let address = PEERS.address();
         pod.ip(&format!(
             "link set {NAME} up\naddr add {address}/32 dev {NAME}"
         ))?;
-        thread::sleep(PAUSE);
-        let index = links.index(NAME)?;
+        self.pauses.pause();
+        let index = there.index(NAME)?;
+        before("DEL")?;
         let start = Instant::now();
-        links.move_to(index, self.host.as_fd(), &home)?;
-        let moved_back = start.elapsed().as_secs_f64();
-        thread::sleep(PAUSE);
-        Ok((moved_in, moved_back, started))
+        there.move_to(index, self.host.as_fd(), &home)?;
+        let back = start.elapsed().as_secs_f64();
+        self.pauses.pause();
+        Ok(Moved {
+            there: moved_there,
+            back,
+        })
     }
-}
 
-/// ADD and DEL by a plugin.
-fn in_and_out(plugin: &Plugin, container: &Container) -> anyhow::Result<(f64, f64)> {
-    let add = plugin.time("ADD", container)?;
-    thread::sleep(PAUSE);
-    let del = plugin.time("DEL", container)?;
-    thread::sleep(PAUSE);
-    Ok((add, del))
+    /// ADD and DEL by a plugin.
+    fn in_and_out(&self, plugin: &Plugin, container: &Container) -> anyhow::Result<(f64, f64)> {
+        let add = plugin.time("ADD", container)?;
+        self.pauses.pause();
+        let del = plugin.time("DEL", container)?;
+        self.pauses.pause();
+        Ok((add, del))
+    }
 }

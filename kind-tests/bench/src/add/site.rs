@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::{
-    add::rounds::{Round, Rounds},
+    add::rounds::{Pauses, Round, Rounds},
     cni,
     node::{
         agent::Agent,
@@ -74,6 +74,7 @@ impl Site {
                 ours: Plugin::new(ours, &configuration),
                 empty: Plugin::new(empty, &configuration),
                 upstream: &upstream.plugin,
+                pauses: Pauses::default(),
             };
             rounds
                 .all()
