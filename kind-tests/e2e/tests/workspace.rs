@@ -107,9 +107,10 @@ fn each_test_is_in_a_rung() {
         .unwrap();
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let makefile = std::fs::read_to_string(format!("{repository}/Makefile")).unwrap();
+    let tests = ["\t$(TEST) ", "\t$(RAISED) $(TEST) "];
     let recipes = makefile
         .lines()
-        .filter(|line| line.starts_with("\t$(TEST) ") && !line.contains(" -- "));
+        .filter(|line| tests.iter().any(|start| line.starts_with(start)) && !line.contains(" -- "));
     let words: Vec<&str> = recipes.flat_map(str::split_whitespace).collect();
     let run = words.windows(2).filter(|pair| pair[0] == "--test");
     let run: BTreeSet<&str> = run.map(|pair| pair[1]).collect();
