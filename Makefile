@@ -10,7 +10,7 @@ NEEDS   := kind-tests/prerequisites.sh
 RAISE   := $(CURDIR)/kind-tests/as-root.sh
 RAISED  := CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUNNER=$(RAISE)
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
-DENY    := $(CACHE)/cargo-deny-0.20.2
+DENY    := $(CACHE)/cargo-deny-0.20.2/bin/cargo-deny
 # Empty: every rung.
 RUNG    ?=
 KEEP    ?=
@@ -51,7 +51,7 @@ LOGS     = $(wildcard target/e2e-logs/*$(SCENARIO)*/pod-*.log)
 logs: ## What operator and agents logged in scenarios that failed (target/e2e-logs); SCENARIO=leader picks some.
 	@$(if $(LOGS),tail --verbose --lines=+1 $(LOGS),echo "target/e2e-logs has no logs: no such scenario failed")
 
-bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
+bench: images ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
 	$(CARGO) build --locked --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
 	$(CARGO) build --locked --package cni --profile cni
 	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --locked --package node-agent --profile agent)
@@ -60,14 +60,14 @@ bench: prerequisites ## Benchmarks, in the release profile; ID=b-plan runs the r
 lint: prerequisites $(DENY) ## Formatting, clippy, rules for dependencies.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --quiet -- --deny warnings
-	$(DENY)/bin/cargo-deny --log-level error check --hide-inclusion-graph bans licenses sources
+	$(DENY) --log-level error check --hide-inclusion-graph bans licenses sources
 
 advisories: $(DENY) ## Known vulnerabilities of dependencies; needs the network (RustSec's database from GitHub).
-	$(DENY)/bin/cargo-deny --locked check --hide-inclusion-graph advisories
+	$(DENY) --locked check --hide-inclusion-graph advisories
 
 # Built away from the repository, whose cargo settings are not meant for it.
 $(DENY):
-	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $@
+	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $(CACHE)/cargo-deny-0.20.2
 
 rung1: prerequisites ## Single decisions: unit tests, cores, CRDs, EC2 rules, the dependency graph.
 	$(TEST) --lib --bins --test core --test crds --test kube_api --test rules --test workspace
@@ -83,17 +83,18 @@ rung4: build ## The agent, the CNI binary and the simulator in network namespace
 rung5: images ## Charts, documents and scenarios on real clusters, and the simulated API server beside a real one.
 	$(TEST) --test charts --test documents
 	$(RAISED) $(TEST) --test cluster --test installed --test conformance --test scenarios
+	@# It runs what the README tells to run.
+	$(RAISE) $(TARGET)/debug/demo
 
 rung6: prerequisites ## The agent's kernel tests and a hot-plugged NIC on Linux 6.1, in a virtual machine.
 	@$(NEEDS) qemu-system-x86_64:qemu-system-x86
 	$(TEST) --test guest
 
-campaign: prerequisites ## Long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
+campaign: images ## Long runs: many seeds of accidents (SEED=1 begins there), and the simulated API server beside the real one.
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=4000 $(TEST) --test core random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=50 $(TEST) --test operator random::
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(TEST) --test operator story::a_crash
 	ENICLAIM_SEEDS=200 $(RAISED) $(TEST) --test conformance
-	$(MAKE) images
 	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(RAISED) $(TEST) --test scenarios -- agent_killed_at,cycles_of
 
 aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
@@ -109,8 +110,9 @@ build: prerequisites ## All binaries; the CNI plugin by its own profile.
 images: build ## Fill the folder from which the Dockerfile makes the images, and build Kubernetes once.
 	@$(TARGET)/debug/cluster binaries > /dev/null
 	@mkdir -p $(IMAGES)
-	@cp -u $(TARGET)/debug/eniclaim-operator $(TARGET)/debug/eniclaim-agent $(TARGET)/cni/eniclaim $(IMAGES)
-	@cp -u $(TARGET)/debug/probe $$(command -v busybox) /etc/ssl/certs/ca-certificates.crt $(IMAGES)
+	@for file in $(TARGET)/debug/eniclaim-operator $(TARGET)/debug/eniclaim-agent $(TARGET)/debug/probe $(TARGET)/cni/eniclaim \
+		$$(command -v busybox) /etc/ssl/certs/ca-certificates.crt; do \
+		cmp -s $$file $(IMAGES)/$$(basename $$file) || cp $$file $(IMAGES) || exit; done
 
 release-images: ## Images for amd64 and arm64 in the release profile; REGISTRY= TAG= name them, PUSH=1 pushes.
 	@$(NEEDS)
@@ -126,4 +128,4 @@ crds: ## Generate crds/yaml from the types, and copy it into the chart.
 	cp crds/yaml/*.yaml charts/eniclaim-crds/templates/
 
 reference: ## Generate docs/reference from what the programs declare.
-	ENICLAIM_WRITE=1 $(CARGO) test --locked --quiet --package operator --package telemetry --package reference --test reference
+	ENICLAIM_WRITE=1 $(TEST) --test reference

@@ -50,13 +50,13 @@ async fn repeat(
         match look(Instant::now() >= deadline).await? {
             Verdict::Go(None) => return Ok(()),
             Verdict::Go(Some(stays)) => {
-                tracing::warn!("{stays}");
+                tracing::warn!(note = stays, "something stays");
                 return Ok(());
             }
             Verdict::Refuse(why) => return Err(HookError::Refused(why)),
             Verdict::Wait(what) => {
                 if what != said {
-                    tracing::info!("waiting: {what}");
+                    tracing::info!(note = what, "waiting");
                     said = what;
                 }
                 sleep(PAUSE).await;

@@ -47,7 +47,7 @@ pub const FIELDS: &[Field] = &[
         "node",
         "The node. The agent names its own in every line of JSON.",
     ),
-    ("note", "What the condition or the Event says."),
+    ("note", "What the condition, the Event or the hook says."),
     ("object", "Kind of the object, for example `EniClaim`."),
     ("orders", "How many calls and writes."),
     (

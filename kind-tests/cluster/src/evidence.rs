@@ -1,7 +1,7 @@
 //! What a failed run leaves for whoever looks for the cause: objects, Events, logs, EC2's calls.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt, lchown},
     path::{Path, PathBuf},
 };
@@ -56,7 +56,9 @@ impl Cluster {
             copy(&pods, &folder.join("logs").join(node.name()))?;
         }
         let owner = at(&repository, fs::metadata(&repository))?;
-        give(&all, owner.uid(), owner.gid())?;
+        // Others may write theirs meanwhile.
+        at(&all, lchown(&all, Some(owner.uid()), Some(owner.gid())))?;
+        give(&folder, owner.uid(), owner.gid())?;
         Ok(folder)
     }
 
@@ -107,7 +109,11 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
             if let Some(parent) = to.parent() {
                 at(parent, fs::create_dir_all(parent))?;
             }
-            at(&path, fs::copy(&path, &to))?;
+            match fs::copy(&path, &to) {
+                // A log that was rotated away meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                copied => drop(at(&path, copied)?),
+            }
         }
     }
     Ok(())
@@ -116,7 +122,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Gives what root wrote to the owner of the repository.
 fn give(path: &Path, user: u32, group: u32) -> Result<()> {
     at(path, lchown(path, Some(user), Some(group)))?;
-    if path.is_dir() {
+    if !path.is_symlink() && path.is_dir() {
         for entry in at(path, fs::read_dir(path))?.flatten() {
             give(&entry.path(), user, group)?;
         }

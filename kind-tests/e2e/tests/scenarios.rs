@@ -11,6 +11,7 @@ mod scenarios {
     pub mod busy_node;
     pub mod check;
     pub mod class;
+    pub mod clusters;
     pub mod crashes;
     pub mod cycles;
     pub mod failing;
@@ -22,7 +23,6 @@ mod scenarios {
     pub mod installed;
     pub mod killed;
     pub mod lacking;
-    pub mod lanes;
     pub mod leader;
     pub mod makers;
     pub mod many;
@@ -45,11 +45,11 @@ use std::{env, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, busy_node, check, class, crashes, cycles, failing, foreign_client, full_node,
-    hidden, hostile, in_use, installed, killed, lacking,
-    lanes::{Lanes, Load, Scenario},
-    leader, many, mtu, node, raw_metadata, refused, rights, schema, static_pod, story, stuck,
-    versions, waiting, without_agent, writes,
+    bad_input, busy_node, check, class,
+    clusters::{Clusters, Load, Scenario},
+    crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
+    killed, lacking, leader, many, mtu, node, raw_metadata, refused, rights, schema, static_pod,
+    story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -225,7 +225,7 @@ const SCENARIOS: &[Named] = &[
 ];
 
 /// On how many clusters scenarios run at the same time.
-const LANES: usize = 3;
+const CLUSTERS: usize = 3;
 
 fn main() -> ExitCode {
     let mut args = Arguments::from_args();
@@ -233,20 +233,20 @@ fn main() -> ExitCode {
     if args.list {
         return libtest_mimic::run(&args, trials(&chosen, None)).exit_code();
     }
-    let lanes = *args
+    let clusters = *args
         .test_threads
-        .get_or_insert(chosen.len().clamp(1, LANES));
+        .get_or_insert(chosen.len().clamp(1, CLUSTERS));
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
-    let lanes = match Lanes::up(&name, lanes) {
-        Ok(lanes) => Arc::new(lanes),
+    let clusters = match Clusters::up(&name, clusters) {
+        Ok(clusters) => Arc::new(clusters),
         Err(error) => {
             eprintln!("{error:#}");
             return ExitCode::FAILURE;
         }
     };
-    let conclusion = libtest_mimic::run(&args, trials(&chosen, Some(&lanes)));
-    match lanes.down() {
+    let conclusion = libtest_mimic::run(&args, trials(&chosen, Some(&clusters)));
+    match clusters.down() {
         Ok(()) => conclusion.exit_code(),
         Err(error) => {
             eprintln!("a cluster could not be taken down: {error:#}");
@@ -279,14 +279,14 @@ fn chosen(args: &mut Arguments) -> Vec<(Load, Named)> {
 
 /// A scenario's namespace says nothing: Events and logs repeat it, and a scenario that looks for a word there must not find
 /// its own name.
-fn trials(scenarios: &[(Load, Named)], lanes: Option<&Arc<Lanes>>) -> Vec<Trial> {
+fn trials(scenarios: &[(Load, Named)], clusters: Option<&Arc<Clusters>>) -> Vec<Trial> {
     let numbered = scenarios.iter().copied().enumerate();
     numbered
         .map(|(number, (load, (name, scenario)))| {
-            let (lanes, space) = (lanes.cloned(), format!("s{number}"));
+            let (clusters, space) = (clusters.cloned(), format!("s{number}"));
             Trial::test(name, move || {
-                let lanes = lanes.as_deref().expect("clusters");
-                let ended = lanes.run(name, load, &space, scenario);
+                let clusters = clusters.as_deref().expect("clusters");
+                let ended = clusters.run(name, load, &space, scenario);
                 ended.map_err(|error| Failed::from(format!("{error:#}")))
             })
         })

@@ -46,7 +46,7 @@ impl Site {
             "--timeout=1s",
             &format!("--pods={pods}"),
         ];
-        let netns = format!("{}-cp", self.0.name());
+        let netns = format!("{}-cp", self.0.prefix());
         said(&self.0.in_netns(&netns, &command).unwrap())
     }
 

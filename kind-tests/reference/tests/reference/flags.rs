@@ -62,7 +62,7 @@ fn the_page_of_flags_is_what_clap_parses() {
             .get_subcommands()
             .filter(|sub| sub.get_name() != "help")
             .collect();
-        if subcommands.is_empty() {
+        if !command.is_subcommand_required_set() {
             text += &section(&command, &name);
         }
         for sub in subcommands {

@@ -24,20 +24,20 @@ pub enum Load {
 }
 
 /// The clusters, of which each has one scenario at a time.
-pub struct Lanes {
-    free: Mutex<Vec<Ground>>,
+pub struct Clusters {
+    free: Mutex<Vec<TestCluster>>,
     /// Whoever measures time holds it alone, and who is quiet not at all.
     rest: RwLock<()>,
 }
 
-impl Lanes {
+impl Clusters {
     /// Brings so many clusters up, all at once but for the first, which builds the images.
-    pub fn up(name: &str, lanes: usize) -> anyhow::Result<Self> {
-        let first = Ground::up(name, Vec::new())?;
+    pub fn up(name: &str, count: usize) -> anyhow::Result<Self> {
+        let first = TestCluster::up(name, Vec::new())?;
         let images = first.world.images();
         let others = thread::scope(|scope| {
-            let up = |number: usize| Ground::up(&format!("{name}{number}"), images.to_vec());
-            let threads: Vec<_> = (1..lanes)
+            let up = |number: usize| TestCluster::up(&format!("{name}{number}"), images.to_vec());
+            let threads: Vec<_> = (1..count)
                 .map(|number| scope.spawn(move || up(number)))
                 .collect();
             let others = threads.into_iter().map(|up| up.join().expect("no panic"));
@@ -59,36 +59,36 @@ impl Lanes {
     ) -> anyhow::Result<()> {
         let _others = (load == Load::Usual).then(|| self.rest.read());
         let _alone = (load == Load::Measured).then(|| self.rest.write());
-        let ground = self.free().pop();
-        let mut ground = ground.context("there is no cluster for each thread")?;
+        let cluster = self.free().pop();
+        let mut cluster = cluster.context("there is no cluster for each thread")?;
         let start = Instant::now();
-        let ended = ground.run(name, space, scenario);
+        let ended = cluster.run(name, space, scenario);
         let seconds = start.elapsed().as_secs_f32();
-        println!("{name}: {seconds:.0} s on {}", ground.world.cluster.name());
-        self.free().push(ground);
+        println!("{name}: {seconds:.0} s on {}", cluster.world.cluster.name());
+        self.free().push(cluster);
         ended
     }
 
-    /// Takes all clusters down; the first that could not be is told.
+    /// Takes all clusters down; the first that could not be is returned.
     pub fn down(&self) -> anyhow::Result<()> {
         let clusters = self.free();
-        let ended = clusters.iter().map(|ground| ground.world.cluster.down());
+        let ended = clusters.iter().map(|cluster| cluster.world.cluster.down());
         let ended: Vec<_> = ended.collect();
         Ok(ended.into_iter().collect::<Result<_, _>>()?)
     }
 
-    fn free(&self) -> MutexGuard<'_, Vec<Ground>> {
+    fn free(&self) -> MutexGuard<'_, Vec<TestCluster>> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A cluster, and how it is when no scenario runs.
-struct Ground {
+struct TestCluster {
     world: World,
     usual: Picture,
 }
 
-impl Ground {
+impl TestCluster {
     fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
         let start = Instant::now();
         let world = World::with_images(name, images)?;
@@ -101,17 +101,32 @@ impl Ground {
         Ok(Self { world, usual })
     }
 
-    /// Runs a scenario. The evidence of a failure is kept before anything is put back, and the next scenario starts from
-    /// nothing, whatever this one left.
+    /// Runs a scenario. The next one starts from nothing, whatever this one left.
     fn run(&mut self, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
-        let world = &self.world;
-        let ended = in_its_space(world, name, space, scenario)
-            .and_then(|()| world.await_clean())
-            .and_then(|()| world.await_picture(&self.usual));
-        ended.map_err(|error| match self.start_anew() {
+        let ended = outcome(|| self.scenario(name, space, scenario));
+        ended.map_err(|error| match outcome(|| self.start_anew()) {
             Ok(()) => error,
             Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
         })
+    }
+
+    /// Runs a scenario in its own namespace. The evidence of a failure is kept before anything is put back.
+    fn scenario(&self, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
+        let world = &self.world;
+        let kept = |error: anyhow::Error| match world.keep_evidence(name) {
+            Ok(folder) => error.context(format!("see {}", folder.display())),
+            Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
+        };
+        let space = world.space(space).map_err(kept)?;
+        let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
+        match (ended.map_err(kept), space.end()) {
+            (Ok(()), left) => left
+                .and_then(|()| world.await_clean())
+                .and_then(|()| world.await_picture(&self.usual))
+                .map_err(kept),
+            (Err(error), Ok(())) => Err(error),
+            (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
+        }
     }
 
     fn start_anew(&mut self) -> anyhow::Result<()> {
@@ -119,20 +134,5 @@ impl Ground {
         self.world.start_anew()?;
         self.usual = self.world.picture()?;
         Ok(())
-    }
-}
-
-/// Runs a scenario in its own namespace.
-fn in_its_space(world: &World, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
-    let space = world.space(space)?;
-    let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
-    let ended = ended.map_err(|error| match world.keep_evidence(name) {
-        Ok(folder) => error.context(format!("see {}", folder.display())),
-        Err(lost) => error.context(format!("the evidence is lost: {lost:#}")),
-    });
-    match (ended, space.end()) {
-        (ended, Ok(())) => ended,
-        (Ok(()), Err(left)) => Err(left),
-        (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
     }
 }
