@@ -1,6 +1,6 @@
 //! The program on real wires: namespaces play instances and pods. Needs root.
 
-use std::time::Instant;
+use std::{process::Command, time::Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -92,16 +92,53 @@ fn groups_decide_what_reaches_the_peer() {
 
 #[test]
 fn traffic_from_a_foreign_address_is_dropped() {
+    const FOREIGN: &str = "10.0.1.99";
     let Pod {
-        machine: _machine,
+        machine,
         netns: pod,
         address,
         ..
     } = a_pod_with_an_eni();
+    let vpc = machine.vpc_namespace();
+    count_input(&vpc, &[&address, FOREIGN]);
     assert!(reaches(&pod, "192.0.2.1:80"));
+    assert!(counted(&vpc, &address) > 0);
     ip(&format!("-n {pod} addr del {address}/24 dev eni0"));
-    configure(&pod, "eni0", "10.0.1.99");
+    configure(&pod, "eni0", FOREIGN);
     assert!(!reaches(&pod, "192.0.2.1:80"));
+    assert_eq!(counted(&vpc, FOREIGN), 0);
+}
+
+/// Counts what reaches a namespace's own sockets from each of these addresses, after all other rules.
+fn count_input(netns: &str, sources: &[&str]) {
+    let rules: String = sources
+        .iter()
+        .map(|source| format!("ip saddr {source} counter comment \"{source}\"; "))
+        .collect();
+    let table = format!(
+        "table ip seen {{ chain input {{ type filter hook input priority 300; {rules}}}; }}"
+    );
+    nft(netns, &table);
+}
+
+/// Packets from this address since [`count_input`].
+fn counted(netns: &str, source: &str) -> u64 {
+    let listed: Value = serde_json::from_str(&nft(netns, "list table ip seen")).unwrap();
+    let rules = listed["nftables"].as_array().unwrap().iter();
+    let mut rules = rules.filter(|entry| entry["rule"]["comment"] == source);
+    let rule = &rules.next().unwrap()["rule"]["expr"];
+    let mut counters = rule.as_array().unwrap().iter();
+    let counter = counters.find(|expression| !expression["counter"].is_null());
+    counter.unwrap()["counter"]["packets"].as_u64().unwrap()
+}
+
+fn nft(netns: &str, command: &str) -> String {
+    let mut nft = Command::new("ip");
+    nft.args(["netns", "exec", netns, "nft", "--json", command]);
+    let output = nft.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "nft {command}: {said}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -109,8 +146,11 @@ fn instance_without_the_check_forwards_for_its_routes() {
     let mut machine = Machine::start();
     let (first, _) = machine.instance("first", "10.0.1.11", NODES);
     let (second, _) = machine.instance("second", "10.0.1.12", NODES);
-    ip(&format!("-n {first} addr add 10.244.11.7/32 dev lo"));
-    let _listener = listen(&first, "10.244.11.7:8080");
+    let pods = ["10.244.11.7", "10.244.12.7"];
+    let _listeners = pods.map(|pod| {
+        ip(&format!("-n {first} addr add {pod}/32 dev lo"));
+        listen(&first, &format!("{pod}:8080"))
+    });
     assert!(reaches(&second, "10.244.11.7:8080"));
     assert!(!reaches(&second, "10.244.12.7:8080"));
 }
