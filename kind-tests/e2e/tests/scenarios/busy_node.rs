@@ -11,6 +11,9 @@ const PAIRS: usize = 200;
 /// As many as the node has slots.
 const PODS: usize = 7;
 
+/// What the agent says while no list of the links is whole.
+const NOTICED_LATE: &str = "links come and go on the node without end";
+
 /// 200 veth pairs, and links that are made and removed without pause: every pod gets its interface, and no look at the
 /// node is given up (cilium#48718, plugins#1121).
 pub fn links_come_and_go(space: &Space) -> anyhow::Result<()> {
@@ -19,6 +22,7 @@ pub fn links_come_and_go(space: &Space) -> anyhow::Result<()> {
     space.at_end(quiet_again);
     crowd(world)?;
     let before = world.agent_log(0)?.lines().count();
+    let batches = churned(world)?;
     let names: Vec<String> = (0..PODS).map(|n| format!("busy-{n}")).collect();
     for name in &names {
         space.apply(&on(asking(pod(name), space.name()), &node))?;
@@ -33,14 +37,16 @@ pub fn links_come_and_go(space: &Space) -> anyhow::Result<()> {
         space.await_ready(name)?;
     }
     ensure!(
-        !world.on_node(0, "cat /run/churned")?.is_empty(),
-        "the node was quiet"
+        churned(world)? > batches,
+        "no links came and went while pods started"
     );
     let log = world.agent_log(0)?;
     let failed: Vec<&str> = log
         .lines()
         .skip(before)
         .filter(|line| line.contains("WARN") || line.contains("ERROR"))
+        // How often a list is whole is a matter of the processors; nothing else may come of it.
+        .filter(|line| !line.contains(NOTICED_LATE))
         .collect();
     ensure!(failed.is_empty(), "the agent's log says {failed:#?}");
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -63,6 +69,11 @@ fn crowd(world: &World) -> anyhow::Result<()> {
         done"
     );
     world.on_node(0, &script).map(drop)
+}
+
+/// How many batches of links came and went.
+fn churned(world: &World) -> anyhow::Result<usize> {
+    Ok(world.on_node(0, "cat /run/churned")?.lines().count())
 }
 
 /// Each program removes its link before it looks again. There is nothing to delete the second time.
