@@ -10,16 +10,13 @@ use api::{
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, NodeHealth, NodeReport},
+    cluster::{AgentPod, Key, NodeHealth, NodeReport},
     ec2::EniView,
     error::Ec2Error,
 };
 
 /// So many names are in a sentence.
 const NAMED: usize = 5;
-/// How a person chooses another [`Policy`]: the manifest of a hook is that of the last upgrade.
-const CHANGE: &str =
-    "by `helm upgrade eniclaim CHART --namespace NAMESPACE --reuse-values --set uninstall.pods=";
 
 /// What becomes of ENIs that pods have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +38,8 @@ pub struct Left {
     pub unreadable: Vec<String>,
     /// Pods that run, of those that ask for an ENI.
     pub pods: BTreeSet<PodUid>,
+    /// Those of them whose deletion was asked for.
+    pub ending: BTreeSet<PodUid>,
     /// Every ENI with the tag of this cluster; nothing while there are claims.
     pub enis: Result<Vec<EniView>, Box<Ec2Error>>,
 }
@@ -56,39 +55,77 @@ pub enum Verdict {
     Refuse(String),
 }
 
-/// Judges what claims and EC2 hold; `late` when it has been waited long enough.
-pub fn judge(policy: Policy, left: &Left, late: bool) -> Verdict {
-    match (policy, left.sentence()) {
-        (_, None) => Verdict::Go(left.kept()),
-        (Policy::Abandon, Some(what)) => Verdict::Go(Some(format!(
-            "{what}; they are abandoned: nobody returns, detaches or deletes them until eniclaim is installed again with the same clusterId"
-        ))),
-        (Policy::Refuse, Some(what)) if left.is_in_use() => Verdict::Refuse(format!(
-            "{what}; delete these pods and uninstall again, or wait for their end {CHANGE}wait`, or leave their ENIs as they are {CHANGE}abandon`"
-        )),
-        (Policy::Refuse | Policy::Wait, Some(what)) if late => Verdict::Refuse(format!(
-            "{what}; uninstall again when that is mended, or leave it as it is {CHANGE}abandon`"
-        )),
-        (Policy::Refuse | Policy::Wait, Some(what)) => Verdict::Wait(what),
+/// How it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What becomes of ENIs that pods have.
+    pub policy: Policy,
+    /// Namespace of the release, for the sentence.
+    pub namespace: String,
+}
+
+impl Rule {
+    /// Judges what claims and EC2 hold; `late` when it has been waited long enough.
+    pub fn judge(&self, left: &Left, late: bool) -> Verdict {
+        let Some(what) = left.sentence() else {
+            return Verdict::Go(left.kept());
+        };
+        match self.policy {
+            Policy::Refuse if left.is_in_use() => Verdict::Refuse(format!(
+                "{what}; delete these pods and uninstall again, or wait for their end {}, or leave their ENIs as they are {}",
+                self.change("wait"),
+                self.change("abandon")
+            )),
+            Policy::Abandon if late || !left.is_ending() => Verdict::Go(Some(format!(
+                "{what}; they are abandoned: nobody returns, detaches or deletes them until eniclaim is installed again with the same clusterId"
+            ))),
+            Policy::Refuse | Policy::Wait if late => Verdict::Refuse(format!(
+                "{what}; uninstall again when that is mended, or leave it as it is {}",
+                self.change("abandon")
+            )),
+            Policy::Refuse | Policy::Wait | Policy::Abandon => Verdict::Wait(what),
+        }
+    }
+
+    /// Judges again after the operator has ended: the end of pods in use is not awaited any more, for nobody would clean up
+    /// behind them.
+    pub fn judge_again(&self, left: &Left, late: bool) -> Verdict {
+        self.judge(left, late || left.is_in_use())
+    }
+
+    /// How a person chooses another policy: the manifest of a hook is that of the last upgrade.
+    fn change(&self, policy: &str) -> String {
+        format!(
+            "by `helm upgrade eniclaim CHART --namespace {} --reuse-values --set uninstall.pods={policy}`",
+            self.namespace
+        )
     }
 }
 
 impl Left {
-    /// Whether the pod of a claim runs.
+    /// Whether the pod of a claim runs, and is to go on.
     fn is_in_use(&self) -> bool {
-        self.claims.iter().any(|claim| self.has_pod(claim))
+        self.pods_of(false).next().is_some()
     }
 
-    fn has_pod(&self, claim: &Claim) -> bool {
-        let owner = claim.owner.as_ref();
-        owner.is_some_and(|owner| self.pods.contains(&owner.uid))
+    /// Whether the pod of a claim runs, and is being deleted.
+    fn is_ending(&self) -> bool {
+        self.pods_of(true).next().is_some()
+    }
+
+    /// Pods of claims that run, by whether they are being deleted.
+    fn pods_of(&self, ending: bool) -> impl Iterator<Item = Key> {
+        let runs = move |claim: &&Claim| {
+            let pod = claim.owner.as_ref().map(|owner| &owner.uid);
+            pod.is_some_and(|pod| self.pods.contains(pod) && self.ending.contains(pod) == ending)
+        };
+        self.claims.iter().filter(runs).filter_map(Claim::pod_key)
     }
 
     /// What is in the way, that of users first; none: nothing is.
     fn sentence(&self) -> Option<String> {
-        let pods = self.claims.iter().filter(|claim| self.has_pod(claim));
-        let pods = pods.filter_map(Claim::pod_key).map(|pod| pod.to_string());
-        list("pods have ENIs", pods)
+        list("pods have ENIs", self.pods_of(false))
+            .or_else(|| list("pods with ENIs are being deleted", self.pods_of(true)))
             .or_else(|| list("claims cannot be read", self.unreadable.iter().cloned()))
             .or_else(|| list("claims are left", self.claims.iter().map(about)))
             .or_else(|| match &self.enis {
@@ -137,6 +174,17 @@ fn list(what: &str, names: impl Iterator<Item = impl fmt::Display>) -> Option<St
     (!names.is_empty()).then(|| format!("{what} ({}): {}{more}", names.len(), first.join(", ")))
 }
 
+/// Judges whether pods have ended that must not run any more.
+pub fn judge_pods(whose: &str, pods: impl Iterator<Item = Key>, late: bool) -> Verdict {
+    match list(&format!("pods of {whose} are still there"), pods) {
+        None => Verdict::Go(None),
+        Some(what) if late => Verdict::Refuse(format!(
+            "{what}; see why they do not end, and uninstall again"
+        )),
+        Some(what) => Verdict::Wait(what),
+    }
+}
+
 /// A node from which the plugin has to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeLeft {
@@ -166,6 +214,14 @@ pub fn judge_nodes(nodes: &[NodeLeft], late: bool) -> Verdict {
             left(false),
         )),
     }
+}
+
+/// What stays where nothing is known of the agent but the nodes on which it was.
+pub fn kept_by<'a>(nodes: impl Iterator<Item = &'a NodeName>) -> Option<String> {
+    list(
+        "the DaemonSet eniclaim-agent is gone, and nodes keep the CNI plugin, unless they are replaced or `eniclaim-agent uninstall` is run there",
+        nodes,
+    )
 }
 
 /// Judges whether the operator says of every agent that it is ready.

@@ -6,7 +6,7 @@ use api::{Condition, ConditionStatus, Time, claim::ClaimStatus, condition::kind,
 use operator_core::{
     claim::{Claim, Owner},
     cluster::{AgentPod, Key, NodeHealth, NodeReport, PodSource, Version},
-    drain::{Left, NodeLeft, Policy, Verdict, check, judge, judge_nodes},
+    drain::{Left, NodeLeft, Policy, Rule, Verdict, check, judge_nodes, judge_pods, kept_by},
     ec2::{EniTags, EniView},
     error::{Ec2Error, ErrorClass},
 };
@@ -80,6 +80,7 @@ fn nothing() -> Left {
         claims: vec![],
         unreadable: vec![],
         pods: [].into(),
+        ending: [].into(),
         enis: Ok(vec![]),
     }
 }
@@ -91,6 +92,17 @@ fn in_use(pods: &[&str]) -> Left {
         pods: pods.iter().map(|&pod| pod.into()).collect(),
         ..nothing()
     }
+}
+
+fn rule(policy: Policy) -> Rule {
+    Rule {
+        policy,
+        namespace: "net".to_owned(),
+    }
+}
+
+fn judge(policy: Policy, left: &Left, late: bool) -> Verdict {
+    rule(policy).judge(left, late)
 }
 
 #[track_caller]
@@ -115,7 +127,8 @@ fn pods_with_enis_are_named_and_how_to_go_on() {
     let begin =
         "pods have ENIs (7): shop/a, shop/b, shop/c, shop/d, shop/e and 2 more; delete these pods";
     assert!(why.starts_with(begin), "{why}");
-    assert!(why.contains("uninstall.pods=wait") && why.contains("uninstall.pods=abandon"));
+    assert!(why.contains("--namespace net --reuse-values --set uninstall.pods=wait"));
+    assert!(why.contains("uninstall.pods=abandon"), "{why}");
     let waits = judge(Policy::Wait, &in_use(&["a"]), false);
     assert_eq!(
         waits,
@@ -133,6 +146,64 @@ fn abandoned_enis_are_named() {
         said.contains("shop/a") && said.contains("abandoned"),
         "{said}"
     );
+}
+
+#[test]
+fn pod_that_is_being_deleted_is_awaited_whatever_is_to_become_of_the_others() {
+    let left = Left {
+        ending: ["a".into()].into(),
+        ..in_use(&["a"])
+    };
+    for policy in ALL {
+        let waits = Verdict::Wait("pods with ENIs are being deleted (1): shop/a".to_owned());
+        assert_eq!(judge(policy, &left, false), waits, "{policy:?}");
+        assert_eq!(rule(policy).judge_again(&left, false), waits, "{policy:?}");
+    }
+    assert!(refused(judge(Policy::Refuse, &left, true)).contains("uninstall again"));
+    let Verdict::Go(Some(said)) = judge(Policy::Abandon, &left, true) else {
+        panic!();
+    };
+    assert!(said.contains("abandoned"), "{said}");
+    let other = Left {
+        ending: ["a".into()].into(),
+        ..in_use(&["a", "b"])
+    };
+    let why = refused(judge(Policy::Refuse, &other, false));
+    assert!(why.starts_with("pods have ENIs (1): shop/b;"), "{why}");
+}
+
+#[test]
+fn after_the_operator_has_ended_only_pods_in_use_are_refused_at_once() {
+    for policy in [Policy::Refuse, Policy::Wait] {
+        let why = refused(rule(policy).judge_again(&in_use(&["a"]), false));
+        assert!(why.contains("shop/a"), "{why}");
+        let orphan = Left {
+            enis: Ok(vec![an_eni(false)]),
+            ..nothing()
+        };
+        let verdict = rule(policy).judge_again(&orphan, false);
+        assert!(matches!(verdict, Verdict::Wait(_)), "{verdict:?}");
+    }
+}
+
+#[test]
+fn pods_that_do_not_end_are_named() {
+    let pods = || ["a", "b"].map(|pod| Key::new("net", pod)).into_iter();
+    let what = "pods of the operator are still there (2): net/a, net/b";
+    let verdict = judge_pods("the operator", pods(), false);
+    assert_eq!(verdict, Verdict::Wait(what.to_owned()));
+    let why = refused(judge_pods("the operator", pods(), true));
+    assert!(why.starts_with(&format!("{what}; see why")), "{why}");
+    let none = judge_pods("the operator", [].into_iter(), true);
+    assert_eq!(none, Verdict::Go(None));
+}
+
+#[test]
+fn nodes_that_nobody_can_clean_are_named() {
+    let nodes = ["n1", "n2"].map(NodeName::from);
+    let said = kept_by(nodes.iter()).unwrap();
+    assert!(said.contains("(2): n1, n2"), "{said}");
+    assert_eq!(kept_by([].iter()), None);
 }
 
 #[test]
