@@ -12,6 +12,7 @@ pub mod install;
 pub mod journal;
 pub mod kernel;
 pub mod lease;
+mod lock;
 pub mod metrics;
 pub mod options;
 pub mod plug;

@@ -3,12 +3,9 @@
 mod request;
 
 use std::{
-    fs::{self, DirBuilder, File, Permissions},
+    fs::{self, File, Permissions},
     io,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, PermissionsExt},
-    },
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::Path,
     sync::Arc,
     time::Duration,
@@ -19,7 +16,6 @@ use cni::{
     error::code,
     protocol::{Reply, Request},
 };
-use rustix::fs::{FlockOperation, flock};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
@@ -27,7 +23,7 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{engine::Input, error::Error};
+use crate::{engine::Input, error::Error, lock::try_lock};
 
 /// Connections at once: as many as kubelet lets a node have pods, and a few.
 const MOST_CONNECTIONS: usize = 256;
@@ -47,13 +43,6 @@ pub struct Socket {
 impl Socket {
     /// Waits for the agent before us to end, and listens.
     pub async fn bind(path: &Path) -> Result<Self, Error> {
-        if let Some(folder) = path.parent() {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(Error::file(folder))?;
-        }
         let lock = lock(&path.with_extension("lock")).await?;
         // With the lock in hand, a socket that is there belongs to nobody. Without one, the plugin sees that nobody is there yet.
         remove(path)?;
@@ -106,9 +95,11 @@ fn remove(path: &Path) -> Result<(), Error> {
 }
 
 async fn lock(path: &Path) -> Result<File, Error> {
-    let file = File::create(path).map_err(Error::file(path))?;
     let deadline = Instant::now() + LOCK_TIMEOUT;
-    while flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    loop {
+        if let Some(lock) = try_lock(path)? {
+            return Ok(lock);
+        }
         if Instant::now() >= deadline {
             return Err(Error::SecondAgent {
                 path: path.to_owned(),
@@ -116,7 +107,6 @@ async fn lock(path: &Path) -> Result<File, Error> {
         }
         sleep(Duration::from_millis(100)).await;
     }
-    Ok(file)
 }
 
 async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) {

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = format!("{error:#}");
-            tracing::error!(error, "ended");
+            tracing::error!(%error, "ended");
             ExitCode::FAILURE
         }
     }
@@ -59,16 +59,14 @@ fn run(flags: Flags) -> anyhow::Result<()> {
 async fn operate(flags: Flags) -> anyhow::Result<()> {
     let monitor = Monitor::default();
     let shutdown = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let asked = asked_to_end()?;
     let probes = tokio::spawn(http::serve(flags.http_port, monitor.clone()));
     let operator = work(Options::new(flags, monitor), shutdown.clone());
     tokio::pin!(operator);
     tokio::select! {
         ended = &mut operator => return ended,
         ended = probes => return ended?.map_err(Into::into),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = asked => {}
     }
     tracing::info!("asked to end; waiting for calls in flight");
     shutdown.cancel();
@@ -90,14 +88,36 @@ async fn work(options: Options, shutdown: CancellationToken) -> anyhow::Result<(
 }
 
 async fn once(flags: &Flags, command: &Command) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let asked = asked_to_end()?;
+    tokio::spawn({
+        let shutdown = shutdown.clone();
+        async move {
+            asked.await;
+            shutdown.cancel();
+        }
+    });
     let client = kubernetes().await?;
     match command {
         Command::Drain(options) => {
-            hooks::drain(client, ec2::client_at_once().await, flags, options).await?;
+            let ec2 = ec2::client_at_once().await;
+            hooks::drain(client, ec2, flags, options, &shutdown).await?;
         }
-        Command::Check(options) => hooks::check(client, flags, options).await?,
+        Command::Check(options) => hooks::check(client, flags, options, &shutdown).await?,
     }
     Ok(())
+}
+
+/// Ends with SIGTERM or SIGINT. Process 1 of a container ignores them as long as nobody listens.
+fn asked_to_end() -> anyhow::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn kubernetes() -> anyhow::Result<kube::Client> {

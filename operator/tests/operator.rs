@@ -26,6 +26,8 @@ mod agents;
 mod cloud;
 #[path = "operator/connection.rs"]
 mod connection;
+#[path = "operator/drain.rs"]
+mod drain;
 #[path = "operator/farewell.rs"]
 mod farewell;
 #[path = "operator/faults.rs"]

@@ -1,12 +1,9 @@
 //! Leaving the node's CNI chain: the configuration goes before the plugin that it names, and the agent's folder last.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::{
     error::Error,
@@ -15,12 +12,19 @@ use crate::{
         folder::Places,
         keep::READ_MARK,
     },
+    lock::try_lock,
 };
 
 /// Removes all files of ours. Refused while an agent holds the lock beside its `socket`: it would write them again.
 pub fn uninstall(socket: &Path, places: &Places) -> Result<(), Error> {
     // Held to the end, so that no agent starts meanwhile.
-    let _lock = no_agent(&socket.with_extension("lock"))?;
+    let lock = socket.with_extension("lock");
+    let Some(_held) = try_lock(&lock)? else {
+        return Err(Error::Install(
+            "an agent runs on this node and would install the plugin again; delete the DaemonSet eniclaim-agent first"
+                .to_owned(),
+        ));
+    };
     let net_d = places.net_d()?;
     let list = net_d.top.contains_key(CONFLIST).then(|| CONFLIST.into());
     let drop_ins = net_d.drop_ins.keys();
@@ -35,11 +39,11 @@ pub fn uninstall(socket: &Path, places: &Places) -> Result<(), Error> {
         places.reload()?;
     }
     places.remove_plugin()?;
-    forget_all(socket)
+    forget_all(socket, &lock)
 }
 
-/// Removes what the agent wrote beside its socket, by name, and the folder unless something else is in it.
-fn forget_all(socket: &Path) -> Result<(), Error> {
+/// Removes what the agent wrote beside its socket, by name, the lock last, and the folder unless something else is in it.
+fn forget_all(socket: &Path, lock: &Path) -> Result<(), Error> {
     let folder = socket.parent().unwrap_or(Path::new("/"));
     let journal = folder.join("journal");
     // An agent that is installed again has to know of a device that is still in a pod.
@@ -50,11 +54,14 @@ fn forget_all(socket: &Path) -> Result<(), Error> {
     for path in [journal, cni::tombstone::folder(socket)] {
         gone(fs::remove_dir_all(&path)).map_err(Error::file(&path))?;
     }
-    let files = ["lock", "new"].map(|extension| socket.with_extension(extension));
-    for path in files
-        .into_iter()
-        .chain([socket.to_owned(), folder.join(READ_MARK)])
-    {
+    let files = [
+        socket.with_extension("new"),
+        socket.to_owned(),
+        folder.join(READ_MARK),
+        // An agent that starts from now on holds a file of its own.
+        lock.to_owned(),
+    ];
+    for path in files {
         gone(fs::remove_file(&path)).map_err(Error::file(&path))?;
     }
     match fs::remove_dir(folder) {
@@ -95,21 +102,5 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
-    }
-}
-
-fn no_agent(lock: &Path) -> Result<Option<File>, Error> {
-    let file = match File::open(lock) {
-        Ok(file) => file,
-        // No agent ran since the node started.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::file(lock)(error)),
-    };
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(Some(file)),
-        Err(_) => Err(Error::Install(
-            "an agent runs on this node and would install the plugin again; delete the DaemonSet eniclaim-agent first"
-                .to_owned(),
-        )),
     }
 }

@@ -495,3 +495,16 @@ fn uninstall_removes_the_agents_folder_unless_a_device_is_still_in_a_pod() {
     assert!(!run.exists());
     uninstall(&machine.socket(), &machine.places).unwrap();
 }
+
+#[test]
+fn the_lock_is_held_even_where_no_agent_ran_and_is_the_last_that_goes() {
+    let machine = a_machine();
+    let run = machine.folder.path().join("run");
+    // Something that cannot be removed as a file.
+    fs::create_dir_all(run.join("runtime-reads-drop-ins")).unwrap();
+    uninstall(&machine.socket(), &machine.places).unwrap_err();
+    assert!(run.join("agent.lock").exists());
+    fs::remove_dir(run.join("runtime-reads-drop-ins")).unwrap();
+    uninstall(&machine.socket(), &machine.places).unwrap();
+    assert!(!run.exists());
+}

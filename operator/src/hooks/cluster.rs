@@ -1,37 +1,24 @@
-//! What hooks read of the cluster and of EC2, and our own workloads, which end before nodes are cleaned.
+//! What hooks read of the cluster and of EC2.
 
-use std::{fmt::Debug, time::Duration};
+use std::fmt::Debug;
 
 use crds::{EniClaim, EniNode};
-use k8s_openapi::api::{
-    apps::v1::{DaemonSet, Deployment},
-    core::v1::{Namespace, Node, Pod},
-};
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, ListParams},
 };
 use operator_core::{
     Outcome,
-    cluster::{self, AgentPod, NodeReport},
+    cluster::{AgentPod, NodeReport},
     drain::Left,
     ec2::EniView,
     error::Ec2Error,
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
-use tokio::time::{Instant, sleep};
 
-use super::{HookError, PAUSE, failed};
+use super::{HookError, failed};
 use crate::{convert, ec2::Ec2, options::Flags};
-
-/// Names that the chart gives its workloads.
-const OPERATOR: &str = "eniclaim-operator";
-const AGENT: &str = "eniclaim-agent";
-/// No node has this label: a `DaemonSet` that selects by it ends its pods, whatever its update strategy.
-const NO_NODE: &str = "eniclaim.io/uninstalled";
-/// How long the operator may take to end; kubelet kills it after 30 s.
-const END: Duration = Duration::from_secs(45);
 
 /// The cluster that hooks look at and change.
 pub(super) struct Cluster {
@@ -39,6 +26,8 @@ pub(super) struct Cluster {
     id: Option<String>,
     namespace: String,
     agent_selector: String,
+    /// Name of the operator's Lease.
+    pub(super) lease: String,
 }
 
 impl Cluster {
@@ -49,6 +38,7 @@ impl Cluster {
             id: flags.cluster_id.clone(),
             namespace: flags.namespace.clone(),
             agent_selector: flags.agent_selector.clone(),
+            lease: flags.lease_name.clone(),
         }
     }
 
@@ -80,6 +70,8 @@ impl Cluster {
         }
         let pods = list::<Pod>(&self.all(), api::name::CLASS).await?;
         let pods = pods.iter().filter_map(convert::pod);
+        let pods: Vec<_> = pods.filter(|pod| !pod.terminal).collect();
+        let ending = pods.iter().filter(|pod| pod.deleting);
         // Until claims are gone it is they that are in the way, and EC2 is spared.
         let enis = match (&claims[..], &unreadable[..]) {
             ([], []) => self.enis(ec2).await?,
@@ -88,10 +80,8 @@ impl Cluster {
         Ok(Left {
             claims,
             unreadable,
-            pods: pods
-                .filter(|pod| !pod.terminal)
-                .map(|pod| pod.uid)
-                .collect(),
+            ending: ending.map(|pod| pod.uid.clone()).collect(),
+            pods: pods.into_iter().map(|pod| pod.uid).collect(),
             enis,
         })
     }
@@ -112,52 +102,8 @@ impl Cluster {
     async fn uid(&self) -> Result<String, HookError> {
         let system = self.all::<Namespace>().get_metadata("kube-system").await;
         let system = system.map_err(failed("show the namespace kube-system"))?;
-        Ok(system.uid().unwrap_or_default())
-    }
-
-    /// Gives how many replicas there were; none where there is no operator.
-    pub(super) async fn stop_operator(&self) -> Result<Option<i32>, HookError> {
-        let found = self.own::<Deployment>().get_opt(OPERATOR).await;
-        let found = found.map_err(failed("show the operator's Deployment"))?;
-        let Some(spec) = found.map(|deployment| deployment.spec) else {
-            return Ok(None);
-        };
-        self.scale_operator(Some(0)).await?;
-        let labels = spec.selector.match_labels.unwrap_or_default();
-        let labels = labels.iter().map(|(key, value)| format!("{key}={value}"));
-        let (labels, deadline) = (labels.collect::<Vec<_>>().join(","), Instant::now() + END);
-        while !list::<Pod>(&self.own(), &labels).await?.is_empty() {
-            if Instant::now() >= deadline {
-                return Err(HookError::Slow);
-            }
-            sleep(PAUSE).await;
-        }
-        Ok(spec.replicas)
-    }
-
-    /// Sets how many replicas there are, where there is an operator.
-    pub(super) async fn scale_operator(&self, replicas: Option<i32>) -> Result<(), HookError> {
-        let Some(replicas) = replicas else {
-            return Ok(());
-        };
-        let (operators, merged) = (self.own::<Deployment>(), PatchParams::default());
-        let scale = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
-        let scaled = operators.patch_scale(OPERATOR, &merged, &scale).await;
-        scaled
-            .map(drop)
-            .map_err(failed("scale the operator's Deployment"))
-    }
-
-    /// Ends the agents, without waiting: those of a node that does not run never end. None where they are gone already.
-    pub(super) async fn stop_agents(&self) -> Result<Option<DaemonSet>, HookError> {
-        let select = json!({ NO_NODE: "true" });
-        let select = json!({ "spec": { "template": { "spec": { "nodeSelector": select } } } });
-        let (agents, merged) = (self.own::<DaemonSet>(), PatchParams::default());
-        match agents.patch(AGENT, &merged, &Patch::Merge(select)).await {
-            Ok(agents) => Ok(Some(agents)),
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-            Err(error) => Err(failed("end the agents")(error)),
-        }
+        let uid = system.uid().filter(|uid| !uid.is_empty());
+        uid.ok_or(HookError::Nameless)
     }
 
     /// The agents' pods.
@@ -173,14 +119,23 @@ impl Cluster {
     }
 
     /// Nodes.
-    pub(super) async fn nodes(&self) -> Result<Vec<cluster::Node>, HookError> {
-        let nodes = list::<Node>(&self.all(), "").await?;
-        Ok(nodes.iter().filter_map(convert::node).collect())
+    pub(super) async fn nodes(&self) -> Result<Vec<Node>, HookError> {
+        list(&self.all(), "").await
     }
 }
 
+/// Whether nothing of a pod runs any more, for good.
+pub(super) fn has_ended(pod: &Pod) -> bool {
+    matches!(phase(pod), Some("Succeeded" | "Failed"))
+}
+
+/// How far a pod is.
+pub(super) fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
 /// None where the kind is gone: somebody has deleted the custom resources first.
-async fn list<K: Clone + DeserializeOwned + Debug>(
+pub(super) async fn list<K: Clone + DeserializeOwned + Debug>(
     api: &Api<K>,
     labels: &str,
 ) -> Result<Vec<K>, HookError> {

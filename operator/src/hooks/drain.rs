@@ -2,51 +2,75 @@
 
 use std::time::Duration;
 
-use operator_core::drain::{Policy, judge, judge_nodes};
+use k8s_openapi::api::apps::v1::DaemonSet;
+use operator_core::drain::{Policy, Rule, kept_by};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{HookError, cluster::Cluster, repeat};
+use super::{HookError, cluster::Cluster, nodes::Nodes, repeat};
 use crate::{
     Monitor,
     ec2::Ec2,
     options::{Drain, Flags, PodsMode},
 };
 
-/// How long nodes may take to be cleaned.
-const NODES: Duration = Duration::from_mins(1);
+/// How long what is in the way for a moment may be so after the operator has ended: EC2 throttles, or did not answer.
+const AGAIN: Duration = Duration::from_secs(20);
 
-/// Drains. Whatever it ends with, it can be done again; a refusal for the sake of pods changes nothing.
+/// Drains. Whatever it ends with, it can be done again; where it fails before the agents are ended, the operator runs as before.
 pub async fn drain(
     client: kube::Client,
     ec2: aws_sdk_ec2::Client,
     flags: &Flags,
-    drain: &Drain,
+    options: &Drain,
+    shutdown: &CancellationToken,
 ) -> Result<(), HookError> {
-    let (cluster, ec2) = (
-        Cluster::new(client, flags),
-        Ec2::new(ec2, &Monitor::default()),
-    );
-    let policy = match drain.pods {
-        PodsMode::Refuse => Policy::Refuse,
-        PodsMode::Wait => Policy::Wait,
-        PodsMode::Abandon => Policy::Abandon,
+    let cluster = Cluster::new(client, flags);
+    let ec2 = Ec2::new(ec2, &Monitor::default());
+    let rule = Rule {
+        policy: match options.pods {
+            PodsMode::Refuse => Policy::Refuse,
+            PodsMode::Wait => Policy::Wait,
+            PodsMode::Abandon => Policy::Abandon,
+        },
+        namespace: flags.namespace.clone(),
     };
-    let look = async |late| Ok(judge(policy, &cluster.left(&ec2).await?, late));
-    repeat(Instant::now() + drain.timeout, look).await?;
-    let replicas = cluster.stop_operator().await?;
-    // For a pod that came meanwhile it may have made another ENI: only now nobody makes one any more.
-    if let Err(error) = repeat(Instant::now(), look).await {
-        cluster.scale_operator(replicas).await?;
-        return Err(error);
-    }
-    tracing::info!("the operator has ended, and no ENI is in the way");
-    let nodes = cluster.nodes_with_plugin().await?;
-    if let Some(agents) = cluster.stop_agents().await? {
-        cluster.uninstall_on(&nodes, &agents).await?;
-        let look = async |late| Ok(judge_nodes(&cluster.cleaned(&nodes).await?, late));
-        repeat(Instant::now() + NODES, look).await?;
+    let late = Instant::now() + options.timeout;
+    match end(&cluster, &ec2, &rule, late, shutdown).await {
+        Ok((nodes, Some(agents))) => {
+            if let Err(error) = cluster.clean(&nodes, &agents, shutdown).await {
+                return Err(error.and(cluster.delete_uninstalling().await));
+            }
+        }
+        Ok((nodes, None)) => {
+            if let Some(stays) = kept_by(nodes.keys()) {
+                tracing::warn!(note = stays, "something stays");
+            }
+        }
+        Err(error) => return Err(error.and(cluster.start_operator().await)),
     }
     cluster.forget_nodes().await?;
-    tracing::info!("eniclaim is off the nodes; Helm deletes its objects now");
+    cluster.forget_lease().await?;
+    tracing::info!("drained; Helm deletes the objects of the chart now");
     Ok(())
+}
+
+/// Ends operator and agents where nothing is in the way. Gives the nodes that have the plugin, and the agents, unless they are
+/// gone already.
+async fn end(
+    cluster: &Cluster,
+    ec2: &Ec2,
+    rule: &Rule,
+    late: Instant,
+    shutdown: &CancellationToken,
+) -> Result<(Nodes, Option<DaemonSet>), HookError> {
+    let look = async |late| Ok(rule.judge(&cluster.left(ec2).await?, late));
+    repeat(shutdown, late, look).await?;
+    cluster.stop_operator(shutdown).await?;
+    // For a pod that came meanwhile it may have made another ENI: only now nobody makes one any more.
+    let look = async |late| Ok(rule.judge_again(&cluster.left(ec2).await?, late));
+    repeat(shutdown, Instant::now() + AGAIN, look).await?;
+    tracing::info!("the operator has ended, and no ENI is in the way");
+    let nodes = cluster.nodes_with_plugin().await?;
+    Ok((nodes, cluster.stop_agents().await?))
 }

@@ -1,6 +1,6 @@
 //! The pod that removes from a node what the agent installed there: the agent's own, with another command.
 
-use api::id::{NodeName, NodeUid};
+use api::id::NodeName;
 use k8s_openapi::{
     api::{
         apps::v1::DaemonSet,
@@ -15,20 +15,16 @@ const COMPONENT: &str = "app.kubernetes.io/component";
 /// Below it the agent's folder is removed, which is no mount there.
 const RUN: &str = "host-run";
 
-/// One a node: the name is not used again for another node of the same name.
-pub(super) fn name(node: &NodeUid) -> String {
-    format!("eniclaim-uninstall-{node}")
-}
-
 /// The pod for a node.
-pub(super) fn uninstalling(agents: &DaemonSet, node: &NodeName, uid: &NodeUid) -> Pod {
+pub(super) fn uninstalling(agents: &DaemonSet, node: &NodeName) -> Pod {
     let template = agents.spec.template.clone();
     let metadata = template.metadata.unwrap_or_default();
     let mut labels = metadata.labels.unwrap_or_default();
     labels.insert(COMPONENT.to_owned(), "uninstall".to_owned());
     Pod {
         metadata: ObjectMeta {
-            name: Some(name(uid)),
+            // One of an earlier drain may still have its name.
+            generate_name: Some("eniclaim-uninstall-".to_owned()),
             labels: Some(labels),
             annotations: metadata.annotations,
             owner_references: owner(agents).map(|owner| vec![owner]),
@@ -144,14 +140,13 @@ mod tests {
 
     #[test]
     fn it_is_the_agents_pod_with_another_command_and_runs_where_no_agent_may() {
-        let pod = uninstalling(&agents(), &"n1".into(), &"n-uid".into());
+        let pod = uninstalling(&agents(), &"n1".into());
         let pod = serde_json::to_value(pod).unwrap();
         assert_eq!(
             pod["metadata"]["labels"],
             json!({ COMPONENT: "uninstall", "team": "net" })
         );
         assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "u");
-        assert_eq!(pod["metadata"]["name"], "eniclaim-uninstall-n-uid");
         let spec = &pod["spec"];
         assert_eq!(spec["nodeName"], "n1");
         for gone in ["nodeSelector", "affinity"] {
@@ -174,7 +169,7 @@ mod tests {
 
     #[test]
     fn labels_are_those_that_are_selected() {
-        let pod = uninstalling(&agents(), &"n1".into(), &"n-uid".into());
+        let pod = uninstalling(&agents(), &"n1".into());
         let labels: BTreeMap<String, String> = pod.metadata.labels.unwrap();
         let (key, value) = SELECTOR.split_once('=').unwrap();
         assert_eq!(labels[key], value);

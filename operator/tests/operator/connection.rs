@@ -126,15 +126,13 @@ impl Endpoint for Line {
     }
 }
 
-/// Answers a request of the operator to the API server.
-pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> {
-    let (parts, body) = request.into_parts();
-    let body = body.collect_bytes().await.map_err(io::Error::other)?;
+/// A request of the operator to the API server, as that knows it.
+pub fn request(parts: &http::request::Parts, body: &[u8]) -> Request {
     let header = |name: &str| {
         let value = parts.headers.get(name).and_then(|v| v.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
-    let call = Request {
+    Request {
         method: match parts.method {
             http::Method::POST => Method::Post,
             http::Method::PUT => Method::Put,
@@ -147,8 +145,15 @@ pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> 
         content_type: header("content-type"),
         accept: header("accept"),
         user_agent: "eniclaim-operator/test".to_owned(),
-        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-    };
+        body: serde_json::from_slice(body).unwrap_or(Value::Null),
+    }
+}
+
+/// Answers a request of the operator to the API server.
+pub async fn serve(line: Line, request: HttpRequest<Body>) -> io::Result<Reply> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect_bytes().await.map_err(io::Error::other)?;
+    let call = self::request(&parts, &body);
     let watch = if call.is_watch() { " watch" } else { "" };
     let what = format!("{} {}{watch}", parts.method, call.path);
     let text = String::from_utf8_lossy(&body);
@@ -207,7 +212,7 @@ pub fn parts_of(path: &str) -> (&str, Vec<&str>) {
     }
 }
 
-fn reply(answer: &ApiAnswer) -> Reply {
+pub fn reply(answer: &ApiAnswer) -> Reply {
     let body = Full::new(Bytes::from(answer.body.to_string()))
         .map_err(|never| match never {})
         .boxed_unsync();
