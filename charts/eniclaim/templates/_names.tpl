@@ -9,11 +9,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
-{{- /* Of the pods of .component. A map, so that a label of podLabels takes the place of one of commonLabels. */}}
+{{- /* Of the pods of .component, or of those that run its image as .hook. A map, so that a label of podLabels takes the place
+of one of commonLabels. */}}
 {{- define "eniclaim.podLabels" -}}
 {{- $own := (index .root.Values .component).podLabels | default dict }}
 {{- $all := include "eniclaim.labels" .root | fromYaml }}
-{{- toYaml (merge (dict "app.kubernetes.io/component" .component) $own $all) }}
+{{- toYaml (merge (dict "app.kubernetes.io/component" (.hook | default .component)) $own $all) }}
 {{- end }}
 
 {{- /* Of .component. A digest decides, whatever the tag says. */}}

@@ -1,7 +1,6 @@
 {{- /* What the operator's container and those of hooks, which run the same image, have in common. */}}
 
 {{- define "eniclaim.sharedArgs" -}}
-- --log-format={{ .Values.logFormat }}
 - --agent-selector={{ include "eniclaim.agentSelector" . }}
 {{- with .Values.clusterId }}
 - --cluster-id={{ . }}
@@ -33,18 +32,23 @@ envFrom:
 {{- end }}
 {{- end }}
 
-{{- /* The pod of a hook that runs the operator's image: .root, .serviceAccount, .command; .ec2 where it calls EC2. */}}
-{{- define "eniclaim.hookPod" -}}
-{{- $operator := dict "root" .root "component" "operator" }}
-restartPolicy: Never
-serviceAccountName: {{ .serviceAccount }}
+{{- /* Where and as whom a pod with the operator's image runs: .root, .hostNetwork. */}}
+{{- define "eniclaim.operatorPod" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if and .ec2 .root.Values.operator.hostNetwork }}
+{{- with .root.Values.operator.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- if .hostNetwork }}
 hostNetwork: true
 {{- end }}
-{{- with .root.Values.operator.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (and .ec2 .root.Values.operator.hostNetwork | default false)) }}
+{{- with .root.Values.operator.dnsPolicy | default (ternary "ClusterFirstWithHostNet" "" (.hostNetwork | default false)) }}
 dnsPolicy: {{ . }}
 {{- end }}
 {{- with .root.Values.operator.nodeSelector }}
@@ -53,16 +57,24 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .root.Values.operator.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
+{{- with .root.Values.operator.affinity }}
+affinity: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* The pod of a hook that runs the operator's image: .root, .serviceAccount, .command; .ec2 where it calls EC2. */}}
+{{- define "eniclaim.hookPod" -}}
+{{- $operator := dict "root" .root "component" "operator" }}
+restartPolicy: Never
+serviceAccountName: {{ .serviceAccount }}
+{{ include "eniclaim.operatorPod" (dict "root" .root "hostNetwork" (and .ec2 .root.Values.operator.hostNetwork)) }}
 containers:
   - name: {{ first .command }}
     image: {{ include "eniclaim.image" $operator }}
     imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     args:
+      # For people: helm, kubectl logs and kubectl describe show it.
+      - --log-format=text
       {{- include "eniclaim.sharedArgs" .root | nindent 6 }}
       {{- toYaml .command | nindent 6 }}
     {{- if .ec2 }}

@@ -36,21 +36,14 @@ pub async fn drain(
         namespace: flags.namespace.clone(),
     };
     let late = Instant::now() + options.timeout;
-    match end(&cluster, &ec2, &rule, late, shutdown).await {
-        Ok((nodes, Some(agents))) => {
-            if let Err(error) = cluster.clean(&nodes, &agents, shutdown).await {
-                return Err(error.and(cluster.delete_uninstalling().await));
-            }
-        }
-        Ok((nodes, None)) => {
-            if let Some(stays) = kept_by(nodes.keys()) {
-                tracing::warn!(note = stays, "something stays");
-            }
-        }
-        Err(error) => return Err(error.and(cluster.start_operator().await)),
+    let drained = match end(&cluster, &ec2, &rule, late, shutdown).await {
+        Ok((nodes, agents)) => forget(&cluster, &nodes, agents.as_ref(), shutdown).await,
+        Err(error) => Err(error.and(cluster.start_operator().await)),
+    };
+    if let Err(error) = drained {
+        // None of them may act later, perhaps when eniclaim is in use again.
+        return Err(error.and(cluster.delete_uninstalling().await));
     }
-    cluster.forget_nodes().await?;
-    cluster.forget_lease().await?;
     tracing::info!("drained; Helm deletes the objects of the chart now");
     Ok(())
 }
@@ -73,4 +66,20 @@ async fn end(
     tracing::info!("the operator has ended, and no ENI is in the way");
     let nodes = cluster.nodes_with_plugin().await?;
     Ok((nodes, cluster.stop_agents().await?))
+}
+
+/// Cleans nodes and deletes what no object of the chart owns.
+async fn forget(
+    cluster: &Cluster,
+    nodes: &Nodes,
+    agents: Option<&DaemonSet>,
+    shutdown: &CancellationToken,
+) -> Result<(), HookError> {
+    if let Some(agents) = agents {
+        cluster.clean(nodes, agents, shutdown).await?;
+    } else if let Some(stays) = kept_by(nodes.keys()) {
+        tracing::warn!(note = stays, "something stays");
+    }
+    cluster.forget_nodes().await?;
+    cluster.forget_lease().await
 }

@@ -412,6 +412,18 @@ async fn node_that_is_not_cleaned_in_time_has_no_pod_left_that_acts_later() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refused_drain_leaves_no_pod_of_an_earlier_one() {
+    let cluster = Cluster::new(|_, _| None);
+    cluster.with(|api| {
+        pod_with_eni(api);
+        pod(api, "earlier", "uninstall");
+    });
+    let why = cluster.refuses("refuse").await;
+    assert!(why.starts_with("pods have ENIs (1): shop/web"), "{why}");
+    assert_eq!(cluster.with(|api| pods(api, "uninstall")), []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn cluster_without_a_name_is_not_drained() {
     let cluster = Cluster::new(|_, call| {
         is(call, Method::Get, "/namespaces/kube-system").then(|| Answer {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::helm::{chart, find, render};
+use super::helm::{chart, find, helm, render};
 
 /// The table, with both daemons in place of `both`.
 fn cases() -> Vec<Value> {
@@ -135,6 +135,31 @@ fn values_of_an_older_chart_render() {
         ("Job", "eniclaim-drain"),
     ] {
         assert!(find(&objects, kind, name).is_some(), "{kind} {name}");
+    }
+}
+
+#[test]
+fn notes_say_what_becomes_of_pods_at_an_uninstall() {
+    for (pods, says) in [
+        ("refuse", "refuses while pods have ENIs"),
+        ("wait", "waits up to 2m for pods that have ENIs to end"),
+        ("abandon", "leaves pods that have ENIs as they are"),
+    ] {
+        let (chart, set) = (chart("eniclaim"), format!("uninstall.pods={pods}"));
+        let chart = chart.to_str().unwrap();
+        let args = [
+            "install",
+            "eniclaim",
+            chart,
+            "--dry-run=client",
+            "--set",
+            &set,
+        ];
+        let notes = helm(&args).unwrap();
+        assert!(
+            notes.contains(&format!("helm uninstall eniclaim {says}")),
+            "{notes}"
+        );
     }
 }
 

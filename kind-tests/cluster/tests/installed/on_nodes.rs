@@ -184,6 +184,9 @@ impl Site {
         let sentence = "pods have ENIs (1): default/web; delete these pods and uninstall again";
         let log = self.drain_log();
         assert!(log.contains(sentence), "{log}\n{refused}");
+        // It is for people.
+        let cure = format!("by `helm upgrade eniclaim CHART --namespace {SYSTEM} --reuse-values");
+        assert!(log.contains(&cure) && !log.contains('{'), "{log}");
         // Helm prints the log of the hook.
         assert!(refused.contains("eniclaim-drain"), "{refused}");
         let replicas = "-n eniclaim-system get deployment eniclaim-operator --output jsonpath={.status.readyReplicas}";
