@@ -90,7 +90,7 @@ fn release_with_every_value_serves_and_leaves_the_nodes_as_they_were() {
     assert_eq!(snapshot["enis"].as_array().unwrap().iter().find(ours), None);
     assert_eq!(site.kubectl("get eninodes --output name"), "");
     assert_eq!(
-        site.kubectl(&format!("-n {SYSTEM} get pods,jobs --output name")),
+        site.kubectl(&format!("-n {SYSTEM} get pods,jobs,leases --output name")),
         ""
     );
     site.0.down().unwrap();
@@ -186,7 +186,8 @@ impl Site {
         assert!(log.contains(sentence), "{log}\n{refused}");
         // It is for people.
         let cure = format!("by `helm upgrade eniclaim CHART --namespace {SYSTEM} --reuse-values");
-        assert!(log.contains(&cure) && !log.contains('{'), "{log}");
+        let sentence = format!("ended error={sentence}");
+        assert!(log.contains(&sentence) && log.contains(&cure), "{log}");
         // Helm prints the log of the hook.
         assert!(refused.contains("eniclaim-drain"), "{refused}");
         let replicas = "-n eniclaim-system get deployment eniclaim-operator --output jsonpath={.status.readyReplicas}";
