@@ -111,10 +111,11 @@ fn traffic_from_a_foreign_address_is_dropped() {
 
 /// Counts what reaches a namespace's own sockets from each of these addresses, after all other rules.
 fn count_input(netns: &str, sources: &[&str]) {
-    let rules: String = sources
+    let rules: Vec<String> = sources
         .iter()
         .map(|source| format!("ip saddr {source} counter comment \"{source}\"; "))
         .collect();
+    let rules = rules.concat();
     let table = format!(
         "table ip seen {{ chain input {{ type filter hook input priority 300; {rules}}}; }}"
     );
