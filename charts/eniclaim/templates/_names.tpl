@@ -9,6 +9,11 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 {{- end }}
 
+{{- /* Those, and .more of an object's own. A map, so that one of its own takes the place of one of commonLabels. */}}
+{{- define "eniclaim.labelsAnd" -}}
+{{- toYaml (merge dict (.more | default dict) (include "eniclaim.labels" .root | fromYaml)) }}
+{{- end }}
+
 {{- /* Of the pods of .component, or of those that run its image as .hook. A map, so that a label of podLabels takes the place
 of one of commonLabels. */}}
 {{- define "eniclaim.podLabels" -}}

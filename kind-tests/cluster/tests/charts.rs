@@ -12,6 +12,8 @@ mod crds;
 mod golden;
 #[path = "charts/helm.rs"]
 mod helm;
+#[path = "charts/observed.rs"]
+mod observed;
 #[path = "charts/policy.rs"]
 mod policy;
 #[path = "charts/readme.rs"]

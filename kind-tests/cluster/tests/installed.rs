@@ -16,7 +16,7 @@ mod site;
 use std::sync::Mutex;
 
 use cluster::Cluster;
-use site::{SERVICE_MONITOR, Site};
+use site::{PROMETHEUS, Site};
 
 /// Everything that is off or empty by default.
 const EVERY_VALUE: &str = include_str!("installed/every-value.yaml");
@@ -72,14 +72,20 @@ fn charts_are_installed_upgraded_uninstalled_and_installed_again() {
         "{second}"
     );
 
-    site.apply(SERVICE_MONITOR);
+    site.apply(PROMETHEUS);
     site.await_kinds();
     let values = site.file("values.yaml", EVERY_VALUE);
     site.helm(&format!(
         "upgrade eniclaim charts/eniclaim --namespace eniclaim-system --values {values}"
     ))
     .unwrap();
-    site.kubectl("--namespace eniclaim-system get servicemonitor eniclaim");
+    for object in [
+        "servicemonitor/eniclaim",
+        "prometheusrule/eniclaim",
+        "configmap/eniclaim-dashboard",
+    ] {
+        site.kubectl(&format!("--namespace eniclaim-system get {object}"));
+    }
     site.takes_every_field(&values);
     site.is_drained_step_by_step();
 

@@ -11,7 +11,7 @@ use std::{
 use cluster::{Cluster, Options};
 use serde_json::Value;
 
-use super::site::{SERVICE_MONITOR, Site, said};
+use super::site::{PROMETHEUS, Site, said};
 
 const VALUES: &str = include_str!("on-nodes.yaml");
 const ROLE: &str = "arn:aws:iam::123456789012:role/eniclaim";
@@ -127,7 +127,7 @@ impl Site {
     /// What the values name; gives the file of the values.
     fn prepare(&self, tls: &Path) -> String {
         let [operator, agent, _] = ["operator", "agent", "probe"].map(|name| self.image(name));
-        self.apply(SERVICE_MONITOR);
+        self.apply(PROMETHEUS);
         self.await_kinds();
         self.kubectl("label nodes --all example.com/a=b");
         self.kubectl("taint nodes --all example.com/a=b:NoSchedule");

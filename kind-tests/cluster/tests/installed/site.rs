@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use cluster::Cluster;
 
-/// Enough of the Prometheus operator for the API server to take a `ServiceMonitor`.
-pub const SERVICE_MONITOR: &str = include_str!("service-monitor.yaml");
+/// Enough of the Prometheus operator for the API server to take a `ServiceMonitor` and a `PrometheusRule`.
+pub const PROMETHEUS: &str = include_str!("prometheus.yaml");
 
 pub struct Site(pub Cluster);
 
