@@ -14,7 +14,7 @@ use serde_json::Value;
 struct Operator {
     child: Child,
     port: u16,
-    _api: TcpListener,
+    api: TcpListener,
     home: tempfile::TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Operator {
         Self {
             child,
             port,
-            _api: api,
+            api,
             home,
         }
     }
@@ -98,7 +98,7 @@ impl Operator {
     }
 
     /// Asks it to end, and says whether it ended well; it has 25 s where kubelet allows 30 s.
-    fn terminate(mut self, signal: &str) -> bool {
+    fn terminate(&mut self, signal: &str) -> bool {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -150,7 +150,7 @@ const AWS: [(&str, &str); 3] = [
 
 #[test]
 fn it_lives_without_an_api_server_and_ends_when_asked() {
-    let operator = Operator::start(&AWS, &[]);
+    let mut operator = Operator::start(&AWS, &[]);
     let says = operator.until("the reason", |o| {
         o.get("/readyz").filter(|(_, body)| body.contains("pods"))
     });
@@ -167,7 +167,7 @@ fn it_lives_without_an_api_server_and_ends_when_asked() {
 
 #[test]
 fn with_every_flag_it_starts_and_ends_when_asked() {
-    let operator = Operator::start(
+    let mut operator = Operator::start(
         &[
             &AWS[..],
             &[
@@ -193,7 +193,7 @@ fn with_every_flag_it_starts_and_ends_when_asked() {
 
 #[test]
 fn without_a_region_it_waits_and_says_where_it_looked() {
-    let operator = Operator::start(&[], &[]);
+    let mut operator = Operator::start(&[], &[]);
     let (status, body) = operator.until("the reason", |o| {
         o.get("/readyz").filter(|(_, body)| body.contains("region"))
     });
@@ -213,7 +213,7 @@ fn it_ends_when_asked_while_it_looks_for_its_region() {
     let metadata = TcpListener::bind("127.0.0.1:0").unwrap();
     metadata.set_nonblocking(true).unwrap();
     let address = format!("http://{}", metadata.local_addr().unwrap());
-    let operator = Operator::start(
+    let mut operator = Operator::start(
         &[
             ("AWS_EC2_METADATA_DISABLED", "false"),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &address),
@@ -222,6 +222,19 @@ fn it_ends_when_asked_while_it_looks_for_its_region() {
     );
     let _asks = operator.until("the look-up", |_| metadata.accept().ok());
     assert!(operator.terminate("-TERM"));
+}
+
+#[test]
+fn a_hook_that_is_asked_to_end_takes_back_what_it_has_done_and_says_what_it_could_not() {
+    let mut operator = Operator::start(&AWS, &["drain"]);
+    operator.api.set_nonblocking(true).unwrap();
+    let _asks = operator.until("its first request", |o| o.api.accept().ok());
+    // From now on connections are refused.
+    operator.api = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(!operator.terminate("-TERM"));
+    let log = operator.log();
+    let says = "asked to end before it was done; run it again; moreover, the API server did not show the operator's Deployment";
+    assert!(log.contains(says), "{log}");
 }
 
 #[test]
