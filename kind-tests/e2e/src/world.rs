@@ -169,8 +169,16 @@ impl World {
 
     /// Waits until a workload of eniclaim runs as it should.
     pub fn await_rollout(&self, workload: &str) -> anyhow::Result<()> {
-        self.kubectl(&["-n", SYSTEM, "rollout", "status", "--timeout=60s", workload])
-            .map(drop)
+        // An operator that stood still reads EC2 again every 30 s, and first by each connection that was closed meanwhile.
+        self.kubectl(&[
+            "-n",
+            SYSTEM,
+            "rollout",
+            "status",
+            "--timeout=180s",
+            workload,
+        ])
+        .map(drop)
     }
 
     /// Folder of one of the project's charts.
