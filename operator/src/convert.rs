@@ -14,5 +14,5 @@ pub(crate) use class::class;
 pub(crate) use ec2::{Malformed, attachment_id, eni, instance, instance_type, subnet};
 pub(crate) use node::{namespace, node};
 pub(crate) use object::{key_of, name_of, time_of};
-pub(crate) use pod::{agent_pod, pod};
+pub(crate) use pod::{agent_pod, has_ended, phase, pod};
 pub(crate) use report::{new_report, report};

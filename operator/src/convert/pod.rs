@@ -10,12 +10,21 @@ use super::{
     object::{created, is_deleting, key_of, uid_of},
 };
 
+/// Whether nothing of a pod runs any more, for good.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    matches!(phase(pod), Some("Succeeded" | "Failed"))
+}
+
+/// How far a pod is.
+pub(crate) fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
 /// A pod; none for an object that the API server cannot have sent.
 pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
     let spec = pod.spec.as_ref()?;
     let (uid, source) = identity(pod)?;
     let class = pod.labels().get(api::name::CLASS);
-    let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
     Some(cluster::Pod {
         key: key_of(pod),
         uid,
@@ -32,7 +41,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         requested: requested(spec),
         net_admin: net_admin(spec).map(Into::into),
         deleting: is_deleting(pod),
-        terminal: matches!(phase, Some("Succeeded" | "Failed")),
+        terminal: has_ended(pod),
         created: created(pod),
     })
 }

@@ -124,16 +124,6 @@ impl Cluster {
     }
 }
 
-/// Whether nothing of a pod runs any more, for good.
-pub(super) fn has_ended(pod: &Pod) -> bool {
-    matches!(phase(pod), Some("Succeeded" | "Failed"))
-}
-
-/// How far a pod is.
-pub(super) fn phase(pod: &Pod) -> Option<&str> {
-    pod.status.as_ref()?.phase.as_deref()
-}
-
 /// None where the kind is gone: somebody has deleted the custom resources first.
 pub(super) async fn list<K: Clone + DeserializeOwned + Debug>(
     api: &Api<K>,

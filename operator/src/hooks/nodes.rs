@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     HookError,
-    cluster::{Cluster, has_ended, list, phase},
+    cluster::{Cluster, list},
     failed, pod, repeat,
 };
 use crate::convert;
@@ -88,7 +88,7 @@ impl Cluster {
         let ready: BTreeSet<NodeName> = ready.map(|node| node.name).collect();
         let runs = |pod: &&Pod| {
             let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-            !has_ended(pod) && node.is_some_and(|node| ready.contains(&node.into()))
+            !convert::has_ended(pod) && node.is_some_and(|node| ready.contains(&node.into()))
         };
         let pods = pods.iter().filter(runs).map(convert::key_of);
         Ok(judge_pods("an earlier uninstall", pods, late))
@@ -116,7 +116,9 @@ impl Cluster {
     /// How far those pods are. A node that went meanwhile is left out.
     async fn cleaned(&self, pods: &Pods) -> Result<Vec<NodeLeft>, HookError> {
         let there = list::<Pod>(&self.own(), pod::SELECTOR).await?;
-        let ended = there.iter().filter(|pod| phase(pod) == Some("Succeeded"));
+        let ended = there
+            .iter()
+            .filter(|pod| convert::phase(pod) == Some("Succeeded"));
         let ended: BTreeSet<String> = ended.filter_map(ResourceExt::uid).collect();
         let nodes = self.nodes().await?;
         let left = nodes.iter().filter_map(convert::node).filter_map(|node| {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     HookError,
-    cluster::{Cluster, has_ended, list},
+    cluster::{Cluster, list},
     failed, repeat,
 };
 use crate::convert;
@@ -56,7 +56,7 @@ impl Cluster {
         repeat(shutdown, Instant::now() + END, async |late| {
             let pods = list::<Pod>(&self.own(), &labels).await?;
             // One that was evicted stays as it is.
-            let pods = pods.iter().filter(|pod| !has_ended(pod));
+            let pods = pods.iter().filter(|pod| !convert::has_ended(pod));
             Ok(judge_pods("the operator", pods.map(convert::key_of), late))
         })
         .await
