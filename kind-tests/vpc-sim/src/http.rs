@@ -16,7 +16,7 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -49,34 +49,36 @@ pub(crate) async fn serve_tcp(
     endpoint: Endpoint,
     listener: TcpListener,
 ) -> Infallible {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                spawn(
-                    &world,
-                    endpoint,
-                    peer.ip().to_canonical(),
-                    ready(Some(stream)),
-                );
-            }
-            Err(error) => rest(&error).await,
-        }
-    }
+    serve(world, endpoint, listener, |stream| ready(Some(stream))).await
 }
 
-/// The same over TLS.
+/// The same over TLS. A caller that does not trust the certificate goes away.
 pub(crate) async fn serve_tls(
     world: World,
     endpoint: Endpoint,
     listener: TcpListener,
     acceptor: TlsAcceptor,
 ) -> Infallible {
+    let shake_hands = |stream| acceptor.accept(stream).map(Result::ok);
+    serve(world, endpoint, listener, shake_hands).await
+}
+
+/// The same over whatever `secure` makes of a connection.
+async fn serve<S, F>(
+    world: World,
+    endpoint: Endpoint,
+    listener: TcpListener,
+    secure: impl Fn(TcpStream) -> F,
+) -> Infallible
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Future<Output = Option<S>> + 'static,
+{
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // A caller that does not trust the certificate goes away.
-                let stream = acceptor.accept(stream).map(Result::ok);
-                spawn(&world, endpoint, peer.ip().to_canonical(), stream);
+                let peer = peer.ip().to_canonical();
+                spawn(&world, endpoint, peer, secure(stream));
             }
             Err(error) => rest(&error).await,
         }
