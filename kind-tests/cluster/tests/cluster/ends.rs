@@ -17,7 +17,7 @@ use nix::{
 
 use super::{
     SOON, kubectl,
-    left::{assert_nothing_is_left, processes, started, state},
+    left::{alive, assert_nothing_is_left, processes, state},
     options,
 };
 
@@ -67,10 +67,7 @@ fn killed_harness_is_cleaned_up_by_the_next_and_a_kept_cluster_stays() {
     let mut seen = processes("killed");
 
     let next = Cluster::up(options("killed")).unwrap();
-    let alive: Vec<_> = seen
-        .iter()
-        .filter(|(pid, start)| started(*pid).as_ref() == Some(start))
-        .collect();
+    let alive = alive(&seen);
     assert!(alive.is_empty(), "of the killed harness: {alive:?}");
     next.keep().unwrap();
     drop(next);

@@ -14,15 +14,8 @@ pub fn state(name: &str) -> PathBuf {
 
 /// Pid and start time of each process that belongs to a cluster by its namespace, control group or command line.
 pub fn processes(name: &str) -> BTreeSet<(i32, String)> {
-    let named = |folder: &str| {
-        fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-    };
     let prefix = format!("/run/netns/eniclaim-{name}-");
-    let netns: BTreeSet<_> = named("/run/netns")
+    let netns: BTreeSet<_> = entries(Path::new("/run/netns"))
         .filter(|path| path.to_string_lossy().starts_with(&prefix))
         .filter_map(|path| fs::metadata(path).map(|file| file.ino()).ok())
         .collect();
@@ -36,17 +29,33 @@ pub fn processes(name: &str) -> BTreeSet<(i32, String)> {
             || String::from_utf8_lossy(&command).contains(&format!("/eniclaim-clusters/{name}"))
             || network.is_some_and(|inode| netns.contains(&inode))
     };
-    let pids = named("/proc").filter(|path| belongs(path));
+    let pids = entries(Path::new("/proc")).filter(|path| belongs(path));
     pids.filter_map(|path| path.file_name()?.to_str()?.parse().ok())
         .filter_map(|pid| Some((pid, started(pid)?)))
         .collect()
 }
 
 /// When a process started, unless it has ended.
-pub fn started(pid: i32) -> Option<String> {
+fn started(pid: i32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<_> = stat.rsplit_once(") ")?.1.split(' ').collect();
     (fields[0] != "Z").then(|| fields[19].to_owned())
+}
+
+/// Those that have not ended.
+pub fn alive(seen: &BTreeSet<(i32, String)>) -> Vec<&(i32, String)> {
+    seen.iter()
+        .filter(|(pid, start)| started(*pid).as_ref() == Some(start))
+        .collect()
+}
+
+/// What is in a folder; nothing if it is not there.
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
 }
 
 pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
@@ -54,21 +63,10 @@ pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
         seen.len() > 2,
         "the test itself looks wrongly: it saw only {seen:?}"
     );
-    let alive: Vec<_> = seen
-        .iter()
-        .filter(|(pid, start)| started(*pid).as_ref() == Some(start))
-        .collect();
+    let alive = alive(seen);
     assert!(alive.is_empty(), "processes are left: {alive:?}");
     assert_eq!(processes(name), BTreeSet::new(), "processes are left");
-    let entries = |folder: &Path| {
-        fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .collect::<Vec<_>>()
-    };
-    let hierarchies = entries(Path::new("/sys/fs/cgroup"));
+    let hierarchies: Vec<_> = entries(Path::new("/sys/fs/cgroup")).collect();
     let groups = hierarchies
         .iter()
         .flat_map(|hierarchy| entries(hierarchy))
