@@ -3,7 +3,7 @@
 pub mod failure;
 pub mod field;
 pub mod label;
-mod line;
+pub mod line;
 pub mod log;
 pub mod outcome;
 pub mod registry;

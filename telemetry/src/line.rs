@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::ser::{SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -57,6 +57,24 @@ where
             &fields,
         );
         writeln!(writer, "{}", line.map_err(|_| fmt::Error)?)
+    }
+}
+
+/// Reads a line back. Refused if it is not one flat object with each key of every line once.
+pub fn read(line: &str) -> Result<Map<String, Value>, String> {
+    let fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| e.to_string())?;
+    for key in ALWAYS {
+        if !fields.get(key).is_some_and(Value::is_string) {
+            return Err(format!("{key} is no text: {line}"));
+        }
+        let times = line.matches(&format!("\"{key}\":")).count();
+        if times != 1 {
+            return Err(format!("{key} comes {times} times: {line}"));
+        }
+    }
+    match fields.values().find(|v| v.is_object() || v.is_array()) {
+        None => Ok(fields),
+        Some(nested) => Err(format!("{nested} is nested: {line}")),
     }
 }
 
