@@ -61,11 +61,12 @@ fn crowd(world: &World) -> anyhow::Result<()> {
     let script = format!(
         "for n in $(seq {PAIRS}); do echo link add vetha$n group {GROUP} type veth peer name vethb$n group {GROUP}; done |
             ip -batch -
-        : >/run/churn; : >/run/churned
+        mkdir /run/churn; : >/run/churn/go; : >/run/churn/batches
         for k in 1 2 3; do
-            for n in $(seq 20); do echo link add vethc$k type veth peer name vethd$k; echo link del vethc$k; done >/run/churn$k
-            timeout 150 nice -n 19 sh -c \"while [ -e /run/churn ]; do ip -batch /run/churn$k && echo . >>/run/churned; done\" \
+            for n in $(seq 20); do echo link add vethc$k type veth peer name vethd$k; echo link del vethc$k; done >/run/churn/$k
+            timeout 150 nice -n 19 sh -c \"while [ -e /run/churn/go ]; do ip -batch /run/churn/$k && echo . >>/run/churn/batches; done\" \
                 >/dev/null 2>&1 &
+            echo $! >>/run/churn/programs
         done"
     );
     world.on_node(0, &script).map(drop)
@@ -73,16 +74,19 @@ fn crowd(world: &World) -> anyhow::Result<()> {
 
 /// How many batches of links came and went.
 fn churned(world: &World) -> anyhow::Result<usize> {
-    Ok(world.on_node(0, "cat /run/churned")?.lines().count())
+    Ok(world.on_node(0, "cat /run/churn/batches")?.lines().count())
 }
 
-/// Each program removes its link before it looks again. There is nothing to delete the second time.
+/// Each program ends after its batch, whose last line removes its link; only then is nobody left to write a file. There
+/// is nothing to delete the second time.
 fn quiet_again(world: &World) -> anyhow::Result<()> {
     let script = format!(
-        "rm -f /run/churn
-        while ip -o link | grep -q 'vethc[1-3]@'; do sleep 0.05; done
+        "rm -f /run/churn/go
+        for program in $(cat /run/churn/programs 2>/dev/null); do
+            while kill -0 $program 2>/dev/null; do sleep 0.05; done
+        done
         ip link del group {GROUP} 2>/dev/null || ! ip link show vetha1 2>/dev/null
-        rm -f /run/churn*"
+        rm -rf /run/churn"
     );
     world.on_node(0, &script).map(drop)
 }
