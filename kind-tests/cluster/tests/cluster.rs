@@ -14,13 +14,14 @@ mod left;
 use std::{fs, path::Path, time::Duration};
 
 use cluster::{Cluster, Options};
-use left::{assert_nothing_is_left, processes};
+use left::{Before, processes};
 use serde_json::json;
 
 const SOON: Duration = Duration::from_mins(1);
 
 #[test]
 fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
+    let before = Before::look();
     let cluster = Cluster::up(options("reach")).unwrap();
     load_busybox(&cluster);
     for (name, node) in [("left", 0), ("right", 1)] {
@@ -122,7 +123,7 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
     );
     let seen = processes("reach");
     cluster.down().unwrap();
-    assert_nothing_is_left("reach", &seen);
+    before.assert_nothing_is_left("reach", &seen);
 }
 
 /// Otherwise containerd leaves a profile in the machine's kernel.

@@ -17,7 +17,7 @@ use nix::{
 
 use super::{
     SOON, kubectl,
-    left::{alive, assert_nothing_is_left, processes, state},
+    left::{Before, alive, processes, state},
     options,
 };
 
@@ -60,6 +60,7 @@ fn what_the_cluster_did_not_make_is_left_alone() {
 
 #[test]
 fn killed_harness_is_cleaned_up_by_the_next_and_a_kept_cluster_stays() {
+    let before = Before::look();
     let mut killed = harness("killed");
     await_that("a kubelet", || kubelet("killed").exists());
     killed.kill().unwrap();
@@ -83,21 +84,23 @@ fn killed_harness_is_cleaned_up_by_the_next_and_a_kept_cluster_stays() {
     assert!(ready.unwrap().success());
     seen.extend(processes("killed"));
     cluster::down("killed").unwrap();
-    assert_nothing_is_left("killed", &seen);
+    before.assert_nothing_is_left("killed", &seen);
 }
 
 #[test]
 fn interrupted_harness_takes_everything_down() {
+    let before = Before::look();
     let mut harness = harness("interrupted");
     await_that("a kubelet", || kubelet("interrupted").exists());
     let seen = processes("interrupted");
     kill(Pid::from_raw(harness.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(harness.wait().unwrap().code(), Some(130));
-    assert_nothing_is_left("interrupted", &seen);
+    before.assert_nothing_is_left("interrupted", &seen);
 }
 
 #[test]
 fn closed_terminal_and_sigterm_take_everything_down() {
+    let before = Before::look();
     for (signal, name) in [(Signal::SIGHUP, "hungup"), (Signal::SIGTERM, "terminated")] {
         let mut up = program(&["up", "--nodes", "0", "--name", name]);
         let mut harness = up.stderr(Stdio::piped()).spawn().unwrap();
@@ -108,7 +111,7 @@ fn closed_terminal_and_sigterm_take_everything_down() {
         drop(harness.stderr.take());
         kill(Pid::from_raw(harness.id().cast_signed()), signal).unwrap();
         assert_eq!(harness.wait().unwrap().code(), Some(128 + signal as i32));
-        assert_nothing_is_left(name, &seen);
+        before.assert_nothing_is_left(name, &seen);
     }
 }
 

@@ -58,43 +58,67 @@ fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         .map(|entry| entry.path())
 }
 
-pub fn assert_nothing_is_left(name: &str, seen: &BTreeSet<(i32, String)>) {
-    assert!(
-        seen.len() > 2,
-        "the test itself looks wrongly: it saw only {seen:?}"
-    );
-    let alive = alive(seen);
-    assert!(alive.is_empty(), "processes are left: {alive:?}");
-    assert_eq!(processes(name), BTreeSet::new(), "processes are left");
+/// What the machine has that is not of the cluster, looked at before the cluster is brought up.
+pub struct Before {
+    /// `AppArmor` profiles of containerd: the machine may have one of its own.
+    profiles: BTreeSet<String>,
+}
+
+impl Before {
+    pub fn look() -> Self {
+        Self {
+            profiles: profiles(),
+        }
+    }
+
+    pub fn assert_nothing_is_left(&self, name: &str, seen: &BTreeSet<(i32, String)>) {
+        assert!(
+            seen.len() > 2,
+            "the test itself looks wrongly: it saw only {seen:?}"
+        );
+        let alive = alive(seen);
+        assert!(alive.is_empty(), "processes are left: {alive:?}");
+        assert_eq!(processes(name), BTreeSet::new(), "processes are left");
+        let named = named(&format!("eniclaim-{name}-"));
+        assert!(
+            named.is_empty(),
+            "control groups or namespaces are left: {named:?}"
+        );
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(
+            !mounts.contains(&format!("/eniclaim-clusters/{name}")),
+            "mounts are left:\n{mounts}"
+        );
+        let profiles = profiles();
+        let left: Vec<_> = profiles.difference(&self.profiles).collect();
+        assert!(left.is_empty(), "AppArmor profiles are left: {left:?}");
+        assert!(!state(name).exists(), "{} is left", state(name).display());
+    }
+}
+
+/// Control groups and network namespaces whose names start so.
+fn named(prefix: &str) -> Vec<PathBuf> {
     let hierarchies: Vec<_> = entries(Path::new("/sys/fs/cgroup")).collect();
     let groups = hierarchies
         .iter()
         .flat_map(|hierarchy| entries(hierarchy))
         .chain(hierarchies.clone());
-    let namespaces = entries(Path::new("/run/netns"));
-    let prefix = format!("eniclaim-{name}-");
-    let left: Vec<_> = groups
-        .chain(namespaces)
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with(&prefix)
-        })
-        .collect();
-    assert!(
-        left.is_empty(),
-        "control groups or namespaces are left: {left:?}"
-    );
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(
-        !mounts.contains(&format!("/eniclaim-clusters/{name}")),
-        "mounts are left:\n{mounts}"
-    );
+    let starts_so = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with(prefix)
+    };
+    groups
+        .chain(entries(Path::new("/run/netns")))
+        .filter(starts_so)
+        .collect()
+}
+
+/// What containerd has loaded into the kernel, which may have no `AppArmor` at all.
+fn profiles() -> BTreeSet<String> {
     let profiles = fs::read_to_string("/sys/kernel/security/apparmor/profiles");
-    assert!(
-        !profiles.unwrap_or_default().contains("cri-containerd"),
-        "an AppArmor profile is left"
-    );
-    assert!(!state(name).exists(), "{} is left", state(name).display());
+    let profiles = profiles.unwrap_or_default();
+    let of_containerd = profiles
+        .lines()
+        .filter(|line| line.contains("cri-containerd"));
+    of_containerd.map(str::to_owned).collect()
 }
