@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    process,
+    fs, process,
     sync::{Mutex, MutexGuard, Once, PoisonError},
     thread,
 };
@@ -31,13 +31,29 @@ pub(crate) fn gate() -> MutexGuard<'static, BTreeSet<String>> {
 pub(crate) fn watch(cluster: &str) {
     static THREAD: Once = Once::new();
     gate().insert(cluster.to_owned());
-    // Handlers, not a blocked mask: a mask would be inherited by every container, which then could not be told to end.
-    THREAD.call_once(|| match Signals::new([SIGHUP, SIGINT, SIGTERM]) {
-        Ok(mut signals) => drop(thread::spawn(move || signals.forever().next().map(end))),
-        Err(error) => say(format_args!(
-            "Ctrl-C will not take the cluster down: {error}"
-        )),
+    // Handlers, not a blocked mask: each container would inherit the mask, and could not be ended by a signal.
+    THREAD.call_once(|| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        match Signals::new(handled(&status)) {
+            Ok(mut signals) => drop(thread::spawn(move || signals.forever().next().map(end))),
+            Err(error) => say(format_args!(
+                "Ctrl-C will not take the cluster down: {error}"
+            )),
+        }
     });
+}
+
+/// The signals to handle, by the process's status (proc(5)): not those that it ignores since it was started, as nohup
+/// has it ignore SIGHUP.
+fn handled(status: &str) -> impl Iterator<Item = i32> {
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or_default();
+    [SIGHUP, SIGINT, SIGTERM]
+        .into_iter()
+        .filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
 fn end(signal: i32) {
@@ -50,4 +66,22 @@ fn end(signal: i32) {
         }
     }
     process::exit(128 + signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ignored_signal_stays_ignored() {
+        let handled = |mask: &str| -> Vec<i32> {
+            let status = format!("SigBlk:\tffffffffffffffff\nSigIgn:\t{mask}\n");
+            super::handled(&status).collect()
+        };
+        // SIGPIPE, which Rust ignores in every program.
+        assert_eq!(handled("0000000000001000"), [SIGHUP, SIGINT, SIGTERM]);
+        assert_eq!(handled("0000000000001001"), [SIGINT, SIGTERM]);
+        // A job in the background of a shell without job control.
+        assert_eq!(handled("0000000000001006"), [SIGHUP, SIGTERM]);
+    }
 }

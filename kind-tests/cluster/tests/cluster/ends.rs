@@ -1,6 +1,7 @@
 //! How a cluster begins where another one is or was, and how it ends.
 
 use std::{
+    collections::BTreeSet,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -99,20 +100,29 @@ fn interrupted_harness_takes_everything_down() {
 }
 
 #[test]
-fn closed_terminal_and_sigterm_take_everything_down() {
+fn closed_terminal_takes_everything_down() {
     let before = Before::look();
-    for (signal, name) in [(Signal::SIGHUP, "hungup"), (Signal::SIGTERM, "terminated")] {
-        let mut up = program(&["up", "--nodes", "0", "--name", name]);
-        let mut harness = up.stderr(Stdio::piped()).spawn().unwrap();
-        let server = state(name).join("pid/kube-apiserver");
-        await_that("an API server", || server.exists());
-        let seen = processes(name);
-        // As when a terminal is closed: whoever writes to it fails.
-        drop(harness.stderr.take());
-        kill(Pid::from_raw(harness.id().cast_signed()), signal).unwrap();
-        assert_eq!(harness.wait().unwrap().code(), Some(128 + signal as i32));
-        before.assert_nothing_is_left(name, &seen);
-    }
+    let mut up = program(&["up", "--nodes", "0", "--name", "hungup"]);
+    let mut harness = up.stderr(Stdio::piped()).spawn().unwrap();
+    let seen = await_api_server("hungup");
+    // As when a terminal is closed: whoever writes to it fails.
+    drop(harness.stderr.take());
+    assert_eq!(ended_by(harness, &[Signal::SIGHUP]), Signal::SIGHUP as i32);
+    before.assert_nothing_is_left("hungup", &seen);
+}
+
+#[test]
+fn sigterm_takes_everything_down_and_an_ignored_sighup_nothing() {
+    let before = Before::look();
+    // As nohup does it.
+    let mut nohup = with_default_signals(&["sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""]);
+    nohup.args([PROGRAM, "up", "--nodes", "0", "--name", "terminated"]);
+    let harness = nohup.spawn().unwrap();
+    let seen = await_api_server("terminated");
+    // Were both handled, the first one would count.
+    let signals = [Signal::SIGHUP, Signal::SIGTERM];
+    assert_eq!(ended_by(harness, &signals), Signal::SIGTERM as i32);
+    before.assert_nothing_is_left("terminated", &seen);
 }
 
 #[test]
@@ -174,15 +184,42 @@ impl Drop for Foreign {
     }
 }
 
+/// Waits for a cluster's API server; gives the cluster's processes.
+fn await_api_server(name: &str) -> BTreeSet<(i32, String)> {
+    let server = state(name).join("pid/kube-apiserver");
+    await_that("an API server", || server.exists());
+    processes(name)
+}
+
+/// Sends signals to a harness; gives that by which it says it ended.
+fn ended_by(mut harness: Child, signals: &[Signal]) -> i32 {
+    for signal in signals {
+        kill(Pid::from_raw(harness.id().cast_signed()), *signal).unwrap();
+    }
+    harness.wait().unwrap().code().unwrap() - 128
+}
+
 /// The record of the first node's kubelet.
 fn kubelet(name: &str) -> PathBuf {
     state(name).join(format!("pid/eniclaim-{name}-n1-kubelet"))
 }
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_cluster");
+
 fn program(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_cluster"));
+    let mut command = with_default_signals(&[PROGRAM]);
     command.args(args);
     command
+}
+
+/// A command that ignores no signal, even if these tests run in the background or under nohup. No shell can do this.
+fn with_default_signals(command: &[&str]) -> Command {
+    let script = "import os, sys; from signal import *
+for number in SIGHUP, SIGINT, SIGTERM: signal(number, SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])";
+    let mut python = Command::new("python3");
+    python.args(["-c", script]).args(command);
+    python
 }
 
 /// A harness in a process of its own.
