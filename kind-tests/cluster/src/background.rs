@@ -3,17 +3,17 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use crate::error::{Result, at};
-use crate::process::start_error;
+use crate::process::Running;
 use crate::signals;
 
 /// A running program; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Background {
-    child: Child,
+    running: Running,
     log: PathBuf,
 }
 
@@ -22,15 +22,12 @@ impl Background {
         let log = state.join("log").join(format!("{name}.log"));
         let file = at(&log, File::create(&log))?;
         let errors = at(&log, file.try_clone())?;
+        command.stdin(Stdio::null()).stdout(file).stderr(errors);
         let gate = signals::gate();
-        let spawned = command
-            .stdin(Stdio::null())
-            .stdout(file)
-            .stderr(errors)
-            .spawn();
+        let running = Running::start(command);
         drop(gate);
         Ok(Self {
-            child: spawned.map_err(|source| start_error(command, source))?,
+            running: running?,
             log,
         })
     }
@@ -42,15 +39,15 @@ impl Background {
 
     /// Ends it.
     pub fn end(mut self) -> Result<()> {
-        at(&self.log, self.child.kill())?;
-        at(&self.log, self.child.wait()).map(drop)
+        at(&self.log, self.running.child.kill())?;
+        at(&self.log, self.running.child.wait()).map(drop)
     }
 }
 
 impl Drop for Background {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.running.child.kill();
+        let _ = self.running.child.wait();
     }
 }

@@ -1,12 +1,14 @@
 //! Commands that end, and daemons that are known by pid and start time.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     fs::{self, File},
     io::Write as _,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use nix::{
@@ -14,7 +16,7 @@ use nix::{
         signal::{Signal, kill},
         wait::{WaitPidFlag, waitpid},
     },
-    unistd::{Pid, getpgrp, getpid},
+    unistd::Pid,
 };
 
 use crate::{
@@ -32,24 +34,23 @@ pub(crate) fn dying_with_us(program: &str) -> Command {
 
 /// Runs a command to its end. None starts once a signal takes the cluster down.
 pub(crate) fn output(command: &mut Command) -> Result<Output> {
-    let gate = signals::gate();
-    let child = command
+    command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
+        .stderr(Stdio::piped());
+    let gate = signals::gate();
+    let running = Running::start(command);
     drop(gate);
-    child
-        .and_then(std::process::Child::wait_with_output)
-        .map_err(|source| start_error(command, source))
+    running?.output(command)
 }
 
 /// Runs a command to its end with `input`, and fails when it fails; gives its standard output.
 pub(crate) fn run(command: &mut Command, input: Stdio) -> Result<String> {
-    let output = command
+    command
         .stdin(input)
-        .output()
-        .map_err(|source| start_error(command, source))?;
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let output = Running::start(command)?.output(command)?;
     succeeded(command, &output)
 }
 
@@ -59,16 +60,12 @@ pub(crate) fn feed(command: &mut Command, input: &str) -> Result<()> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = command
-        .spawn()
-        .map_err(|source| start_error(command, source))?;
-    if let Some(mut stdin) = child.stdin.take() {
+    let mut running = Running::start(command)?;
+    if let Some(mut stdin) = running.child.stdin.take() {
         // A program that stopped reading has said why on its standard error.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let output = child
-        .wait_with_output()
-        .map_err(|source| start_error(command, source))?;
+    let output = running.output(command)?;
     succeeded(command, &output).map(drop)
 }
 
@@ -129,21 +126,54 @@ impl Process {
     }
 }
 
-/// The commands that this process runs at the moment; a daemon has a process group of its own.
+/// Pids of the commands that this crate runs at the moment. Whoever starts one holds the lock meanwhile.
+static COMMANDS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// The commands that this crate runs at the moment: other children of this process are none of its business.
 pub(crate) fn commands() -> Vec<Process> {
-    let (parent, group) = (getpid(), getpgrp());
-    let ours = |pid: i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        // State, parent, process group; proc(5).
-        let mut fields = stat.rsplit_once(") ")?.1.split(' ').skip(1);
-        let number = |field: Option<&str>| field?.parse().ok().map(Pid::from_raw);
-        let (of, within) = (number(fields.next())?, number(fields.next())?);
-        (of == parent && within == group).then_some(pid)
-    };
-    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
-    pids.filter_map(|entry| ours(entry.file_name().to_str()?.parse().ok()?))
-        .filter_map(Process::running)
+    let pids = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+    pids.iter()
+        .filter_map(|pid| Process::running(*pid))
         .collect()
+}
+
+/// A command that runs; while this exists it is one of [`commands`].
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    listed: Listed,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let mut pids = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+        let child = command
+            .spawn()
+            .map_err(|source| start_error(command, source))?;
+        let pid = child.id().cast_signed();
+        pids.insert(pid);
+        let listed = Listed(pid);
+        Ok(Self { child, listed })
+    }
+
+    /// Waits for its end.
+    fn output(self, command: &Command) -> Result<Output> {
+        let Self { child, listed } = self;
+        let output = child.wait_with_output();
+        drop(listed);
+        output.map_err(|source| start_error(command, source))
+    }
+}
+
+/// A pid in [`COMMANDS`].
+#[derive(Debug)]
+struct Listed(i32);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut pids = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
+        pids.remove(&self.0);
+    }
 }
 
 /// The daemons of one cluster: each has a log and a record of its process, both named as it is.
@@ -236,5 +266,34 @@ impl Daemons {
         all.get(all.len().saturating_sub(lines)..)
             .unwrap_or_default()
             .join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        thread,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+    use crate::down::end_commands;
+
+    #[test]
+    fn other_children_of_the_process_are_left_alone() {
+        let mut foreign = Command::new("sleep").arg("600").spawn().unwrap();
+        let ours = thread::spawn(|| output(Command::new("sleep").arg("600")));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while commands().is_empty() {
+            assert!(Instant::now() < deadline, "the command is not listed");
+            thread::yield_now();
+        }
+        end_commands("any").unwrap();
+        // An error when the other thread was the first to wait for it.
+        let _ = ours.join().unwrap();
+        assert!(commands().is_empty());
+        assert!(foreign.try_wait().unwrap().is_none(), "it has ended, too");
+        foreign.kill().unwrap();
+        foreign.wait().unwrap();
     }
 }
