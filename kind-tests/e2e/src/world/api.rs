@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use cluster::{Background, Cluster};
 use serde_json::Value;
 
@@ -58,7 +58,12 @@ impl Api {
         kind: &str,
         name: &str,
     ) -> anyhow::Result<Value> {
-        self.ask(&format!("{}/{name}", path(namespace, kind)?))
+        let path = format!("{}/{name}", path(namespace, kind)?);
+        match self.ask(&path)? {
+            (200, object) => Ok(serde_json::from_str(&object)?),
+            (404, said) if is_of_object(&said, name) => Ok(Value::Null),
+            (status, said) => bail!("GET /{path}: {status} {said}"),
+        }
     }
 
     /// The items of a list.
@@ -68,27 +73,24 @@ impl Api {
         kind: &str,
         query: &str,
     ) -> anyhow::Result<Vec<Value>> {
-        let mut list = self.ask(&format!("{}?{query}", path(namespace, kind)?))?;
-        // Where the kind itself is unknown nothing is known of its objects.
+        let path = format!("{}?{query}", path(namespace, kind)?);
+        let (status, said) = self.ask(&path)?;
+        ensure!(status == 200, "GET /{path}: {status} {said}");
+        let mut list: Value = serde_json::from_str(&said)?;
         match list.get_mut("items").map(Value::take) {
             Some(Value::Array(items)) => Ok(items),
             _ => bail!("no list of {kind}: {list}"),
         }
     }
 
-    fn ask(&self, path: &str) -> anyhow::Result<Value> {
-        let (status, body) = self
-            .exchange(path)
-            .with_context(|| format!("GET /{path} by kubectl proxy"))?;
-        match status.as_str() {
-            "200" => Ok(serde_json::from_str(&body)?),
-            "404" => Ok(Value::Null),
-            _ => bail!("GET /{path}: {status} {body}"),
-        }
+    /// The status and the body of the answer.
+    fn ask(&self, path: &str) -> anyhow::Result<(u16, String)> {
+        self.exchange(path)
+            .with_context(|| format!("GET /{path} by kubectl proxy"))
     }
 
     /// By HTTP/1.0: the answer ends with the connection.
-    fn exchange(&self, path: &str) -> anyhow::Result<(String, String)> {
+    fn exchange(&self, path: &str) -> anyhow::Result<(u16, String)> {
         let mut stream = UnixStream::connect(&self.socket)?;
         stream.set_read_timeout(Some(LIMIT))?;
         let request =
@@ -98,8 +100,16 @@ impl Api {
         stream.read_to_string(&mut answer)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("no HTTP answer")?;
         let status = head.split(' ').nth(1).context("no status")?;
-        Ok((status.to_owned(), body.to_owned()))
+        Ok((status.parse()?, body.to_owned()))
     }
+}
+
+/// Whether a 404 is about the object of this name. One about a path or a resource that the API server does not know names
+/// no object, and says nothing of whether the object is there.
+fn is_of_object(said: &str, name: &str) -> bool {
+    let status: Value = serde_json::from_str(said).unwrap_or_default();
+    let missing = status.pointer("/details/name").and_then(Value::as_str);
+    missing == Some(name)
 }
 
 fn path(namespace: Option<&str>, kind: &str) -> anyhow::Result<String> {
@@ -115,7 +125,7 @@ fn path(namespace: Option<&str>, kind: &str) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::path;
+    use super::{is_of_object, path};
 
     #[test]
     fn kinds_are_found_by_both_names() {
@@ -125,5 +135,16 @@ mod tests {
         let all = path(None, "eninode").unwrap();
         assert_eq!(all, "apis/eniclaim.io/v1alpha1/eninodes");
         assert!(path(None, "secret").is_err());
+    }
+
+    #[test]
+    fn only_a_missing_object_is_null() {
+        // As Kubernetes 1.36 answers: for a pod that is not there, a resource that is none of the group's, an unknown group.
+        let object = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"pods \"web\" not found","reason":"NotFound","details":{"name":"web","kind":"pods"},"code":404}"#;
+        let resource = r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"the server could not find the requested resource","reason":"NotFound","details":{},"code":404}"#;
+        let group = "404 page not found\n";
+        assert!(is_of_object(object, "web"));
+        assert!(!is_of_object(object, "other"));
+        assert!(!is_of_object(resource, "web") && !is_of_object(group, "web"));
     }
 }
