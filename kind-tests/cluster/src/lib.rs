@@ -9,6 +9,8 @@
 //! ```
 
 mod api_server;
+#[cfg(test)]
+mod as_root;
 mod background;
 mod binaries;
 mod bring_up;
