@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{ClusterError, Result, at},
-    process::{dying_with_us, start_error},
+    process::{killed_with_harness, start_error},
     say::say,
 };
 
@@ -177,7 +177,7 @@ impl Module {
         say(format_args!(
             "building {folder} {version} (once; minutes when Go's own cache is cold)"
         ));
-        let mut command = dying_with_us("go");
+        let mut command = killed_with_harness("go");
         command
             .current_dir(source)
             .env("CGO_ENABLED", "0")

@@ -33,7 +33,7 @@ pub(crate) fn audit_log(state: &Path) -> PathBuf {
     state.join("log/audit.log")
 }
 
-/// Who wrote which object how, without bodies; leases are renewed all the time and tell nothing.
+/// Who wrote which object how, without bodies; leases, which are renewed all the time, are left out.
 fn audit_policy() -> serde_json::Value {
     json!({
         "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],

@@ -104,7 +104,7 @@ fn until_gone(cluster: &str, what: &'static str, mut step: impl FnMut() -> bool)
     Ok(())
 }
 
-/// Kills what is known of the cluster, and tells what was there.
+/// Kills what is known of the cluster; gives what was there.
 fn kill(made: &Made, state: &Path) -> Vec<Process> {
     let recorded = Daemons::of(state)
         .all()
@@ -166,7 +166,7 @@ fn unmount(state: &Path) {
         .map(Path::new);
     let ours: Vec<_> = points.filter(|point| point.starts_with(state)).collect();
     for point in ours.iter().rev() {
-        // A mount that stays makes the removal of its folder fail, which is told.
+        // A mount that stays makes the removal of its folder fail, which is reported.
         let _ = umount2(*point, MntFlags::MNT_DETACH);
     }
 }

@@ -112,7 +112,7 @@ pub enum ClusterError {
         nodes: usize,
     },
     /// Something did not happen in time.
-    #[error("waited {} s in vain for {what}", limit.as_secs_f32())]
+    #[error("timed out after {} s waiting for {what}", limit.as_secs_f32())]
     Deadline {
         /// What should have happened.
         what: String,

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     error::{ClusterError, Result, at},
     node::Node,
-    process::{dying_with_us, run},
+    process::{killed_with_harness, run},
     vpc::beside,
 };
 
@@ -70,7 +70,7 @@ impl Builder {
         for folder in [&temporary, &private] {
             at(folder, fs::create_dir_all(folder))?;
         }
-        let mut command = dying_with_us("unshare");
+        let mut command = killed_with_harness("unshare");
         command
             .env("TMPDIR", temporary)
             .args([
@@ -118,7 +118,7 @@ pub(crate) fn load(archive: &Path, nodes: &[Node]) -> Result<()> {
     for_all(nodes, import)
 }
 
-/// Does something for all nodes at once; the first failure is told.
+/// Does something for all nodes at once; the first failure is returned.
 pub(crate) fn for_all(nodes: &[Node], work: impl Fn(&Node) -> Result<()> + Sync) -> Result<()> {
     thread::scope(|scope| {
         let threads: Vec<_> = nodes

@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// A command that the kernel kills when the harness dies: for what works in no namespace or control group of a
-/// cluster and would otherwise write on into folders that are somebody else's by then.
-pub(crate) fn dying_with_us(program: &str) -> Command {
+/// cluster and would otherwise go on writing into folders that another harness has by then.
+pub(crate) fn killed_with_harness(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", program]);
     command
@@ -129,7 +129,7 @@ impl Process {
 /// Pids of the commands that this crate runs at the moment. Whoever starts one holds the lock meanwhile.
 static COMMANDS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
-/// The commands that this crate runs at the moment: other children of this process are none of its business.
+/// The commands that this crate runs at the moment: other children of this process are not among them.
 pub(crate) fn commands() -> Vec<Process> {
     let pids = COMMANDS.lock().unwrap_or_else(PoisonError::into_inner);
     pids.iter()
@@ -207,7 +207,7 @@ impl Daemons {
             .map_err(|source| start_error(command, source))?
             .id()
             .cast_signed();
-        // One that has ended already is recorded, too: the next wait tells.
+        // One that has ended already is recorded, too: the next wait reports it.
         let process = Process::running(pid).unwrap_or(Process { pid, started: 0 });
         let record = self.records.join(name);
         at(
@@ -218,7 +218,7 @@ impl Daemons {
         Ok(process)
     }
 
-    /// Sends SIGTERM to a daemon and forgets it, so that its end is nobody's surprise.
+    /// Sends SIGTERM to a daemon and removes its record, so that no wait reports its end.
     pub(crate) fn stop(&self, name: &str) -> Option<Process> {
         let process = self.record(name)?;
         let _ = fs::remove_file(self.records.join(name));

@@ -5,7 +5,7 @@ use std::{
     io::{Write, stderr},
 };
 
-/// One line, or nothing to nobody.
+/// Writes one line, unless standard error is closed.
 pub(crate) fn say(line: impl Display) {
     let _ = writeln!(stderr(), "{line}");
 }

@@ -109,10 +109,16 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
     assert!(ping.status.success(), "no ping from the peer to a node");
 
     let failure = cluster
-        .wait("a wonder", Duration::from_millis(100), || false)
+        .wait(
+            "something that never happens",
+            Duration::from_millis(100),
+            || false,
+        )
         .unwrap_err();
     assert!(
-        failure.to_string().contains("in vain for a wonder"),
+        failure
+            .to_string()
+            .contains("waiting for something that never happens"),
         "{failure}"
     );
 

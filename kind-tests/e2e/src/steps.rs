@@ -30,13 +30,13 @@ use nix::{
 pub enum End {
     /// It was killed before this step.
     Killed(String),
-    /// It had taken only these steps when it was let go.
+    /// It had taken only these steps when the tracer was detached.
     Fewer(Vec<String>),
 }
 
 /// A process whose steps are counted, until this is dropped.
 pub struct Steps {
-    let_go: Arc<AtomicBool>,
+    detach: Arc<AtomicBool>,
     /// Absent once it was waited for.
     tracer: Option<JoinHandle<anyhow::Result<End>>>,
 }
@@ -44,10 +44,10 @@ pub struct Steps {
 impl Steps {
     /// Counts from now on, and kills before the step of this number, counted from 0.
     pub fn kill_before(pid: i32, step: usize) -> anyhow::Result<Self> {
-        let let_go = Arc::new(AtomicBool::new(false));
+        let detach = Arc::new(AtomicBool::new(false));
         let (send, seized) = mpsc::channel();
-        let asked = let_go.clone();
-        // A tracer is a thread: what it traces is let go when the thread ends (ptrace(2)).
+        let asked = detach.clone();
+        // A tracer is a thread: it is detached from what it traces when the thread ends (ptrace(2)).
         let tracer = thread::spawn(move || {
             let mut tracer = Tracer {
                 pid: Pid::from_raw(pid),
@@ -55,13 +55,13 @@ impl Steps {
                 steps: Vec::new(),
                 last: step,
             };
-            // Nobody listens any more only when this process ends.
+            // The receiver is gone only when this process ends.
             let _ = send.send(tracer.seize());
             tracer.run(&asked)
         });
         seized.recv().context("the tracer ended")??;
         let tracer = Some(tracer);
-        Ok(Self { let_go, tracer })
+        Ok(Self { detach, tracer })
     }
 
     /// Whether it has been killed, or could not be traced.
@@ -69,13 +69,13 @@ impl Steps {
         self.tracer.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Lets it go, unless it has been killed.
+    /// Detaches from it, unless it has been killed.
     pub fn end(mut self) -> anyhow::Result<End> {
-        self.let_go().context("it was let go before")?
+        self.detach().context("the tracer was detached before")?
     }
 
-    fn let_go(&mut self) -> Option<anyhow::Result<End>> {
-        self.let_go.store(true, Ordering::Relaxed);
+    fn detach(&mut self) -> Option<anyhow::Result<End>> {
+        self.detach.store(true, Ordering::Relaxed);
         let ended = self.tracer.take()?.join();
         Some(ended.unwrap_or_else(|_| Err(anyhow::anyhow!("the tracer panicked"))))
     }
@@ -84,7 +84,7 @@ impl Steps {
 impl Drop for Steps {
     /// A scenario that fails must not leave a tracer that kills the process in the next one.
     fn drop(&mut self) {
-        let _ = self.let_go();
+        let _ = self.detach();
     }
 }
 
@@ -122,9 +122,9 @@ impl Tracer {
         }
     }
 
-    fn run(&mut self, let_go: &AtomicBool) -> anyhow::Result<End> {
+    fn run(&mut self, detach: &AtomicBool) -> anyhow::Result<End> {
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
-        while !let_go.load(Ordering::Relaxed) {
+        while !detach.load(Ordering::Relaxed) {
             match waitpid(Pid::from_raw(-1), Some(flags)) {
                 Ok(WaitStatus::PtraceSyscall(thread)) => {
                     if let Some(step) = self.step(thread) {
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn process_is_let_go_when_nobody_counts_any_more() {
+    fn process_is_detached_when_its_steps_are_dropped() {
         let mut writes = Writes::start("let-go");
         let pid = writes.pid();
         drop(Steps::kill_before(pid, usize::MAX).unwrap());

@@ -6,12 +6,12 @@ mod at_end;
 mod cloud;
 mod evidence;
 mod left;
-mod look;
 mod metadata;
 mod nodes;
+mod objects;
 mod operator;
-mod picture;
 mod processes;
+mod snapshot;
 mod space;
 mod traffic;
 mod wire;
@@ -31,10 +31,10 @@ use serde_json::json;
 use api::Api;
 
 pub use at_end::outcome;
-pub use look::{condition, is_ready, text};
+pub use objects::{condition, is_ready, text};
 pub use operator::Leader;
-pub use picture::Picture;
 pub use rustix::process::Signal;
+pub use snapshot::Snapshot;
 pub use space::Space;
 pub use traffic::Traffic;
 pub use writes::Write;
@@ -43,8 +43,8 @@ pub use writes::Write;
 pub const SYSTEM: &str = "eniclaim-system";
 /// How long one step of a pod may take here: EC2's delays are seconds, the rest is less.
 pub const SOON: Duration = Duration::from_mins(1);
-/// How much time there is between two looks, beside what the cluster's own waiting has.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Time between two checks, beside that of the cluster's own waiting.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The peer in the VPC that lets in only the security group of the class `app`.
 pub const PEER: &str = "10.0.0.20";
 /// The port on which every probe serves.
@@ -214,21 +214,22 @@ impl World {
             let holds = looked.as_ref().is_ok_and(|holds| *holds);
             last = looked.err();
             if !holds {
-                // Looks cost time on the machine whose work they wait for.
-                thread::sleep(BETWEEN_LOOKS);
+                // A check takes time from the work on this machine that it waits for.
+                thread::sleep(POLL_INTERVAL);
             }
             holds
         });
         match (waited, last) {
             (Ok(()), _) => Ok(()),
             (Err(waited), Some(error)) => {
-                Err(anyhow::Error::from(waited).context(format!("the last look failed: {error:#}")))
+                Err(anyhow::Error::from(waited)
+                    .context(format!("the last check failed: {error:#}")))
             }
             (Err(waited), None) => Err(waited.into()),
         }
     }
 
-    /// Looks again and again for as long as `span`; fails with the first look that does.
+    /// Checks again and again for as long as `span`; fails with the first check that does.
     pub fn holds(
         &self,
         what: &str,

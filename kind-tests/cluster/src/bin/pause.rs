@@ -1,4 +1,4 @@
-//! The first process of each pod: holds its namespaces until it is told to end, and reaps what is left to it.
+//! The first process of each pod: holds its namespaces until a signal ends it, and reaps what is left to it.
 
 use std::process::ExitCode;
 

@@ -135,7 +135,7 @@ fn is_dynamic(elf: &[u8]) -> bool {
     (0..count).any(|index| number(table + index * size, 4) == Some(3))
 }
 
-/// From 1.21 on Go fetches the version that a go.mod asks for, unless it is told not to, as Debian's and Ubuntu's are.
+/// From 1.21 on Go fetches the version that a go.mod asks for, unless it is configured not to, as in Debian and Ubuntu.
 fn go() -> Option<String> {
     const GET: &str = "install Go 1.26 or later from https://go.dev/dl";
     if found("go").is_none() {

@@ -230,7 +230,7 @@ fn harness(name: &str) -> Child {
 fn await_that(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < SOON, "waited in vain for {what}");
+        assert!(start.elapsed() < SOON, "timed out waiting for {what}");
         thread::sleep(Duration::from_millis(20));
     }
 }

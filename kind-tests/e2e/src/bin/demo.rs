@@ -18,7 +18,7 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match tell(args.keep) {
+    match run(args.keep) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nthe demo failed: {error:#}");
@@ -28,12 +28,12 @@ fn main() -> ExitCode {
 }
 
 /// Numbers the steps and times them.
-struct Story {
+struct Progress {
     start: Instant,
     step: usize,
 }
 
-impl Story {
+impl Progress {
     fn step(&mut self, what: &str) {
         self.step += 1;
         println!(
@@ -50,15 +50,15 @@ fn show(text: &str) {
     }
 }
 
-fn tell(keep: bool) -> anyhow::Result<()> {
-    let mut story = Story {
+fn run(keep: bool) -> anyhow::Result<()> {
+    let mut progress = Progress {
         start: Instant::now(),
         step: 0,
     };
-    story.step("Bring up a simulated VPC and a two-node Kubernetes in it");
+    progress.step("Bring up a simulated VPC and a two-node Kubernetes in it");
     let world = World::up("demo")?;
     show(&world.kubectl(&["get", "nodes", "-o", "wide"])?);
-    main_job(&world, &mut story, keep)?;
+    show_eni(&world, &mut progress, keep)?;
     if keep {
         println!(
             "\nThe cluster stays up. kubectl for it:\n  {}",
@@ -68,23 +68,23 @@ fn tell(keep: bool) -> anyhow::Result<()> {
         world.cluster.keep()?;
         return Ok(());
     }
-    story.step("Take the cluster and the VPC down");
+    progress.step("Take the cluster and the VPC down");
     world.cluster.down()?;
     println!(
         "\nNo process, namespace, mount or control group is left. {:.1}s in all.",
-        story.start.elapsed().as_secs_f32()
+        progress.start.elapsed().as_secs_f32()
     );
     Ok(())
 }
 
 /// From the installation to the deleted pods, or to the running pod that is to be kept.
-fn main_job(world: &World, story: &mut Story, keep: bool) -> anyhow::Result<()> {
-    story.step("Install eniclaim with Helm: operator, node agents, CNI plugin");
+fn show_eni(world: &World, progress: &mut Progress, keep: bool) -> anyhow::Result<()> {
+    progress.step("Install eniclaim with Helm: operator, node agents, CNI plugin");
     world.install()?;
     world.await_agents()?;
     show(&world.kubectl(&["get", "eninodes"])?);
 
-    story.step("Apply a class, a pod that asks by its label, and a pod that does not");
+    progress.step("Apply a class, a pod that asks by its label, and a pod that does not");
     show(&world.kubectl(&["apply", "-f", &world.example("class.yaml")])?);
     let watch = world
         .cluster
@@ -97,7 +97,7 @@ fn main_job(world: &World, story: &mut Story, keep: bool) -> anyhow::Result<()> 
         &world.example("plain-pod.yaml"),
     ])?);
 
-    story.step("kubectl get eniclaims --watch, until the pod is Ready (kubelet's own probe passes on eth0)");
+    progress.step("kubectl get eniclaims --watch, until the pod is Ready (kubelet's own probe passes on eth0)");
     let pods = world.existing("default");
     pods.await_ready("web")?;
     world.kubectl(&[
@@ -111,21 +111,21 @@ fn main_job(world: &World, story: &mut Story, keep: bool) -> anyhow::Result<()> 
     watch.end()?;
     show(&world.kubectl(&["get", "pods", "-o", "wide"])?);
 
-    story.step("The interface in the pod");
+    progress.step("The interface in the pod");
     show(&pods.exec("web", &["/bin/ip", "address", "show", "eni0"])?);
     show(&pods.exec("web", &["/bin/ip", "rule"])?);
 
-    reach(&pods, story)?;
+    reach(&pods, progress)?;
     if keep {
         return Ok(());
     }
-    tear_down(&pods, story)
+    tear_down(&pods, progress)
 }
 
 /// Who reaches the peer, and that nobody reaches the metadata service.
-fn reach(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
+fn reach(pods: &Space, progress: &mut Progress) -> anyhow::Result<()> {
     let (peer, address) = (format!("{PEER}:{PORT}"), pods.eni_address("web")?);
-    story.step(&format!(
+    progress.step(&format!(
         "The peer {peer} lets in only the security group of the class; through the ENI it answers"
     ));
     let answer = pods.exec("web", &["/probe", "get", &peer, "--from", &address])?;
@@ -135,7 +135,7 @@ fn reach(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
         "the peer saw another address"
     );
 
-    story.step("The same peer refuses the pod without an ENI");
+    progress.step("The same peer refuses the pod without an ENI");
     let refused = pods.exec("plain", &["/probe", "get", &peer, "--timeout", "2"]);
     show(
         &refused
@@ -144,13 +144,13 @@ fn reach(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
             .to_string(),
     );
 
-    story.step("The instance metadata service, and so the node's credentials: refused to a socket, and to a raw socket");
+    progress.step("The instance metadata service, and so the node's credentials: refused to a socket, and to a raw socket");
     show(&pods.metadata_is_refused("web")?);
     Ok(())
 }
 
-fn tear_down(pods: &Space, story: &mut Story) -> anyhow::Result<()> {
-    story.step("Delete the pods: the ENI is detached and deleted, the claim goes");
+fn tear_down(pods: &Space, progress: &mut Progress) -> anyhow::Result<()> {
+    progress.step("Delete the pods: the ENI is detached and deleted, the claim goes");
     pods.delete_pods(&["web", "plain"])?;
     show(&pods.kubectl(&["get", "eniclaims"])?);
     show("EC2 holds no ENI of ours; the nodes have no link, rule, table or journal file of one");

@@ -43,7 +43,7 @@ pub(super) struct Delays {
 
 impl World {
     /// Lets the simulated EC2 take less time than the real one.
-    pub fn hurry_ec2(&self) -> anyhow::Result<()> {
+    pub fn shorten_ec2_delays(&self) -> anyhow::Result<()> {
         self.set_delays(&SHORT)
     }
 

@@ -44,8 +44,8 @@ impl World {
         Ok(Leader { identity, pid })
     }
 
-    /// Replaces the pods of operator and agents, and waits until they serve.
-    pub fn start_anew(&self) -> anyhow::Result<()> {
+    /// Restarts operator and agents, and waits until they serve.
+    pub fn restart_eniclaim(&self) -> anyhow::Result<()> {
         let (operator, agents) = (format!("deployment/{OPERATOR}"), "daemonset/eniclaim-agent");
         let restart = ["-n", SYSTEM, "rollout", "restart"];
         self.kubectl(&[&restart[..], &[&operator, agents]].concat())?;

@@ -55,8 +55,8 @@ impl Traffic {
 }
 
 impl Space<'_> {
-    /// How many TCP segments of a pod were lost and sent again since its namespace was made.
-    pub fn sent_again(&self, pod: &str) -> anyhow::Result<u64> {
+    /// How many TCP segments of a pod were retransmitted since its namespace was made.
+    pub fn retransmitted(&self, pod: &str) -> anyhow::Result<u64> {
         let said = self.exec(pod, &["/bin/busybox", "grep", "Tcp:", "/proc/net/snmp"])?;
         let mut rows = said.lines().map(|line| line.split_whitespace());
         let (Some(names), Some(values)) = (rows.next(), rows.next()) else {

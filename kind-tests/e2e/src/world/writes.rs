@@ -38,11 +38,11 @@ impl World {
     }
 
     /// Waits until operator and agents have written nothing for as long as `span`; gives how many writes there are.
-    pub fn await_rest(&self, span: Duration) -> anyhow::Result<usize> {
+    pub fn await_no_writes(&self, span: Duration) -> anyhow::Result<usize> {
         let log = self.cluster.audit_log();
         let size = || fs::metadata(&log).map(|log| log.len());
         let (mut count, mut read, mut since) = (self.writes()?.len(), 0, Instant::now());
-        self.wait("operator and agents to rest", span + SOON, || {
+        self.wait("operator and agents to write nothing", span + SOON, || {
             let size = size()?;
             if size != read {
                 let now = self.writes()?.len();

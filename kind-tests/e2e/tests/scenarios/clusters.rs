@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use e2e::world::{Picture, Space, World, outcome};
+use e2e::world::{Snapshot, Space, World, outcome};
 
 pub type Scenario = fn(&Space) -> anyhow::Result<()>;
 
@@ -85,18 +85,18 @@ impl Clusters {
 /// A cluster, and how it is when no scenario runs.
 struct TestCluster {
     world: World,
-    usual: Picture,
+    usual: Snapshot,
 }
 
 impl TestCluster {
     fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
         let start = Instant::now();
         let world = World::with_images(name, images)?;
-        world.hurry_ec2()?;
+        world.shorten_ec2_delays()?;
         world.install()?;
         world.await_agents()?;
         world.await_plugins()?;
-        let usual = world.picture()?;
+        let usual = world.snapshot()?;
         eprintln!("{name} is ready after {:.0?}", start.elapsed());
         Ok(Self { world, usual })
     }
@@ -104,7 +104,7 @@ impl TestCluster {
     /// Runs a scenario. The next one starts from nothing, whatever this one left.
     fn run(&mut self, name: &str, space: &str, scenario: Scenario) -> anyhow::Result<()> {
         let ended = outcome(|| self.scenario(name, space, scenario));
-        ended.map_err(|error| match outcome(|| self.start_anew()) {
+        ended.map_err(|error| match outcome(|| self.reset()) {
             Ok(()) => error,
             Err(left) => error.context(format!("and the cluster could not be cleaned: {left:#}")),
         })
@@ -122,17 +122,17 @@ impl TestCluster {
         match (ended.map_err(kept), space.end()) {
             (Ok(()), left) => left
                 .and_then(|()| world.await_clean())
-                .and_then(|()| world.await_picture(&self.usual))
+                .and_then(|()| world.await_snapshot(&self.usual))
                 .map_err(kept),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
         }
     }
 
-    fn start_anew(&mut self) -> anyhow::Result<()> {
+    fn reset(&mut self) -> anyhow::Result<()> {
         self.world.force_clean()?;
-        self.world.start_anew()?;
-        self.usual = self.world.picture()?;
+        self.world.restart_eniclaim()?;
+        self.usual = self.world.snapshot()?;
         Ok(())
     }
 }

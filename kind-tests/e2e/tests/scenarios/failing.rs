@@ -13,7 +13,7 @@ use super::{
 /// It leaves nothing: what it did to the cluster, the nodes and the simulator is put back, whatever state it ended in.
 pub fn leaves_nothing(space: &Space) -> anyhow::Result<()> {
     let world = space.world;
-    let before = world.picture()?;
+    let before = world.snapshot()?;
     let inner = world.space(&format!("{}-inner", space.name()))?;
     let failed = outcome(|| fails(&inner));
     let ended = inner.end();
@@ -23,7 +23,7 @@ pub fn leaves_nothing(space: &Space) -> anyhow::Result<()> {
         "it failed otherwise: {said:?}"
     );
     ended?;
-    world.await_picture(&before)?;
+    world.await_snapshot(&before)?;
     world.await_clean()
 }
 

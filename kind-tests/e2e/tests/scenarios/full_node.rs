@@ -80,8 +80,8 @@ pub fn rollout(space: &Space) -> anyhow::Result<()> {
         with_enis <= plain + DETACH_AND_ATTACH + SEEN,
         "{with_enis:?} with ENIs, {plain:?} without"
     );
-    waiting_pod_is_told(space)?;
-    nobody_is_told_to_ask(space)?;
+    waiting_pod_gets_an_event(space)?;
+    no_warning_advises_the_resource(space)?;
     space.kubectl(&["delete", "deployment", "full"])?;
     space.world.await_clean()
 }
@@ -114,7 +114,7 @@ fn rolled(space: &Space, object: &Value) -> anyhow::Result<Duration> {
     Ok(fastest)
 }
 
-fn waiting_pod_is_told(space: &Space) -> anyhow::Result<()> {
+fn waiting_pod_gets_an_event(space: &Space) -> anyhow::Result<()> {
     let pods = space.list("pods")?;
     let live = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
     let pod = pods.iter().find(live).context("no pod of the Deployment")?;
@@ -137,7 +137,7 @@ fn waiting_pod_is_told(space: &Space) -> anyhow::Result<()> {
 }
 
 /// The pods have the resource already: a Warning that advises it is wrong.
-fn nobody_is_told_to_ask(space: &Space) -> anyhow::Result<()> {
+fn no_warning_advises_the_resource(space: &Space) -> anyhow::Result<()> {
     let events = space.list("events")?;
     let wrong: Vec<_> = events
         .iter()

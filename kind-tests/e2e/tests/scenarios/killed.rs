@@ -26,7 +26,7 @@ pub fn at_every_step(space: &Space) -> anyhow::Result<()> {
         space.await_ready(name)?;
     }
     let eni = space.eni_of("victim")?;
-    let sent_again = space.sent_again("talker")?;
+    let retransmitted = space.retransmitted("talker")?;
     let traffic = space.traffic("talker")?;
     let all = env::var("ENICLAIM_KILLS").is_ok_and(|kills| kills == "all");
     let stride = if all { 1 } else { STRIDE };
@@ -49,10 +49,10 @@ pub fn at_every_step(space: &Space) -> anyhow::Result<()> {
     let seen = traffic.answered()?;
     world.wait("traffic", SOON, || Ok(traffic.answered()? > seen + 5))?;
     traffic.end()?;
-    let now = space.sent_again("talker")?;
+    let now = space.retransmitted("talker")?;
     ensure!(
-        now == sent_again,
-        "segments that were lost and sent again: {sent_again} before, {now} after"
+        now == retransmitted,
+        "retransmitted segments: {retransmitted} before, {now} after"
     );
     space.delete_pods(&["talker", "victim"])
 }

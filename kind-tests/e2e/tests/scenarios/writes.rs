@@ -20,11 +20,11 @@ pub fn one_pod(space: &Space) -> anyhow::Result<()> {
     // The first pod of a class may make others write: labels of nodes, for instance.
     comes_up(space, "first")?;
     space.delete_pods(&["first"])?;
-    let before = space.world.await_rest(REST)?;
+    let before = space.world.await_no_writes(REST)?;
     comes_up(space, "second")?;
-    let up = space.world.await_rest(REST)?;
+    let up = space.world.await_no_writes(REST)?;
     space.delete_pods(&["second"])?;
-    let down = space.world.await_rest(REST)?;
+    let down = space.world.await_no_writes(REST)?;
     let writes = space.world.writes()?;
     for (way, from, to) in [("up", before, up), ("down", up, down)] {
         let counted = counts(writes.iter().take(to).skip(from));

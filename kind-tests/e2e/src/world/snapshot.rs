@@ -20,13 +20,13 @@ const ON_NODE: &str = "
 /// Below /sim, what tests set.
 const SETTINGS: [&str; 3] = ["faults", "settings", "delays"];
 
-/// A look at the cluster, a line for each thing. What the operator derives from it is left out: it comes later.
+/// The state of the cluster, a line for each thing. What the operator derives from it is left out: it comes later.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Picture(BTreeSet<String>);
+pub struct Snapshot(BTreeSet<String>);
 
 impl World {
-    /// How things are now.
-    pub fn picture(&self) -> anyhow::Result<Picture> {
+    /// Takes a snapshot.
+    pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
         let mut lines = BTreeSet::new();
         let kinds = "nodes,namespaces,eniclasses,daemonsets,deployments";
         let objects = self.kubectl(&["get", kinds, "-A", "-o", "json"])?;
@@ -53,20 +53,20 @@ impl World {
                 lines.extend(of_process(pid).map(|how| format!("{program} {how}")));
             }
         }
-        Ok(Picture(lines))
+        Ok(Snapshot(lines))
     }
 
-    /// Waits until things are as they were.
-    pub fn await_picture(&self, before: &Picture) -> anyhow::Result<()> {
+    /// Waits until a snapshot is equal to `before`.
+    pub fn await_snapshot(&self, before: &Snapshot) -> anyhow::Result<()> {
         self.wait("everything to be as it was", SOON, || {
-            let differs = before.differs(&self.picture()?);
+            let differs = before.differs(&self.snapshot()?);
             ensure!(differs.is_empty(), "{differs}");
             Ok(true)
         })
     }
 }
 
-impl Picture {
+impl Snapshot {
     /// What is not there any more, with a minus, and what was not there, with a plus; a line for each.
     fn differs(&self, now: &Self) -> String {
         let gone = self.0.difference(&now.0).map(|line| format!("- {line}"));
@@ -76,7 +76,7 @@ impl Picture {
 }
 
 /// An object by its name; of a node also what can be set on it, of a workload all that is wanted of it. What is being
-/// deleted is as good as gone.
+/// deleted is left out.
 fn of_object(object: &Value) -> Vec<String> {
     let (kind, metadata, spec) = (&object["kind"], &object["metadata"], &object["spec"]);
     if metadata["deletionTimestamp"].is_string() {
@@ -135,13 +135,13 @@ mod tests {
 
     use super::*;
 
-    fn picture(objects: &[Value]) -> Picture {
-        Picture(objects.iter().flat_map(of_object).collect())
+    fn snapshot(objects: &[Value]) -> Snapshot {
+        Snapshot(objects.iter().flat_map(of_object).collect())
     }
 
     #[track_caller]
     fn shows(before: &Value, after: &Value, line: &str) {
-        let [before, after] = [before, after].map(|object| picture(std::slice::from_ref(object)));
+        let [before, after] = [before, after].map(|object| snapshot(std::slice::from_ref(object)));
         assert_eq!(before.differs(&after), line);
     }
 
