@@ -13,6 +13,7 @@ CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
 DENY    := $(CACHE)/cargo-deny-0.20.2/bin/cargo-deny
 # Empty: every rung.
 RUNG    ?=
+$(if $(filter-out 1 3 4 5 6,$(RUNG)),$(error there is no rung $(RUNG): RUNG is 1, 3, 4, 5 or 6))
 KEEP    ?=
 
 .DEFAULT_GOAL := help
