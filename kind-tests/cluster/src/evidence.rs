@@ -2,14 +2,13 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{MetadataExt, lchown},
     path::{Path, PathBuf},
 };
 
 use serde_json::Value;
 
 use crate::{
-    Cluster,
+    Cluster, checkout,
     error::{Result, at},
 };
 
@@ -32,10 +31,7 @@ const SYSTEM: &str = "eniclaim-system";
 impl Cluster {
     /// Writes all that is known to `target/e2e-logs/<run>`, over what an earlier run left there; gives the folder.
     pub fn keep_evidence(&self, run: &str) -> Result<PathBuf> {
-        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let repository = at(&repository, repository.canonicalize())?;
-        let all = repository.join("target/e2e-logs");
-        let folder = all.join(run);
+        let folder = checkout::folder("e2e-logs")?.join(run);
         if folder.exists() {
             at(&folder, fs::remove_dir_all(&folder))?;
         }
@@ -55,10 +51,7 @@ impl Cluster {
             let pods = self.state.join(node.name()).join("log/pods");
             copy(&pods, &folder.join("logs").join(node.name()))?;
         }
-        let owner = at(&repository, fs::metadata(&repository))?;
-        // Others may write theirs meanwhile.
-        at(&all, lchown(&all, Some(owner.uid()), Some(owner.gid())))?;
-        give(&folder, owner.uid(), owner.gid())?;
+        checkout::give_all(&folder)?;
         Ok(folder)
     }
 
@@ -114,17 +107,6 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 copied => drop(at(&path, copied)?),
             }
-        }
-    }
-    Ok(())
-}
-
-/// Gives what root wrote to the owner of the repository.
-fn give(path: &Path, user: u32, group: u32) -> Result<()> {
-    at(path, lchown(path, Some(user), Some(group)))?;
-    if !path.is_symlink() && path.is_dir() {
-        for entry in at(path, fs::read_dir(path))?.flatten() {
-            give(&entry.path(), user, group)?;
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    archives::{self, Archives},
     error::{ClusterError, Result, at},
     node::Node,
     process::{killed_with_harness, run},
@@ -29,7 +30,8 @@ impl Builder {
         }
     }
 
-    /// Builds the target of a Dockerfile, or its last one, and gives an OCI archive of it.
+    /// Builds the target of a Dockerfile, or its last one, unless that is kept from an earlier cluster; gives an OCI archive
+    /// of it, which goes with the cluster.
     pub(crate) fn build(
         &self,
         dockerfile: &Path,
@@ -37,31 +39,41 @@ impl Builder {
         context: &Path,
         tag: &str,
     ) -> Result<PathBuf> {
+        let name = tag.replace(['/', ':'], "_");
+        let archive = self.folder.join(format!("{name}.tar"));
+        at(&self.folder, fs::create_dir_all(&self.folder))?;
+        let how = [include_str!("image.rs"), include_str!("buildah.sh"), tag];
+        let how = [&how[..], &[target.unwrap_or_default()]].concat();
+        let key = archives::key(dockerfile, context, &how)?;
+        let archives = Archives::lock()?;
+        if !archives.take(&name, &key, &archive)? {
+            self.build_archive(dockerfile, target, context, tag, &archive)?;
+            archives.keep(&name, &key, &archive)?;
+        }
+        Ok(archive)
+    }
+
+    fn build_archive(
+        &self,
+        dockerfile: &Path,
+        target: Option<&str>,
+        context: &Path,
+        tag: &str,
+        archive: &Path,
+    ) -> Result<()> {
         let mut build = self.buildah()?;
         build
-            .args([
-                "build",
-                "--isolation",
-                "chroot",
-                "--quiet",
-                "--tag",
-                tag,
-                "--file",
-            ])
+            .args(["build", "--isolation", "chroot", "--quiet"])
+            .args(["--tag", tag, "--file"])
             .arg(dockerfile);
         if let Some(target) = target {
             build.args(["--target", target]);
         }
         run(build.arg(context), Stdio::null())?;
-        let archive = self
-            .folder
-            .join(format!("{}.tar", tag.replace(['/', ':'], "_")));
         let destination = format!("oci-archive:{}:{tag}", archive.display());
-        run(
-            self.buildah()?.args(["push", "--quiet", tag, &destination]),
-            Stdio::null(),
-        )?;
-        Ok(archive)
+        let mut push = self.buildah()?;
+        push.args(["push", "--quiet", tag, &destination]);
+        run(&mut push, Stdio::null()).map(drop)
     }
 
     fn buildah(&self) -> Result<Command> {

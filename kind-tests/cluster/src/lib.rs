@@ -9,12 +9,14 @@
 //! ```
 
 mod api_server;
+mod archives;
 #[cfg(test)]
 mod as_root;
 mod background;
 mod binaries;
 mod bring_up;
 mod cgroups;
+mod checkout;
 mod control_plane;
 mod down;
 mod dump;
