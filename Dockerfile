@@ -1,4 +1,5 @@
-# One image a daemon, each nothing but a static binary. The context is the folder that `make images` fills.
+# One image a daemon, each nothing but a static binary. The context is a folder that `make images`
+# or `make release-images` fills.
 
 FROM scratch AS operator
 # The AWS SDK verifies EC2's certificate with the system's roots.
@@ -17,4 +18,4 @@ FROM operator AS operator-release
 COPY LICENSE operator.cdx.json /usr/share/doc/eniclaim/
 
 FROM agent AS agent-release
-COPY LICENSE agent.cdx.json cni.cdx.json /usr/share/doc/eniclaim/
+COPY LICENSE node-agent.cdx.json cni.cdx.json /usr/share/doc/eniclaim/

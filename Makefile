@@ -115,9 +115,9 @@ images: build ## Fill the folder from which the Dockerfile makes the images, and
 		$$(command -v busybox) /etc/ssl/certs/ca-certificates.crt; do \
 		cmp -s $$file $(IMAGES)/$$(basename $$file) || cp $$file $(IMAGES) || exit; done
 
-release-images: ## Images for amd64 and arm64 in the release profile; REGISTRY= TAG= name them, PUSH=1 pushes.
-	@$(NEEDS)
-	release/images.sh
+release-images: ## Images for amd64 and arm64 in the release profile; PUSH=1 REGISTRY=host/path pushes them, TAG= names another tag.
+	@$(NEEDS) git:git readelf:binutils
+	@release/images.sh
 
 prerequisites: ## Look at the machine; install what is missing (apt, rustup), or name it.
 	@$(NEEDS)

@@ -1,4 +1,4 @@
-//! What the documents say, held against the code, the charts and the Makefile; without a cluster.
+//! What the documents say, held against the code, the charts and the Makefile, and how images are released; without a cluster.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,5 +16,7 @@ mod iam;
 mod links;
 #[path = "documents/markdown.rs"]
 mod markdown;
+#[path = "documents/release.rs"]
+mod release;
 #[path = "documents/words.rs"]
 mod words;
