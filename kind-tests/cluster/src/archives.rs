@@ -87,8 +87,8 @@ pub(crate) fn key(dockerfile: &Path, context: &Path, how: &[&str]) -> Result<Str
         hash.update(part);
         hash.update([0]);
     }
-    let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = hash.finalize().into();
-    let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let hash = hash.finalize();
+    let first = hash.first_chunk().copied().map_or(0, u64::from_be_bytes);
     Ok(format!("{first:016x}"))
 }
 

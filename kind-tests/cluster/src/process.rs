@@ -271,29 +271,22 @@ impl Daemons {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        thread,
-        time::{Duration, Instant},
-    };
-
     use super::*;
-    use crate::down::end_commands;
 
     #[test]
-    fn other_children_of_the_process_are_left_alone() {
-        let mut foreign = Command::new("sleep").arg("600").spawn().unwrap();
-        let ours = thread::spawn(|| output(Command::new("sleep").arg("600")));
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while commands().is_empty() {
-            assert!(Instant::now() < deadline, "the command is not listed");
-            thread::yield_now();
+    fn commands_are_listed_while_they_run_and_other_children_never() {
+        let pids = || -> Vec<i32> { commands().iter().map(|command| command.pid).collect() };
+        let mut sleep = Command::new("sleep");
+        let mut foreign = sleep.arg("600").spawn().unwrap();
+        let mut ours = Running::start(&mut sleep).unwrap();
+        let pid = ours.child.id().cast_signed();
+        assert!(pids().contains(&pid));
+        assert!(!pids().contains(&foreign.id().cast_signed()));
+        for child in [&mut foreign, &mut ours.child] {
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
-        end_commands("any").unwrap();
-        // An error when the other thread was the first to wait for it.
-        let _ = ours.join().unwrap();
-        assert!(commands().is_empty());
-        assert!(foreign.try_wait().unwrap().is_none(), "it has ended, too");
-        foreign.kill().unwrap();
-        foreign.wait().unwrap();
+        drop(ours);
+        assert!(!pids().contains(&pid));
     }
 }

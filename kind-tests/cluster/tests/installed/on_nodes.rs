@@ -73,6 +73,8 @@ fn release_with_every_value_serves_and_leaves_the_nodes_as_they_were() {
     ));
     site.helm(&format!("test eniclaim --namespace {SYSTEM} --logs"))
         .unwrap();
+    site.roles_of_the_cluster_reach_our_objects();
+    site.operator_has_roots();
 
     site.apply(CLASS_AND_POD);
     site.kubectl("wait pod/web --for=condition=Ready --timeout=60s");
@@ -174,6 +176,52 @@ impl Site {
             ctr(&["tag", &tag, &format!("{image}@{digest}")]);
         }
         digest
+    }
+
+    /// The cluster's own roles view and edit have what ours add to them.
+    fn roles_of_the_cluster_reach_our_objects(&self) {
+        for role in ["view", "edit"] {
+            self.kubectl(&format!(
+                "create clusterrolebinding can-{role} --clusterrole={role} --user=can-{role}"
+            ));
+        }
+        let may = |user: &str, verb: &str, what: &str| {
+            let question = format!("auth can-i {verb} {what}.eniclaim.io --as={user}");
+            self.try_kubectl(&question)
+                .is_ok_and(|said| said.trim() == "yes")
+        };
+        for user in ["can-view", "can-edit"] {
+            for what in ["eniclaims", "eniclasses", "eninodes"] {
+                self.0
+                    .poll(
+                        &format!("{user} to read {what}"),
+                        Duration::from_secs(30),
+                        || may(user, "get", what),
+                    )
+                    .unwrap();
+            }
+            assert!(!may(user, "create", "eniclaims"), "{user}");
+        }
+        assert!(may("can-edit", "delete", "eniclaims"));
+        assert!(!may("can-view", "delete", "eniclaims"));
+        self.kubectl("delete clusterrolebinding can-view can-edit");
+    }
+
+    /// Here another CA stands before EC2; elsewhere the operator verifies EC2's certificate with what is in its image.
+    fn operator_has_roots(&self) {
+        let script = "
+            image=$(mktemp -d)
+            ctr --namespace k8s.io images mount localhost/eniclaim/operator:dev $image >/dev/null
+            grep --count 'BEGIN CERTIFICATE' $image/etc/ssl/certs/ca-certificates.crt || true
+            ctr --namespace k8s.io images unmount --rm $image >/dev/null
+            rmdir $image";
+        let counted = self.0.node(0).exec(&["sh", "-euc", script]).unwrap();
+        let counted = said(&counted).unwrap();
+        let roots: u32 = counted.trim().parse().unwrap_or_default();
+        assert!(
+            roots > 50,
+            "the image has {roots} certificates of authorities"
+        );
     }
 
     /// Nothing changes by a refusal.
