@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{HeaderMap, Response, header::AUTHORIZATION};
+use hyper::{HeaderMap, Method, Response, header::AUTHORIZATION, http::request::Parts};
 use tokio::time::sleep;
-use vpc::{Mutation, Vpc, world::REGION};
+use vpc::{Ec2Error, Mutation, Vpc, world::REGION};
 
 use crate::{
     control,
@@ -16,7 +16,7 @@ use crate::{
 /// Answers one call; `None` if the caller shall never hear of it.
 pub(crate) async fn respond(
     world: &World,
-    headers: &HeaderMap,
+    head: &Parts,
     body: &str,
 ) -> Option<Response<Full<Bytes>>> {
     let form = Form::parse(body);
@@ -36,15 +36,18 @@ pub(crate) async fn respond(
     }) = fault.as_ref().and_then(|f| f.refuse.as_ref())
     {
         refuse(*status, code, message)
-    } else if signed(headers) {
-        let takes_ms = fault.as_ref().and_then(|fault| fault.takes_ms);
-        world.with(|sim| act(&mut sim.vpc, body, now_ms, takes_ms))
-    } else {
+    } else if !signed(&head.headers) {
         refuse(
             401,
             "AuthFailure",
             "AWS was not able to validate the provided access credentials",
         )
+    } else if let Some(error) = elsewhere(head) {
+        let error = world.with(|sim| sim.vpc.noted(error));
+        refuse(error.status(), error.code(), &error.to_string())
+    } else {
+        let takes_ms = fault.as_ref().and_then(|fault| fault.takes_ms);
+        world.with(|sim| act(&mut sim.vpc, body, now_ms, takes_ms))
     };
     let reply_lost = fault.is_some_and(|fault| fault.reply_lost);
     log(world, &form, before, &answer, now_ms, reply_lost);
@@ -53,6 +56,14 @@ pub(crate) async fn respond(
     } else {
         Some(response(answer))
     }
+}
+
+/// Why a call is refused whose parameters may be elsewhere than in the form; EC2 also takes them from the URL.
+fn elsewhere(head: &Parts) -> Option<Ec2Error> {
+    let (method, target) = (&head.method, &head.uri);
+    let is_form = *method == Method::POST && target.path() == "/" && target.query().is_none();
+    let what = format!("{method} {target}, only forms that are posted to /");
+    (!is_form).then_some(Ec2Error::NotModelled(what))
 }
 
 /// Answers the call; what it begins takes `takes_ms` instead of the usual delay.

@@ -67,6 +67,10 @@ pub(crate) enum Pointless {
     NoTimes,
     #[error("{0} begins nothing that could take takesMs")]
     TakesNoTime(&'static str),
+    #[error("a call that is refused begins nothing that could take takesMs")]
+    RefusedTakesNoTime,
+    #[error("id and hits are not ordered but told")]
+    Told,
     #[error("status {0} refuses nothing")]
     Status(u16),
 }
@@ -100,6 +104,8 @@ impl Fault {
         );
         match (&self.refuse, self.takes_ms) {
             _ if self.times == Some(0) => Err(Pointless::NoTimes),
+            _ if (self.id, self.hits) != (0, 0) => Err(Pointless::Told),
+            (Some(_), Some(_)) => Err(Pointless::RefusedTakesNoTime),
             (Some(refuse), _) if !(400..600).contains(&refuse.status) => {
                 Err(Pointless::Status(refuse.status))
             }
@@ -310,6 +316,14 @@ mod tests {
             (
                 r#"{"action": "CreateTags", "refuse": {"status": 200, "code": "No"}}"#,
                 "status 200",
+            ),
+            (
+                r#"{"action": "AttachNetworkInterface", "takesMs": 5, "refuse": {"status": 503, "code": "No"}}"#,
+                "a call that is refused begins nothing",
+            ),
+            (
+                r#"{"action": "CreateTags", "delayMs": 1, "hits": 2}"#,
+                "not ordered but told",
             ),
         ] {
             let refused = order(fault).unwrap_err();

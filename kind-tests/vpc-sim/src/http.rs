@@ -137,9 +137,7 @@ async fn respond(
     let body = body.to_bytes();
     let body = String::from_utf8_lossy(&body);
     let answer = match endpoint {
-        Endpoint::Ec2 => ec2::respond(world, &head.headers, &body)
-            .await
-            .ok_or(ReplyLost),
+        Endpoint::Ec2 => ec2::respond(world, &head, &body).await.ok_or(ReplyLost),
         Endpoint::Imds => Ok(metadata(
             world,
             from,

@@ -16,6 +16,8 @@ mod facts;
 mod machine;
 #[path = "sim/protocol.rs"]
 mod protocol;
+#[path = "sim/refused.rs"]
+mod refused;
 #[path = "sim/restart.rs"]
 mod restart;
 #[path = "sim/wires.rs"]

@@ -14,6 +14,9 @@ use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, Subnet
 const MAX_GROUPS: usize = 5;
 /// Tags that one resource takes. <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html>
 const MAX_TAGS: usize = 50;
+/// Characters of a tag, from the same page.
+const MAX_TAG_KEY: usize = 128;
+const MAX_TAG_VALUE: usize = 256;
 
 /// A request that was granted under a `ClientToken`, and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -167,12 +170,18 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Ec2Error
     if tags.len() > MAX_TAGS {
         return Err(Ec2Error::TooManyTags);
     }
-    match tags.keys().find(|key| key.starts_with("aws:")) {
-        Some(key) => Err(Ec2Error::ReservedTag(key.clone())),
-        None if tags.contains_key("") => Err(Ec2Error::InvalidParameter {
-            name: "key",
-            value: String::new(),
-        }),
-        None => Ok(()),
+    for (key, value) in tags {
+        if key.is_empty() {
+            return Err(Ec2Error::EmptyTagKey);
+        }
+        if key.starts_with("aws:") {
+            return Err(Ec2Error::ReservedTag(key.clone()));
+        }
+        for (part, text, limit) in [("key", key, MAX_TAG_KEY), ("value", value, MAX_TAG_VALUE)] {
+            if text.chars().count() > limit {
+                return Err(Ec2Error::TagTooLong { part, limit });
+            }
+        }
     }
+    Ok(())
 }

@@ -124,12 +124,36 @@ pub enum Ec2Error {
         "Value ( {0} ) for parameter key is invalid. Tag keys starting with 'aws:' are reserved for internal use"
     )]
     ReservedTag(String),
-    /// More tags than one resource takes.
+    /// A tag without a key. <https://github.com/aws/aws-cli/issues/3283>
+    #[error("Value ( '' ) for parameter Tag key is invalid. Tag key cannot be null or empty.")]
+    EmptyTagKey,
+    /// A key or value of a tag that is too long. <https://github.com/iriusrisk/GoCD-EC2-Elastic-Agent-Plugin/issues/24> has
+    /// the sentence for a value; the code, and that there is such a one for a key, are unverified.
+    #[error("Tag {part} exceeds the maximum length of {limit} characters")]
+    TagTooLong {
+        /// `key` or `value`.
+        part: &'static str,
+        /// Characters that it may have.
+        limit: usize,
+    },
+    /// A key that comes twice in one call. <https://github.com/scylladb/scylla-cluster-tests/issues/1532>
+    #[error("Duplicate tag key '{0}' specified.")]
+    DuplicateTagKey(String),
+    /// More tags than one resource takes. The sentence is unverified.
     #[error("The maximum number of Tags has been reached.")]
     TooManyTags,
     /// Tags at creation, but none. <https://github.com/cilium/cilium/pull/14571>
     #[error("Tag specification must have at least one tag")]
     NoTags,
+    /// Tags at creation for the same kind of resource twice. Code and sentence are unverified.
+    #[error("The same resource type may not be specified more than once in tag specifications")]
+    DuplicateTagSpecification,
+    /// No tag for `CreateTags`. <https://github.com/dask/dask-ec2/issues/90>
+    #[error("You must specify one or more tags to create")]
+    NoTagsToCreate,
+    /// More resources than one call tags. The sentence is unverified.
+    #[error("The maximum number of resources in a request is {0}")]
+    TooManyResources(usize),
     /// Tags at creation for something that the call does not make. <https://github.com/aws/aws-cli/issues/2865>
     #[error("'{0}' is not a valid taggable resource type for this operation.")]
     NotTaggable(String),
@@ -155,6 +179,14 @@ pub enum Ec2Error {
     /// This resource has no such filter. <https://github.com/boto/boto3/issues/1299>
     #[error("The filter '{0}' is invalid")]
     UnknownFilter(String),
+    /// Modify of nothing, as `ModifyInstanceAttribute` says it: <https://github.com/ansible-collections/amazon.aws/issues/470>.
+    /// That this action says the same is unverified.
+    #[error("No attributes specified.")]
+    NoAttribute,
+    /// Modify of more than one attribute, as `ModifyVpcAttribute` says it: <https://github.com/aws/aws-sdk-go/issues/415>.
+    /// That this action says the same is unverified.
+    #[error("Fields for multiple attribute types specified: {0}")]
+    ManyAttributes(String),
     /// A parameter that must be there is not; EC2 names it without a capital.
     /// <https://github.com/kubernetes/test-infra/pull/16272>
     #[error("The request must contain the parameter {}", uncapitalized(.0))]
@@ -228,8 +260,11 @@ impl Ec2Error {
             Self::EniPending(_) | Self::AlreadyDetaching(_) => "IncorrectState",
             Self::IncorrectInstanceState(_) => "IncorrectInstanceState",
             Self::PrimaryEni => "OperationNotPermitted",
-            Self::OtherZone | Self::MaxResultsWithIds(_) => "InvalidParameterCombination",
-            Self::OtherVpc | Self::NoTags => "InvalidParameter",
+            Self::OtherZone
+            | Self::MaxResultsWithIds(_)
+            | Self::NoAttribute
+            | Self::ManyAttributes(_) => "InvalidParameterCombination",
+            Self::OtherVpc | Self::NoTags | Self::DuplicateTagSpecification => "InvalidParameter",
             Self::NoSuchCard(_)
             | Self::NoSuchIndex(_)
             | Self::IndexTaken { .. }
@@ -239,6 +274,10 @@ impl Ec2Error {
             | Self::TooManyMemberships(_)
             | Self::NotTaggable(_)
             | Self::ReservedTag(_)
+            | Self::EmptyTagKey
+            | Self::TagTooLong { .. }
+            | Self::DuplicateTagKey(_)
+            | Self::NoTagsToCreate
             | Self::MaxResults { .. }
             | Self::InvalidParameter { .. } => "InvalidParameterValue",
             Self::EniLimit => "NetworkInterfaceLimitExceeded",
@@ -247,9 +286,11 @@ impl Ec2Error {
             Self::AddressInUse => "InvalidIPAddress.InUse",
             Self::TooManyGroups(_) => "SecurityGroupsPerInterfaceLimitExceeded",
             Self::TooManyTags => "TagLimitExceeded",
+            Self::TooManyResources(_) => "ResourceCountExceeded",
             Self::IdempotentMismatch => "IdempotentParameterMismatch",
             Self::TooManyFilterValues | Self::FilterValueTooLong => "FilterLimitExceeded",
             Self::InvalidNextToken(_) => "InvalidNextToken",
+            Self::MissingParameter("Action") => "MissingAction",
             Self::MissingParameter(_) => "MissingParameter",
             Self::UnknownParameter(_) => "UnknownParameter",
             Self::NotModelled(_) => "NotModelled",

@@ -50,10 +50,13 @@ impl Vpc {
 
 /// Why a resource gets no tag. That EC2 says `.NotFound` of what looks like an id is unverified.
 fn untaggable(id: &str) -> Ec2Error {
-    const OTHERS: [&str; 4] = ["vpc-", "subnet-", "sg-", "i-"];
-    if id.starts_with("eni-") {
+    let (kind, rest) = id.rsplit_once('-').unwrap_or_default();
+    let is_kind = kind
+        .chars()
+        .all(|letter| letter.is_ascii_lowercase() || letter == '-');
+    if kind == "eni" {
         Ec2Error::EniNotFound(id.into())
-    } else if OTHERS.iter().any(|prefix| id.starts_with(prefix)) {
+    } else if !kind.is_empty() && is_kind && rest.chars().all(|digit| digit.is_ascii_hexdigit()) {
         Ec2Error::NotModelled(format!("new tags of {id}"))
     } else {
         Ec2Error::InvalidId(id.to_owned())

@@ -15,6 +15,8 @@ use super::{
 
 /// The only version of the API that is played.
 const VERSION: &str = "2016-11-15";
+/// Resources that one `CreateTags` takes. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html>
+const MAX_RESOURCES: usize = 1000;
 
 /// A call as a form spells it.
 pub(super) struct Call {
@@ -46,17 +48,8 @@ pub(super) fn parse(form: &Form) -> Result<Call, Ec2Error> {
         dry_run: members.read("DryRun")?.unwrap_or(false),
         request: request(action, &members)?,
     };
-    let read = read.borrow();
-    let mut unread = form
-        .iter()
-        .map(|(name, _)| name)
-        .filter(|name| !read.contains(*name));
-    match unread.next() {
-        None => Ok(call),
-        Some(name) => Err(Ec2Error::NotModelled(format!(
-            "the parameter {name} of {action}"
-        ))),
-    }
+    members.all_read(action)?;
+    Ok(call)
 }
 
 /// Whether every action has the parameter.
@@ -77,12 +70,9 @@ fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
         }),
         Action::ModifyNetworkInterfaceAttribute => Request::ModifyNetworkInterfaceAttribute(
             ENI.need(members, "NetworkInterfaceId")?,
-            change(members)?,
+            change(action, members)?,
         ),
-        Action::CreateTags => Request::CreateTags {
-            resources: texts(members, "ResourceId"),
-            tags: tags(members)?,
-        },
+        Action::CreateTags => create_tags(members)?,
         Action::DescribeNetworkInterfaces => {
             let ids = ENI.list(members, "NetworkInterfaceId")?;
             Request::DescribeNetworkInterfaces(query(members, ids)?)
@@ -113,6 +103,10 @@ fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
         if resource != "network-interface" {
             return Err(Ec2Error::NotTaggable(resource.to_owned()));
         }
+        // The one before was for an interface, too, and had tags.
+        if !all.is_empty() {
+            return Err(Ec2Error::DuplicateTagSpecification);
+        }
         let tags = tags(&specification)?;
         if tags.is_empty() {
             return Err(Ec2Error::NoTags);
@@ -125,8 +119,30 @@ fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
         groups: groups(members),
         description: members.get("Description").unwrap_or_default().to_owned(),
         tags: all,
-        client_token: members.get("ClientToken").map(str::to_owned),
+        client_token: client_token(members),
     })
+}
+
+/// An empty one is none (unverified).
+fn client_token(members: &Members<'_>) -> Option<String> {
+    let token = members.get("ClientToken");
+    token.filter(|token| !token.is_empty()).map(str::to_owned)
+}
+
+fn create_tags(members: &Members<'_>) -> Result<Request, Ec2Error> {
+    let resources = texts(members, "ResourceId");
+    let tags = tags(members)?;
+    if resources.is_empty() {
+        // <https://github.com/awsdocs/aws-doc-sdk-examples/pull/1302>
+        return Err(Ec2Error::MissingParameter("resourceIdSet"));
+    }
+    if resources.len() > MAX_RESOURCES {
+        return Err(Ec2Error::TooManyResources(MAX_RESOURCES));
+    }
+    if tags.is_empty() {
+        return Err(Ec2Error::NoTagsToCreate);
+    }
+    Ok(Request::CreateTags { resources, tags })
 }
 
 fn attach(members: &Members<'_>) -> Result<Attach, Ec2Error> {
@@ -141,33 +157,30 @@ fn attach(members: &Members<'_>) -> Result<Attach, Ec2Error> {
 }
 
 /// EC2 takes exactly one attribute a call.
-fn change(members: &Members<'_>) -> Result<Change, Ec2Error> {
+fn change(action: Action, members: &Members<'_>) -> Result<Change, Ec2Error> {
     let groups = groups(members);
     let mut found = Vec::new();
     if let Some(value) = members.read("Attachment.DeleteOnTermination")? {
-        found.push(Change::DeleteOnTermination {
-            attachment: ATTACHMENT.need(members, "Attachment.AttachmentId")?,
-            value,
-        });
+        let attachment = ATTACHMENT.need(members, "Attachment.AttachmentId")?;
+        found.push((
+            "attachment",
+            Change::DeleteOnTermination { attachment, value },
+        ));
     }
-    found.extend(
-        members
-            .read("SourceDestCheck.Value")?
-            .map(Change::SourceDestCheck),
-    );
-    found.extend((!groups.is_empty()).then_some(Change::Groups(groups)));
-    found.extend(
-        members
-            .get("Description.Value")
-            .map(|text| Change::Description(text.to_owned())),
-    );
-    match (found.pop(), found.is_empty()) {
-        (Some(change), true) => Ok(change),
-        (None, _) => Err(Ec2Error::MissingParameter("attribute")),
-        (Some(_), false) => Err(Ec2Error::InvalidParameter {
-            name: "attribute",
-            value: "more than one".to_owned(),
-        }),
+    let check = members.read("SourceDestCheck.Value")?;
+    found.extend(check.map(|value| ("sourceDestCheck", Change::SourceDestCheck(value))));
+    found.extend((!groups.is_empty()).then_some(("groupSet", Change::Groups(groups))));
+    let text = members.get("Description.Value");
+    found.extend(text.map(|text| ("description", Change::Description(text.to_owned()))));
+    let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+    match (found.pop(), names.len()) {
+        (Some((_, change)), 1) => Ok(change),
+        (Some(_), _) => Err(Ec2Error::ManyAttributes(names.join(", "))),
+        // There may be one that is not played.
+        (None, _) => Err(members
+            .all_read(action)
+            .err()
+            .unwrap_or(Ec2Error::NoAttribute)),
     }
 }
 
@@ -176,13 +189,15 @@ fn groups(members: &Members<'_>) -> BTreeSet<GroupId> {
 }
 
 fn tags(members: &Members<'_>) -> Result<BTreeMap<String, String>, Ec2Error> {
-    let pair = |tag: Members<'_>| {
-        Ok((
-            tag.need("Key")?.to_owned(),
-            tag.get("Value").unwrap_or_default().to_owned(),
-        ))
-    };
-    members.structures("Tag").map(pair).collect()
+    let mut all = BTreeMap::new();
+    for tag in members.structures("Tag") {
+        let key = tag.need("Key")?.to_owned();
+        let value = tag.get("Value").unwrap_or_default().to_owned();
+        if all.insert(key.clone(), value).is_some() {
+            return Err(Ec2Error::DuplicateTagKey(key));
+        }
+    }
+    Ok(all)
 }
 
 fn texts(members: &Members<'_>, name: &str) -> Vec<String> {

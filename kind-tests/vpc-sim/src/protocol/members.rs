@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, str::FromStr};
 
-use vpc::Ec2Error;
+use vpc::{Action, Ec2Error};
 
 use super::Form;
 
@@ -46,6 +46,17 @@ impl<'a> Members<'a> {
             })
         };
         self.get(name).map(parse).transpose()
+    }
+
+    /// Refuses the call if it has a parameter that nobody has asked for: it would be ignored.
+    pub(super) fn all_read(&self, action: Action) -> Result<(), Ec2Error> {
+        let read = self.read.borrow();
+        let mut unread = self.form.iter().filter(|(name, _)| !read.contains(*name));
+        let Some((name, _)) = unread.next() else {
+            return Ok(());
+        };
+        let what = format!("the parameter {name} of {action}");
+        Err(Ec2Error::NotModelled(what))
     }
 
     /// The values of `name.1`, `name.2` and so on.

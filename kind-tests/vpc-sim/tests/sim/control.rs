@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::machine::{Machine, attach, available_eni, call, device, eventually, ip, text};
+use crate::machine::{Machine, attach, available_eni, call, call_at, device, eventually, ip, text};
 
 const NODES: &str = "sg-000000000000000a1";
 
@@ -133,6 +133,19 @@ fn log_is_read_from_an_index_and_by_action_and_shows_what_was_before() {
         calls("action=Attach")["error"],
         r#"the simulator has no action "Attach""#
     );
+}
+
+#[test]
+fn parameters_outside_of_a_posted_form_are_refused_and_reported() {
+    let mut machine = Machine::start();
+    let (node, _) = machine.instance("node", "10.0.1.11", NODES);
+    let form = "Action=DescribeSubnets";
+    for (method, path) in [("GET", "/"), ("POST", "/?MaxResults=1"), ("POST", "/x")] {
+        let (status, body) = call_at(&node, method, path, form).unwrap();
+        assert_eq!(status, 501, "{method} {path}: {body}");
+        assert!(body.contains(&format!("{method} {path}")), "{body}");
+    }
+    assert_eq!(machine.audit().as_array().unwrap().len(), 3);
 }
 
 #[test]

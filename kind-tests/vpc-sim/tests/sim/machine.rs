@@ -128,15 +128,20 @@ impl Machine {
 
 /// Makes an EC2 call from `netns`; `None` if the connection ended without an answer.
 pub fn call(netns: &str, form: &str) -> Option<(u16, String)> {
+    call_at(netns, "POST", "/", form)
+}
+
+/// The same by another method or to another path.
+pub fn call_at(netns: &str, method: &str, path: &str, form: &str) -> Option<(u16, String)> {
     let scope = "AKIA/20260101/us-east-1/ec2/aws4_request";
     let header = format!(
         "Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"
     );
-    let form = form.to_owned();
+    let (method, path, form) = (method.to_owned(), path.to_owned(), form.to_owned());
     within(netns, move || {
         let stream =
             TcpStream::connect_timeout(&"192.0.2.1:80".parse().unwrap(), DEADLINE).unwrap();
-        http(stream, "POST", "/", &[&header], &form)
+        http(stream, &method, &path, &[&header], &form)
     })
 }
 

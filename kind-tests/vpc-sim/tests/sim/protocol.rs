@@ -3,13 +3,13 @@
 use vpc::{Delays, Launch, Vpc, world};
 use vpc_sim::protocol::{Answer, answer, mutation};
 
-const CREATE: &str = "Action=CreateNetworkInterface&Version=2016-11-15&SubnetId=subnet-000000000000000a1\
+pub const CREATE: &str = "Action=CreateNetworkInterface&Version=2016-11-15&SubnetId=subnet-000000000000000a1\
      &SecurityGroupId.1=sg-000000000000000a2&SecurityGroupId.2=sg-000000000000000a3&ClientToken=token\
      &TagSpecification.1.ResourceType=network-interface\
      &TagSpecification.1.Tag.1.Key=a&TagSpecification.1.Tag.1.Value=1%3C2\
      &TagSpecification.1.Tag.2.Key=b&TagSpecification.1.Tag.2.Value=";
 
-fn a_world() -> Vpc {
+pub fn a_world() -> Vpc {
     let mut vpc = Vpc::new(Delays::default());
     let launch = Launch {
         name: "n1".to_owned(),
@@ -25,7 +25,7 @@ fn a_world() -> Vpc {
 }
 
 /// The texts of all elements `name`, in order.
-fn texts<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
+pub fn texts<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
     let parts = answer.body.split(&open).skip(1);
     parts
@@ -33,7 +33,7 @@ fn texts<'a>(answer: &'a Answer, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-fn granted(vpc: &mut Vpc, form: &str, now_ms: u64) -> Answer {
+pub fn granted(vpc: &mut Vpc, form: &str, now_ms: u64) -> Answer {
     let answer = answer(vpc, form, now_ms);
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer
@@ -106,58 +106,6 @@ fn one_interface_lives_its_whole_life() {
         4_200,
     );
     assert_eq!(states(&mut vpc, 4_200), [""; 0]);
-}
-
-#[test]
-fn refusal_has_ec2s_form() {
-    let form = "Action=DeleteNetworkInterface&NetworkInterfaceId=eni-0a";
-    let refused = answer(&mut a_world(), form, 7);
-    let Answer {
-        status,
-        body,
-        request_id,
-        error,
-        result: _,
-    } = refused;
-    assert_eq!(
-        (status, error.as_deref()),
-        (400, Some("InvalidNetworkInterfaceID.NotFound"))
-    );
-    let message = "The networkInterface ID 'eni-0a' does not exist";
-    let errors = format!(
-        "<Errors><Error><Code>{}</Code><Message>{message}</Message></Error></Errors>",
-        error.unwrap()
-    );
-    assert_eq!(
-        body,
-        format!("<Response>{errors}<RequestID>{request_id}</RequestID></Response>")
-    );
-}
-
-#[test]
-fn malformed_calls_are_refused_by_name() {
-    let code = |form: &str| answer(&mut a_world(), form, 0).error.unwrap();
-    assert_eq!(code(""), "MissingParameter");
-    assert_eq!(code("Action=RunInstances"), "InvalidAction");
-    assert_eq!(code("Action=CreateNetworkInterface"), "MissingParameter");
-    assert_eq!(
-        code("Action=CreateNetworkInterface&SubnetId=s&PrivateIpAddress=x"),
-        "InvalidParameterValue"
-    );
-    assert_eq!(
-        code("Action=AttachNetworkInterface&NetworkInterfaceId=eni-0a&InstanceId=i-0a"),
-        "MissingParameter"
-    );
-    assert_eq!(
-        code("Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a"),
-        "MissingParameter"
-    );
-    let two = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a&SourceDestCheck.Value=true&Description.Value=d";
-    assert_eq!(code(two), "InvalidParameterValue");
-    assert_eq!(
-        code("Action=DescribeNetworkInterfaces&MaxResults=ten"),
-        "InvalidParameterValue"
-    );
 }
 
 #[test]
@@ -234,170 +182,6 @@ fn mutating_call_can_be_judged_before_it_is_made() {
     );
 }
 
-/// Code and sentence of a refusal.
-fn refused(vpc: &mut Vpc, form: &str) -> (u16, String, String) {
-    let answer = answer(vpc, form, 0);
-    let sentence = texts(&answer, "Message")[0].to_owned();
-    (answer.status, answer.error.unwrap(), sentence)
-}
-
-#[test]
-fn parameter_that_ec2_does_not_know_is_refused_by_its_first_part() {
-    let mut vpc = a_world();
-    for (form, name) in [
-        ("Action=DescribeSubnets&Foo=1", "Foo"),
-        ("Action=DescribeSubnets&Filter.1.Values.1=x", "Filter"),
-        ("Action=DescribeSubnets&Filter.0.Name=x", "Filter"),
-        (
-            "Action=DetachNetworkInterface&NetworkInterfaceId=eni-0a",
-            "NetworkInterfaceId",
-        ),
-        ("Action=CreateNetworkInterface&GroupId.1=sg-0a", "GroupId"),
-        ("Action=DescribeInstances&ClientToken=t", "ClientToken"),
-    ] {
-        let (status, code, sentence) = refused(&mut vpc, form);
-        assert_eq!((status, code.as_str()), (400, "UnknownParameter"), "{form}");
-        assert_eq!(sentence, format!("The parameter {name} is not recognized"));
-    }
-    assert_eq!(vpc.violations(), [], "it is the caller's fault");
-}
-
-#[test]
-fn parameter_that_only_the_simulator_does_not_know_is_refused_and_reported() {
-    let attach =
-        "Action=AttachNetworkInterface&NetworkInterfaceId=eni-0a&InstanceId=i-0a&DeviceIndex=1";
-    let modify = "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId=eni-0a&SourceDestCheck.Value=true";
-    for (form, name) in [
-        (
-            format!("{CREATE}&PrivateIpAddresses.1.PrivateIpAddress=10.0.1.9"),
-            "PrivateIpAddresses.1.PrivateIpAddress",
-        ),
-        (
-            format!("{CREATE}&SecondaryPrivateIpAddressCount=1"),
-            "SecondaryPrivateIpAddressCount",
-        ),
-        (format!("{CREATE}&Ipv4PrefixCount=1"), "Ipv4PrefixCount"),
-        (format!("{CREATE}&InterfaceType=efa"), "InterfaceType"),
-        (
-            format!("{CREATE}&ConnectionTrackingSpecification.UdpTimeout=30"),
-            "ConnectionTrackingSpecification.UdpTimeout",
-        ),
-        (
-            format!("{CREATE}&EnablePrimaryIpv6=true"),
-            "EnablePrimaryIpv6",
-        ),
-        (
-            format!("{CREATE}&SecurityGroupId.4=sg-0a"),
-            "SecurityGroupId.4",
-        ),
-        (format!("{attach}&EnaQueueCount=2"), "EnaQueueCount"),
-        (
-            format!("{attach}&EnaSrdSpecification.EnaSrdEnabled=true"),
-            "EnaSrdSpecification.EnaSrdEnabled",
-        ),
-        (
-            format!("{modify}&EnablePrimaryIpv6=true"),
-            "EnablePrimaryIpv6",
-        ),
-        (
-            "Action=DescribeSecurityGroups&GroupName.1=app".to_owned(),
-            "GroupName.1",
-        ),
-    ] {
-        let mut vpc = a_world();
-        let (status, code, sentence) = refused(&mut vpc, &form);
-        assert_eq!((status, code.as_str()), (501, "NotModelled"), "{form}");
-        assert!(sentence.contains(name), "{sentence}");
-        let [violation] = &vpc.violations()[..] else {
-            panic!("{:?}", vpc.violations());
-        };
-        assert!(violation.to_string().contains(name), "{violation}");
-        assert_eq!(vpc.enis().count(), 1, "nothing was made");
-    }
-}
-
-#[test]
-fn dry_run_tells_whether_the_caller_may_and_does_nothing() {
-    let mut vpc = a_world();
-    let form = format!("{CREATE}&DryRun=true");
-    let (status, code, sentence) = refused(&mut vpc, &form);
-    assert_eq!((status, code.as_str()), (412, "DryRunOperation"));
-    assert_eq!(
-        sentence,
-        "Request would have succeeded, but DryRun flag is set."
-    );
-    assert_eq!(
-        (vpc.enis().count(), mutation(&mut vpc, &form, 0)),
-        (1, None)
-    );
-    vpc.settings
-        .denied
-        .insert(vpc::Action::CreateNetworkInterface);
-    let (status, code, _) = refused(&mut vpc, &form);
-    assert_eq!((status, code.as_str()), (403, "UnauthorizedOperation"));
-    vpc.settings.denied.clear();
-    let other = CREATE.replace(
-        "SubnetId=subnet-000000000000000a1",
-        "SubnetId=subnet-000000000000000a2",
-    );
-    granted(&mut vpc, &format!("{other}&DryRun=false"), 0);
-    let describe = "Action=DescribeSubnets&DryRun=true";
-    assert_eq!(refused(&mut vpc, describe).1, "DryRunOperation");
-}
-
-#[test]
-fn id_of_another_kind_is_malformed() {
-    for (form, code, sentence) in [
-        (
-            "Action=DeleteNetworkInterface&NetworkInterfaceId=to-set",
-            "InvalidNetworkInterfaceId.Malformed",
-            r#"Invalid id: "to-set" (expecting "eni-...")"#,
-        ),
-        (
-            "Action=DetachNetworkInterface&AttachmentId=eni-0a",
-            "InvalidNetworkInterfaceAttachmentId.Malformed",
-            r#"Invalid id: "eni-0a" (expecting "eni-attach-...")"#,
-        ),
-        (
-            "Action=DescribeInstances&InstanceId.1=x",
-            "InvalidInstanceID.Malformed",
-            r#"Invalid id: "x" (expecting "i-...")"#,
-        ),
-        (
-            "Action=DescribeSecurityGroups&GroupId.1=app",
-            "InvalidGroupId.Malformed",
-            r#"Invalid id: "app" (expecting "sg-...")"#,
-        ),
-    ] {
-        let (status, told, message) = refused(&mut a_world(), form);
-        let message = message.replace("&quot;", "\"");
-        assert_eq!(
-            (status, told.as_str(), message.as_str()),
-            (400, code, sentence)
-        );
-    }
-}
-
-#[test]
-fn tags_at_creation_are_those_of_the_interface_and_at_least_one() {
-    let create = "Action=CreateNetworkInterface&SubnetId=subnet-000000000000000a1&TagSpecification.1.ResourceType=";
-    let none = format!("{create}network-interface");
-    let (_, code, sentence) = refused(&mut a_world(), &none);
-    assert_eq!(
-        (code.as_str(), sentence.as_str()),
-        (
-            "InvalidParameter",
-            "Tag specification must have at least one tag"
-        )
-    );
-    let (_, code, sentence) = refused(&mut a_world(), &format!("{create}volume"));
-    assert_eq!(code, "InvalidParameterValue");
-    assert!(
-        sentence.ends_with("is not a valid taggable resource type for this operation."),
-        "{sentence}"
-    );
-}
-
 #[test]
 fn interface_of_an_instance_has_the_members_of_that_shape_only() {
     let mut vpc = a_world();
@@ -416,26 +200,4 @@ fn interface_of_an_instance_has_the_members_of_that_shape_only() {
     ] {
         assert!(!interfaces.contains(absent), "{absent}: {interfaces}");
     }
-}
-
-#[test]
-fn filter_without_a_name_is_invalid() {
-    let form = "Action=DescribeSubnets&Filter.1.Value.1=x";
-    let (_, code, sentence) = refused(&mut a_world(), form);
-    assert_eq!(
-        (code.as_str(), sentence.as_str()),
-        ("InvalidParameterValue", "The filter 'null' is invalid")
-    );
-}
-
-#[test]
-fn missing_parameter_is_named_without_a_capital() {
-    let (_, code, sentence) = refused(&mut a_world(), "Action=DetachNetworkInterface");
-    assert_eq!(
-        (code.as_str(), sentence.as_str()),
-        (
-            "MissingParameter",
-            "The request must contain the parameter attachmentId"
-        )
-    );
 }

@@ -167,6 +167,8 @@ fn tags_are_added_to_all_named_interfaces_or_to_none() {
         ("eni-none", "InvalidNetworkInterfaceID.NotFound"),
         ("107.20.243.249", "InvalidID"),
         (world::SUBNET_NODES, "NotModelled"),
+        ("vol-0a", "NotModelled"),
+        ("eni-attach-0a", "NotModelled"),
     ] {
         let refused = tag(&[eni.as_str(), other]).unwrap_err();
         assert_eq!(refused.code(), code, "{other}");
