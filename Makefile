@@ -21,11 +21,14 @@ KEEP    ?=
 .NOTPARALLEL:
 # Empty: every row.
 ID      ?=
-# Of `make aws-facts`: where, whether to print only, whether to clean up only.
+# Of `make aws-facts`: where, whether to print only, whether to clean up only, and after which run.
 SUBNET  ?=
 OTHER_ZONE_SUBNET ?=
+OTHER_NETWORK_SUBNET ?=
+SMALL_SUBNET ?=
 DRY_RUN ?=
 CLEAN   ?=
+RUN     ?=
 # Of `make e2e` and `make logs`: part of a scenario's name. Empty: all.
 SCENARIO ?=
 # Where `make campaign` begins; another one every time.
@@ -101,7 +104,9 @@ campaign: images ## Long runs: many seeds of accidents (SEED=1 begins there), an
 aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
 	$$(kind-tests/vpc-sim/boto3/python.sh) -B kind-tests/vpc-sim/boto3/facts.py --out kind-tests/vpc-sim/aws-facts.json \
 		$(if $(SUBNET),--subnet $(SUBNET)) $(if $(OTHER_ZONE_SUBNET),--other-zone-subnet $(OTHER_ZONE_SUBNET)) \
-		$(if $(DRY_RUN),--dry-run) $(if $(CLEAN),--clean)
+		$(if $(OTHER_NETWORK_SUBNET),--other-network-subnet $(OTHER_NETWORK_SUBNET)) \
+		$(if $(SMALL_SUBNET),--small-subnet $(SMALL_SUBNET)) \
+		$(if $(DRY_RUN),--dry-run) $(if $(CLEAN),--clean) $(if $(RUN),--run $(RUN))
 
 build: prerequisites ## All binaries; the CNI plugin by its own profile.
 	@# A test among them: without one cargo would leave out the features that tests need, and compile for those again.
