@@ -48,12 +48,18 @@ copy_source() {
         tar --create --null --files-from - --ignore-failed-read | tar --extract --directory "$source"
 }
 
+# One program for $target. zig does not know rustc's -static-pie, and without -pie it links to fixed addresses.
+program() {
+    profile=$1 package=$2 binary=$3
+    cargo-zigbuild rustc --locked --target "$target" --profile "$profile" --package "$package" --bin "$binary" -- -C link-arg=-pie
+}
+
 # A profile of its own for what runs on every node: size before speed.
 binaries() {
     rustup --quiet target add "$target"
-    cargo zigbuild --locked --target "$target" --release --package operator
-    cargo zigbuild --locked --target "$target" --profile agent --package node-agent
-    cargo zigbuild --locked --target "$target" --profile cni --package cni
+    program release operator eniclaim-operator
+    program agent node-agent eniclaim-agent
+    program cni cni eniclaim
 }
 
 # The folder from which the Dockerfile makes the images of one architecture.
@@ -62,10 +68,11 @@ fill() {
     mkdir -p "$context"
     built=$CARGO_TARGET_DIR/$target
     for binary in "$built/release/eniclaim-operator" "$built/agent/eniclaim-agent" "$built/cni/eniclaim"; do
-        # What could start on no node: a binary for another machine, or one that needs a library.
+        # A binary for another machine, or one that needs a library, would start on no node.
         LC_ALL=C readelf --wide --file-header --program-headers "$binary" > "$context/elf"
         grep -q "Machine: *$machine\$" "$context/elf" || refuse "$binary is not for $machine"
         ! grep -q INTERP "$context/elf" || refuse "$binary is not static"
+        grep -q "Type: *DYN" "$context/elf" || refuse "$binary is linked to fixed addresses"
         cp "$binary" "$context"
     done
     rm "$context/elf"

@@ -17,24 +17,18 @@ const STAND_INS: &[(&str, &str)] = &[
         "mkdir -p \"$3/bin\"; printf '#!/bin/sh\\n' > \"$3/bin/pip\"; chmod +x \"$3/bin/pip\"",
     ),
     (
+        "cargo-zigbuild",
+        r#"mkdir -p "$CARGO_TARGET_DIR/$4/$6"
+        echo "$BINARY" > "$CARGO_TARGET_DIR/$4/$6/${10}""#,
+    ),
+    (
         "cargo",
-        r#"case $1 in
-            zigbuild)
-                for word; do last=$word; done
-                case $last in
-                    operator) file=release/eniclaim-operator ;;
-                    node-agent) file=agent/eniclaim-agent ;;
-                    cni) file=cni/eniclaim ;;
-                esac
-                file=$CARGO_TARGET_DIR/$4/$file
-                mkdir -p "${file%/*}" && echo "$BINARY" > "$file" ;;
-            # It writes beside the manifest of every member, with the path of each in it.
-            cyclonedx)
-                for manifest in */Cargo.toml; do
-                    member=${manifest%/*}
-                    echo "\"bom-ref\": \"path+file://$PWD/$member#0.1.0\"" > "$member/$member.cdx.json"
-                done ;;
-        esac"#,
+        // It writes beside the manifest of every member, with the path of each in it.
+        r#"[ "$1" = cyclonedx ] || exit 0
+        for manifest in */Cargo.toml; do
+            member=${manifest%/*}
+            echo "\"bom-ref\": \"path+file://$PWD/$member#0.1.0\"" > "$member/$member.cdx.json"
+        done"#,
     ),
     (
         "readelf",
@@ -43,6 +37,7 @@ const STAND_INS: &[(&str, &str)] = &[
             *aarch64*) echo "  Machine:    AArch64" ;;
             *) echo "  Machine:    Advanced Micro Devices X86-64" ;;
         esac
+        [ -n "$BINARY" ] || echo "  Type:   DYN (Position-Independent Executable file)"
         cat "$last""#,
     ),
     (
@@ -263,14 +258,20 @@ fn release_leaves_the_checkout_as_it_was() {
 }
 
 #[test]
-fn binary_that_needs_a_library_is_not_released() {
-    let checkout = Checkout::new("dynamic");
-    let output = checkout.run(&[("BINARY", "INTERP")]);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        errors.contains("aarch64-unknown-linux-musl/release/eniclaim-operator is not static"),
-        "{errors}"
-    );
+fn binary_that_needs_a_library_or_fixed_addresses_is_not_released() {
+    let checkout = Checkout::new("binary");
+    for (binary, sentence) in [
+        ("INTERP", "is not static"),
+        ("Type: EXEC", "is linked to fixed addresses"),
+    ] {
+        let output = checkout.run(&[("BINARY", binary)]);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let program = "aarch64-unknown-linux-musl/release/eniclaim-operator";
+        assert!(
+            errors.contains(&format!("{program} {sentence}")),
+            "{errors}"
+        );
+    }
     assert!(
         !checkout.calls().contains("buildah"),
         "{}",
