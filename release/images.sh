@@ -79,8 +79,9 @@ fill() {
     # Mozilla's roots, and not what else this machine trusts.
     awk 1 /usr/share/ca-certificates/mozilla/*.crt > "$context/ca-certificates.crt"
     cp LICENSE "$context"
-    # What is in them: crates with versions, licences and hashes.
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target"
+    # What is in them: crates with versions, licences and hashes. For compilers the time is not set: with it each commit would
+    # compile all C anew, and the AWS SDK after it.
+    SOURCE_DATE_EPOCH=$seconds cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target"
     for crate in operator node-agent cni; do
         sed "s|path+file://$source|path+file:///eniclaim|g" "$crate/$crate.cdx.json" > "$context/$crate.cdx.json"
     done
@@ -101,7 +102,7 @@ remove_storage() {
 image() {
     name=$1 arch=$2 description=$3
     store build --quiet --isolation chroot --platform "linux/$arch" --file "$source/Dockerfile" --target "$name-release" \
-        --timestamp "$SOURCE_DATE_EPOCH" --identity-label=false \
+        --timestamp "$seconds" --identity-label=false \
         --label "org.opencontainers.image.title=eniclaim $name" \
         --label "org.opencontainers.image.description=$description" \
         --label "org.opencontainers.image.source=$url" \
@@ -131,7 +132,7 @@ mkdir -p "$out"
 exec 8>"$out/lock"
 flock --nonblock 8 || refuse "it runs in this checkout already"
 created=$(git log -1 --format=%cI)
-SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+seconds=$(git log -1 --format=%ct)
 copy_source
 PATH=$(release/tools.sh):$PATH
 CARGO_TARGET_DIR=$out/build
@@ -140,7 +141,7 @@ ZIG_GLOBAL_CACHE_DIR=$out/zig
 CARGO_ZIGBUILD_CACHE_DIR=$out/zig
 # No name of a folder of this machine is in what is released.
 RUSTFLAGS="--remap-path-prefix=$source=/eniclaim --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
-export SOURCE_DATE_EPOCH PATH CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_STRIP ZIG_GLOBAL_CACHE_DIR CARGO_ZIGBUILD_CACHE_DIR RUSTFLAGS
+export PATH CARGO_TARGET_DIR CARGO_PROFILE_RELEASE_STRIP ZIG_GLOBAL_CACHE_DIR CARGO_ZIGBUILD_CACHE_DIR RUSTFLAGS
 cd "$source"
 remove_storage
 for arch in arm64 amd64; do

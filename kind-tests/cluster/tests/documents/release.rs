@@ -18,7 +18,8 @@ const STAND_INS: &[(&str, &str)] = &[
     ),
     (
         "cargo-zigbuild",
-        r#"mkdir -p "$CARGO_TARGET_DIR/$4/$6"
+        r#"echo "epoch ${SOURCE_DATE_EPOCH:-unset}" >> "${0%-bin/*}.log"
+        mkdir -p "$CARGO_TARGET_DIR/$4/$6"
         echo "$BINARY" > "$CARGO_TARGET_DIR/$4/$6/${10}""#,
     ),
     (
@@ -240,6 +241,16 @@ fn both_images_are_pushed_for_both_architectures() {
             "{said}"
         );
     }
+}
+
+/// The `cc` crate compiles again when it changes, and everything that needs what it compiled after it.
+#[test]
+fn compilers_are_not_told_the_time_of_the_commit() {
+    let checkout = Checkout::new("time");
+    checkout.built(&[]);
+    let calls = checkout.calls();
+    assert!(calls.contains("\nepoch unset\n"), "{calls}");
+    assert!(!calls.contains("\nepoch 1"), "{calls}");
 }
 
 #[test]
