@@ -1,20 +1,20 @@
 //! What comes out of the fleet: orders that leave the executor no choice.
 
-use std::{collections::BTreeMap, fmt};
+mod effect;
+mod object;
 
 use api::{
-    ClaimStatus, NodeStatus, SmolStr, Time,
+    SmolStr, Time,
     id::{
-        AttachmentId, ClaimUid, ClassName, EniId, InstanceId, InstanceType, NodeName, NodeUid,
-        PodName, PodUid, Slot, SubnetId,
+        ClaimUid, ClassName, EniId, InstanceId, InstanceType, NodeName, NodeUid, PodUid, SubnetId,
     },
 };
 
-use crate::{
-    claim::Creation,
-    cluster::{Key, PodSource, Version},
-    reason::Note,
+pub use self::{
+    effect::{Action, DetachMode, Effect},
+    object::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
 };
+use crate::{cluster::Key, reason::Note};
 
 /// What an order is about; there is at most one order at a time for each.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -100,215 +100,6 @@ pub struct Write {
     pub not_after: Time,
 }
 
-/// What is written to Kubernetes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Object {
-    /// Make a claim for a pod, with our finalizer on it.
-    NewClaim(NewClaim),
-    /// Write the operator's part of a status at the version it was decided on.
-    Status(StatusWrite),
-    /// Put our finalizer on a claim.
-    AddFinalizer(ClaimRef),
-    /// Take our finalizer off: nothing of the claim is left in EC2.
-    RemoveFinalizer(ClaimRef),
-    /// Delete a claim whose pod is gone.
-    DeleteClaim(ClaimRef),
-    /// Make the report object of a node.
-    NewReport {
-        /// The node.
-        node: NodeName,
-        /// UID of the node, its owner.
-        uid: NodeUid,
-    },
-    /// Write the operator's part of a report.
-    Report {
-        /// The node.
-        node: NodeName,
-        /// What it shall say.
-        status: Box<NodeStatus>,
-    },
-    /// Change a node object.
-    Node {
-        /// The node.
-        node: NodeName,
-        /// The change.
-        patch: NodePatch,
-    },
-}
-
-/// A claim at the version that something was decided on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClaimRef {
-    /// The claim.
-    pub key: Key,
-    /// UID of the object.
-    pub uid: ClaimUid,
-    /// The version.
-    pub version: Version,
-}
-
-/// A claim to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NewClaim {
-    /// Namespace and name of the claim.
-    pub key: Key,
-    /// Name of the pod.
-    pub pod: PodName,
-    /// The UID under which the runtime knows the pod.
-    pub uid: PodUid,
-    /// Who says that the pod runs.
-    pub source: PodSource,
-    /// Its class.
-    pub class: ClassName,
-}
-
-/// A status to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StatusWrite {
-    /// The claim, at the version that it was decided on.
-    pub claim: ClaimRef,
-    /// The operator's whole part.
-    pub status: Box<ClaimStatus>,
-}
-
-/// A change of a node object.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct NodePatch {
-    /// The resource in capacity and allocatable together.
-    pub publish: Option<u32>,
-    /// Class labels to set (true) and to remove (false).
-    pub labels: BTreeMap<ClassName, bool>,
-}
-
-/// A change of EC2. Destructive ones name ids that nobody uses any more, so a late one harms nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Effect {
-    /// `CreateNetworkInterface` with this very request.
-    Create(Box<Creation>),
-    /// `AttachNetworkInterface`.
-    Attach {
-        /// The ENI.
-        eni: EniId,
-        /// The instance.
-        instance: InstanceId,
-        /// The slot.
-        slot: Slot,
-    },
-    /// `ModifyNetworkInterfaceAttribute`: the ENI goes with the instance.
-    SetDeleteOnTermination {
-        /// The ENI.
-        eni: EniId,
-        /// Its attachment.
-        attachment: AttachmentId,
-    },
-    /// `DetachNetworkInterface`.
-    Detach {
-        /// The ENI.
-        eni: EniId,
-        /// The attachment that was released.
-        attachment: AttachmentId,
-        /// Whether the instance is asked.
-        mode: DetachMode,
-    },
-    /// `DeleteNetworkInterface`.
-    Delete {
-        /// The ENI.
-        eni: EniId,
-    },
-}
-
-/// How a Detach is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum DetachMode {
-    /// The instance gives the device up.
-    Normal,
-    /// It is taken from an instance that does not answer; the device index may be unusable until it is stopped.
-    Force,
-}
-
-/// An action of the EC2 API, as IAM policies and throttling name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// `CreateNetworkInterface`.
-    CreateNetworkInterface,
-    /// `AttachNetworkInterface`.
-    AttachNetworkInterface,
-    /// `ModifyNetworkInterfaceAttribute`.
-    ModifyNetworkInterfaceAttribute,
-    /// `DetachNetworkInterface`.
-    DetachNetworkInterface,
-    /// `DeleteNetworkInterface`.
-    DeleteNetworkInterface,
-    /// `DescribeNetworkInterfaces`.
-    DescribeNetworkInterfaces,
-    /// `DescribeInstances`.
-    DescribeInstances,
-    /// `DescribeInstanceTypes`.
-    DescribeInstanceTypes,
-    /// `DescribeSubnets`.
-    DescribeSubnets,
-}
-
-impl Action {
-    /// Every action that is called.
-    pub const ALL: [Self; 9] = [
-        Self::CreateNetworkInterface,
-        Self::AttachNetworkInterface,
-        Self::ModifyNetworkInterfaceAttribute,
-        Self::DetachNetworkInterface,
-        Self::DeleteNetworkInterface,
-        Self::DescribeNetworkInterfaces,
-        Self::DescribeInstances,
-        Self::DescribeInstanceTypes,
-        Self::DescribeSubnets,
-    ];
-
-    /// As AWS spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::CreateNetworkInterface => "CreateNetworkInterface",
-            Self::AttachNetworkInterface => "AttachNetworkInterface",
-            Self::ModifyNetworkInterfaceAttribute => "ModifyNetworkInterfaceAttribute",
-            Self::DetachNetworkInterface => "DetachNetworkInterface",
-            Self::DeleteNetworkInterface => "DeleteNetworkInterface",
-            Self::DescribeNetworkInterfaces => "DescribeNetworkInterfaces",
-            Self::DescribeInstances => "DescribeInstances",
-            Self::DescribeInstanceTypes => "DescribeInstanceTypes",
-            Self::DescribeSubnets => "DescribeSubnets",
-        }
-    }
-}
-
-impl fmt::Display for Action {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Effect {
-    /// The action that carries it out.
-    pub fn action(&self) -> Action {
-        match self {
-            Self::Create(_) => Action::CreateNetworkInterface,
-            Self::Attach { .. } => Action::AttachNetworkInterface,
-            Self::SetDeleteOnTermination { .. } => Action::ModifyNetworkInterfaceAttribute,
-            Self::Detach { .. } => Action::DetachNetworkInterface,
-            Self::Delete { .. } => Action::DeleteNetworkInterface,
-        }
-    }
-
-    /// The ENI that it changes; none for one that does not exist yet.
-    pub fn eni(&self) -> Option<&EniId> {
-        match self {
-            Self::Create(_) => None,
-            Self::Attach { eni, .. }
-            | Self::SetDeleteOnTermination { eni, .. }
-            | Self::Detach { eni, .. }
-            | Self::Delete { eni } => Some(eni),
-        }
-    }
-}
-
 /// A read that changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Read {
@@ -383,23 +174,4 @@ pub struct Event {
     pub about: About,
     /// What it says.
     pub note: Note,
-}
-
-impl Object {
-    /// What it is about.
-    pub fn target(&self) -> Target {
-        match self {
-            Self::NewClaim(new) => {
-                Target::Pod(Key::of(new.key.namespace.clone(), new.pod.as_str()))
-            }
-            Self::Status(StatusWrite { claim, .. })
-            | Self::AddFinalizer(claim)
-            | Self::RemoveFinalizer(claim)
-            | Self::DeleteClaim(claim) => Target::Claim(claim.key.clone()),
-            Self::NewReport { node, .. } | Self::Report { node, .. } => {
-                Target::Report(node.clone())
-            }
-            Self::Node { node, .. } => Target::Node(node.clone()),
-        }
-    }
 }

@@ -1,0 +1,110 @@
+//! What the operator writes to Kubernetes.
+
+use std::collections::BTreeMap;
+
+use api::{
+    ClaimStatus, NodeStatus,
+    id::{ClaimUid, ClassName, NodeName, NodeUid, PodName, PodUid},
+};
+
+use super::Target;
+use crate::cluster::{Key, PodSource, Version};
+
+/// What is written to Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Object {
+    /// Make a claim for a pod, with our finalizer on it.
+    NewClaim(NewClaim),
+    /// Write the operator's part of a status at the version it was decided on.
+    Status(StatusWrite),
+    /// Put our finalizer on a claim.
+    AddFinalizer(ClaimRef),
+    /// Take our finalizer off: nothing of the claim is left in EC2.
+    RemoveFinalizer(ClaimRef),
+    /// Delete a claim whose pod is gone.
+    DeleteClaim(ClaimRef),
+    /// Make the report object of a node.
+    NewReport {
+        /// The node.
+        node: NodeName,
+        /// UID of the node, its owner.
+        uid: NodeUid,
+    },
+    /// Write the operator's part of a report.
+    Report {
+        /// The node.
+        node: NodeName,
+        /// What it shall say.
+        status: Box<NodeStatus>,
+    },
+    /// Change a node object.
+    Node {
+        /// The node.
+        node: NodeName,
+        /// The change.
+        patch: NodePatch,
+    },
+}
+
+/// A claim at the version that something was decided on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ClaimRef {
+    /// The claim.
+    pub key: Key,
+    /// UID of the object.
+    pub uid: ClaimUid,
+    /// The version.
+    pub version: Version,
+}
+
+/// A claim to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NewClaim {
+    /// Namespace and name of the claim.
+    pub key: Key,
+    /// Name of the pod.
+    pub pod: PodName,
+    /// The UID under which the runtime knows the pod.
+    pub uid: PodUid,
+    /// Who says that the pod runs.
+    pub source: PodSource,
+    /// Its class.
+    pub class: ClassName,
+}
+
+/// A status to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct StatusWrite {
+    /// The claim, at the version that it was decided on.
+    pub claim: ClaimRef,
+    /// The operator's whole part.
+    pub status: Box<ClaimStatus>,
+}
+
+/// A change of a node object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct NodePatch {
+    /// The resource in capacity and allocatable together.
+    pub publish: Option<u32>,
+    /// Class labels to set (true) and to remove (false).
+    pub labels: BTreeMap<ClassName, bool>,
+}
+
+impl Object {
+    /// What it is about.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::NewClaim(new) => {
+                Target::Pod(Key::of(new.key.namespace.clone(), new.pod.as_str()))
+            }
+            Self::Status(StatusWrite { claim, .. })
+            | Self::AddFinalizer(claim)
+            | Self::RemoveFinalizer(claim)
+            | Self::DeleteClaim(claim) => Target::Claim(claim.key.clone()),
+            Self::NewReport { node, .. } | Self::Report { node, .. } => {
+                Target::Report(node.clone())
+            }
+            Self::Node { node, .. } => Target::Node(node.clone()),
+        }
+    }
+}
