@@ -65,14 +65,14 @@ pub struct Flags {
 pub enum Command {
     /// Prove that no ENI of this cluster is left, and take eniclaim off the nodes: what comes before `helm uninstall`.
     Drain(Drain),
-    /// Wait until the agent of every node is ready: `helm test`.
+    /// Wait until every node that is to have an agent has a ready one: `helm test`.
     Check(Check),
 }
 
 /// How to drain.
 #[derive(Debug, Clone, Args)]
 pub struct Drain {
-    /// What becomes of ENIs that pods have.
+    /// What becomes of pods that have ENIs or wait for one.
     #[arg(long, default_value = "refuse")]
     pub pods: PodsMode,
     /// How long claims and ENIs may take to go.
@@ -88,7 +88,7 @@ pub struct Check {
     pub timeout: Duration,
 }
 
-/// What becomes of ENIs that pods have.
+/// What becomes of pods that have ENIs or wait for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum PodsMode {
     /// Nothing is uninstalled.

@@ -22,6 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod actors;
 #[path = "operator/agents.rs"]
 mod agents;
+#[path = "operator/check.rs"]
+mod check;
 #[path = "operator/cloud.rs"]
 mod cloud;
 #[path = "operator/connection.rs"]
@@ -32,6 +34,8 @@ mod drain;
 mod farewell;
 #[path = "operator/faults.rs"]
 mod faults;
+#[path = "operator/hooks.rs"]
+mod hooks;
 #[path = "operator/judge.rs"]
 mod judge;
 #[path = "operator/lease.rs"]

@@ -13,7 +13,7 @@ mod on_nodes;
 #[path = "installed/site.rs"]
 mod site;
 
-use std::sync::Mutex;
+use std::{sync::Mutex, thread, time::Duration};
 
 use cluster::Cluster;
 use site::{PROMETHEUS, Site};
@@ -44,6 +44,47 @@ impl Site {
     }
 }
 
+impl Site {
+    /// Nobody runs the hook here: as long as it hangs, nothing is deleted.
+    fn is_uninstalled_after_helm_gave_up(&self) {
+        let uninstall = "uninstall eniclaim --namespace eniclaim-system --timeout";
+        let hung = self.helm(&format!("{uninstall} 2s")).unwrap_err();
+        assert!(hung.contains("eniclaim-drain"), "{hung}");
+        self.kubectl("--namespace eniclaim-system get deployment eniclaim-operator");
+        // What the chart's README says of this moment.
+        let upgrade = "upgrade eniclaim charts/eniclaim --namespace eniclaim-system --reuse-values";
+        let refused = self.helm(upgrade).unwrap_err();
+        assert!(refused.contains("has no deployed releases"), "{refused}");
+        self.helm("rollback eniclaim 2 --namespace eniclaim-system --force-conflicts")
+            .unwrap();
+        // The drains before had ended operator and agents.
+        let operator = self.field("deployment/eniclaim-operator", ".spec.replicas");
+        let agents = self.field("daemonset/eniclaim-agent", ".spec.template.spec");
+        assert_ne!(operator, "0");
+        assert!(!agents.contains("eniclaim.io/uninstalled"), "{agents}");
+        self.helm(upgrade).unwrap();
+
+        let hung = self.helm(&format!("{uninstall} 2s")).unwrap_err();
+        assert!(hung.contains("eniclaim-drain"), "{hung}");
+        let job =
+            "--namespace eniclaim-system get job eniclaim-drain --output jsonpath={.metadata.uid}";
+        let before = self.kubectl(job);
+        thread::scope(|scope| {
+            let again = scope.spawn(|| self.helm(&format!("{uninstall} 60s")));
+            let is_new = || self.try_kubectl(job).is_ok_and(|uid| uid != before);
+            self.0
+                .poll("another Job", Duration::from_secs(30), is_new)
+                .unwrap();
+            self.kubectl(&format!(
+                "--namespace eniclaim-system patch job eniclaim-drain {DONE}"
+            ));
+            again.join().unwrap().unwrap();
+        });
+    }
+}
+
+/// As the controller of Jobs says it.
+const DONE: &str = r#"--subresource=status --type=merge --patch={"status":{"startTime":"2026-01-01T00:00:00Z","completionTime":"2026-01-01T00:00:01Z","succeeded":1,"conditions":[{"type":"SuccessCriteriaMet","status":"True"},{"type":"Complete","status":"True"}]}}"#;
 const INSTALL: &str =
     "install eniclaim charts/eniclaim --namespace eniclaim-system --create-namespace";
 
@@ -89,14 +130,7 @@ fn charts_are_installed_upgraded_uninstalled_and_installed_again() {
     site.takes_every_field(&values);
     site.is_drained_step_by_step();
 
-    // Nobody runs the hook here: as long as it hangs, nothing is deleted.
-    let hung = site
-        .helm("uninstall eniclaim --namespace eniclaim-system --timeout 2s")
-        .unwrap_err();
-    assert!(hung.contains("eniclaim-drain"), "{hung}");
-    site.kubectl("--namespace eniclaim-system get deployment eniclaim-operator");
-    site.helm("uninstall eniclaim --namespace eniclaim-system --no-hooks")
-        .unwrap();
+    site.is_uninstalled_after_helm_gave_up();
     site.helm("uninstall eniclaim-crds").unwrap();
     let kept = site.kubectl("get customresourcedefinitions --output name");
     for kind in ["eniclaims", "eniclasses", "eninodes"] {

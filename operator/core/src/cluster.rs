@@ -124,6 +124,13 @@ pub struct Pod {
     pub created: Time,
 }
 
+impl Pod {
+    /// Whether its start waits until it has an ENI. A pod that the CNI plugin does not see, or does not see asking, runs without.
+    pub fn needs_eni(&self) -> bool {
+        !self.asks.is_empty() && self.annotated && !self.host_network
+    }
+}
+
 /// Who says that a pod runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PodSource {

@@ -1,24 +1,25 @@
-//! Whether eniclaim may be taken out of a cluster: what claims, EC2 and nodes still hold, and the sentence about it.
+//! Whether eniclaim may be taken out of a cluster: what pods, claims, EC2 and nodes still hold, and the sentence about it.
 
 use std::{collections::BTreeSet, fmt};
 
 use api::{
-    Condition, ConditionStatus,
     condition::kind,
     id::{NodeName, PodUid},
 };
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Key, NodeHealth, NodeReport},
+    cluster::{Key, NodeHealth, Pod},
     ec2::EniView,
     error::Ec2Error,
 };
 
+/// Annotation of the operator's Deployment by which a person decides over the chart's value `uninstall.pods`.
+pub const PODS_MODE: &str = "eniclaim.io/uninstall-pods";
 /// So many names are in a sentence.
 const NAMED: usize = 5;
 
-/// What becomes of ENIs that pods have.
+/// What becomes of pods that have ENIs or wait for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// Nothing is uninstalled.
@@ -29,17 +30,15 @@ pub enum Policy {
     Abandon,
 }
 
-/// What claims and EC2 hold.
+/// What pods, claims and EC2 hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Left {
     /// Every claim.
     pub claims: Vec<Claim>,
     /// Claims that cannot be read, by name.
     pub unreadable: Vec<String>,
-    /// Pods that run, of those that ask for an ENI.
-    pub pods: BTreeSet<PodUid>,
-    /// Those of them whose deletion was asked for.
-    pub ending: BTreeSet<PodUid>,
+    /// Pods with our label that have not ended.
+    pub pods: Vec<Pod>,
     /// Every ENI with the tag of this cluster; nothing while there are claims.
     pub enis: Result<Vec<EniView>, Box<Ec2Error>>,
 }
@@ -58,29 +57,29 @@ pub enum Verdict {
 /// How it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
-    /// What becomes of ENIs that pods have.
+    /// What becomes of pods that have ENIs or wait for one.
     pub policy: Policy,
     /// Namespace of the release, for the sentence.
     pub namespace: String,
 }
 
 impl Rule {
-    /// Judges what claims and EC2 hold; `late` when it has been waited long enough.
+    /// Judges what pods, claims and EC2 hold; `late` when it has been waited long enough.
     pub fn judge(&self, left: &Left, late: bool) -> Verdict {
         let Some(what) = left.sentence() else {
             return Verdict::Go(left.kept());
         };
         match self.policy {
-            Policy::Refuse if left.is_in_use() => Verdict::Refuse(format!(
-                "{what}; delete these pods and uninstall again, or wait for their end {}, or leave their ENIs as they are {}",
+            Policy::Refuse if left.in_use().is_some() => Verdict::Refuse(format!(
+                "{what}; delete these pods and uninstall again, or first choose to wait for their end {} or to leave their ENIs as they are {}",
                 self.change("wait"),
                 self.change("abandon")
             )),
-            Policy::Abandon if late || !left.is_ending() => Verdict::Go(Some(format!(
-                "{what}; they are abandoned: nobody returns, detaches or deletes them until eniclaim is installed again with the same clusterId"
+            Policy::Abandon if late || left.ending().is_none() => Verdict::Go(Some(format!(
+                "{what}; they are abandoned: nobody returns, detaches or deletes them until eniclaim is installed again with the same clusterId, and a pod that waits for one may start without it"
             ))),
             Policy::Refuse | Policy::Wait if late => Verdict::Refuse(format!(
-                "{what}; uninstall again when that is mended, or leave it as it is {}",
+                "{what}; uninstall again when that is mended, or first choose to leave it as it is {}",
                 self.change("abandon")
             )),
             Policy::Refuse | Policy::Wait | Policy::Abandon => Verdict::Wait(what),
@@ -90,42 +89,52 @@ impl Rule {
     /// Judges again after the operator has ended: the end of pods in use is not awaited any more, for nobody would clean up
     /// behind them.
     pub fn judge_again(&self, left: &Left, late: bool) -> Verdict {
-        self.judge(left, late || left.is_in_use())
+        self.judge(left, late || left.in_use().is_some())
     }
 
-    /// How a person chooses another policy: the manifest of a hook is that of the last upgrade.
+    /// How a person chooses another policy. Not by an upgrade: after a hook that failed Helm takes none.
     fn change(&self, policy: &str) -> String {
         format!(
-            "by `helm upgrade eniclaim CHART --namespace {} --reuse-values --set uninstall.pods={policy}`",
+            "by `kubectl --namespace {} annotate --overwrite deployment eniclaim-operator {PODS_MODE}={policy}`",
             self.namespace
         )
     }
 }
 
 impl Left {
-    /// Whether the pod of a claim runs, and is to go on.
-    fn is_in_use(&self) -> bool {
-        self.pods_of(false).next().is_some()
+    /// Pods that have ENIs or wait for one, and are to go on.
+    fn in_use(&self) -> Option<String> {
+        let (have, wait): (Vec<_>, Vec<_>) = self
+            .pods_of(false)
+            .filter(|(pod, has_claim)| *has_claim || pod.needs_eni())
+            .partition(|(_, has_claim)| *has_claim);
+        let listed = [("pods have ENIs", have), ("pods wait for ENIs", wait)]
+            .map(|(what, pods)| list(what, pods.into_iter().map(|(pod, _)| &pod.key)));
+        let listed: Vec<String> = listed.into_iter().flatten().collect();
+        (!listed.is_empty()).then(|| listed.join("; "))
     }
 
-    /// Whether the pod of a claim runs, and is being deleted.
-    fn is_ending(&self) -> bool {
-        self.pods_of(true).next().is_some()
+    /// Pods that have ENIs, and are being deleted. For one that only waits none is made any more.
+    fn ending(&self) -> Option<String> {
+        let ending = self.pods_of(true).filter(|(_, has_claim)| *has_claim);
+        list(
+            "pods with ENIs are being deleted",
+            ending.map(|(pod, _)| &pod.key),
+        )
     }
 
-    /// Pods of claims that run, by whether they are being deleted.
-    fn pods_of(&self, ending: bool) -> impl Iterator<Item = Key> {
-        let runs = move |claim: &&Claim| {
-            let pod = claim.owner.as_ref().map(|owner| &owner.uid);
-            pod.is_some_and(|pod| self.pods.contains(pod) && self.ending.contains(pod) == ending)
-        };
-        self.claims.iter().filter(runs).filter_map(Claim::pod_key)
+    /// Pods by whether they are being deleted, each with whether it has a claim.
+    fn pods_of(&self, ending: bool) -> impl Iterator<Item = (&Pod, bool)> {
+        let owners = self.claims.iter().filter_map(|claim| claim.owner.as_ref());
+        let owners: BTreeSet<&PodUid> = owners.map(|owner| &owner.uid).collect();
+        let pods = self.pods.iter().filter(move |pod| pod.deleting == ending);
+        pods.map(move |pod| (pod, owners.contains(&pod.uid)))
     }
 
     /// What is in the way, that of users first; none: nothing is.
     fn sentence(&self) -> Option<String> {
-        list("pods have ENIs", self.pods_of(false))
-            .or_else(|| list("pods with ENIs are being deleted", self.pods_of(true)))
+        self.in_use()
+            .or_else(|| self.ending())
             .or_else(|| list("claims cannot be read", self.unreadable.iter().cloned()))
             .or_else(|| list("claims are left", self.claims.iter().map(about)))
             .or_else(|| match &self.enis {
@@ -164,7 +173,7 @@ fn named(eni: &EniView) -> String {
 }
 
 /// How many there are and the first names; none where there are none.
-fn list(what: &str, names: impl Iterator<Item = impl fmt::Display>) -> Option<String> {
+pub(crate) fn list(what: &str, names: impl Iterator<Item = impl fmt::Display>) -> Option<String> {
     let names: Vec<String> = names.map(|name| name.to_string()).collect();
     let more = match names.len().saturating_sub(NAMED) {
         0 => String::new(),
@@ -222,31 +231,4 @@ pub fn kept_by<'a>(nodes: impl Iterator<Item = &'a NodeName>) -> Option<String> 
         "the DaemonSet eniclaim-agent is gone, and nodes keep the CNI plugin, unless they are replaced or `eniclaim-agent uninstall` is run there",
         nodes,
     )
-}
-
-/// Judges whether the operator says of every agent that it is ready.
-pub fn check(agents: &[AgentPod], reports: &[NodeReport], late: bool) -> Verdict {
-    let ready = |condition: &&Condition| condition.kind == kind::AGENT_READY;
-    let unready = agents.iter().filter_map(|agent| {
-        let Some(node) = &agent.node else {
-            return Some(format!("{} (not scheduled)", agent.key));
-        };
-        let report = reports.iter().find(|report| report.name == *node);
-        match report.and_then(|report| report.status.conditions.iter().find(ready)) {
-            Some(ready) if ready.status == ConditionStatus::True => None,
-            Some(ready) => Some(format!("{node} ({})", ready.message)),
-            None => Some(format!("{node} (the operator has not reported on it)")),
-        }
-    });
-    let what = match list("nodes are not ready for ENIs", unready) {
-        None if agents.is_empty() => {
-            Some("no pod of the DaemonSet eniclaim-agent is there".to_owned())
-        }
-        what => what,
-    };
-    match what {
-        None => Verdict::Go(None),
-        Some(what) if late => Verdict::Refuse(what),
-        Some(what) => Verdict::Wait(what),
-    }
 }

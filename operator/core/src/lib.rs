@@ -4,6 +4,7 @@ pub mod admit;
 pub mod backoff;
 pub mod budget;
 pub mod capacity;
+pub mod check;
 pub mod claim;
 pub mod cluster;
 pub mod decision;

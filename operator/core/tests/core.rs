@@ -29,6 +29,8 @@ mod world;
 
 #[path = "core/attachments.rs"]
 mod attachments;
+#[path = "core/check.rs"]
+mod check;
 #[path = "core/counting.rs"]
 mod counting;
 #[path = "core/creation.rs"]

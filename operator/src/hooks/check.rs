@@ -1,6 +1,6 @@
-//! `helm test`: whether the agents are ready on their nodes.
+//! `helm test`: whether every node that is to have an agent has a ready one.
 
-use operator_core::drain::check as judge;
+use operator_core::check::check as judge;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +16,9 @@ pub async fn check(
 ) -> Result<(), HookError> {
     let cluster = Cluster::new(client, flags);
     repeat(shutdown, Instant::now() + check.timeout, async |late| {
+        let rollout = cluster.rollout().await?;
         let (agents, reports) = (cluster.agent_pods().await?, cluster.reports().await?);
-        Ok(judge(&agents, &reports, late))
+        Ok(judge(rollout, &agents, &reports, late))
     })
     .await?;
     tracing::info!("every agent is ready on its node");

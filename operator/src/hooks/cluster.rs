@@ -70,8 +70,6 @@ impl Cluster {
         }
         let pods = list::<Pod>(&self.all(), api::name::CLASS).await?;
         let pods = pods.iter().filter_map(convert::pod);
-        let pods: Vec<_> = pods.filter(|pod| !pod.terminal).collect();
-        let ending = pods.iter().filter(|pod| pod.deleting);
         // Until claims are gone it is they that are in the way, and EC2 is spared.
         let enis = match (&claims[..], &unreadable[..]) {
             ([], []) => self.enis(ec2).await?,
@@ -80,8 +78,7 @@ impl Cluster {
         Ok(Left {
             claims,
             unreadable,
-            ending: ending.map(|pod| pod.uid.clone()).collect(),
-            pods: pods.into_iter().map(|pod| pod.uid).collect(),
+            pods: pods.filter(|pod| !pod.terminal).collect(),
             enis,
         })
     }

@@ -27,16 +27,7 @@ pub async fn drain(
 ) -> Result<(), HookError> {
     let cluster = Cluster::new(client, flags);
     let ec2 = Ec2::new(ec2, &Monitor::default());
-    let rule = Rule {
-        policy: match options.pods {
-            PodsMode::Refuse => Policy::Refuse,
-            PodsMode::Wait => Policy::Wait,
-            PodsMode::Abandon => Policy::Abandon,
-        },
-        namespace: flags.namespace.clone(),
-    };
-    let late = Instant::now() + options.timeout;
-    let drained = match end(&cluster, &ec2, &rule, late, shutdown).await {
+    let drained = match end(&cluster, &ec2, flags, options, shutdown).await {
         Ok((nodes, agents)) => forget(&cluster, &nodes, agents.as_ref(), shutdown).await,
         Err(error) => Err(error.and(cluster.start_operator().await)),
     };
@@ -53,10 +44,22 @@ pub async fn drain(
 async fn end(
     cluster: &Cluster,
     ec2: &Ec2,
-    rule: &Rule,
-    late: Instant,
+    flags: &Flags,
+    options: &Drain,
     shutdown: &CancellationToken,
 ) -> Result<(Nodes, Option<DaemonSet>), HookError> {
+    let late = Instant::now() + options.timeout;
+    // Helm deletes the Job of an earlier uninstall, whose pod takes back what it has done while it ends.
+    let look = async |late| cluster.earlier_drain(&flags.pod_name, late).await;
+    repeat(shutdown, late, look).await?;
+    let rule = Rule {
+        policy: match cluster.pods_mode().await?.unwrap_or(options.pods) {
+            PodsMode::Refuse => Policy::Refuse,
+            PodsMode::Wait => Policy::Wait,
+            PodsMode::Abandon => Policy::Abandon,
+        },
+        namespace: flags.namespace.clone(),
+    };
     let look = async |late| Ok(rule.judge(&cluster.left(ec2).await?, late));
     repeat(shutdown, late, look).await?;
     cluster.stop_operator(shutdown).await?;

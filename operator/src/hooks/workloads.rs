@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use clap::ValueEnum;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment},
     coordination::v1::Lease,
@@ -11,7 +12,10 @@ use kube::{
     ResourceExt,
     api::{DeleteParams, Patch, PatchParams},
 };
-use operator_core::drain::judge_pods;
+use operator_core::{
+    check::Rollout,
+    drain::{PODS_MODE, Verdict, judge_pods},
+};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,11 +25,13 @@ use super::{
     cluster::{Cluster, list},
     failed, repeat,
 };
-use crate::convert;
+use crate::{convert, options::PodsMode};
 
 /// Names that the chart gives its workloads.
 const OPERATOR: &str = "eniclaim-operator";
 const AGENT: &str = "eniclaim-agent";
+/// Label that it gives the pods of the Job that drains.
+const DRAIN: &str = "app.kubernetes.io/component=drain";
 /// Annotation of the operator's Deployment: how many replicas there were before it was drained.
 const REPLICAS: &str = "eniclaim.io/replicas-before-drain";
 /// No node has this label: a `DaemonSet` that selects by it ends its pods, whatever its update strategy.
@@ -34,6 +40,33 @@ const NO_NODE: &str = "eniclaim.io/uninstalled";
 const END: Duration = Duration::from_secs(40);
 
 impl Cluster {
+    /// What a person wrote on the operator's Deployment is to become of pods with ENIs.
+    pub(super) async fn pods_mode(&self) -> Result<Option<PodsMode>, HookError> {
+        let operator = self.operator().await?.unwrap_or_default();
+        let Some(word) = operator.annotations().get(PODS_MODE) else {
+            return Ok(None);
+        };
+        let mode = PodsMode::from_str(word, false);
+        mode.map(Some).map_err(|_| {
+            HookError::Refused(format!(
+                "the annotation {PODS_MODE} of the Deployment {OPERATOR} is {word:?}; it can be refuse, wait or abandon"
+            ))
+        })
+    }
+
+    /// Whether the pods of earlier drains have ended; `own` is the name of this one's.
+    pub(super) async fn earlier_drain(&self, own: &str, late: bool) -> Result<Verdict, HookError> {
+        let pods = list::<Pod>(&self.own(), DRAIN).await?;
+        let others = pods
+            .iter()
+            .filter(|pod| !convert::has_ended(pod) && pod.name_any() != own);
+        Ok(judge_pods(
+            "an earlier drain",
+            others.map(convert::key_of),
+            late,
+        ))
+    }
+
     /// Ends the operator, where there is one.
     pub(super) async fn stop_operator(
         &self,
@@ -105,6 +138,23 @@ impl Cluster {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
             Err(error) => Err(failed("end the agents")(error)),
         }
+    }
+
+    /// How far the pods of the agents are rolled out; none where there is no such `DaemonSet`.
+    pub(super) async fn rollout(&self) -> Result<Option<Rollout>, HookError> {
+        let found = self.own::<DaemonSet>().get_opt(AGENT).await;
+        let found = found.map_err(failed("show the DaemonSet of the agents"))?;
+        Ok(found.map(|agents| {
+            let generation = agents.metadata.generation;
+            let status = agents.status.unwrap_or_default();
+            Rollout {
+                observed: status.observed_generation >= generation,
+                desired: status.desired_number_scheduled,
+                scheduled: status.current_number_scheduled,
+                updated: status.updated_number_scheduled.unwrap_or(0),
+                ready: status.number_ready,
+            }
+        }))
     }
 
     /// Deletes the Lease, which no object of the chart owns.

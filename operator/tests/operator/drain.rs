@@ -1,15 +1,10 @@
 //! `eniclaim-operator drain` against a small API server and EC2's rules: what it ends, and that it takes it back.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use jiff::Timestamp;
-use kube::client::Body;
 use kube_api::{
-    Answer, Api, Id, Kinds, Method, Request,
+    Answer, Api, Id, Method, Request,
     json::{at, put, text},
 };
 use operator::{
@@ -19,178 +14,13 @@ use operator::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{cloud, connection, prepared::Aws};
-
-const SYSTEM: &str = "eniclaim-system";
-
-/// What happens at the API server besides what is asked; an answer: instead of what is asked.
-type Meanwhile = Arc<dyn Fn(&mut Api, &Request) -> Option<Answer> + Send + Sync>;
-
-/// A cluster with operator, agents and a node.
-#[derive(Clone)]
-struct Cluster {
-    api: Arc<Mutex<Api>>,
-    meanwhile: Meanwhile,
-}
-
-/// Workloads as the API server stores them; nobody acts on them.
-fn kinds() -> Kinds {
-    let workload = |kind: &str| {
-        let plural = format!("{}s", kind.to_lowercase());
-        json!({ "spec": {
-            "group": "apps", "scope": "Namespaced", "names": { "kind": kind, "plural": plural },
-            "versions": [{ "name": "v1", "schema": { "openAPIV3Schema": {
-                "type": "object", "properties": {
-                    "spec": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
-                },
-            } } }],
-        } })
-    };
-    let ours = crds::all().map(|crd| serde_json::to_value(crd).unwrap());
-    let all: Vec<Value> = ours
-        .into_iter()
-        .chain(["Deployment", "DaemonSet"].map(workload))
-        .collect();
-    Kinds::new(&all)
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_second(1_800_000_000).unwrap()
-}
-
-fn create(api: &mut Api, path: &str, object: Value) {
-    let answer = api.call(&Request::new(Method::Post, path, object), now());
-    assert!(answer.is_success(), "{path}: {:?}", answer.body);
-}
-
-fn apps(api: &mut Api, path: &str, kind: &str, name: &str, spec: Value) {
-    let path = format!("/apis/apps/v1/namespaces/{SYSTEM}/{path}");
-    let object = json!({ "apiVersion": "apps/v1", "kind": kind, "metadata": { "name": name }, "spec": spec });
-    create(api, &path, object);
-}
-
-fn pod(api: &mut Api, name: &str, component: &str) {
-    let labels =
-        json!({ "app.kubernetes.io/name": "eniclaim", "app.kubernetes.io/component": component });
-    let spec = json!({ "nodeName": "n1", "containers": [{ "name": "c", "image": "i" }] });
-    let object = json!({ "metadata": { "name": name, "labels": labels }, "spec": spec });
-    create(api, &format!("/api/v1/namespaces/{SYSTEM}/pods"), object);
-}
-
-fn pods(api: &Api, component: &str) -> Vec<Id> {
-    let pods = api
-        .all("pods")
-        .filter(|pod| at(pod, "metadata.labels")["app.kubernetes.io/component"] == component);
-    pods.map(|pod| Id::new("pods", SYSTEM, text(pod, "metadata.name")))
-        .collect()
-}
-
-fn set_phase(api: &mut Api, pod: &Id, phase: &str) {
-    api.edit(pod, |pod| put(pod, "status.phase", phase));
-}
-
-/// Kubelet and the controllers of Kubernetes: pods that shall end do, and those that uninstall succeed.
-fn controllers(api: &mut Api) {
-    if replicas(api).0 == 0 {
-        for id in pods(api, "operator") {
-            if text(api.get(&id).unwrap(), "status.phase") != "Failed" {
-                let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{}", id.name);
-                api.call(&Request::new(Method::Delete, &path, Value::Null), now());
-                api.finish_pod(&id);
-            }
-        }
-    }
-    for id in pods(api, "uninstall") {
-        if at(api.get(&id).unwrap(), "metadata.deletionTimestamp").is_null() {
-            if text(api.get(&id).unwrap(), "metadata.name").starts_with("eniclaim-uninstall-") {
-                set_phase(api, &id, "Succeeded");
-            }
-        } else {
-            api.finish_pod(&id);
-        }
-    }
-}
-
-/// How many replicas the operator's Deployment has, and what its annotation says.
-fn replicas(api: &Api) -> (i64, Value) {
-    let id = Id::new("deployments.apps", SYSTEM, "eniclaim-operator");
-    let operator = api.get(&id).unwrap();
-    let before = &at(operator, "metadata.annotations")["eniclaim.io/replicas-before-drain"];
-    (
-        at(operator, "spec.replicas").as_i64().unwrap(),
-        before.clone(),
-    )
-}
+use super::{
+    cloud,
+    hooks::{Cluster, SYSTEM, create, is, now, pod, pods, refusal, replicas, set_phase},
+    prepared::Aws,
+};
 
 impl Cluster {
-    fn new(
-        meanwhile: impl Fn(&mut Api, &Request) -> Option<Answer> + Send + Sync + 'static,
-    ) -> Self {
-        let mut api = Api::new(Arc::new(kinds()));
-        for namespace in ["kube-system", SYSTEM, "shop"] {
-            let object = json!({ "metadata": { "name": namespace } });
-            create(&mut api, "/api/v1/namespaces", object);
-        }
-        create(
-            &mut api,
-            "/api/v1/nodes",
-            json!({ "metadata": { "name": "n1", "labels": { "class.eniclaim.io/app": "odd" } } }),
-        );
-        api.edit(&Id::new("nodes", "", "n1"), |node| {
-            put(
-                node,
-                "status.conditions",
-                json!([{ "type": "Ready", "status": "True" }]),
-            );
-        });
-        let labels = json!({ "app.kubernetes.io/component": "operator" });
-        let operator =
-            json!({ "replicas": 3, "selector": { "matchLabels": labels }, "template": {} });
-        apps(
-            &mut api,
-            "deployments",
-            "Deployment",
-            "eniclaim-operator",
-            operator,
-        );
-        let agent = json!({ "containers": [{ "name": "agent", "image": "i" }] });
-        let agent = json!({ "selector": {}, "template": { "spec": agent } });
-        apps(&mut api, "daemonsets", "DaemonSet", "eniclaim-agent", agent);
-        pod(&mut api, "operator-a", "operator");
-        pod(&mut api, "agent-a", "agent");
-        let lease = json!({ "metadata": { "name": "eniclaim-operator" }, "spec": {} });
-        let leases = format!("/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases");
-        create(&mut api, &leases, lease);
-        Self {
-            api: Arc::new(Mutex::new(api)),
-            meanwhile: Arc::new(meanwhile),
-        }
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut Api) -> T) -> T {
-        act(&mut self.api.lock().unwrap())
-    }
-
-    fn client(&self) -> kube::Client {
-        let cluster = self.clone();
-        let service = tower::service_fn(move |request: http::Request<Body>| {
-            let cluster = cluster.clone();
-            async move {
-                let (parts, body) = request.into_parts();
-                let body = body.collect_bytes().await.map_err(io::Error::other)?;
-                let call = connection::request(&parts, &body);
-                let answer = cluster.with(|api| {
-                    let instead = (cluster.meanwhile)(api, &call);
-                    let answer = instead.unwrap_or_else(|| api.call(&call, now()));
-                    controllers(api);
-                    answer
-                });
-                io::Result::Ok(connection::reply(&answer))
-            }
-        });
-        kube::Client::new(service, "default")
-    }
-
     async fn drain(&self, pods: &str, shutdown: &CancellationToken) -> Result<(), HookError> {
         let pods = format!("--pods={pods}");
         let namespace = format!("--namespace={SYSTEM}");
@@ -225,12 +55,18 @@ impl Cluster {
     }
 }
 
+/// A pod that asks for an ENI, and that nobody has seen yet.
+fn asking_pod(api: &mut Api) {
+    let class = json!({ "eniclaim.io/class": "app" });
+    let spec = json!({ "containers": [{ "name": "c", "image": "i" }] });
+    let metadata = json!({ "name": "web", "labels": class, "annotations": class });
+    let web = json!({ "metadata": metadata, "spec": spec });
+    create(api, "/api/v1/namespaces/shop/pods", web);
+}
+
 /// A pod with its claim; it has none of the operator's finalizers.
 fn pod_with_eni(api: &mut Api) {
-    let labels = json!({ "eniclaim.io/class": "app" });
-    let spec = json!({ "containers": [{ "name": "c", "image": "i" }] });
-    let web = json!({ "metadata": { "name": "web", "labels": labels }, "spec": spec });
-    create(api, "/api/v1/namespaces/shop/pods", web);
+    asking_pod(api);
     let uid = text(
         api.get(&Id::new("pods", "shop", "web")).unwrap(),
         "metadata.uid",
@@ -248,22 +84,9 @@ fn pod_with_eni(api: &mut Api) {
     );
 }
 
-fn is(call: &Request, method: Method, path: &str) -> bool {
-    call.method == method && call.path.ends_with(path)
-}
-
 fn stops_operator(call: &Request) -> bool {
     is(call, Method::Patch, "/deployments/eniclaim-operator")
         && at(&call.body, "spec.replicas") == 0
-}
-
-fn refusal(code: u16) -> Answer {
-    let body = json!({ "kind": "Status", "status": "Failure", "code": code, "message": "no", "reason": "Some" });
-    Answer {
-        status: code,
-        retry_after: None,
-        body,
-    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,6 +126,81 @@ async fn pod_that_comes_meanwhile_has_the_operator_started_again() {
     });
     let why = cluster.refuses("wait").await;
     assert!(why.starts_with("pods have ENIs (1): shop/web"), "{why}");
+    assert_eq!(cluster.replicas(), (3, Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pod_that_asks_and_has_no_claim_yet_is_in_the_way() {
+    let cluster = Cluster::new(|_, _| None);
+    cluster.with(asking_pod);
+    let why = cluster.refuses("refuse").await;
+    let named = "pods wait for ENIs (1): shop/web; delete these pods";
+    assert!(why.starts_with(named), "{why}");
+    let why = cluster.refuses("wait").await;
+    assert!(why.starts_with("pods wait for ENIs (1): shop/web"), "{why}");
+    assert_eq!(cluster.replicas(), (3, Value::Null));
+
+    // One that comes after the first look, too.
+    let cluster = Cluster::new(|api, call| {
+        if stops_operator(call) {
+            asking_pod(api);
+        }
+        None
+    });
+    let why = cluster.refuses("wait").await;
+    assert!(why.starts_with("pods wait for ENIs (1): shop/web"), "{why}");
+    assert_eq!(cluster.replicas(), (3, Value::Null));
+}
+
+/// Writes on the operator's Deployment what is to become of pods.
+fn annotate(api: &mut Api, word: &str) {
+    let operator = Id::new("deployments.apps", SYSTEM, "eniclaim-operator");
+    let annotations = json!({ "eniclaim.io/uninstall-pods": word });
+    api.edit(&operator, |o| put(o, "metadata.annotations", annotations));
+}
+
+#[tokio::test(start_paused = true)]
+async fn person_decides_over_the_values_of_the_release() {
+    let cluster = Cluster::new(|_, _| None);
+    cluster.with(pod_with_eni);
+    cluster.with(|api| annotate(api, "abandon"));
+    cluster.succeeds().await;
+
+    let cluster = Cluster::new(|_, _| None);
+    cluster.with(pod_with_eni);
+    cluster.with(|api| annotate(api, "keep"));
+    let why = cluster.refuses("abandon").await;
+    assert!(
+        why.contains("\"keep\"; it can be refuse, wait or abandon"),
+        "{why}"
+    );
+    assert_eq!(cluster.replicas(), (3, Value::Null));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pod_of_an_earlier_drain_has_ended_before_anything_is_done() {
+    let looks = Arc::new(Mutex::new(0));
+    let cluster = Cluster::new(move |api, call| {
+        if is(call, Method::Get, "/pods") && call.query.contains("drain") {
+            let mut looks = looks.lock().unwrap();
+            *looks += 1;
+            if *looks == 3 {
+                set_phase(api, &Id::new("pods", SYSTEM, "drain-before"), "Failed");
+            }
+        }
+        let ended = api.get(&Id::new("pods", SYSTEM, "drain-before"));
+        let ended = ended.is_some_and(|pod| text(pod, "status.phase") == "Failed");
+        assert!(ended || call.method == Method::Get, "{call:?}");
+        None
+    });
+    cluster.with(|api| pod(api, "drain-before", "drain"));
+    cluster.succeeds().await;
+
+    let cluster = Cluster::new(|_, _| None);
+    cluster.with(|api| pod(api, "drain-before", "drain"));
+    let why = cluster.refuses("refuse").await;
+    let named = "pods of an earlier drain are still there (1): eniclaim-system/drain-before;";
+    assert!(why.starts_with(named), "{why}");
     assert_eq!(cluster.replicas(), (3, Value::Null));
 }
 

@@ -50,7 +50,7 @@ impl Site {
         said(&self.0.in_netns(&netns, &command).unwrap())
     }
 
-    fn field(&self, object: &str, path: &str) -> String {
+    pub fn field(&self, object: &str, path: &str) -> String {
         self.kubectl(&format!(
             "--namespace eniclaim-system get {object} --output jsonpath={{{path}}}"
         ))

@@ -233,7 +233,7 @@ impl Site {
         let log = self.drain_log();
         assert!(log.contains(sentence), "{log}\n{refused}");
         // It is for people.
-        let cure = format!("by `helm upgrade eniclaim CHART --namespace {SYSTEM} --reuse-values");
+        let cure = format!("by `kubectl --namespace {SYSTEM} annotate --overwrite deployment");
         let sentence = format!("ended error={sentence}");
         assert!(log.contains(&sentence) && log.contains(&cure), "{log}");
         // Helm prints the log of the hook.

@@ -5,8 +5,8 @@ use std::slice::from_ref;
 use api::{Condition, ConditionStatus, Time, claim::ClaimStatus, condition::kind, id::NodeName};
 use operator_core::{
     claim::{Claim, Owner},
-    cluster::{AgentPod, Key, NodeHealth, NodeReport, PodSource, Version},
-    drain::{Left, NodeLeft, Policy, Rule, Verdict, check, judge_nodes, judge_pods, kept_by},
+    cluster::{Ask, Key, NodeHealth, Pod, PodSource, Version},
+    drain::{Left, NodeLeft, Policy, Rule, Verdict, judge_nodes, judge_pods, kept_by},
     ec2::{EniTags, EniView},
     error::{Ec2Error, ErrorClass},
 };
@@ -15,24 +15,36 @@ use super::subnets;
 
 const ALL: [Policy; 3] = [Policy::Refuse, Policy::Wait, Policy::Abandon];
 
-fn ready(status: ConditionStatus, kind: &str, message: &str) -> Condition {
-    Condition {
-        kind: kind.into(),
-        status,
-        reason: "R".into(),
-        message: message.into(),
-        last_transition_time: Time(0),
-        observed_generation: None,
+/// A pod of this name that asks.
+fn a_pod(name: &str) -> Pod {
+    Pod {
+        key: Key::new("shop", name),
+        uid: name.into(),
+        source: PodSource::Api,
+        asks: vec![Ask {
+            class: "app".into(),
+        }],
+        annotated: true,
+        host_network: false,
+        node: None,
+        requested: Some(1),
+        net_admin: None,
+        deleting: false,
+        terminal: false,
+        created: Time(0),
     }
 }
 
 /// The claim of a pod of this name.
 fn a_claim(pod: &str) -> Claim {
-    let condition = ready(
-        ConditionStatus::False,
-        kind::READY,
-        "eni-1 is being detached",
-    );
+    let condition = Condition {
+        kind: kind::READY.into(),
+        status: ConditionStatus::False,
+        reason: "R".into(),
+        message: "eni-1 is being detached".into(),
+        last_transition_time: Time(0),
+        observed_generation: None,
+    };
     Claim {
         key: Key::new("shop", &format!("{pod}-claim")),
         uid: pod.into(),
@@ -79,8 +91,7 @@ fn nothing() -> Left {
     Left {
         claims: vec![],
         unreadable: vec![],
-        pods: [].into(),
-        ending: [].into(),
+        pods: vec![],
         enis: Ok(vec![]),
     }
 }
@@ -89,9 +100,17 @@ fn nothing() -> Left {
 fn in_use(pods: &[&str]) -> Left {
     Left {
         claims: pods.iter().map(|pod| a_claim(pod)).collect(),
-        pods: pods.iter().map(|&pod| pod.into()).collect(),
+        pods: pods.iter().map(|pod| a_pod(pod)).collect(),
         ..nothing()
     }
+}
+
+/// The deletion of this pod was asked for.
+fn ending(mut left: Left, pod: &str) -> Left {
+    let pods = left.pods.iter_mut();
+    pods.filter(|each| each.key.name == pod)
+        .for_each(|each| each.deleting = true);
+    left
 }
 
 fn rule(policy: Policy) -> Rule {
@@ -127,14 +146,54 @@ fn pods_with_enis_are_named_and_how_to_go_on() {
     let begin =
         "pods have ENIs (7): shop/a, shop/b, shop/c, shop/d, shop/e and 2 more; delete these pods";
     assert!(why.starts_with(begin), "{why}");
-    assert!(why.contains("--namespace net --reuse-values --set uninstall.pods=wait"));
-    assert!(why.contains("uninstall.pods=abandon"), "{why}");
+    assert!(why.contains("--namespace net annotate") && why.contains("uninstall-pods=wait`"));
+    assert!(why.contains("eniclaim-operator eniclaim.io/uninstall-pods=abandon`"));
     let waits = judge(Policy::Wait, &in_use(&["a"]), false);
     assert_eq!(
         waits,
         Verdict::Wait("pods have ENIs (1): shop/a".to_owned())
     );
     refused(judge(Policy::Wait, &in_use(&["a"]), true));
+}
+
+#[test]
+fn pod_without_a_claim_is_in_the_way_as_long_as_its_start_waits_for_an_eni() {
+    let mut left = in_use(&["a"]);
+    left.pods.push(a_pod("b"));
+    let what = "pods have ENIs (1): shop/a; pods wait for ENIs (1): shop/b";
+    let why = refused(judge(Policy::Refuse, &left, false));
+    assert!(
+        why.starts_with(&format!("{what}; delete these pods")),
+        "{why}"
+    );
+    let waits = judge(Policy::Wait, &left, false);
+    assert_eq!(waits, Verdict::Wait(what.to_owned()));
+    let Verdict::Go(Some(said)) = judge(Policy::Abandon, &left, false) else {
+        panic!();
+    };
+    assert!(said.contains("shop/b"), "{said}");
+    refused(rule(Policy::Wait).judge_again(&left, false));
+
+    // No ENI is made for these, and they run or go without.
+    let others = [
+        Pod {
+            host_network: true,
+            ..a_pod("c")
+        },
+        Pod {
+            annotated: false,
+            ..a_pod("c")
+        },
+        Pod {
+            deleting: true,
+            ..a_pod("c")
+        },
+    ];
+    let left = Left {
+        pods: others.to_vec(),
+        ..nothing()
+    };
+    assert_eq!(judge(Policy::Refuse, &left, false), Verdict::Go(None));
 }
 
 #[test]
@@ -150,10 +209,7 @@ fn abandoned_enis_are_named() {
 
 #[test]
 fn pod_that_is_being_deleted_is_awaited_whatever_is_to_become_of_the_others() {
-    let left = Left {
-        ending: ["a".into()].into(),
-        ..in_use(&["a"])
-    };
+    let left = ending(in_use(&["a"]), "a");
     for policy in ALL {
         let waits = Verdict::Wait("pods with ENIs are being deleted (1): shop/a".to_owned());
         assert_eq!(judge(policy, &left, false), waits, "{policy:?}");
@@ -164,10 +220,7 @@ fn pod_that_is_being_deleted_is_awaited_whatever_is_to_become_of_the_others() {
         panic!();
     };
     assert!(said.contains("abandoned"), "{said}");
-    let other = Left {
-        ending: ["a".into()].into(),
-        ..in_use(&["a", "b"])
-    };
+    let other = ending(in_use(&["a", "b"]), "a");
     let why = refused(judge(Policy::Refuse, &other, false));
     assert!(why.starts_with("pods have ENIs (1): shop/b;"), "{why}");
 }
@@ -209,7 +262,7 @@ fn nodes_that_nobody_can_clean_are_named() {
 #[test]
 fn claims_without_their_pods_are_awaited_and_then_named_with_their_state() {
     let left = Left {
-        pods: [].into(),
+        pods: vec![],
         ..in_use(&["a"])
     };
     let sentence = "claims are left (1): shop/a-claim (eni-1 is being detached)";
@@ -288,37 +341,4 @@ fn node_that_does_not_run_is_named_and_not_awaited() {
     let all = [clean, dead, slow];
     assert!(matches!(judge_nodes(&all, false), Verdict::Wait(_)));
     assert!(refused(judge_nodes(&all, true)).contains("(1): n3"));
-}
-
-#[test]
-fn every_agent_has_to_be_reported_ready_and_there_has_to_be_one() {
-    let agent = AgentPod {
-        key: Key::new("eniclaim-system", "agent-x"),
-        uid: "u".into(),
-        node: Some("n1".into()),
-        ready: true,
-    };
-    let report = |status| NodeReport {
-        name: "n1".into(),
-        owner: None,
-        version: Version::default(),
-        agent: None,
-        status: api::NodeStatus {
-            conditions: vec![ready(status, kind::AGENT_READY, "check its log")],
-            ..api::NodeStatus::default()
-        },
-    };
-    let agents = [agent];
-    assert!(refused(check(&[], &[], true)).contains("eniclaim-agent"));
-    assert!(refused(check(&agents, &[], true)).contains("n1 (the operator has not"));
-    let unready = report(ConditionStatus::False);
-    assert!(refused(check(&agents, from_ref(&unready), true)).contains("n1 (check its log)"));
-    assert!(matches!(
-        check(&agents, &[unready], false),
-        Verdict::Wait(_)
-    ));
-    assert_eq!(
-        check(&agents, &[report(ConditionStatus::True)], false),
-        Verdict::Go(None)
-    );
 }
