@@ -2,13 +2,12 @@
 
 use api::{
     ConditionStatus, Time,
-    claim::Phase,
     condition::kind,
     id::{NodeName, SubnetId, Zone},
 };
 
 use super::Fleet;
-use crate::claim::Claim;
+use crate::cluster::Pod;
 
 /// How many ENIs a node can hold, and holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,25 +55,25 @@ impl Fleet {
         })
     }
 
-    /// Milliseconds that the pod has waited which has waited longest: it is on a node, and has no interface yet.
+    /// Milliseconds that the pod has waited which has waited longest: it asks for an ENI, and has no interface yet.
     pub fn longest_wait(&self, now: Time) -> Option<i64> {
-        let claims = self.watched.claims.values();
-        let since = claims.filter_map(|held| waits_since(&held.claim)).min()?;
+        let pods = self.watched.pods.values();
+        let since = pods.filter_map(|pod| self.waits_since(pod)).min()?;
         Some(now.since(since).max(0))
     }
-}
 
-fn waits_since(claim: &Claim) -> Option<Time> {
-    let status = &claim.status;
-    match status.phase? {
-        Phase::Pending | Phase::Creating | Phase::Attaching | Phase::Attached => {}
-        Phase::Ready | Phase::Releasing | Phase::Detaching | Phase::Deleting => return None,
+    fn waits_since(&self, pod: &Pod) -> Option<Time> {
+        if !pod.needs_eni() || pod.deleting || pod.terminal {
+            return None;
+        }
+        let ready = self
+            .claim_of(pod)
+            .and_then(|claim| claim.status.condition(kind::READY));
+        match ready {
+            None => Some(pod.created),
+            Some(ready) if ready.status == ConditionStatus::True => None,
+            // An ENI that was lost begins a second wait.
+            Some(ready) => Some(pod.created.max(ready.last_transition_time)),
+        }
     }
-    status.binding.as_ref()?;
-    // An ENI that was lost begins a second wait.
-    let unready = status
-        .condition(kind::READY)
-        .filter(|ready| ready.status != ConditionStatus::True)
-        .map(|ready| ready.last_transition_time);
-    status.timeline.requested.max(unready)
 }

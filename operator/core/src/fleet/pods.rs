@@ -7,6 +7,7 @@ use api::{Time, id::PodName};
 use super::{Fleet, index::Dependency};
 use crate::{
     admit::admit,
+    claim::Claim,
     cluster::{Ask, Key, Pod},
     order::{NewClaim, Object, Order, Target},
     reason::{Note, Reason},
@@ -43,14 +44,20 @@ impl Fleet {
         }
     }
 
+    /// The claim of a pod, if it has been made.
+    pub(super) fn claim_of(&self, pod: &Pod) -> Option<&Claim> {
+        let claim = self.watched.claim(&claim_key(pod))?;
+        let ours = claim.owner.as_ref().is_some_and(|o| o.uid == pod.uid);
+        ours.then_some(claim)
+    }
+
     /// The claim that is to be made for an interface of a pod: none where it is there, or the sentence that says why not.
     fn claim_for(&self, pod: &Pod, ask: &Ask) -> Result<Option<NewClaim>, Note> {
+        if self.claim_of(pod).is_some_and(|c| c.class == ask.class) {
+            return Ok(None);
+        }
         let key = claim_key(pod);
-        if let Some(claim) = self.watched.claim(&key) {
-            let ours = claim.owner.as_ref().is_some_and(|o| o.uid == pod.uid);
-            if ours && claim.class == ask.class {
-                return Ok(None);
-            }
+        if self.watched.claim(&key).is_some() {
             return Err(Note::new(
                 Reason::ClaimNameTaken,
                 format!("EniClaim {key} exists and is not for this pod and class; delete it"),

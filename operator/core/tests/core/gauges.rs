@@ -2,6 +2,7 @@
 
 use operator_core::{
     Fleet, Order, SECOND, Subject,
+    cluster::Pod,
     order::{Effect, Read},
 };
 
@@ -26,17 +27,68 @@ fn room_of_nodes_and_subnets_is_measured() {
     assert!(!subnets.is_empty() && subnets.iter().all(|subnet| subnet.free > 0));
 }
 
+/// Seconds that the pod has waited which has waited longest; none: none waits.
+fn longest_wait(world: &World) -> Option<i64> {
+    Some(fleet(world).longest_wait(world.now)? / SECOND)
+}
+
 #[test]
-fn only_a_pod_that_is_on_a_node_without_its_interface_waits() {
+fn a_pod_that_asks_waits_until_it_has_its_interface() {
     let mut world = World::new();
     world.agents.delay = 40 * SECOND;
     world.add_pod("web", "n1");
     world.run(20 * SECOND);
-    let wait = fleet(&world).longest_wait(world.now).unwrap();
-    assert!((15 * SECOND..=20 * SECOND).contains(&wait), "{wait}");
+    let wait = longest_wait(&world).unwrap();
+    assert!((15..=20).contains(&wait), "{wait}");
     world.until(60 * SECOND, "ready", |world| world.is_ready("web"));
     world.rest();
-    assert_eq!(fleet(&world).longest_wait(world.now), None);
+    assert_eq!(longest_wait(&world), None);
+}
+
+#[test]
+fn a_pod_waits_whatever_stands_in_the_way_before_its_claim_is_bound() {
+    let obstacles: [(&str, fn(&mut World, &mut Pod)); 5] = [
+        ("no node", |_, pod| pod.node = None),
+        ("no class", |_, pod| pod.asks[0].class = "none".into()),
+        ("a wrong count", |_, pod| pod.requested = Some(2)),
+        ("no subnet in the zone", |world, _| {
+            world.set_class(|class| class.subnets.truncate(1));
+        }),
+        ("a full node", |world, _| {
+            world.ready("one", "n1");
+            world.ready("two", "n1");
+        }),
+    ];
+    for (what, put) in obstacles {
+        let mut world = World::new();
+        let mut pod = world.a_pod("web", "n1");
+        put(&mut world, &mut pod);
+        pod.created = world.now;
+        world.put_pod(pod);
+        world.run(100 * SECOND);
+        let bound = world
+            .claim_of("web")
+            .is_some_and(|c| c.status.binding.is_some());
+        assert!(!bound, "{what}");
+        let wait = longest_wait(&world).unwrap_or_default();
+        assert!((90..=100).contains(&wait), "{what}: {wait} s");
+        world.change_pod("web", |pod| pod.deleting = true);
+        world.run(SECOND);
+        assert_eq!(longest_wait(&world), None, "{what}");
+    }
+}
+
+#[test]
+fn a_pod_that_runs_without_an_eni_does_not_wait() {
+    let without: [fn(&mut Pod); 2] = [|pod| pod.host_network = true, |pod| pod.annotated = false];
+    for without in without {
+        let mut world = World::new();
+        let mut pod = world.a_pod("web", "n1");
+        without(&mut pod);
+        world.put_pod(pod);
+        world.run(100 * SECOND);
+        assert_eq!(longest_wait(&world), None);
+    }
 }
 
 #[test]
