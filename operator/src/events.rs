@@ -14,7 +14,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use operator_core::{
-    Note, Time,
+    Note, Subject, Time,
     order::{About, Event},
     reason::Tone,
 };
@@ -27,6 +27,7 @@ use tokio::{
 use crate::{
     Clock, convert,
     kubernetes::{Failure, TIMEOUT},
+    log,
     metrics::{Metrics, Written},
 };
 
@@ -42,7 +43,7 @@ const NAME: usize = 236;
 /// Where Events are handed in.
 #[derive(Debug, Clone)]
 pub(crate) struct Events {
-    queue: broadcast::Sender<Event>,
+    queue: broadcast::Sender<(Subject, Event)>,
 }
 
 impl Events {
@@ -64,10 +65,10 @@ impl Events {
         (Self { queue }, publisher.run(waiting))
     }
 
-    /// Returns at once.
-    pub(crate) fn publish(&self, event: Event) {
+    /// Returns at once. The subject is for the log.
+    pub(crate) fn publish(&self, subject: Subject, event: Event) {
         // It fails only when the publisher is gone, and with it the process.
-        let _ = self.queue.send(event);
+        let _ = self.queue.send((subject, event));
     }
 }
 
@@ -81,10 +82,10 @@ struct Publisher {
 }
 
 impl Publisher {
-    async fn run(mut self, mut waiting: broadcast::Receiver<Event>) {
+    async fn run(mut self, mut waiting: broadcast::Receiver<(Subject, Event)>) {
         loop {
             match waiting.recv().await {
-                Ok(event) => self.publish(event).await,
+                Ok((subject, event)) => self.publish(&subject, &event).await,
                 Err(RecvError::Lagged(dropped)) => {
                     tracing::warn!(
                         events = dropped,
@@ -97,32 +98,31 @@ impl Publisher {
         }
     }
 
-    async fn publish(&mut self, event: Event) {
+    async fn publish(&mut self, subject: &Subject, event: &Event) {
         let now = self.clock.now();
         let Event { about, note } = event;
-        let event = api_event(&about, &note, &self.instance, now);
-        let answer = timeout(TIMEOUT, self.say(event, now)).await;
-        let result = match &answer {
-            Ok(Ok(())) => Outcome::Success,
-            Ok(Err(error)) => Failure::from(error).outcome_word(),
-            Err(_) => Outcome::Unavailable,
+        let said = self.say(api_event(about, note, &self.instance, now), now);
+        let (outcome, failure) = match timeout(TIMEOUT, said).await {
+            Ok(Ok(())) => (Outcome::Success, None),
+            Ok(Err(error)) => (Failure::from(&error).outcome_word(), Some(error)),
+            Err(_) => (Outcome::Unavailable, None),
         };
-        if result != Outcome::Success {
-            let (object, name) = (kind(&about), name_of(&about));
-            let failure = answer.ok().and_then(Result::err);
-            let failure = failure.map(|error| telemetry::Failure::from(&error));
-            tracing::warn!(
-                object,
-                name,
-                reason = note.reason.as_str(),
-                outcome = result.as_str(),
-                code = failure.as_ref().and_then(|failure| failure.code.as_deref()),
-                error = failure.as_ref().map(|failure| failure.error.as_str()),
-                "Event not published"
-            );
+        self.metrics.wrote(Written::Event, outcome);
+        if outcome == Outcome::Success {
+            self.metrics.event(note.reason);
+            return log::event(subject, event);
         }
-        self.metrics.wrote(Written::Event, result);
-        self.metrics.event(note.reason);
+        let failure = failure.map(|error| telemetry::Failure::from(&error));
+        tracing::warn!(
+            object = kind(about),
+            name = name_of(about),
+            reason = note.reason.as_str(),
+            note = note.message,
+            outcome = outcome.as_str(),
+            code = failure.as_ref().and_then(|failure| failure.code.as_deref()),
+            error = failure.as_ref().map(|failure| failure.error.as_str()),
+            "Event not published"
+        );
     }
 
     /// The name follows from what is said of whom: said again, it is counted, also after another process said it.
@@ -321,7 +321,7 @@ mod tests {
     ) -> Vec<Call> {
         let (client, calls) = script::client(script);
         let (events, task) = publisher(client, Metrics::default());
-        (0..times).for_each(|_| events.publish(pods_event()));
+        (0..times).for_each(|_| events.publish(Subject::default(), pods_event()));
         drop(events);
         task.await;
         let calls = calls.lock().unwrap();
@@ -383,7 +383,7 @@ mod tests {
         let (client, calls) = script::client(|_| None);
         let metrics = Metrics::default();
         let (events, task) = publisher(client, metrics.clone());
-        (0..QUEUE + 7).for_each(|_| events.publish(pods_event()));
+        (0..QUEUE + 7).for_each(|_| events.publish(Subject::default(), pods_event()));
         let task = tokio::spawn(task);
         while calls.lock().unwrap().len() < 2 {
             tokio::time::sleep(TIMEOUT).await;
@@ -393,5 +393,37 @@ mod tests {
         assert!(metrics.contains("events_dropped_total 7"), "{metrics}");
         let unavailable = r#"kubernetes_writes_total{object="Event",outcome="unavailable"}"#;
         assert!(metrics.contains(unavailable), "{metrics}");
+        assert!(!metrics.contains("events_total"), "{metrics}");
+    }
+
+    #[test]
+    fn only_an_event_that_is_published_is_counted_and_logged_as_such() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        for (answer, published) in [
+            (script::failure(403, "Forbidden"), false),
+            (stored(1), true),
+        ] {
+            let metrics = Metrics::default();
+            let (client, _) = script::client(move |_| answer.clone());
+            let (events, task) = publisher(client, metrics.clone());
+            events.publish(Subject::default(), pods_event());
+            drop(events);
+            let lines = telemetry::line::captured(|| runtime.block_on(task)).unwrap();
+            let ours = lines
+                .iter()
+                .filter(|line| line["target"].as_str().unwrap().starts_with("operator"));
+            let messages = ours.map(|line| line["message"].as_str().unwrap());
+            let message = if published {
+                "Event published"
+            } else {
+                "Event not published"
+            };
+            assert!(messages.eq([message]), "{lines:?}");
+            let text = metrics.encode();
+            let counted = text.contains(r#"events_total{reason="NodeFull"} 1"#);
+            assert_eq!(counted, published, "{text}");
+        }
     }
 }

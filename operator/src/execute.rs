@@ -51,10 +51,7 @@ impl Executor {
     ) {
         let this = self.clone();
         match order {
-            Order::Publish(event) => {
-                log::event(&subject, &event);
-                self.events.publish(event);
-            }
+            Order::Publish(event) => self.events.publish(subject, event),
             Order::Read(read) => {
                 in_flight.reads.spawn(async move {
                     let outcome = this.read(&read, &subject).await;

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Clock, Options,
+    Clock, Options, kubernetes,
     metrics::{Metrics, Written},
 };
 
@@ -145,7 +145,7 @@ impl Candidate {
     }
 
     /// The answer of a call that was sent at `sent`; a failure goes into the election here.
-    fn note<T>(&mut self, answer: Result<T, String>, sent: Time) -> Option<T> {
+    fn note<T>(&mut self, answer: Result<T, Unanswered>, sent: Time) -> Option<T> {
         match answer {
             Ok(answer) => {
                 self.failing_since = None;
@@ -156,9 +156,16 @@ impl Candidate {
                 });
                 Some(answer)
             }
-            Err(why) => {
+            Err(Unanswered { outcome, code, why }) => {
                 let since = *self.failing_since.get_or_insert_with(|| {
-                    tracing::warn!(lease = %self.store.name, error = why, "no answer about the Lease; trying again");
+                    let (lease, outcome) = (&*self.store.name, outcome.as_str());
+                    tracing::warn!(
+                        lease,
+                        outcome,
+                        code,
+                        error = why,
+                        "the Lease is neither read nor written; trying again"
+                    );
                     sent
                 });
                 if self.clock.now().since(since) >= self.timing.duration {
@@ -198,6 +205,34 @@ enum Acquired {
     Before,
 }
 
+/// Why a call about the Lease did not do what was asked.
+struct Unanswered {
+    outcome: Outcome,
+    code: Option<String>,
+    why: String,
+}
+
+impl Unanswered {
+    fn unavailable(why: String) -> Self {
+        Self {
+            outcome: Outcome::Unavailable,
+            code: None,
+            why,
+        }
+    }
+}
+
+impl From<&kube::Error> for Unanswered {
+    fn from(error: &kube::Error) -> Self {
+        let Failure { error: why, code } = error.into();
+        Self {
+            outcome: kubernetes::Failure::from(error).outcome_word(),
+            code,
+            why,
+        }
+    }
+}
+
 /// The Lease object.
 struct Store {
     api: Api<Lease>,
@@ -211,7 +246,7 @@ struct Store {
 }
 
 impl Store {
-    async fn read(&mut self) -> Result<Option<Record>, String> {
+    async fn read(&mut self) -> Result<Option<Record>, Unanswered> {
         self.held = self.call(self.api.get_opt(&self.name)).await?;
         self.held.as_ref().map(|held| self.record(held)).transpose()
     }
@@ -222,7 +257,7 @@ impl Store {
         write: &Write,
         acquired: Acquired,
         now: Time,
-    ) -> Result<Record, String> {
+    ) -> Result<Record, Unanswered> {
         let lease = self.lease(write, acquired, now);
         let parameters = PostParams {
             field_manager: Some(OPERATOR.to_owned()),
@@ -235,10 +270,9 @@ impl Store {
                     .await
             }
         };
-        let result = stored
-            .as_ref()
-            .map_or(Outcome::Unavailable, |_| Outcome::Success);
-        self.metrics.wrote(Written::Lease, result);
+        let outcome = stored.as_ref().err();
+        let outcome = outcome.map_or(Outcome::Success, |failed| failed.outcome);
+        self.metrics.wrote(Written::Lease, outcome);
         let stored = stored?;
         let record = self.record(&stored);
         self.held = Some(stored);
@@ -273,7 +307,7 @@ impl Store {
         }
     }
 
-    fn record(&self, lease: &Lease) -> Result<Record, String> {
+    fn record(&self, lease: &Lease) -> Result<Record, Unanswered> {
         let spec = lease.spec.clone().unwrap_or_default();
         let promised = spec.lease_duration_seconds.filter(|seconds| *seconds > 0);
         Ok(Record {
@@ -282,7 +316,7 @@ impl Store {
                 .resource_version
                 .clone()
                 .map(Into::into)
-                .ok_or("it has no resourceVersion")?,
+                .ok_or_else(|| Unanswered::unavailable("it has no resourceVersion".to_owned()))?,
             holder: spec.holder_identity.filter(|holder| !holder.is_empty()),
             duration: promised.map_or(millis(self.duration), |seconds| i64::from(seconds) * SECOND),
             transitions: spec.lease_transitions.unwrap_or(0),
@@ -292,10 +326,13 @@ impl Store {
     async fn call<T>(
         &self,
         call: impl Future<Output = Result<T, kube::Error>>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Unanswered> {
         match timeout(self.limit, call).await {
-            Ok(answer) => answer.map_err(|error| Failure::from(&error).to_string()),
-            Err(_) => Err(format!("no answer within {} ms", self.limit.as_millis())),
+            Ok(answer) => answer.map_err(|error| Unanswered::from(&error)),
+            Err(_) => Err(Unanswered::unavailable(format!(
+                "no answer within {} ms",
+                self.limit.as_millis()
+            ))),
         }
     }
 }

@@ -42,19 +42,13 @@ impl<'a> From<&'a Subject> for Fields<'a> {
 
 /// An order that came too late.
 pub(crate) fn withheld(subject: &Subject, action: Option<Action>) {
-    let Fields {
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
-    } = subject.into();
+    let at = Fields::from(subject);
     tracing::info!(
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
+        claim = at.claim,
+        pod = at.pod,
+        node = at.node,
+        eni = at.eni,
+        instance = at.instance,
         action = action.map(Action::as_str),
         outcome = Ended::Withheld.as_str(),
         "not begun: the leader's term ends too soon"
@@ -63,26 +57,20 @@ pub(crate) fn withheld(subject: &Subject, action: Option<Action>) {
 
 /// A change of EC2, with EC2's answer.
 pub(crate) fn changed(subject: &Subject, effect: &Effect, outcome: &Outcome) {
-    let Fields {
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
-    } = subject.into();
+    let at = Fields::from(subject);
     let action = effect.action().as_str();
     let eni = match outcome {
         Outcome::Created(view) => Some(view.id.as_str()),
-        _ => effect.eni().map(EniId::as_str).or(eni),
+        _ => effect.eni().map(EniId::as_str).or(at.eni),
     };
     let Outcome::Failed(error) = outcome else {
         let outcome = Ended::Success.as_str();
         tracing::info!(
-            claim,
-            pod,
-            node,
+            claim = at.claim,
+            pod = at.pod,
+            node = at.node,
             eni,
-            instance,
+            instance = at.instance,
             action,
             outcome,
             "EC2 changed"
@@ -98,11 +86,11 @@ pub(crate) fn changed(subject: &Subject, effect: &Effect, outcome: &Outcome) {
     let outcome = metrics::outcome(Some(*class)).as_str();
     if is_expected(*class) {
         tracing::info!(
-            claim,
-            pod,
-            node,
+            claim = at.claim,
+            pod = at.pod,
+            node = at.node,
             eni,
-            instance,
+            instance = at.instance,
             action,
             outcome,
             code,
@@ -112,11 +100,11 @@ pub(crate) fn changed(subject: &Subject, effect: &Effect, outcome: &Outcome) {
         );
     } else {
         tracing::warn!(
-            claim,
-            pod,
-            node,
+            claim = at.claim,
+            pod = at.pod,
+            node = at.node,
             eni,
-            instance,
+            instance = at.instance,
             action,
             outcome,
             code,
@@ -147,21 +135,31 @@ fn is_expected(class: ErrorClass) -> bool {
 
 /// A write to Kubernetes, with what became of it.
 pub(crate) fn written(subject: &Subject, object: &Object, outcome: &Outcome) {
-    let outcome = match outcome {
-        Outcome::Refused(refusal) => return refused(subject, object, refusal),
-        Outcome::NotWritten => Ended::Unavailable,
-        Outcome::Conflict => Ended::Conflict,
-        Outcome::ClaimGone => Ended::NotFound,
-        _ => Ended::Success,
+    match outcome {
+        Outcome::Refused(refusal) => refused(subject, object, refusal),
+        // Nothing is left of it.
+        Outcome::ClaimGone if matches!(object, Object::DeleteClaim(_)) => done(subject, object),
+        Outcome::ClaimGone => not_written(subject, object, Ended::NotFound),
+        Outcome::Conflict | Outcome::Found(_) => not_written(subject, object, Ended::Conflict),
+        Outcome::NotWritten => not_written(subject, object, Ended::Unavailable),
+        _ => done(subject, object),
     }
-    .as_str();
-    let Fields {
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
-    } = subject.into();
+}
+
+fn not_written(subject: &Subject, object: &Object, outcome: Ended) {
+    let at = Fields::from(subject);
+    tracing::info!(
+        claim = at.claim,
+        pod = at.pod,
+        node = at.node,
+        object = metrics::Written::of(object).as_str(),
+        outcome = outcome.as_str(),
+        "not written: decided anew"
+    );
+}
+
+fn done(subject: &Subject, object: &Object) {
+    let at = Fields::from(subject);
     match object {
         Object::NewClaim(NewClaim {
             key,
@@ -170,60 +168,68 @@ pub(crate) fn written(subject: &Subject, object: &Object, outcome: &Outcome) {
             source: _,
             class,
         }) => {
-            tracing::info!(claim = %key, pod, node, %class, outcome, "claim made");
+            tracing::info!(claim = %key, pod = at.pod, node = at.node, %class, "claim made");
         }
         Object::Status(StatusWrite { claim: _, status }) => {
-            let node = status.node_name.as_ref().map(NodeName::as_str).or(node);
-            let eni = status.eni.as_ref().map(|eni| eni.id.as_str()).or(eni);
+            let node = status.node_name.as_ref().map(NodeName::as_str).or(at.node);
+            let eni = status.eni.as_ref().map(|eni| eni.id.as_str()).or(at.eni);
             let ready = status.condition(api::condition::kind::READY);
             let reason = ready.map(|ready| ready.reason.as_str());
             let phase = status.phase.map(metrics::phase);
             tracing::info!(
-                claim,
-                pod,
+                claim = at.claim,
+                pod = at.pod,
                 node,
                 eni,
-                instance,
+                instance = at.instance,
                 phase,
                 reason,
-                outcome,
                 "claim's status written"
             );
         }
         Object::AddFinalizer(_) => {
-            tracing::info!(claim, pod, node, outcome, "claim's finalizer added");
+            tracing::info!(
+                claim = at.claim,
+                pod = at.pod,
+                node = at.node,
+                "claim's finalizer added"
+            );
         }
         Object::RemoveFinalizer(_) => {
-            tracing::info!(claim, pod, node, outcome, "claim's finalizer removed");
+            tracing::info!(
+                claim = at.claim,
+                pod = at.pod,
+                node = at.node,
+                "claim's finalizer removed"
+            );
         }
         Object::DeleteClaim(_) => {
             tracing::info!(
-                claim,
-                pod,
-                node,
-                eni,
-                outcome,
+                claim = at.claim,
+                pod = at.pod,
+                node = at.node,
+                eni = at.eni,
                 "claim deleted: its pod is gone"
             );
         }
-        Object::NewReport { .. } => tracing::info!(node, instance, outcome, "EniNode made"),
+        Object::NewReport { .. } => {
+            tracing::info!(node = at.node, instance = at.instance, "EniNode made")
+        }
         Object::Report { node: _, status } => {
             let capacity = status.capacity;
             tracing::info!(
-                node,
-                instance,
+                node = at.node,
+                instance = at.instance,
                 capacity,
-                outcome,
                 "EniNode's status written"
             );
         }
         Object::Node { node: _, patch } => {
             let capacity = patch.publish;
             tracing::info!(
-                node,
-                instance,
+                node = at.node,
+                instance = at.instance,
                 capacity,
-                outcome,
                 "node's resource or labels written"
             );
         }
@@ -235,17 +241,11 @@ fn refused(subject: &Subject, object: &Object, refusal: &ApiRefusal) {
         reason: code,
         message: error,
     } = refusal;
-    let Fields {
-        claim,
-        pod,
-        node,
-        eni: _,
-        instance: _,
-    } = subject.into();
+    let at = Fields::from(subject);
     tracing::warn!(
-        claim,
-        pod,
-        node,
+        claim = at.claim,
+        pod = at.pod,
+        node = at.node,
         object = metrics::Written::of(object).as_str(),
         outcome = Ended::Refused.as_str(),
         code,
@@ -256,13 +256,7 @@ fn refused(subject: &Subject, object: &Object, refusal: &ApiRefusal) {
 
 /// A read that failed; that others succeed is counted and not logged.
 pub(crate) fn read(subject: &Subject, read: &Read, outcome: &Outcome) {
-    let Fields {
-        claim: _,
-        pod,
-        node,
-        eni: _,
-        instance: _,
-    } = subject.into();
+    let at = Fields::from(subject);
     match outcome {
         Outcome::Failed(error) => {
             let Ec2Error {
@@ -288,8 +282,8 @@ pub(crate) fn read(subject: &Subject, read: &Read, outcome: &Outcome) {
         }) => {
             let outcome = Ended::Refused.as_str();
             tracing::warn!(
-                pod,
-                node,
+                pod = at.pod,
+                node = at.node,
                 outcome,
                 code,
                 error,
@@ -303,13 +297,7 @@ pub(crate) fn read(subject: &Subject, read: &Read, outcome: &Outcome) {
 /// An Event that is published.
 pub(crate) fn event(subject: &Subject, event: &Event) {
     let Event { about, note } = event;
-    let Fields {
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
-    } = subject.into();
+    let at = Fields::from(subject);
     let class = match about {
         About::Class(name, _) => Some(name.as_str()),
         About::Pod(..)
@@ -320,11 +308,11 @@ pub(crate) fn event(subject: &Subject, event: &Event) {
     };
     let (reason, note) = (note.reason.as_str(), &note.message);
     tracing::info!(
-        claim,
-        pod,
-        node,
-        eni,
-        instance,
+        claim = at.claim,
+        pod = at.pod,
+        node = at.node,
+        eni = at.eni,
+        instance = at.instance,
         class,
         reason,
         note,
@@ -334,6 +322,12 @@ pub(crate) fn event(subject: &Subject, event: &Event) {
 
 #[cfg(test)]
 mod tests {
+    use operator_core::{
+        claim::{Claim, ClaimStatus},
+        cluster::{Key, PodSource, Version},
+        order::ClaimRef,
+    };
+
     use super::*;
 
     #[test]
@@ -342,5 +336,66 @@ mod tests {
             assert!(is_expected(class), "{class:?}");
         }
         assert!(!is_expected(ErrorClass::Denied));
+    }
+
+    #[test]
+    fn only_what_was_done_is_logged_as_done() {
+        let claim = || ClaimRef {
+            key: Key::new("shop", "web-0"),
+            uid: "u".into(),
+            version: Version::default(),
+        };
+        let new = || {
+            Object::NewClaim(NewClaim {
+                key: claim().key,
+                pod: "web".into(),
+                uid: "p".into(),
+                source: PodSource::Api,
+                class: "app".into(),
+            })
+        };
+        let held = || {
+            Box::new(Claim {
+                key: claim().key,
+                uid: "u".into(),
+                version: Version::default(),
+                generation: 1,
+                deleting: false,
+                finalizer: false,
+                class: "app".into(),
+                owner: None,
+                force_detach: None,
+                force_forget: None,
+                status: ClaimStatus::default(),
+                device: None,
+            })
+        };
+        for (object, outcome, says) in [
+            (new(), Outcome::Claim(held()), "claim made"),
+            (new(), Outcome::Found(held()), "conflict"),
+            (new(), Outcome::Conflict, "conflict"),
+            (new(), Outcome::NotWritten, "unavailable"),
+            (
+                Object::RemoveFinalizer(claim()),
+                Outcome::ClaimGone,
+                "not_found",
+            ),
+            (
+                Object::DeleteClaim(claim()),
+                Outcome::ClaimGone,
+                "claim deleted: its pod is gone",
+            ),
+        ] {
+            let written = || written(&Subject::default(), &object, &outcome);
+            let lines = telemetry::line::captured(written).unwrap();
+            let [line] = &lines[..] else {
+                panic!("{lines:?}")
+            };
+            let said = match &line["message"] {
+                message if message == "not written: decided anew" => &line["outcome"],
+                message => message,
+            };
+            assert_eq!(said, says, "{object:?}");
+        }
     }
 }

@@ -138,7 +138,7 @@ impl Default for Metrics {
             ),
             tokens: all.gauges(
                 "ec2_tokens",
-                "Calls of each EC2 action that the budget allows now; below 0: that many have to be saved first",
+                "Calls of each EC2 action that the budget allows now; below 0: that many have to be saved first; of the leader alone",
                 [Label::Action],
             ),
             writes: all.counters(
@@ -155,7 +155,7 @@ impl Default for Metrics {
             ),
             longest_wait: all.gauges(
                 "oldest_waiting_claim_age_seconds",
-                "How long the pod has waited that has waited longest: it is on a node and has no interface yet; 0: none waits",
+                "How long the pod has waited that has waited longest: it asks for an ENI, and has no interface yet, or no node; 0: none waits",
                 [],
             ),
             node_capacity: all.gauges(
@@ -170,7 +170,7 @@ impl Default for Metrics {
             ),
             subnet_free: all.gauges(
                 "subnet_free_addresses",
-                "Addresses of the subnet that were free when it was read last, less those that were asked for since",
+                "Addresses of the subnet that were free when it was read last, less those that were asked for since; of the leader alone",
                 [Label::Subnet, Label::Zone],
             ),
             orphans: all.gauges(
@@ -253,9 +253,8 @@ impl Metrics {
     }
 
     pub(crate) fn set_tokens(&self, tokens: impl Iterator<Item = (Action, i64)>) {
-        for (action, left) in tokens {
-            self.tokens.set([action.as_str().into()], float(left));
-        }
+        self.tokens
+            .replace(tokens.map(|(action, left)| ([action.as_str().into()], float(left))));
     }
 
     pub(crate) fn set_orphans(&self, count: usize) {

@@ -186,7 +186,9 @@ impl Owner {
         self.monitor.set_ready(ready);
         self.monitor.beat();
         let metrics = &self.monitor.metrics;
-        metrics.set_tokens(self.fleet.tokens(now));
+        // Others neither use the budget nor read subnets: of them only the leader knows.
+        let leads = self.terms.borrow().leads(now);
+        metrics.set_tokens(self.fleet.tokens(now).filter(|_| leads));
         metrics.set_orphans(self.fleet.orphans());
         if *self.fleet.census() != self.census {
             self.census.clone_from(self.fleet.census());
@@ -196,7 +198,7 @@ impl Owner {
             self.measure_at = now.after(MEASURE);
             metrics.set_longest_wait(self.fleet.longest_wait(now));
             metrics.set_nodes(&self.fleet.node_rooms().collect::<Vec<_>>());
-            metrics.set_subnets(self.fleet.subnet_rooms());
+            metrics.set_subnets(self.fleet.subnet_rooms().filter(|_| leads));
         }
     }
 

@@ -40,6 +40,8 @@ mod hooks;
 mod judge;
 #[path = "operator/lease.rs"]
 mod lease;
+#[path = "operator/measured.rs"]
+mod measured;
 #[path = "operator/prepared.rs"]
 mod prepared;
 #[path = "operator/process.rs"]

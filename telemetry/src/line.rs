@@ -1,6 +1,9 @@
 //! A log line as one flat JSON object: timestamp, level, target and message first, each key once.
 
-use std::fmt;
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -78,6 +81,40 @@ pub fn read(line: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
+/// What is logged meanwhile by this thread, of any level, read back: for tests.
+pub fn captured(log: impl FnOnce()) -> Result<Vec<Map<String, Value>>, String> {
+    logged_as(Lines::default(), log).lines().map(read).collect()
+}
+
+fn logged_as(lines: Lines, log: impl FnOnce()) -> String {
+    let buffer = Buffer::default();
+    let writer = buffer.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .event_format(lines)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, log);
+    let bytes = buffer.0.lock().unwrap_or_else(PoisonError::into_inner);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Lines that are kept.
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn line(
     timestamp: &str,
     level: &str,
@@ -151,39 +188,10 @@ impl Visit for Fields {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex, PoisonError};
-
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            buffer.extend(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
 
     fn logged(log: impl FnOnce()) -> String {
         logged_as(Lines::default(), log)
-    }
-
-    fn logged_as(lines: Lines, log: impl FnOnce()) -> String {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .event_format(lines)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, log);
-        let bytes = buffer.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     #[test]

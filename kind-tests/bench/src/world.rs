@@ -289,6 +289,7 @@ fn name(fact: &Fact) -> &'static str {
             Outcome::Subnets(_) => "subnets",
             Outcome::Enis(_) | Outcome::Eni(_) => "ENIs",
             Outcome::Claim(_)
+            | Outcome::Found(_)
             | Outcome::ClaimGone
             | Outcome::Report(_)
             | Outcome::Node(_)

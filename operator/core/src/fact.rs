@@ -66,6 +66,8 @@ pub struct Unreadable {
 pub enum Outcome {
     /// Written; the claim as the API server now has it.
     Claim(Box<Claim>),
+    /// Not made, for there was one of that name; the claim as the API server has it.
+    Found(Box<Claim>),
     /// There is no such claim any more.
     ClaimGone,
     /// Written; the node report as the API server now has it.

@@ -21,16 +21,14 @@ impl Kubernetes {
         let (claim, parameters) = (convert::new_claim(new), by_us());
         let api = self.claims(&new.key);
         let made = self.count(Written::EniClaim, api.create(&parameters, &claim));
-        let made = match made.await {
+        let outcome = match made.await {
+            Ok(claim) => Ok(written(claim)),
             // Whose it is the fleet judges: an earlier process of ours may have made it, or anybody.
-            Err(Failure::Exists) => self.call(api.get(&new.key.name)).await,
-            made => made,
+            Err(Failure::Exists) => self.call(api.get(&new.key.name)).await.map(found),
+            Err(failure) => Err(failure),
         };
-        match made {
-            Ok(claim) => written(claim),
-            // The namespace is gone, or the claim that was in the way.
-            Err(failure) => failure.outcome(),
-        }
+        // The namespace is gone, or the claim that was in the way.
+        outcome.unwrap_or_else(Failure::outcome)
     }
 
     /// At the very version that the status was decided on; any other is a conflict, and decided again.
@@ -126,6 +124,10 @@ fn of_claim(answer: Result<EniClaim, Failure>) -> Outcome {
 
 fn written(claim: EniClaim) -> Outcome {
     convert::claim(claim).map_or(Outcome::NotWritten, |claim| Outcome::Claim(Box::new(claim)))
+}
+
+fn found(claim: EniClaim) -> Outcome {
+    convert::claim(claim).map_or(Outcome::NotWritten, |claim| Outcome::Found(Box::new(claim)))
 }
 
 #[cfg(test)]
@@ -268,7 +270,7 @@ mod tests {
             _ => found("3", &["other"]),
         })
         .await;
-        let Outcome::Claim(claim) = outcome else {
+        let Outcome::Found(claim) = outcome else {
             panic!("{outcome:?}")
         };
         assert_eq!((claim.finalizer, claim.owner), (false, None));

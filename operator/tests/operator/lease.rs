@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::Full;
 use kube::client::Body;
-use operator::{Clock, Options, lease::Leadership, options::LeaseOptions};
+use operator::{Clock, Monitor, Options, lease::Leadership, options::LeaseOptions};
 use operator_core::lease::Term;
 use serde_json::{Value, json};
 use tokio::{
@@ -34,6 +34,8 @@ enum Mood {
     #[default]
     Answers,
     Forbids,
+    /// Somebody else has written before.
+    Conflicts,
     Silent,
     /// Stores, and loses the answer.
     Loses,
@@ -45,6 +47,10 @@ impl Api {
     }
 
     fn candidate(&self, identity: &str) -> Leadership {
+        self.watched_candidate(identity, Monitor::default())
+    }
+
+    fn watched_candidate(&self, identity: &str, monitor: Monitor) -> Leadership {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let api = api.clone();
@@ -55,6 +61,7 @@ impl Api {
                 identity: identity.to_owned(),
                 ..Options::default().lease
             },
+            monitor,
             ..Options::default()
         };
         Leadership::start(
@@ -71,7 +78,10 @@ impl Api {
         let answer = match mood {
             Mood::Silent => std::future::pending().await,
             Mood::Forbids => Err((403, "Forbidden")),
-            Mood::Answers | Mood::Loses => self.lock().call(&parts.method, parts.uri.path(), &body),
+            Mood::Conflicts if parts.method != Method::GET => Err((409, "Conflict")),
+            Mood::Answers | Mood::Conflicts | Mood::Loses => {
+                self.lock().call(&parts.method, parts.uri.path(), &body)
+            }
         };
         if mood == Mood::Loses {
             std::future::pending().await
@@ -248,6 +258,32 @@ async fn a_missing_right_is_named_and_forgotten_once_it_is_given() {
     api.lock().mood = Mood::Answers;
     leads(&mut a.terms(), true).await;
     assert_eq!(a.health(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_are_counted_by_what_the_api_server_answered() {
+    let counted = |monitor: &Monitor, outcome: &str| {
+        let series = format!(r#"writes_total{{object="Lease",outcome="{outcome}"}}"#);
+        monitor.metrics().contains(&series)
+    };
+    for (mood, outcome) in [
+        (Mood::Forbids, "refused"),
+        (Mood::Conflicts, "conflict"),
+        (Mood::Silent, "unavailable"),
+    ] {
+        let (api, monitor) = (Api::default(), Monitor::default());
+        let a = api.watched_candidate("a", monitor.clone());
+        leads(&mut a.terms(), true).await;
+        assert!(counted(&monitor, "success"));
+        api.lock().mood = mood;
+        let begun = Instant::now();
+        while !counted(&monitor, outcome) {
+            assert!(begun.elapsed() < Duration::from_mins(1), "{outcome}");
+            sleep(Duration::from_secs(1)).await;
+        }
+        let unavailable = counted(&monitor, "unavailable");
+        assert_eq!(unavailable, outcome == "unavailable", "{outcome}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ impl Fleet {
             Outcome::Claim(claim)
                 if matches!(target, Target::Claim(_))
                     && self.watched.claim(&claim.key).is_none() => {}
-            Outcome::Claim(claim) => self.learn_written(*claim),
+            Outcome::Claim(claim) | Outcome::Found(claim) => self.learn_written(*claim),
             Outcome::ClaimGone => self.learn_gone(&target, now),
             Outcome::Report(report) => {
                 // The same for a report; one without content was made just now.

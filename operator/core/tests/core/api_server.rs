@@ -134,7 +134,7 @@ impl World {
 
     fn new_claim(&mut self, new: NewClaim) -> Outcome {
         if let Some(held) = self.store.claims.get(&new.key) {
-            return Outcome::Claim(Box::new(held.clone()));
+            return Outcome::Found(Box::new(held.clone()));
         }
         let is_unreadable = |object: &operator_core::fact::Unreadable| matches!(&object.about, operator_core::order::About::Claim(key, _) if *key == new.key);
         if self.store.unreadable.iter().any(is_unreadable) {
