@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let error = format!("{error:#}");
+            let error = telemetry::failure::chain(error.as_ref());
             tracing::error!(error, "ended");
             ExitCode::FAILURE
         }

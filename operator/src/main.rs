@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     match run(flags) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let error = format!("{error:#}");
-            tracing::error!(%error, "ended");
+            let error = telemetry::failure::chain(error.as_ref());
+            tracing::error!(error, "ended");
             ExitCode::FAILURE
         }
     }

@@ -10,6 +10,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::line::Lines;
 
+/// What can be said of a module, or of all.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// How log lines look, and which are written. They go to standard error.
 #[derive(Debug, Clone, Args)]
 pub struct LogOptions {
@@ -61,11 +64,21 @@ fn filter(level: &str) -> &str {
     if level.is_empty() { "info" } else { level }
 }
 
+/// The filter itself would take a word that is no level for a module, and log all of that.
 fn level(text: &str) -> Result<String, String> {
-    match EnvFilter::builder().parse(filter(text)) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(format!(
-            "{error}; a level is off, error, warn, info, debug or trace, or several by module as in info,kube=debug"
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
+    let is_module = |name: &str| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_:-".contains(c);
+        !name.is_empty() && name.chars().all(fits)
+    };
+    let fits = |part: &str| match part.split_once('=') {
+        Some((module, level)) => is_module(module) && is_level(level),
+        None => is_level(part),
+    };
+    match filter(text).split(',').find(|part| !fits(part)) {
+        None => Ok(text.to_owned()),
+        Some(part) => Err(format!(
+            "{part:?} is no level; a level is off, error, warn, info, debug or trace, or several by module as in info,kube=debug"
         )),
     }
 }
@@ -76,10 +89,33 @@ mod tests {
 
     #[test]
     fn levels_are_words_of_ours_and_may_differ_by_module() {
-        for fits in ["", "off", "warn", "info,kube=debug", "trace"] {
-            assert!(level(fits).is_ok(), "{fits}");
+        for fits in [
+            "",
+            "off",
+            "warn",
+            "INFO",
+            "info,kube=debug",
+            "operator::log=trace,off",
+        ] {
+            assert_eq!(level(fits).as_deref(), Ok(fits));
+            assert!(EnvFilter::builder().parse(filter(fits)).is_ok(), "{fits}");
         }
-        let error = level("info,kube=verbose").unwrap_err();
-        assert!(error.contains("info,kube=debug"), "{error}");
+        for (wrong, part) in [
+            ("loud", "loud"),
+            ("3", "3"),
+            ("info,loud", "loud"),
+            ("info,kube=verbose", "kube=verbose"),
+            ("info,kube", "kube"),
+            ("info,kube=", "kube="),
+            ("=info", "=info"),
+            ("info,", ""),
+            ("info, kube=debug", " kube=debug"),
+            ("kube[request]=debug", "kube[request]=debug"),
+        ] {
+            let error = level(wrong).unwrap_err();
+            let begin = format!("{part:?} is no level; a level is off, error,");
+            assert!(error.starts_with(&begin), "{wrong}: {error}");
+            assert!(error.contains("info,kube=debug"), "{error}");
+        }
     }
 }

@@ -228,12 +228,28 @@ fn a_hook_that_is_asked_to_end_takes_back_what_it_has_done_and_says_what_it_coul
 }
 
 #[test]
+fn what_ended_it_is_said_with_each_cause_once() {
+    let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
+        .env_clear()
+        .env("KUBECONFIG", "/nonexistent/config")
+        .arg("check")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    let cause = "No such file or directory";
+    assert_eq!(said.matches(cause).count(), 1, "{said}");
+    assert!(said.contains("find the Kubernetes API"), "{said}");
+}
+
+#[test]
 fn a_wrong_flag_ends_it_with_a_sentence_that_says_what_fits() {
     for (flag, says) in [
         ("--cluster-id=prod*", "1 to 64 characters"),
         ("--budget-share=2", "above 0 and at most 1"),
         ("--sweep=maybe", "dry-run"),
         ("--leader-elect-lease-duration=1s", "from 15s to 5m"),
+        ("--log-level=loud", "\"loud\" is no level; a level is off,"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-operator"))
             .env_clear()
