@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps))]
 
 mod clock;
+mod closed;
 mod convert;
 pub mod ec2;
 mod error;

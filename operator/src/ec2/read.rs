@@ -11,12 +11,14 @@ use aws_sdk_ec2::{
     operation::RequestId,
     types::{Filter, Reservation},
 };
-use aws_smithy_async::future::pagination_stream::PaginationStream;
 use operator_core::{Outcome, ec2::EniView, order::Action};
 use tokio::time::Instant;
 
 use super::{Answer, Ec2, readable};
-use crate::convert::{self, Malformed};
+use crate::{
+    closed::is_closed,
+    convert::{self, Malformed},
+};
 
 /// `DescribeNetworkInterfaces` and its siblings take at most 1,000 results a page and 200 values a filter.
 const PAGE: i32 = 1000;
@@ -50,9 +52,9 @@ impl Ec2 {
         let call = self
             .client
             .describe_network_interfaces()
-            .network_interface_ids(id.as_str())
-            .send();
-        let answer = match self.call(Action::DescribeNetworkInterfaces, call).await {
+            .network_interface_ids(id.as_str());
+        let send = || call.clone().send();
+        let answer = match self.read(Action::DescribeNetworkInterfaces, send).await {
             Ok(answer) => answer,
             Err(error) if error.code == "InvalidNetworkInterfaceID.NotFound" => {
                 return Outcome::Eni(None);
@@ -72,19 +74,17 @@ impl Ec2 {
     pub async fn instances(&self, ids: &[InstanceId]) -> Outcome {
         let mut found = Vec::new();
         for ids in ids.chunks(VALUES) {
-            let mut pages = self
+            let call = self
                 .client
                 .describe_instances()
                 .filters(filter("instance-id", ids.iter().map(InstanceId::as_str)))
-                .into_paginator()
-                .page_size(PAGE)
-                .send();
-            let read = self.each_page(Action::DescribeInstances, &mut pages, |answer| {
-                let all = answer
-                    .reservations()
-                    .iter()
-                    .flat_map(Reservation::instances);
-                extend(&mut found, all.map(convert::instance))
+                .max_results(PAGE);
+            let page = |token| call.clone().set_next_token(token).send();
+            let read = self.each_page(Action::DescribeInstances, page, |answer| {
+                let all = answer.reservations().iter();
+                let all = all.flat_map(Reservation::instances);
+                extend(&mut found, all.map(convert::instance))?;
+                Ok(answer.next_token())
             });
             if let Err(error) = read.await {
                 return Outcome::Failed(error);
@@ -101,9 +101,9 @@ impl Ec2 {
             let call = self
                 .client
                 .describe_instance_types()
-                .set_instance_types(Some(names))
-                .send();
-            let answer = match self.call(Action::DescribeInstanceTypes, call).await {
+                .set_instance_types(Some(names));
+            let send = || call.clone().send();
+            let answer = match self.read(Action::DescribeInstanceTypes, send).await {
                 Ok(answer) => answer,
                 Err(error) => return Outcome::Failed(error),
             };
@@ -121,15 +121,15 @@ impl Ec2 {
     pub async fn subnets(&self, ids: &[SubnetId]) -> Outcome {
         let mut found = Vec::new();
         for ids in ids.chunks(VALUES) {
-            let mut pages = self
+            let call = self
                 .client
                 .describe_subnets()
                 .filters(filter("subnet-id", ids.iter().map(SubnetId::as_str)))
-                .into_paginator()
-                .page_size(PAGE)
-                .send();
-            let read = self.each_page(Action::DescribeSubnets, &mut pages, |answer| {
-                extend(&mut found, answer.subnets().iter().map(convert::subnet))
+                .max_results(PAGE);
+            let page = |token| call.clone().set_next_token(token).send();
+            let read = self.each_page(Action::DescribeSubnets, page, |answer| {
+                extend(&mut found, answer.subnets().iter().map(convert::subnet))?;
+                Ok(answer.next_token())
             });
             if let Err(error) = read.await {
                 return Outcome::Failed(error);
@@ -151,39 +151,58 @@ impl Ec2 {
     }
 
     async fn enis_by(&self, filter: Filter, mut page: impl FnMut(Vec<EniView>)) -> Answer<()> {
-        let mut pages = self
+        let call = self
             .client
             .describe_network_interfaces()
             .filters(filter)
-            .into_paginator()
-            .page_size(PAGE)
-            .send();
-        self.each_page(Action::DescribeNetworkInterfaces, &mut pages, |answer| {
+            .max_results(PAGE);
+        let next = |token| call.clone().set_next_token(token).send();
+        self.each_page(Action::DescribeNetworkInterfaces, next, |answer| {
             let all = answer.network_interfaces().iter().map(convert::eni);
             page(all.collect::<Result<_, _>>()?);
-            Ok(())
+            Ok(answer.next_token())
         })
         .await
     }
 
-    /// Reads to the end; each page is a call of its own.
-    async fn each_page<T: RequestId, E>(
+    /// Reads to the end; each page is a call of its own. `take` gives the token of the next one.
+    async fn each_page<T: RequestId, E, F>(
         &self,
         action: Action,
-        pages: &mut PaginationStream<Result<T, SdkError<E>>>,
-        mut convert: impl FnMut(&T) -> Result<(), Malformed>,
+        page: impl Fn(Option<String>) -> F,
+        mut take: impl FnMut(&T) -> Result<Option<&str>, Malformed>,
     ) -> Answer<()>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
     {
+        let mut token = None;
         loop {
-            let begun = Instant::now();
-            let Some(answer) = pages.next().await else {
+            let answer = self.read(action, || page(token.clone())).await?;
+            let next = readable(&answer, take(&answer))?;
+            let Some(next) = next.filter(|next| !next.is_empty()) else {
                 return Ok(());
             };
-            let answer = self.counted(action, begun, answer)?;
-            readable(&answer, convert(&answer))?;
+            if token.as_deref() == Some(next) {
+                let endless = Malformed::missing("a page", "nextToken of another page");
+                return readable(&answer, Err(endless));
+            }
+            token = Some(next.to_owned());
         }
+    }
+
+    /// One call. Sent once more, at once, where its connection had been closed.
+    async fn read<T, E, F>(&self, action: Action, send: impl Fn() -> F) -> Answer<T>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E>>>,
+    {
+        let begun = Instant::now();
+        let answer = match send().await {
+            Err(error) if is_closed(&error) => send().await,
+            answer => answer,
+        };
+        self.counted(action, begun, answer)
     }
 }
 

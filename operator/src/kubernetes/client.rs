@@ -2,22 +2,29 @@
 
 use std::time::Duration;
 
-use kube::client::ClientBuilder;
-use tower::timeout::TimeoutLayer;
+use hyper::Request;
+use kube::client::{Body, ClientBuilder};
+use tower::{buffer::BufferLayer, retry::RetryLayer, timeout::TimeoutLayer};
 
-use crate::watch;
+use crate::{closed::OnceMore, watch};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// Priority and fairness holds a request back for 15 s at most (a quarter of the API server's own limit, `--request-timeout`).
 const HEAD: Duration = Duration::from_secs(30);
+/// Requests that wait to be sent; what sends them holds none up.
+const QUEUE: usize = 1024;
 
-/// A client with our limits: each call is sent once, for the fleet decides when and whether it is sent again, and a connection
-/// on which nothing comes any more is given up although nobody closed it.
+/// A client with our limits: each call is sent once, for the fleet decides when and whether it is sent again (but for a read whose
+/// connection had been closed), and a connection on which nothing comes any more is given up although nobody closed it.
 ///
 /// # Errors
 /// What the configuration says about TLS or a proxy cannot be used.
 pub fn client(config: kube::Config) -> kube::Result<kube::Client> {
     let builder = ClientBuilder::try_from(configure(config))?;
+    // The service of the builder cannot be cloned, and who retries needs it twice.
+    let builder = builder
+        .with_layer(&BufferLayer::<Request<Body>>::new(QUEUE))
+        .with_layer(&RetryLayer::new(OnceMore::default()));
     Ok(builder.with_layer(&head_limit()).build())
 }
 

@@ -46,10 +46,17 @@ impl Fleet {
     /// Reads what is not known yet or may have changed.
     pub(super) fn read(&mut self, now: Time, orders: &mut Vec<Order>) {
         for topic in Topic::ALL {
-            if self.due(topic, now).is_none_or(|due| due > now) {
+            if self.work.reads.contains_key(&topic) {
                 continue;
             }
-            let Some(read) = self.compose(topic, now) else {
+            let read = match self.due(topic, now) {
+                Some(due) if due > now => continue,
+                Some(_) => self.compose(topic, now),
+                None => None,
+            };
+            let Some(read) = read else {
+                // That it could not be read is no trouble any more: nobody asks.
+                self.work.trouble.remove(&topic);
                 continue;
             };
             self.charge(&read, now);

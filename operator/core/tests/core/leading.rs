@@ -49,6 +49,25 @@ fn a_standby_with_warm_caches_acts_at_once() {
 }
 
 #[test]
+fn a_former_leader_is_ready_though_its_last_read_as_one_failed() {
+    let mut world = pair();
+    world.add_pod("web", "n1");
+    world.until(5 * SECOND, "a claim", |w| w.claim_of("web").is_some());
+    let fails = Verdict::Refuse("InternalError", "no", 500);
+    let describe = Action::DescribeNetworkInterfaces;
+    world.script.always.insert(describe, fails);
+    world.run(10 * SECOND);
+    let sentence = world.ops[0].fleet.readiness().unwrap_err();
+    assert!(sentence.contains("could not be read"), "{sentence}");
+    let ends = world.term_ends;
+    world.elect(1);
+    world.run(ends.since(world.now) + SECOND);
+    world.script.always.clear();
+    world.run(MINUTE);
+    assert_eq!(world.ops[0].fleet.readiness(), Ok(()));
+}
+
+#[test]
 fn a_new_leader_begins_with_a_quarter_of_the_budget() {
     let mut world = pair();
     let action = Action::CreateNetworkInterface;
