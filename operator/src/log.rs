@@ -213,7 +213,7 @@ fn done(subject: &Subject, object: &Object) {
             );
         }
         Object::NewReport { .. } => {
-            tracing::info!(node = at.node, instance = at.instance, "EniNode made")
+            tracing::info!(node = at.node, instance = at.instance, "EniNode made");
         }
         Object::Report { node: _, status } => {
             let capacity = status.capacity;

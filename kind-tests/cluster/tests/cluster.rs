@@ -84,6 +84,20 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
     }
 
     assert_apparmor_is_off(&cluster);
+    a_peer_reaches_a_node(&cluster);
+    a_wait_in_vain_says_for_what(&cluster);
+
+    cluster.restart_kubelet(0).unwrap();
+    kubectl(
+        &cluster,
+        &["delete", "pod", "left", "right", "--wait", "--timeout=60s"],
+    );
+    let seen = processes("reach");
+    cluster.down().unwrap();
+    before.assert_nothing_is_left("reach", &seen);
+}
+
+fn a_peer_reaches_a_node(cluster: &Cluster) {
     let peer = cluster
         .peer(
             "peer",
@@ -107,7 +121,9 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
         )
         .unwrap();
     assert!(ping.status.success(), "no ping from the peer to a node");
+}
 
+fn a_wait_in_vain_says_for_what(cluster: &Cluster) {
     let failure = cluster
         .wait(
             "something that never happens",
@@ -121,15 +137,6 @@ fn pods_reach_each_other_across_nodes_by_address_and_by_service() {
             .contains("waiting for something that never happens"),
         "{failure}"
     );
-
-    cluster.restart_kubelet(0).unwrap();
-    kubectl(
-        &cluster,
-        &["delete", "pod", "left", "right", "--wait", "--timeout=60s"],
-    );
-    let seen = processes("reach");
-    cluster.down().unwrap();
-    before.assert_nothing_is_left("reach", &seen);
 }
 
 /// Otherwise containerd leaves a profile in the machine's kernel.

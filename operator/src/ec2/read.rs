@@ -198,6 +198,8 @@ impl Ec2 {
         F: Future<Output = Result<T, SdkError<E>>>,
     {
         let begun = Instant::now();
+        // A call of the SDK is a future of several kilobytes, which two of them would put into each of its callers.
+        let send = || Box::pin(send());
         let answer = match send().await {
             Err(error) if is_closed(&error) => send().await,
             answer => answer,

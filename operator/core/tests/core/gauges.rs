@@ -47,7 +47,8 @@ fn a_pod_that_asks_waits_until_it_has_its_interface() {
 
 #[test]
 fn a_pod_waits_whatever_stands_in_the_way_before_its_claim_is_bound() {
-    let obstacles: [(&str, fn(&mut World, &mut Pod)); 5] = [
+    type Obstacle = (&'static str, fn(&mut World, &mut Pod));
+    let obstacles: [Obstacle; 5] = [
         ("no node", |_, pod| pod.node = None),
         ("no class", |_, pod| pod.asks[0].class = "none".into()),
         ("a wrong count", |_, pod| pod.requested = Some(2)),
