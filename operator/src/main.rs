@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = telemetry::failure::chain(error.as_ref());
-            tracing::error!(error, "ended");
+            tracing::error!(%error, "ended");
             ExitCode::FAILURE
         }
     }

@@ -69,11 +69,17 @@ impl Site {
         let replicas = || self.field("deployment/eniclaim-operator", ".spec.replicas");
         assert_eq!(replicas(), "2");
 
-        // In the wrong order: once the kind is gone, EC2 alone can tell.
+        // In the wrong order: once the kind is gone, EC2 alone can tell, and the pod only waits.
         self.kubectl(
             r#"patch eniclaims web-0 --type=merge --patch={"metadata":{"finalizers":null}}"#,
         );
         self.kubectl("delete customresourcedefinition eniclaims.eniclaim.io");
+        let waits = self.drain("refuse").unwrap_err();
+        assert!(
+            waits.contains("pods wait for ENIs (1): default/web"),
+            "{waits}"
+        );
+        self.kubectl("delete pod web --now");
         let unknown = self.drain("wait").unwrap_err();
         assert!(
             unknown.contains("whether EC2 has ENIs of this cluster is not known"),
