@@ -34,6 +34,21 @@ fn a_pods_life_costs_few_writes_calls_and_events() {
 }
 
 #[test]
+fn a_pod_that_comes_and_goes_at_once_costs_its_nodes_report_no_write() {
+    let mut world = World::new();
+    world.rest();
+    let before = world.log.writes.len();
+    world.ready("web", "n1");
+    world.remove_pod("web");
+    world.rest();
+    let kinds: Vec<&str> = world.log.writes[before..].iter().map(|w| w.1).collect();
+    assert!(
+        !kinds.contains(&"report") && kinds.contains(&"status"),
+        "{kinds:?}"
+    );
+}
+
+#[test]
 fn a_restart_tells_nothing_good_again() {
     let mut world = World::new();
     world.ready("web", "n1");
