@@ -70,6 +70,7 @@ impl Checkout {
             "release/images.sh",
             "release/tools.sh",
             "release/requirements.txt",
+            "kind-tests/venv.sh",
             "charts/eniclaim/Chart.yaml",
             "operator/Cargo.toml",
             "node-agent/Cargo.toml",
