@@ -1,18 +1,24 @@
 //! Observed state of a claim: the address book of what is allocated to whom.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+mod creation;
+mod device;
+mod eni;
+mod ipam;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
+pub use self::{
+    creation::{CreateAnswer, CreateRequest, Creation, FrozenTags},
+    device::{Device, DeviceState},
+    eni::{Attachment, Eni, Release},
+    ipam::{Address, AddressRole, Ipam},
+};
 use crate::{
     Condition, ConditionStatus, Interface, Reason, Time,
     condition::{OPERATORS, kind},
-    id::{
-        AttachmentId, EniId, InstanceId, InterfaceName, Mac, NodeName, NodeUid, PodName, PodUid,
-        SecurityGroupId, Slot, SubnetId, VpcId, Zone,
-    },
+    id::{AttachmentId, InstanceId, InterfaceName, NodeName, NodeUid, PodName, PodUid},
     schema::NeverNull,
 };
 
@@ -144,88 +150,6 @@ pub struct Binding {
     pub net_admin: Option<SmolStr>,
 }
 
-/// The frozen Create request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Creation {
-    /// 1 for the first request; a request that differs is a new incarnation.
-    #[schemars(range(min = 1))]
-    #[schemars(extend("format" = "int32"))]
-    pub incarnation: u32,
-    /// ClientToken of the call: EC2 makes one ENI for one token, however often it is asked.
-    #[schemars(length(max = 64))]
-    pub token: SmolStr,
-    /// The parameters of the call.
-    pub request: CreateRequest,
-    /// When the request was stored, before it was first sent.
-    pub started_at: Time,
-    /// What the answers so far prove, while no ENI is known. Absent: it may still be under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub answer: Option<CreateAnswer>,
-}
-
-/// What is known of the answers to a Create request that has shown no ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum CreateAnswer {
-    /// Every send was refused by an answer that excludes an ENI; the request is never sent again.
-    Refused,
-    /// At least one send ended without such an answer: EC2 may have made the ENI, and is searched for it by tag.
-    Inconclusive,
-}
-
-/// Parameters of CreateNetworkInterface.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CreateRequest {
-    /// Where the ENI is made.
-    pub subnet_id: SubnetId,
-    /// The groups it gets.
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
-    pub security_group_ids: Vec<SecurityGroupId>,
-    /// What the EC2 console shows as description.
-    #[schemars(length(max = 255))]
-    pub description: SmolStr,
-    /// All tags, ours and those of the class.
-    #[schemars(schema_with = "frozen_tags")]
-    pub tags: FrozenTags,
-}
-
-/// Tags as one text, since every claim keeps them as long as it lives and they are read only when the request is sent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(
-    from = "BTreeMap<SmolStr, SmolStr>",
-    into = "BTreeMap<SmolStr, SmolStr>"
-)]
-pub struct FrozenTags(Arc<str>);
-
-impl From<BTreeMap<SmolStr, SmolStr>> for FrozenTags {
-    fn from(tags: BTreeMap<SmolStr, SmolStr>) -> Self {
-        // A map of texts is JSON.
-        Self(serde_json::to_string(&tags).unwrap_or_default().into())
-    }
-}
-
-impl From<FrozenTags> for BTreeMap<SmolStr, SmolStr> {
-    fn from(tags: FrozenTags) -> Self {
-        tags.to_map()
-    }
-}
-
-impl FrozenTags {
-    /// Each value by its key.
-    pub fn to_map(&self) -> BTreeMap<SmolStr, SmolStr> {
-        // It was made of such a map.
-        serde_json::from_str(&self.0).unwrap_or_default()
-    }
-}
-
-fn frozen_tags(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "object", "maxProperties": 50,
-        "additionalProperties": { "type": "string", "maxLength": 512 }
-    })
-}
-
 /// The last thing that went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -246,128 +170,6 @@ pub struct LastError {
     /// When it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_retry: Option<Time>,
-}
-
-/// The ENI as EC2 made it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Eni {
-    /// Id of the ENI.
-    pub id: EniId,
-    /// Its MAC address, by which the agent finds the device.
-    pub mac: Mac,
-    /// The subnet it lies in.
-    pub subnet_id: SubnetId,
-    /// The VPC it lies in.
-    pub vpc_id: VpcId,
-    /// Its availability zone; it never changes.
-    pub zone: Zone,
-    /// Its security groups when it was made.
-    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
-    pub security_group_ids: Vec<SecurityGroupId>,
-}
-
-/// Where the ENI is plugged into an instance.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Attachment {
-    /// The instance.
-    pub instance_id: InstanceId,
-    /// The slot, reserved before EC2 hears of it.
-    #[serde(flatten)]
-    pub slot: Slot,
-    /// Id of the attachment, once EC2 has answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<AttachmentId>,
-    /// When EC2 accepted the Attach.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requested_at: Option<Time>,
-    /// When it was first observed attached.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attached_at: Option<Time>,
-    /// Set once and never taken back: a released attachment is never plugged again.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<Release>,
-}
-
-/// Whether the agent shall give the device back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum Release {
-    /// The agent returns the device to the host, never plugs this attachment again, and reports `device.state: Released`.
-    Requested,
-}
-
-/// The addresses of the ENI.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub struct Ipam {
-    /// Addresses with the prefix length and router of their subnet.
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub addresses: Vec<Address>,
-}
-
-/// One address of the ENI.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Address {
-    /// The address, for example 10.0.1.50.
-    #[schemars(schema_with = "ip")]
-    pub address: IpAddr,
-    /// Length of the subnet's prefix, for example 24.
-    #[schemars(range(max = 128), extend("format" = "int32"))]
-    pub prefix_length: u8,
-    /// The VPC's router in that subnet, for example 10.0.1.1.
-    #[schemars(schema_with = "ip")]
-    pub gateway: IpAddr,
-    /// Which of the ENI's addresses it is.
-    pub role: AddressRole,
-}
-
-/// What EC2 calls an address of an ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum AddressRole {
-    /// The one that the ENI was made with; it never changes.
-    Primary,
-}
-
-fn ip(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "maxLength": 45, "pattern": "^[0-9a-f.:]+$" })
-}
-
-/// Where the device is, reported by the node's agent.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Device {
-    /// The attachment that this is about.
-    pub attachment_id: AttachmentId,
-    /// Seen: on the node, not in a pod yet. Plugged: in the pod. Home: back on the node. Released: never plugged again for
-    /// this attachment.
-    pub state: DeviceState,
-    /// The pod it is plugged into.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pod_uid: Option<PodUid>,
-    /// The sandbox it is plugged into.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 128))]
-    pub container_id: Option<SmolStr>,
-    /// Name of the interface in the pod.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 15))]
-    pub if_name: Option<SmolStr>,
-    /// Since when.
-    pub since: Time,
-}
-
-/// Where the device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum DeviceState {
-    /// On the node, not in a pod yet.
-    Seen,
-    /// In the pod.
-    Plugged,
-    /// Back on the node after it was in a pod.
-    Home,
-    /// On the node or gone, and never to be plugged again for this attachment.
-    Released,
 }
 
 /// When each stage was reached first.
@@ -429,20 +231,6 @@ impl ClaimStatus {
     /// The attachment's id, once EC2 gave it.
     pub fn attachment_id(&self) -> Option<&AttachmentId> {
         self.attachment.as_ref().and_then(|a| a.id.as_ref())
-    }
-}
-
-impl Ipam {
-    /// The ENI's primary address.
-    pub fn primary(&self) -> Option<&Address> {
-        self.addresses.first()
-    }
-}
-
-impl Attachment {
-    /// Whether the device shall be given back.
-    pub fn is_released(&self) -> bool {
-        self.release.is_some()
     }
 }
 

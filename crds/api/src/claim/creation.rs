@@ -1,0 +1,94 @@
+//! The frozen Create request of a claim.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+use crate::{
+    Time,
+    id::{SecurityGroupId, SubnetId},
+};
+
+/// The frozen Create request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Creation {
+    /// 1 for the first request; a request that differs is a new incarnation.
+    #[schemars(range(min = 1))]
+    #[schemars(extend("format" = "int32"))]
+    pub incarnation: u32,
+    /// ClientToken of the call: EC2 makes one ENI for one token, however often it is asked.
+    #[schemars(length(max = 64))]
+    pub token: SmolStr,
+    /// The parameters of the call.
+    pub request: CreateRequest,
+    /// When the request was stored, before it was first sent.
+    pub started_at: Time,
+    /// What the answers so far prove, while no ENI is known. Absent: it may still be under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<CreateAnswer>,
+}
+
+/// What is known of the answers to a Create request that has shown no ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum CreateAnswer {
+    /// Every send was refused by an answer that excludes an ENI; the request is never sent again.
+    Refused,
+    /// At least one send ended without such an answer: EC2 may have made the ENI, and is searched for it by tag.
+    Inconclusive,
+}
+
+/// Parameters of CreateNetworkInterface.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRequest {
+    /// Where the ENI is made.
+    pub subnet_id: SubnetId,
+    /// The groups it gets.
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
+    pub security_group_ids: Vec<SecurityGroupId>,
+    /// What the EC2 console shows as description.
+    #[schemars(length(max = 255))]
+    pub description: SmolStr,
+    /// All tags, ours and those of the class.
+    #[schemars(schema_with = "frozen_tags")]
+    pub tags: FrozenTags,
+}
+
+/// Tags as one text, since every claim keeps them as long as it lives and they are read only when the request is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(
+    from = "BTreeMap<SmolStr, SmolStr>",
+    into = "BTreeMap<SmolStr, SmolStr>"
+)]
+pub struct FrozenTags(Arc<str>);
+
+impl From<BTreeMap<SmolStr, SmolStr>> for FrozenTags {
+    fn from(tags: BTreeMap<SmolStr, SmolStr>) -> Self {
+        // A map of texts is JSON.
+        Self(serde_json::to_string(&tags).unwrap_or_default().into())
+    }
+}
+
+impl From<FrozenTags> for BTreeMap<SmolStr, SmolStr> {
+    fn from(tags: FrozenTags) -> Self {
+        tags.to_map()
+    }
+}
+
+impl FrozenTags {
+    /// Each value by its key.
+    pub fn to_map(&self) -> BTreeMap<SmolStr, SmolStr> {
+        // It was made of such a map.
+        serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+fn frozen_tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 50,
+        "additionalProperties": { "type": "string", "maxLength": 512 }
+    })
+}
