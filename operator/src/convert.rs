@@ -3,6 +3,7 @@
 mod claim;
 mod class;
 mod ec2;
+mod marks;
 mod net_admin;
 mod node;
 mod object;
@@ -12,6 +13,7 @@ mod report;
 pub(crate) use claim::{claim, claim_id, new_claim};
 pub(crate) use class::class;
 pub(crate) use ec2::{Malformed, attachment_id, eni, instance, instance_type, subnet};
+pub(crate) use marks::pod_patch;
 pub(crate) use node::{namespace, node};
 pub(crate) use object::{key_of, name_of, time_of};
 pub(crate) use pod::{agent_pod, has_ended, phase, pod};

@@ -3,6 +3,7 @@
 mod claims;
 mod client;
 mod nodes;
+mod pods;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -60,6 +61,7 @@ impl Kubernetes {
             Object::AddFinalizer(claim) => self.add_finalizer(claim).await,
             Object::RemoveFinalizer(claim) => self.remove_finalizer(claim).await,
             Object::DeleteClaim(claim) => self.delete_claim(claim).await,
+            Object::Marks(write) => self.write_marks(write).await,
             Object::NewReport { node, uid } => self.new_report(node, uid).await,
             Object::Report { node, status } => self.write_report(node, status).await,
             Object::Node { node, patch } => self.patch_node(node, patch).await,

@@ -212,6 +212,15 @@ fn done(subject: &Subject, object: &Object) {
                 "claim deleted: its pod is gone"
             );
         }
+        Object::Marks(write) => {
+            tracing::info!(
+                claim = at.claim,
+                pod = at.pod,
+                node = at.node,
+                ready = write.ready.as_ref().map(|ready| ready.holds),
+                "pod's network status or condition written"
+            );
+        }
         Object::NewReport { .. } => {
             tracing::info!(node = at.node, instance = at.instance, "EniNode made");
         }

@@ -42,6 +42,7 @@ pub(crate) enum Written {
     EniClaim,
     EniNode,
     Node,
+    Pod,
     Event,
     Lease,
 }
@@ -53,6 +54,7 @@ impl Written {
             Self::EniClaim => "EniClaim",
             Self::EniNode => "EniNode",
             Self::Node => "Node",
+            Self::Pod => "Pod",
             Self::Event => "Event",
             Self::Lease => "Lease",
         }
@@ -68,6 +70,7 @@ impl Written {
             | Object::DeleteClaim(_) => Self::EniClaim,
             Object::NewReport { .. } | Object::Report { .. } => Self::EniNode,
             Object::Node { .. } => Self::Node,
+            Object::Marks(_) => Self::Pod,
         }
     }
 }

@@ -18,6 +18,10 @@ pub const FINALIZER: &str = "eniclaim.io/eni";
 pub const FORCE_DETACH: &str = "eniclaim.io/force-detach";
 /// Annotation of a claim that names the ENI to be forgotten without proof that it is deleted: `<eni id>`.
 pub const FORCE_FORGET: &str = "eniclaim.io/force-forget";
+/// Annotation of a pod that lists its networks, as the Network Plumbing Working Group defines it.
+pub const NETWORK_STATUS: &str = "k8s.v1.cni.cncf.io/network-status";
+/// Condition of a pod: all its interfaces are there. A readiness gate may name it.
+pub const POD_READY: &str = "eniclaim.io/Ready";
 /// Taint by which a person says that a node is shut down and its devices may be pulled (Kubernetes, non-graceful shutdown).
 pub const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Writes in a whole life, of these to a status on the way up, and on the way down.
-const LIFE: u32 = 12;
+const LIFE: u32 = 14;
 const UP: u32 = 7;
 const DOWN: u32 = 4;
 /// Virtual milliseconds of a pod's life, and of rest.

@@ -28,6 +28,7 @@ mod scenarios {
     pub mod many;
     pub mod mtu;
     pub mod node;
+    pub mod on_the_pod;
     pub mod raw_metadata;
     pub mod refused;
     pub mod rights;
@@ -48,8 +49,8 @@ use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, raw_metadata, refused, rights, schema, static_pod,
-    story, stuck, versions, waiting, without_agent, writes,
+    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
+    static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -158,6 +159,7 @@ const SCENARIOS: &[Named] = &[
         "group_that_does_not_exist_is_reported",
         bad_input::group_does_not_exist,
     ),
+    ("pod_says_its_addresses_and_is_gated", on_the_pod::marks),
     ("full_node_is_reported", bad_input::node_full),
     (
         "malformed_cni_input_gets_one_sentence",

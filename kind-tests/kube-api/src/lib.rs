@@ -2,8 +2,8 @@
 //!
 //! Nothing here does I/O or looks at a clock. UIDs and generated names come from a counter, so equal histories give
 //! equal servers. [`conformance`] compares it with a real server. Not here: authorization, admission plugins other than
-//! namespaces and quotas, validation of built-in kinds beyond Events, Leases and changes of pods, strategic merge
-//! patches, conversion between versions.
+//! namespaces and quotas, validation of built-in kinds beyond Events, Leases and changes of pods, directives of strategic
+//! merge patches, conversion between versions.
 
 mod answer;
 mod apply;
@@ -28,6 +28,7 @@ mod request;
 mod schema;
 mod selector;
 mod store;
+mod strategic;
 mod strategy;
 mod update;
 mod watch;

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::{Answer, Api, Refusal, call::Write, create::strict, json::merge_patch, metadata};
+use crate::{
+    Answer, Api, Refusal, call::Write, create::strict, json::merge_patch, metadata,
+    strategic::strategic_merge_patch,
+};
 
 impl Api {
     pub(crate) fn patch(&mut self, write: &Write, content_type: &str) -> Result<Answer, Refusal> {
@@ -19,6 +22,9 @@ impl Api {
                     return Err(Refusal::bad_request("error decoding patch: not an object"));
                 }
                 merge_patch(&mut object, write.body);
+            }
+            "application/strategic-merge-patch+json" if !kind.is_custom() => {
+                strategic_merge_patch(&mut object, write.body)?;
             }
             "application/json-patch+json" => json_patch(&mut object, write.body)?,
             _ => return Err(Refusal::unsupported_media_type()),

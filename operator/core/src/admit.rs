@@ -85,6 +85,7 @@ mod tests {
             deleting: false,
             terminal: false,
             created: Time(0),
+            marks: crate::marks::Marks::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use api::{
     },
 };
 
-use crate::reason::Note;
+use crate::{marks::Marks, reason::Note};
 
 /// A claim or pod. Many places name each one: copies share what it says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -122,6 +122,8 @@ pub struct Pod {
     pub terminal: bool,
     /// When it was made.
     pub created: Time,
+    /// What its object says of its ENIs.
+    pub marks: Marks,
 }
 
 impl Pod {

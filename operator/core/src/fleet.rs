@@ -10,6 +10,7 @@ mod give;
 mod index;
 mod learn;
 mod learn_claims;
+mod marks;
 mod nodes;
 mod outcome;
 mod pods;
@@ -186,6 +187,7 @@ impl Fleet {
         match target {
             Target::Claim(key) => self.consider_claim(key, now, orders),
             Target::Pod(key) => self.consider_pod(key, now, orders),
+            Target::Marks(key) => self.consider_marks(key, now, orders),
             Target::Orphan(eni) => self.consider_orphan(eni, now, orders),
             Target::Report(name) => self.consider_report(name, now, orders),
             Target::Node(name) => self.consider_node(name, now, orders),

@@ -15,6 +15,7 @@ pub mod fact;
 pub mod fleet;
 pub mod goal;
 pub mod lease;
+pub mod marks;
 pub mod message;
 pub mod node_report;
 pub mod order;

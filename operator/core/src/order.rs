@@ -25,6 +25,8 @@ pub enum Target {
     Orphan(EniId),
     /// A pod that shall get a claim.
     Pod(Key),
+    /// What the object of a pod says of its ENIs.
+    Marks(Key),
     /// A node object.
     Node(NodeName),
     /// The report on a node.

@@ -47,6 +47,8 @@ mod leading;
 mod limits;
 #[path = "core/lost.rs"]
 mod lost;
+#[path = "core/marks.rs"]
+mod marks;
 #[path = "core/node_report.rs"]
 mod node_report;
 #[path = "core/pods.rs"]

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use operator_core::cluster::{self, AgentPod, Ask, PodSource};
 
 use super::{
+    marks::marks,
     net_admin::net_admin,
     object::{created, is_deleting, key_of, uid_of},
 };
@@ -43,6 +44,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         deleting: is_deleting(pod),
         terminal: has_ended(pod),
         created: created(pod),
+        marks: marks(pod),
     })
 }
 

@@ -12,9 +12,9 @@ use super::{
 };
 
 /// All that the operator changes while two nodes come up and a pod comes and goes. Of the writes eight are for the nodes
-/// and nine for the pod: its claim is made, gets five statuses (bound, made, attaching, ready, released) and loses its
-/// finalizer, and its node's report is brought up to date twice. With two of the agent and the deletion of the claim a
-/// pod's life has twelve.
+/// and eleven for the pod: its claim is made, gets five statuses (bound, made, attaching, ready, released) and loses its
+/// finalizer, the pod gets its addresses and its condition, and its node's report is brought up to date twice. With two of
+/// the agent and the deletion of the claim a pod's life has fourteen.
 const ORDINARY_LIFE: &[(&str, usize)] = &[
     ("AttachNetworkInterface", 1),
     ("CreateNetworkInterface", 1),
@@ -27,6 +27,8 @@ const ORDINARY_LIFE: &[(&str, usize)] = &[
     ("PATCH eninodes/status", 2 + 2),
     ("PATCH nodes", 2),
     ("PATCH nodes/status", 2),
+    // What is on the pod: its addresses, and that it is ready.
+    ("PATCH pods/status", 2),
     ("POST eniclaims", 1),
     ("POST eninodes", 2),
 ];

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use operator_core::{
     claim::Claim,
     cluster::{AgentPod, Class, NamespaceFacts, Node, NodeReport, Pod, Requirement},
+    marks::Networks,
 };
 use serde_json::{Map, Value, json};
 
@@ -142,7 +143,7 @@ fn pod(pod: &Pod) -> Value {
     let resources = json!({ "cpu": "100m", "memory": "128Mi", (name::RESOURCE): pod.requested.unwrap_or(0).to_string() });
     json!({
         "metadata": meta(&pod.key.name, Some(pod.key.namespace.as_str()), pod.uid.as_str(), "1000", &json!({
-            "labels": { "app": "web", (name::CLASS): class }, "annotations": { (name::CLASS): class },
+            "labels": { "app": "web", (name::CLASS): class }, "annotations": { (name::CLASS): class, (name::NETWORK_STATUS): networks(pod) },
         })),
         "spec": {
             "nodeName": pod.node.as_ref().map(ToString::to_string),
@@ -159,13 +160,25 @@ fn pod(pod: &Pod) -> Value {
         },
         "status": {
             "phase": "Running", "podIP": "10.244.1.7", "hostIP": "10.0.1.5", "qosClass": "Guaranteed",
-            "conditions": conditions(&["Initialized", "Ready", "ContainersReady", "PodScheduled"]),
+            "conditions": conditions(&["Initialized", "Ready", "ContainersReady", "PodScheduled", name::POD_READY]),
             "containerStatuses": [{
                 "name": "web", "ready": true, "restartCount": 0, "image": "registry.example.com/web:1.2.3", "imageID": "",
                 "state": { "running": { "startedAt": "2026-12-01T08:00:05Z" } },
             }],
         },
     })
+}
+
+/// As the operator wrote it.
+fn networks(pod: &Pod) -> String {
+    let Networks::List { others: _, ours } = &pod.marks.networks else {
+        return String::new();
+    };
+    let ours = ours.iter().map(|network| {
+        json!({ "name": format!("{}/{}", name::GROUP, network.class), "interface": network.interface,
+            "ips": network.ips, "mac": network.mac, "dns": {} })
+    });
+    Value::from_iter(ours).to_string()
 }
 
 fn agent(pod: &AgentPod) -> Value {

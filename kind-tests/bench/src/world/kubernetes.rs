@@ -7,6 +7,7 @@ use operator_core::{
     Change, Fact, Outcome,
     claim::{Claim, Owner},
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
+    marks::{Networks, PodWrite},
     order::{ClaimRef, NewClaim, NodePatch, Object},
 };
 
@@ -37,6 +38,7 @@ pub fn kind(object: &Object) -> &'static str {
         Object::Status(_) => "status",
         Object::AddFinalizer(_) | Object::RemoveFinalizer(_) => "finalizer",
         Object::DeleteClaim(_) => "delete claim",
+        Object::Marks(_) => "pod",
         Object::NewReport { .. } | Object::Report { .. } => "node report",
         Object::Node { .. } => "node",
     }
@@ -71,6 +73,7 @@ impl Kubernetes {
             Object::AddFinalizer(claim) => self.change(claim, |claim| claim.finalizer = true),
             Object::RemoveFinalizer(claim) => self.change(claim, |claim| claim.finalizer = false),
             Object::DeleteClaim(claim) => self.change(claim, |claim| claim.deleting = true),
+            Object::Marks(write) => self.mark(write),
             Object::NewReport { node, uid } => {
                 let report = NodeReport {
                     name: node.clone(),
@@ -178,6 +181,22 @@ impl Kubernetes {
             .get_or_insert_with(|| super::makers::agent(node));
         let shown = Fact::Reports(Change::Set(Box::new(report.clone())));
         (Outcome::Report(Box::new(report.clone())), Some(shown))
+    }
+
+    fn mark(&mut self, write: &PodWrite) -> (Outcome, Option<Fact>) {
+        let version = self.next_version();
+        let Some(pod) = self.pods.get_mut(&write.key) else {
+            return (Outcome::Pod(None), None);
+        };
+        if let Some((others, ours)) = write.networks.clone() {
+            pod.marks.networks = Networks::List { others, ours };
+        }
+        if let Some(ready) = &write.ready {
+            pod.marks.ready = Some(ready.holds);
+        }
+        pod.marks.version = version;
+        let shown = Fact::Pods(Change::Set(Box::new(pod.clone())));
+        (Outcome::Pod(Some(Box::new(pod.clone()))), Some(shown))
     }
 
     fn node(&mut self, name: &NodeName, patch: &NodePatch) -> (Outcome, Option<Fact>) {

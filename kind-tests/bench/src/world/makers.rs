@@ -19,6 +19,7 @@ use operator_core::{
         AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState, Subnet,
         TypeFacts,
     },
+    marks::{Marks, Network, Networks},
     request::Shape,
     subnet,
     token::claim_name,
@@ -226,6 +227,10 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
         deleting: false,
         terminal: false,
         created: START.after(-3_600_000),
+        marks: Marks {
+            object: uid(2, number).into(),
+            ..Marks::default()
+        },
     }
 }
 
@@ -234,9 +239,22 @@ pub fn namespace_of(number: usize) -> String {
     format!("shop-{:02}", number % NAMESPACES)
 }
 
-/// The pod of the n-th claim of a big cluster.
+/// The pod of the n-th claim of a big cluster, which says what its ENI is.
 pub fn pod_of(number: usize) -> Pod {
-    pod(&namespace_of(number), number, Some(number / ON_NODE))
+    let mut pod = pod(&namespace_of(number), number, Some(number / ON_NODE));
+    let eni = eni(number);
+    let network = Network {
+        class: class_name(number),
+        interface: Interface::default().name,
+        ips: eni.addresses.into_iter().map(Into::into).collect(),
+        mac: eni.mac,
+    };
+    pod.marks.networks = Networks::List {
+        others: Box::default(),
+        ours: [network].into(),
+    };
+    pod.marks.ready = Some(true);
+    pod
 }
 
 /// An ENI, attached and marked, of the n-th claim of a big cluster.

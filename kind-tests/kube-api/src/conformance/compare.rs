@@ -134,6 +134,11 @@ fn normal(object: &Value) -> Value {
             at(&object, &format!("status.{field}")).clone(),
         );
     }
+    // Of conditions those of others than Kubernetes itself.
+    let of_others = |c: &&Value| text(c, "type").contains('/');
+    let conditions = list(&object, "status.conditions").iter().filter(of_others);
+    let conditions: Vec<Value> = conditions.cloned().collect();
+    put(&mut status, "conditions", conditions);
     put(&mut object, "status", status);
     for field in ["spec", "metadata.managedFields", "metadata.generation"] {
         remove(&mut object, field);

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::{
     Reference, Step,
     die::Die,
-    script::{APPLY, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, dressed, manager, name, plain},
+    script::{
+        APPLY, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, STRATEGIC, dressed, manager, name,
+        plain,
+    },
 };
 use crate::{
     Method, Request,
@@ -42,7 +45,9 @@ pub(super) fn pod_step(die: &mut Die) -> Step {
     let (version, uid) = (die.reference(), die.reference());
     let merge = |body| Request::new(Method::Patch, &path, body).with_content_type(MERGE);
     let none = Reference::None;
-    let (request, version, uid) = match die.roll(6) {
+    let marks = marks(die);
+    let mark = Request::new(Method::Patch, &format!("{path}/status"), marks);
+    let (request, version, uid) = match die.roll(8) {
         0 | 1 => (Request::new(Method::Post, PODS, pod), none, none),
         2 => (Request::new(Method::Delete, &path, options), version, uid),
         3 => (
@@ -55,6 +60,8 @@ pub(super) fn pod_step(die: &mut Die) -> Step {
             none,
             uid,
         ),
+        5 => (mark.with_content_type(STRATEGIC), none, uid),
+        6 => (mark.with_content_type(STRATEGIC), version, uid),
         _ => (
             merge(json!({ "spec": { "hostname": "other" } })),
             none,
@@ -67,6 +74,34 @@ pub(super) fn pod_step(die: &mut Die) -> Step {
         uid,
         continues: false,
     }
+}
+
+/// What the operator writes on a pod, by one patch of its status.
+fn marks(die: &mut Die) -> Value {
+    let mut marks = json!({});
+    if die.roll(2) == 0 {
+        let networks = die.pick(&["[]", "[{\"name\":\"eniclaim.io/app\"}]"], "[]");
+        let annotations = json!({ "k8s.v1.cni.cncf.io/network-status": networks });
+        put(&mut marks, "metadata.annotations", annotations);
+    }
+    if die.roll(3) > 0 {
+        let status = die.pick(&["True", "False"], "True");
+        let condition = |kind: &str| {
+            json!({
+                "type": kind, "status": status, "reason": "Ready", "message": "there",
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            })
+        };
+        let mut conditions = vec![condition("eniclaim.io/Ready")];
+        if die.roll(4) == 0 {
+            conditions.push(condition("example.com/Other"));
+        }
+        put(&mut marks, "status.conditions", conditions);
+    }
+    if die.roll(8) == 0 {
+        put(&mut marks, "spec.hostname", "other");
+    }
+    marks
 }
 
 pub(super) fn lease_step(die: &mut Die) -> Step {

@@ -19,6 +19,7 @@ pub(super) const EVENTS: &str = "/api/v1/namespaces/conformance/events";
 pub(super) const NODES: &str = "/api/v1/nodes";
 pub(super) const MERGE: &str = "application/merge-patch+json";
 pub(super) const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 pub(super) const JSON_PATCH: &str = "application/json-patch+json";
 
 /// What a server is asked before its first script: a namespace with the account that every pod there gets.

@@ -7,7 +7,7 @@ use kube_api::{
 use serde_json::{Value, json};
 
 use super::makers::{
-    CLAIMS, PODS, a_claim, a_server, ask, at, claim_path, granted, make, merge, refused,
+    CLAIMS, PODS, a_claim, a_pod, a_server, ask, at, claim_path, granted, make, merge, refused,
 };
 
 #[test]
@@ -375,4 +375,33 @@ fn a_lease_is_replaced_only_at_its_version() {
         "modified",
     );
     assert!(field(&taken, "metadata.generation").is_null());
+}
+
+#[test]
+fn a_strategic_merge_patch_keeps_the_conditions_of_others_and_is_for_built_in_kinds_alone() {
+    let mut api = a_server();
+    granted(&mut api, &Request::new(Method::Post, PODS, a_pod("web")));
+    let patch = |path: &str, kind: &str, status: &str| {
+        let conditions = json!([{ "type": kind, "status": status }]);
+        let body = json!({ "metadata": { "annotations": { "a": "b" } }, "status": { "conditions": conditions } });
+        Request::new(Method::Patch, path, body)
+            .with_content_type("application/strategic-merge-patch+json")
+    };
+    let path = format!("{PODS}/web/status");
+    for (kind, status) in [
+        ("Ready", "False"),
+        ("x/Ready", "False"),
+        ("x/Ready", "True"),
+    ] {
+        granted(&mut api, &patch(&path, kind, status));
+    }
+    let pod = granted(&mut api, &Request::new(Method::Get, &path, Value::Null));
+    assert_eq!(pod["metadata"]["annotations"]["a"], "b");
+    assert_eq!(
+        pod["status"]["conditions"],
+        json!([{ "type": "Ready", "status": "False" }, { "type": "x/Ready", "status": "True" }])
+    );
+    make(&mut api, a_claim("x"));
+    let answer = ask(&mut api, &patch(&claim_path("x"), "Ready", "True"));
+    refused(&answer, 415, "UnsupportedMediaType", "accepted media types");
 }

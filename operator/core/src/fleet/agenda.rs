@@ -23,7 +23,9 @@ impl Agenda {
             return;
         }
         match target {
-            Target::Claim(_) | Target::Pod(_) | Target::PodRead(_) => self.urgent.push_back(target),
+            Target::Claim(_) | Target::Pod(_) | Target::Marks(_) | Target::PodRead(_) => {
+                self.urgent.push_back(target);
+            }
             Target::Node(_) | Target::Report(_) | Target::Orphan(_) | Target::Read(_) => {
                 self.rest.push_back(target);
             }

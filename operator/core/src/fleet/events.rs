@@ -121,7 +121,7 @@ impl Fleet {
     pub(super) fn tell_refused(&mut self, now: Time, orders: &mut Vec<Order>) {
         for (target, note) in std::mem::take(&mut self.work.refused) {
             match &target {
-                Target::Pod(key) => {
+                Target::Pod(key) | Target::Marks(key) => {
                     if let Some(pod) = self.watched.pods.get(key).cloned() {
                         self.tell_pod(&pod, note, now, orders);
                     }

@@ -40,6 +40,7 @@ impl Fleet {
                 busy.claim = Some(claim.uid.clone());
                 busy.version = Some(claim.version.clone());
             }
+            Object::Marks(write) => busy.version = Some(write.version.clone()),
             Object::NewClaim(_)
             | Object::NewReport { .. }
             | Object::Report { .. }
@@ -156,6 +157,7 @@ impl Fleet {
             Target::Claim(_)
             | Target::Orphan(_)
             | Target::Pod(_)
+            | Target::Marks(_)
             | Target::Node(_)
             | Target::Report(_) => {}
         }

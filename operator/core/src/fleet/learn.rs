@@ -62,16 +62,32 @@ impl Fleet {
         let is_all = matches!(change, Change::All(_));
         for key in gone(&self.watched.pods, &change, |pod| pod.key.clone()) {
             self.forget_pod(&key);
+            self.work.marked.remove(&key);
+            self.work.forget(&Target::Marks(key));
         }
         for pod in items(change) {
-            self.learn_pod(pod);
+            self.learn_pod(pod, is_all);
         }
         self.complete(List::Pods, is_all);
     }
 
-    fn learn_pod(&mut self, pod: Pod) {
-        if self.watched.pods.get(&pod.key) == Some(&pod) {
-            return;
+    /// A list wins whatever its versions say: after a restore from a backup they may be lower.
+    pub(super) fn learn_pod(&mut self, mut pod: Pod, is_listed: bool) {
+        if let Some(held) = self.watched.pods.get_mut(&pod.key)
+            && held.uid == pod.uid
+        {
+            // The answer to a write of ours may overtake the watch.
+            if !is_listed && held.marks.version.is_newer_than(&pod.marks.version) {
+                pod.marks = held.marks.clone();
+            }
+            let marks = std::mem::replace(&mut held.marks, pod.marks.clone());
+            if *held == pod {
+                // Kubelet writes a pod's status often; here it says nothing new.
+                if !marks.says_the_same(&pod.marks) {
+                    self.work.agenda.mark(Target::Marks(pod.key));
+                }
+                return;
+            }
         }
         let key = pod.key.clone();
         self.forget_pod(&key);
@@ -85,6 +101,7 @@ impl Fleet {
         }
         self.mark_claims_of(&pod);
         self.work.agenda.mark(Target::Pod(key.clone()));
+        self.work.agenda.mark(Target::Marks(key.clone()));
         // What was true while no watch showed it. The UID of a static pod may come again.
         self.watched.proofs.remove(&pod.uid);
         self.watched.pods.insert(key, pod);
@@ -346,7 +363,8 @@ impl Fleet {
     }
 
     pub(super) fn mark_everything(&mut self) {
-        let pods = self.watched.pods.keys().cloned().map(Target::Pod);
+        let pods = self.watched.pods.keys();
+        let pods = pods.flat_map(|pod| [Target::Pod(pod.clone()), Target::Marks(pod.clone())]);
         let claims = self.watched.claims.keys().cloned().map(Target::Claim);
         let nodes = self.watched.nodes.keys();
         let nodes = nodes.flat_map(|n| [Target::Node(n.clone()), Target::Report(n.clone())]);

@@ -13,6 +13,7 @@ use crate::{
     claim::Claim,
     cluster::Key,
     fact::Change,
+    marks,
     order::{Target, Topic},
 };
 
@@ -125,10 +126,13 @@ impl Fleet {
         if let Some(attachment) = &claim.status.attachment {
             self.want_instance(&attachment.instance_id);
         }
-        if before.is_none()
-            && let Some(pod) = claim.pod_key()
-        {
-            self.work.agenda.mark(Target::Pod(pod));
+        if let Some(pod) = claim.pod_key() {
+            if before.is_none() {
+                self.work.agenda.mark(Target::Pod(pod.clone()));
+            }
+            if before.is_none_or(|before| !marks::look_the_same(before, claim)) {
+                self.work.agenda.mark(Target::Marks(pod));
+            }
         }
     }
 
@@ -177,7 +181,8 @@ impl Fleet {
         self.mark_places(&claim);
         if let Some(pod) = claim.pod_key() {
             self.work.rests.remove(&Target::PodRead(pod.clone()));
-            self.work.agenda.mark(Target::Pod(pod));
+            self.work.agenda.mark(Target::Pod(pod.clone()));
+            self.work.agenda.mark(Target::Marks(pod));
         }
         self.wake_up(&Dependency::Claim(key.clone()));
     }

@@ -21,6 +21,9 @@ impl Fleet {
         if self.is_about_another(&target, busy.as_ref()) {
             return;
         }
+        if let Target::Marks(key) = &target {
+            self.learn_marked(key, &outcome);
+        }
         if !matches!(outcome, Outcome::Claim(_)) {
             self.forget_freeze(&target, busy.as_ref());
         }
@@ -114,6 +117,7 @@ impl Fleet {
         match target {
             Target::Claim(key) => self.forget_claim(key),
             Target::Pod(_)
+            | Target::Marks(_)
             | Target::Orphan(_)
             | Target::Report(_)
             | Target::Node(_)
@@ -129,6 +133,10 @@ impl Fleet {
                 .watched
                 .claim(key)
                 .is_some_and(|claim| claim.version != version),
+            (Target::Marks(key), Some(version)) => {
+                let pod = self.watched.pods.get(key);
+                pod.is_some_and(|pod| pod.marks.version != version)
+            }
             _ => false,
         };
         if !is_known {
@@ -142,6 +150,7 @@ impl Fleet {
         let what = match target {
             Target::Node(_) => "the node's resource and labels",
             Target::Report(_) => "the node's EniNode",
+            Target::Marks(_) => "the pod's annotation and condition",
             Target::Claim(_)
             | Target::Pod(_)
             | Target::Orphan(_)

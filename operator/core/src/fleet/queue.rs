@@ -45,6 +45,7 @@ impl Queues {
             Target::Orphan(_) => Priority::Orphan,
             Target::Claim(_)
             | Target::Pod(_)
+            | Target::Marks(_)
             | Target::Node(_)
             | Target::Report(_)
             | Target::PodRead(_)

@@ -63,6 +63,7 @@ impl Fleet {
         let claim = match target {
             Target::Claim(key) => self.watched.claim(key),
             Target::Pod(_)
+            | Target::Marks(_)
             | Target::Orphan(_)
             | Target::Report(_)
             | Target::Node(_)

@@ -52,7 +52,9 @@ impl Fleet {
                 },
             },
             Target::Orphan(eni) => self.subject_of_orphan(eni),
-            Target::Pod(key) | Target::PodRead(key) => self.subject_of_pod(key),
+            Target::Pod(key) | Target::Marks(key) | Target::PodRead(key) => {
+                self.subject_of_pod(key)
+            }
             Target::Node(node) | Target::Report(node) => Subject {
                 instance: self.instance_of(node),
                 node: Some(node.clone()),

@@ -8,7 +8,7 @@ use api::{
     time::SECOND,
 };
 
-use super::{agenda::Agenda, prose::Prose, queue::Queues, told::Told};
+use super::{agenda::Agenda, marks::Marked, prose::Prose, queue::Queues, told::Told};
 use crate::{
     budget::Budget,
     claim::Claim,
@@ -48,6 +48,8 @@ pub(super) struct Work {
     /// Slots where an Attach got stuck.
     pub(super) avoided: BTreeMap<(InstanceId, Slot), Time>,
     pub(super) told: Told,
+    /// What was last written on each pod.
+    pub(super) marked: BTreeMap<Key, Marked>,
     pub(super) reads: BTreeMap<Topic, ReadInFlight>,
     /// When a topic is to be read again.
     pub(super) read_at: BTreeMap<Topic, Time>,
@@ -134,6 +136,7 @@ impl Work {
             detached: BTreeMap::new(),
             avoided: BTreeMap::new(),
             told: Told::default(),
+            marked: BTreeMap::new(),
             reads: BTreeMap::new(),
             read_at: BTreeMap::new(),
             instances_due: BTreeSet::new(),

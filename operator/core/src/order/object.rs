@@ -8,7 +8,10 @@ use api::{
 };
 
 use super::Target;
-use crate::cluster::{Key, PodSource, Version};
+use crate::{
+    cluster::{Key, PodSource, Version},
+    marks::PodWrite,
+};
 
 /// What is written to Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,6 +26,8 @@ pub enum Object {
     RemoveFinalizer(ClaimRef),
     /// Delete a claim whose pod is gone.
     DeleteClaim(ClaimRef),
+    /// Write on a pod what its ENIs are.
+    Marks(Box<PodWrite>),
     /// Make the report object of a node.
     NewReport {
         /// The node.
@@ -101,6 +106,7 @@ impl Object {
             | Self::AddFinalizer(claim)
             | Self::RemoveFinalizer(claim)
             | Self::DeleteClaim(claim) => Target::Claim(claim.key.clone()),
+            Self::Marks(write) => Target::Marks(write.key.clone()),
             Self::NewReport { node, .. } | Self::Report { node, .. } => {
                 Target::Report(node.clone())
             }

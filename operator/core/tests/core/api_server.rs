@@ -11,6 +11,7 @@ use operator_core::{
     claim::{Claim, Owner},
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
     fact::ApiRefusal,
+    marks::{Networks, PodWrite},
     order::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
 };
 
@@ -31,6 +32,7 @@ pub struct Store {
     /// Changes of claims that are there.
     pub refuses_changes: bool,
     pub refuses_nodes: bool,
+    pub refuses_marks: bool,
     /// Writes of a status by the operator, by name of the claim.
     pub status_writes: BTreeMap<SmolStr, u32>,
     /// Objects that this version of the operator cannot read.
@@ -119,6 +121,7 @@ impl World {
                 claim.deleting = true;
                 Ok(())
             }),
+            Object::Marks(write) => self.mark(*write),
             Object::NewReport { node, .. } => self.new_report(node),
             Object::Report { node, status } => self.write_report(&node, *status),
             Object::Node { node, patch } => self.patch_node(&node, patch),
@@ -281,8 +284,31 @@ impl World {
         node
     }
 
+    /// As `pods/status` takes a patch.
+    fn mark(&mut self, write: PodWrite) -> Outcome {
+        let Some(mut pod) = self.store.pods.get(&write.key).cloned() else {
+            return Outcome::Pod(None);
+        };
+        if self.store.refuses_marks {
+            return refused("Forbidden", "no right to patch pods/status");
+        }
+        let is_stale = write.networks.is_some() && write.version != pod.marks.version;
+        if is_stale || write.object != pod.marks.object {
+            return Outcome::Conflict;
+        }
+        if let Some((others, ours)) = write.networks {
+            pod.marks.networks = Networks::List { others, ours };
+        }
+        if let Some(ready) = write.ready {
+            pod.marks.ready = Some(ready.holds);
+        }
+        self.put_pod(pod);
+        Outcome::Pod(Some(Box::new(self.store.pods[&write.key].clone())))
+    }
+
     /// A pod as the watch of our label shows it.
-    pub fn put_pod(&mut self, pod: Pod) {
+    pub fn put_pod(&mut self, mut pod: Pod) {
+        pod.marks.version = self.store.next_version();
         self.store.pods.insert(pod.key.clone(), pod.clone());
         let change = if pod.asks.is_empty() {
             Change::Gone(pod.key)
@@ -328,6 +354,7 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::AddFinalizer(claim) => ("add finalizer", claim.key.to_string()),
         Object::RemoveFinalizer(claim) => ("remove finalizer", claim.key.to_string()),
         Object::DeleteClaim(claim) => ("delete claim", claim.key.to_string()),
+        Object::Marks(write) => ("marks", write.key.to_string()),
         Object::NewReport { node, .. } => ("new report", node.to_string()),
         Object::Report { node, .. } => ("report", node.to_string()),
         Object::Node { node, .. } => ("node", node.to_string()),

@@ -27,7 +27,7 @@ fn a_pods_life_costs_few_writes_calls_and_events() {
     assert_eq!(world.log.events, [], "nothing went wrong: no Event");
     let writes = world.log.writes.len() - before;
     assert!(
-        writes <= 10,
+        writes <= 12,
         "{writes} writes: {:?}",
         &world.log.writes[before..]
     );

@@ -9,6 +9,7 @@ use operator_core::{
     drain::{Left, NodeLeft, Policy, Rule, Verdict, judge_nodes, judge_pods, kept_by},
     ec2::{EniTags, EniView},
     error::{Ec2Error, ErrorClass},
+    marks::Marks,
 };
 
 use super::subnets;
@@ -32,6 +33,7 @@ fn a_pod(name: &str) -> Pod {
         deleting: false,
         terminal: false,
         created: Time(0),
+        marks: Marks::default(),
     }
 }
 

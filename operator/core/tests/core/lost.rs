@@ -17,7 +17,7 @@ fn not_attached() -> World {
     world
 }
 
-fn delete_eni(world: &mut World, pod: &str) {
+pub fn delete_eni(world: &mut World, pod: &str) {
     let eni = world.eni_of(pod).unwrap();
     detach(world, pod);
     world.run(2_000);

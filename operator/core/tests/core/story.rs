@@ -2,11 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use api::{Interface, claim::Phase, condition::kind, id::EniId, tag};
+use api::{
+    Interface,
+    claim::Phase,
+    condition::kind,
+    id::{EniId, PodUid},
+    tag,
+};
 use operator_core::{
     Change, Fact, Reason,
     claim::Claim,
     cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, PodSource, Selector, Version},
+    marks::Marks,
     order::Action,
 };
 use vpc::{Launch, Request, Response, world as aws};
@@ -105,9 +112,13 @@ impl World {
     }
 
     pub fn a_pod(&mut self, name: &str, node: &str) -> Pod {
-        let uid = self.store.uid(name).into();
+        let uid: PodUid = self.store.uid(name).into();
         Pod {
             key: pod_key(name),
+            marks: Marks {
+                object: uid.as_str().into(),
+                ..Marks::default()
+            },
             uid,
             source: PodSource::Api,
             asks: vec![Ask {
