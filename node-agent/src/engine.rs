@@ -35,6 +35,7 @@ use crate::{
     metrics::Metrics,
     plug::Node,
     report::Notice,
+    status::{Status, status},
 };
 
 mod callers;
@@ -76,6 +77,8 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<Reply>,
     },
+    /// A person asks what the agent knows.
+    Status(oneshot::Sender<Status>),
     /// The plugin waits no longer.
     HungUp(RequestId),
     /// The agent is to end.
@@ -271,6 +274,11 @@ impl Engine {
                 netns,
                 reply,
             } => self.ask(id, request, netns, reply),
+            Input::Status(reply) => {
+                let features = self.parts.node.inspector.features;
+                // Who asked may be gone.
+                drop(reply.send(status(&self.facts, features)));
+            }
             Input::HungUp(id) => {
                 self.facts.requests.remove(&id);
                 self.callers.hung_up(id);

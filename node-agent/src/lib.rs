@@ -19,6 +19,7 @@ pub mod plug;
 pub mod presence;
 pub mod report;
 pub mod socket;
+pub mod status;
 pub mod supervision;
 pub mod watch;
 

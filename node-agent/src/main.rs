@@ -1,6 +1,6 @@
 //! eniclaim-agent: the command.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use clap::Parser;
@@ -8,6 +8,7 @@ use node_agent::{
     agent,
     install::uninstall,
     options::{Command, Options, Run, Uninstall},
+    status,
 };
 
 /// Work that blocks is not waited for longer when the agent ends.
@@ -15,19 +16,38 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     let Options { log, command } = Options::parse();
-    log.init(match &command {
-        Command::Run(options) => Some(&options.node_name),
-        Command::Uninstall(_) => None,
-    });
-    let outcome = match command {
-        Command::Run(options) => run(options),
-        Command::Uninstall(options) => leave(&options),
-    };
+    match command {
+        Command::Run(options) => {
+            log.init(Some(&options.node_name));
+            logged(run(options))
+        }
+        Command::Uninstall(options) => {
+            log.init(None);
+            logged(leave(&options))
+        }
+        Command::Status(options) => shown(status::run(&options)),
+    }
+}
+
+fn logged(outcome: anyhow::Result<()>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = telemetry::failure::chain(error.as_ref());
             tracing::error!(error, "ended");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// For a person: a sentence, and no log line.
+fn shown(outcome: anyhow::Result<()>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let sentence = telemetry::failure::chain(error.as_ref());
+            // Nobody is left to be told.
+            let _ = writeln!(std::io::stderr(), "{sentence}");
             ExitCode::FAILURE
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use telemetry::log::LogOptions;
 
 use crate::install::{CniChain, Places};
@@ -24,6 +24,8 @@ pub struct Options {
 pub enum Command {
     /// Run the agent of this node.
     Run(Run),
+    /// Show the ENI devices of this node as its running agent knows them, for root.
+    Status(Status),
     /// Leave the node's CNI chain and remove the plugin. A running agent would install it again: it must have ended.
     Uninstall(Uninstall),
 }
@@ -61,6 +63,26 @@ pub struct Run {
     /// The node's folders.
     #[command(flatten)]
     pub folders: Folders,
+}
+
+/// What to show, and how.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Where the agent listens.
+    #[arg(long, env = "ENICLAIM_SOCKET", default_value = cni::config::SOCKET)]
+    pub socket: PathBuf,
+    /// How it is printed.
+    #[arg(long, short, default_value = "table")]
+    pub output: Output,
+}
+
+/// How a status is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// One line a device.
+    Table,
+    /// Everything, for programs.
+    Json,
 }
 
 /// Where to uninstall.

@@ -23,7 +23,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use crate::{engine::Input, error::Error, lock::try_lock};
+use self::request::Asked;
+use crate::{engine::Input, error::Error, lock::try_lock, status::Status};
 
 /// Connections at once: as many as kubelet lets a node have pods, and a few.
 const MOST_CONNECTIONS: usize = 256;
@@ -110,17 +111,24 @@ async fn lock(path: &Path) -> Result<File, Error> {
 }
 
 async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) {
-    let reply = match request::receive(&stream).await {
-        Ok((request, netns)) => match answer(&mut stream, id, request, netns, &inputs).await {
-            Some(reply) => reply,
+    let line = match request::receive(&stream).await {
+        Ok(Asked::Plugin(request, netns)) => {
+            match answer(&mut stream, id, request, netns, &inputs).await {
+                Some(reply) => serde_json::to_vec(&reply),
+                None => return,
+            }
+        }
+        Ok(Asked::Status) => match status(&inputs).await {
+            Some(status) => serde_json::to_vec(&status),
             None => return,
         },
         Err(error) => {
             tracing::warn!(%error, "a request of the CNI plugin was refused");
-            Reply::Failed(CniError::new(code::PROTOCOL, error.to_string()))
+            let refused = CniError::new(code::PROTOCOL, error.to_string());
+            serde_json::to_vec(&Reply::Failed(refused))
         }
     };
-    let Ok(mut line) = serde_json::to_vec(&reply) else {
+    let Ok(mut line) = line else {
         return;
     };
     line.push(b'\n');
@@ -129,6 +137,13 @@ async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) 
         Ok(Err(error)) => tracing::info!(%error, "the CNI plugin did not take its answer"),
         Err(_) => tracing::info!("the CNI plugin did not take its answer in time"),
     }
+}
+
+/// What the engine knows.
+async fn status(inputs: &mpsc::Sender<Input>) -> Option<Status> {
+    let (reply, answered) = oneshot::channel();
+    inputs.send(Input::Status(reply)).await.ok()?;
+    answered.await.ok()
 }
 
 /// Waits for the engine's answer, or for the plugin to hang up: then there is none.

@@ -64,6 +64,8 @@ mod scan;
 mod silence;
 #[path = "agent/socket.rs"]
 mod socket;
+#[path = "agent/status.rs"]
+mod status;
 #[path = "agent/watch.rs"]
 mod watch;
 #[path = "agent/world.rs"]

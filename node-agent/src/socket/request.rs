@@ -10,10 +10,18 @@ use cni::protocol::{Envelope, EnvelopeVersion, LONGEST_LINE, Request, VERSION};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use tokio::{io::Interest, net::UnixStream, time::timeout};
 
-use crate::{error::Error, socket::LINE_TIMEOUT};
+use crate::{error::Error, socket::LINE_TIMEOUT, status::StatusEnvelope};
 
-/// The request of one connection, and the network namespace that came with it.
-pub(super) async fn receive(stream: &UnixStream) -> Result<(Request, Option<OwnedFd>), Error> {
+/// What somebody asks.
+pub(super) enum Asked {
+    /// The plugin, with the network namespace that came along.
+    Plugin(Request, Option<OwnedFd>),
+    /// A person, for the status.
+    Status,
+}
+
+/// The request of one connection.
+pub(super) async fn receive(stream: &UnixStream) -> Result<Asked, Error> {
     let refuse = |why: &str| Error::Request(why.to_owned());
     let peer = stream
         .peer_cred()
@@ -33,9 +41,12 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<(Request, Option<Owne
             envelope.version
         )));
     }
+    if serde_json::from_slice::<StatusEnvelope>(&line).is_ok() {
+        return Ok(Asked::Status);
+    }
     let envelope: Envelope =
         serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
-    Ok((envelope.request, netns))
+    Ok(Asked::Plugin(envelope.request, netns))
 }
 
 /// One line, and the descriptor that came with its first part.

@@ -61,7 +61,7 @@ fn downward_api_shows_the_address(space: &Space) -> anyhow::Result<()> {
 /// The gate decides, whatever else is ready; and the condition is put back.
 fn gate_holds_the_pod(space: &Space) -> anyhow::Result<()> {
     let taken = json!({"status": {"conditions": [{"type": READY, "status": "False"}]}});
-    patch(space, &[], &taken)?;
+    patch(space, &["--subresource=status"], &taken)?;
     space.world.wait("the pod not to be Ready", SOON, || {
         Ok(!is_ready(&space.get("pod", "web")?))
     })?;
@@ -75,7 +75,7 @@ fn entries_of_others_stay(space: &Space) -> anyhow::Result<()> {
     let theirs =
         json!({"name": "pods", "interface": "eth0", "ips": ["10.244.0.9"], "default": true});
     let written = json!({"metadata": {"annotations": {NETWORKS: json!([theirs]).to_string()}}});
-    patch(space, &[], &written)?;
+    patch(space, &["--subresource=status"], &written)?;
     space.world.wait("our entry beside theirs", SOON, || {
         let pod = space.get("pod", "web")?;
         let text = pod["metadata"]["annotations"][NETWORKS].as_str();
@@ -84,54 +84,62 @@ fn entries_of_others_stay(space: &Space) -> anyhow::Result<()> {
     })
 }
 
-/// A stolen token of the operator changes nothing else of a pod.
+/// A stolen token of the operator changes nothing else of a pod, even where a role allows more.
 fn nothing_else_is_allowed(space: &Space) -> anyhow::Result<()> {
+    let Err(error) = space.kubectl(&["label", "pod", "web", "app=x", OPERATOR]) else {
+        anyhow::bail!("the operator may label pods");
+    };
+    ensure!(
+        format!("{error:#}").contains("cannot patch resource"),
+        "{error:#}"
+    );
+    let role = [
+        "create",
+        "role",
+        "more",
+        "--verb=get,patch",
+        "--resource=pods,pods/status",
+    ];
+    space.kubectl(&role)?;
+    let account = "--serviceaccount=eniclaim-system:eniclaim-operator";
+    space.kubectl(&["create", "rolebinding", "more", "--role=more", account])?;
+    let status = "--subresource=status";
     let condition =
         |kind: &str| json!({"status": {"conditions": [{"type": kind, "status": "False"}]}});
-    for (change, sentence) in [
+    let label = json!({"metadata": {"labels": {"app": "x"}}});
+    let image = json!({"spec": {"containers": [{"name": "probe", "image": "other"}]}});
+    let asked = json!({"metadata": {"annotations": {"eniclaim.io/class": null}}});
+    space.world.wait("the role to count", SOON, || {
+        Ok(patch(space, &[status, OPERATOR], &condition_of_ours()).is_ok())
+    })?;
+    for (options, change, sentence) in [
+        (&[][..], &label, "no other metadata"),
+        (&[], &image, "what a pod asks for"),
+        (&[status], &label, "no other metadata"),
+        (&[status], &asked, "no other annotation"),
+        (&[status], &condition("Ready"), "nothing else of its status"),
         (
-            json!({"metadata": {"labels": {"app": "x"}}}),
-            "no other metadata",
-        ),
-        (
-            json!({"metadata": {"annotations": {"x": "y"}}}),
-            "no other annotation",
-        ),
-        (
-            json!({"metadata": {"annotations": {"eniclaim.io/class": null}}}),
-            "no other annotation",
-        ),
-        (condition("Ready"), "nothing else of its status"),
-        (
-            json!({"status": {"podIP": "10.244.0.9"}}),
+            &[status],
+            &json!({"status": {"podIP": "10.244.0.9"}}),
             "nothing else of its status",
         ),
     ] {
-        let Err(error) = patch(space, &[OPERATOR], &change) else {
+        let Err(error) = patch(space, &[options, &[OPERATOR]].concat(), change) else {
             anyhow::bail!("the operator may write {change}");
         };
         let error = format!("{error:#}");
         ensure!(error.contains(sentence), "{change}: {error}");
     }
-    let Err(error) = space.kubectl(&["label", "pod", "web", "app=x", OPERATOR]) else {
-        anyhow::bail!("the operator may label pods");
-    };
-    ensure!(
-        format!("{error:#}").contains("cannot patch resource \"pods\""),
-        "{error:#}"
-    );
     Ok(())
 }
 
-fn patch(space: &Space, more: &[&str], change: &Value) -> anyhow::Result<()> {
+/// What it may write.
+fn condition_of_ours() -> Value {
+    json!({"status": {"conditions": [{"type": READY, "status": "True", "reason": "Ready", "message": "x"}]}})
+}
+
+fn patch(space: &Space, options: &[&str], change: &Value) -> anyhow::Result<()> {
     let change = change.to_string();
-    let patch = [
-        "patch",
-        "pod",
-        "web",
-        "--subresource=status",
-        "--patch",
-        &change,
-    ];
-    space.kubectl(&[&patch[..], more].concat()).map(drop)
+    let patch = ["patch", "pod", "web", "--patch", &change];
+    space.kubectl(&[&patch[..], options].concat()).map(drop)
 }

@@ -1,0 +1,94 @@
+//! The status as a table for people.
+
+use std::fmt::Write;
+
+use super::{Block, Device, State, Status};
+
+const HEADS: [&str; 9] = [
+    "DEVICE",
+    "CLAIM",
+    "POD",
+    "INTERFACE",
+    "ADDRESSES",
+    "TABLE",
+    "RULES",
+    "METADATA",
+    "STATE",
+];
+
+/// One line a device, under a line of heads.
+pub fn table(status: &Status) -> String {
+    let mut text = String::new();
+    if !status.claims_listed {
+        text +=
+            "The agent has not read this node's claims yet: what follows is from its journal.\n";
+    }
+    if status.devices.is_empty() {
+        text += "No claim of this node has an ENI.\n";
+        return text;
+    }
+    let rows: Vec<[String; 9]> = status.devices.iter().map(row).collect();
+    let heads = HEADS.map(str::to_owned);
+    let widths: [usize; 9] = std::array::from_fn(|column| {
+        let cells = rows.iter().chain([&heads]);
+        let cells = cells.filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    for row in [&heads].into_iter().chain(&rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            // Writing to a text does not fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn row(device: &Device) -> [String; 9] {
+    let Device {
+        device,
+        eni: _,
+        claim,
+        pod,
+        interface,
+        addresses,
+        table,
+        rules,
+        metadata,
+        state,
+    } = device;
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    [
+        device.clone(),
+        claim.clone(),
+        or_none(pod.clone()),
+        or_none(interface.clone()),
+        or_none(Some(addresses.join(",")).filter(|text| !text.is_empty())),
+        or_none(table.map(|table| table.to_string())),
+        rules.len().to_string(),
+        or_none(metadata.map(|metadata| block(metadata).to_owned())),
+        place(*state).to_owned(),
+    ]
+}
+
+fn block(block: Block) -> &'static str {
+    match block {
+        Block::Blocked => "blocked",
+        Block::RulesOnly => "by rules only",
+        Block::Allowed => "allowed",
+    }
+}
+
+fn place(state: State) -> &'static str {
+    match state {
+        State::Awaited => "awaited",
+        State::OnHost => "on the host",
+        State::Plugging => "plugging",
+        State::Plugged => "plugged",
+        State::Returning => "returning",
+        State::Hidden => "hidden",
+    }
+}

@@ -1,0 +1,144 @@
+//! `eniclaim-agent status`: what it shows is what the kernel has.
+
+use std::{path::Path, process::Command};
+
+use cni::protocol::Reply;
+use node_agent::status::{Block, State, Status};
+use node_agent_core::claim::Place;
+
+use crate::{
+    running::{Agent, a_claim, plugged, wait_until},
+    world::{ENI, MAC, World},
+};
+
+/// Whether it succeeded, and what it said to a person and to a program.
+fn show(socket: &Path, output: &str) -> (bool, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-agent"))
+        .args(["status", "--output", output, "--socket"])
+        .arg(socket)
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        output.status.success(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+fn status(agent: &Agent) -> Status {
+    let (done, json, said) = show(&agent.socket(), "json");
+    assert!(done && said.is_empty(), "{said}");
+    serde_json::from_str(&json).unwrap()
+}
+
+#[test]
+fn plugged_device_is_shown_with_the_table_and_rules_that_the_pod_has() {
+    let (world, mut agent) = plugged();
+    let shown = status(&agent);
+    assert!(shown.claims_listed && shown.instance.is_some());
+    let [device] = &shown.devices[..] else {
+        panic!("{shown:?}");
+    };
+    assert_eq!(
+        (
+            device.device.as_str(),
+            device.eni.as_str(),
+            device.claim.as_str()
+        ),
+        (MAC, ENI, "shop/web-0-abcde")
+    );
+    assert_eq!(device.pod.as_deref(), Some("shop/web-0"));
+    let link = world.device("pod").unwrap();
+    assert_eq!(device.interface.as_deref(), link["ifname"].as_str());
+    assert_eq!(
+        device.addresses,
+        ["10.0.1.50".parse::<std::net::IpAddr>().unwrap()]
+    );
+    assert_eq!(
+        (device.state, device.metadata),
+        (State::Plugged, Some(Block::Blocked))
+    );
+    // As many of ours as the pod has, and the table that they lead to.
+    let ours = |family: &str| {
+        let rules = world.json("pod", &format!("{family} rule list protocol 236"));
+        rules.as_array().unwrap().clone()
+    };
+    let rules = [ours("-4"), ours("-6")].concat();
+    assert_eq!(
+        device.rules.len(),
+        rules.len(),
+        "{:?} {rules:?}",
+        device.rules
+    );
+    let table = device.table.unwrap().to_string();
+    assert!(
+        rules.iter().any(|rule| rule["table"] == table.as_str()),
+        "{rules:?}"
+    );
+
+    let (done, text, _) = show(&agent.socket(), "table");
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(done && lines.len() == 2, "{text}");
+    let columns = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(columns(lines[0])[..3], ["DEVICE", "CLAIM", "POD"]);
+    let count = rules.len().to_string();
+    let row = [
+        MAC,
+        "shop/web-0-abcde",
+        "shop/web-0",
+        "eni0",
+        "10.0.1.50",
+        &table,
+        &count,
+        "blocked",
+        "plugged",
+    ];
+    assert_eq!(columns(lines[1]), row);
+
+    assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
+    while agent.place() != Place::Home {}
+    let home = &status(&agent).devices[0];
+    assert_eq!(
+        (home.state, home.table, home.rules.len()),
+        (State::OnHost, None, 0)
+    );
+}
+
+#[test]
+fn agent_that_knows_no_claims_or_none_with_an_eni_says_so() {
+    let world = World::new();
+    let agent = Agent::start(&world);
+    let (done, text, _) = show(&agent.socket(), "table");
+    assert!(
+        done && text.contains("has not read this node's claims"),
+        "{text}"
+    );
+    agent.list(Vec::new());
+    wait_until(|| show(&agent.socket(), "table").1 == "No claim of this node has an ENI.\n");
+    agent.list(vec![a_claim()]);
+    wait_until(|| {
+        status(&agent)
+            .devices
+            .first()
+            .is_some_and(|d| d.state == State::OnHost)
+    });
+}
+
+#[test]
+fn without_an_agent_a_sentence_says_where_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    for output in ["table", "json"] {
+        let (done, text, said) = show(&folder.path().join("agent.sock"), output);
+        assert!(!done && text.is_empty());
+        assert!(
+            said.contains("no agent of eniclaim answers at") && said.contains("DaemonSet"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
