@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "ENI", type_ = "string", json_path = ".status.eni.id"),
     printcolumn(name = "IP", type_ = "string", json_path = ".status.ipam.addresses[0].address"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    // The router of every IPv6 address, and of no other one.
+    printcolumn(name = "IPv6", type_ = "string", json_path = ".status.ipam.addresses[?(@.gateway==\"fe80:ec2::1\")].address", priority = 1),
     printcolumn(name = "MAC", type_ = "string", json_path = ".status.eni.mac", priority = 1),
     printcolumn(name = "Zone", type_ = "string", json_path = ".status.eni.zone", priority = 1),
     printcolumn(name = "Subnet", type_ = "string", json_path = ".status.eni.subnetId", priority = 1),

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Interface,
+    Interface, IpFamily,
     id::{SecurityGroupId, SubnetId},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::AddressCounts;
 
 /// Where ENIs of this class are made, who may use them and what they look like in a pod.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +28,14 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a class is a label value on pods: at most 63 characters")
 )]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.addressCounts) || ((!has(self.ipFamilies) || 'IPv4' in self.ipFamilies || !(has(self.addressCounts.ipv4) || has(self.addressCounts.ipv4Prefixes))) && (has(self.ipFamilies) && 'IPv6' in self.ipFamilies || !(has(self.addressCounts.ipv6) || has(self.addressCounts.ipv6Prefixes))))")
+        .message("addressCounts counts addresses or prefixes of a family that ipFamilies does not list; add the family to ipFamilies, or take the count out"),
+    validation = Rule::new("!has(self.ipFamilies) || 'IPv4' in self.ipFamilies || !has(self.addressCounts) || !has(self.addressCounts.ipv6Prefixes) || self.addressCounts.ipv6Prefixes < 1")
+        .message("an ENI of IPv6 alone needs an IPv6 address, and EC2 gives a new ENI none beside IPv6 prefixes; take out ipv6Prefixes, or add IPv4 to ipFamilies"),
+    validation = Rule::new("!has(self.interface) || !has(self.interface.mtu) || self.interface.mtu >= 1280 || !has(self.ipFamilies) || !('IPv6' in self.ipFamilies)")
+        .message("IPv6 needs an MTU of at least 1280 (RFC 8200); raise interface.mtu, or take IPv6 out of ipFamilies")
+)]
 pub struct EniClassSpec {
     /// Namespaces whose pods may use this class. Absent: none. Empty ({}): all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +43,17 @@ pub struct EniClassSpec {
     pub namespace_selector: Option<LabelSelector>,
     /// Where the ENIs are made: the subnets in the zone of the pod's node are tried in this order.
     pub subnets: Subnets,
+    /// Families of the ENIs' addresses, the preferred one first: IPv4, IPv6 or both. IPv6 needs a subnet with an IPv6 block,
+    /// IPv6 without IPv4 one of IPv6 alone (Ipv6Native), and IPv4 none of those. An edit holds for ENIs that are made later.
+    #[serde(default = "ipv4_alone")]
+    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = Rule::new("self.size() < 2 || self[0] != self[1]").message("ipFamilies names a family twice"))]
+    pub ip_families: Vec<IpFamily>,
+    /// How many addresses and prefixes of each listed family an ENI gets. Absent: one address of each. An edit holds for ENIs
+    /// that are made later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AddressCounts")]
+    pub address_counts: Option<AddressCounts>,
     /// The security groups of the ENIs.
     pub security_groups: SecurityGroups,
     /// What the ENI looks like inside the pod. An edit reaches the pods whose interface is not plugged in yet.
@@ -61,6 +82,10 @@ pub struct SecurityGroups {
     /// Security group ids, for example sg-0a1b2c3d4e5f60718. EC2 takes 16 on one ENI at most.
     #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub ids: Vec<SecurityGroupId>,
+}
+
+fn ipv4_alone() -> Vec<IpFamily> {
+    vec![IpFamily::IPv4]
 }
 
 fn tags(_: &mut SchemaGenerator) -> Schema {

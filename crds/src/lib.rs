@@ -5,13 +5,16 @@
 // Each printed column has a type, a path and sometimes a priority of its own.
 #![allow(clippy::duplicated_attributes)]
 
+mod address_counts;
 mod eni_claim;
 mod eni_class;
 mod eni_node;
 mod selector;
 
+pub use address_counts::AddressCounts;
 pub use api::{
-    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface, name,
+    ClaimStatus, Condition, Interface, IpFamily, NodeStatus, Time, claim, condition, id, interface,
+    name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,

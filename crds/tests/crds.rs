@@ -96,6 +96,7 @@ fn the_printed_columns_are_these_in_this_order() {
             "ENI .status.eni.id",
             "IP .status.ipam.addresses[0].address",
             "Age .metadata.creationTimestamp",
+            "IPv6 .status.ipam.addresses[?(@.gateway==\"fe80:ec2::1\")].address wide",
             "MAC .status.eni.mac wide",
             "Zone .status.eni.zone wide",
             "Subnet .status.eni.subnetId wide",

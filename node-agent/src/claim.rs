@@ -109,6 +109,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         DefaultRoute::Never => {}
     }
     let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
+    let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
         name: name.to_string(),
         mtu,
@@ -117,6 +118,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
             InstanceMetadata::Allowed => Metadata::Allowed,
         },
         addresses: addresses.map(address).collect::<Result<_, _>>()?,
+        prefixes: prefixes.copied().collect(),
     })
 }
 

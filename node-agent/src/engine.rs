@@ -322,6 +322,8 @@ impl Engine {
         };
         let now = clock();
         let seen = (claim.eni.as_ref()).and_then(|eni| self.seen.get(&eni.mac));
+        let mac = claim.eni.as_ref().map(|eni| eni.mac);
+        let holder = mac.and_then(|mac| self.facts.holder(mac));
         let notice = Notice {
             claim: object.clone(),
             report: report.clone(),
@@ -329,6 +331,7 @@ impl Engine {
             seen: seen.copied().unwrap_or(now),
             metadata: claim.interface.metadata,
             features: self.parts.node.inspector.features,
+            without_ipv6: holder.is_some_and(|(_, plug)| plug.observed.without_ipv6),
         };
         if self.parts.notices.send(notice).is_ok() {
             self.facts.unconfirmed.insert(key, report);

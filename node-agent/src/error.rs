@@ -83,9 +83,14 @@ pub enum Error {
     },
     /// IPv6 is disabled where it is needed.
     #[error(
-        "IPv6 is disabled in the pod or its MTU is below 1280, and the ENI has no IPv4 address; set the sysctl net.ipv6.conf.all.disable_ipv6 of the pod to 0, or give the subnet IPv4"
+        "IPv6 is disabled in the pod or its MTU is below 1280, and the ENI has no IPv4 address; set the sysctl net.ipv6.conf.all.disable_ipv6 of the pod to 0, or add IPv4 to spec.ipFamilies of the class"
     )]
     NoIpv6,
+    /// The kernel has no IPv6, and the interface no IPv4.
+    #[error(
+        "the kernel of this node has no IPv6, and the ENI has no IPv4 address; start the kernel without ipv6.disable=1, keep the pod on other nodes, or add IPv4 to spec.ipFamilies of the class"
+    )]
+    NoIpv6InKernel,
     /// The system gave no thread.
     #[error(
         "cannot start a thread: {0}; the node or the agent's container is at its limit of processes"

@@ -44,6 +44,8 @@ pub struct Notice {
     pub metadata: Metadata,
     /// What the kernel can do about it.
     pub features: Features,
+    /// Whether this agent has plugged the device in without its IPv6 addresses.
+    pub without_ipv6: bool,
 }
 
 /// A container of the claim's pod that can change the pod's network.
@@ -139,12 +141,39 @@ impl Notice {
     fn reason(&self) -> &'static str {
         let reason = match &self.report.place {
             Place::Seen => PluggedReason::Seen,
+            Place::Plugged { .. } if self.lacks_ipv6() => PluggedReason::WithoutIpv6,
             Place::Plugged { .. } => PluggedReason::Plugged,
             Place::Hidden { .. } => PluggedReason::Hidden,
             Place::Home => PluggedReason::Home,
             Place::Released => PluggedReason::Released,
         };
         reason.as_str()
+    }
+
+    /// Whether the pod has the device without its IPv6 addresses. What an agent before has said of this sandbox still holds.
+    fn lacks_ipv6(&self) -> bool {
+        let status = self.claim.status.as_ref();
+        let plugged = status.and_then(|status| status.condition(kind::PLUGGED));
+        let said =
+            plugged.is_some_and(|before| before.reason == PluggedReason::WithoutIpv6.as_str());
+        let device = status.and_then(|status| status.device.as_ref());
+        let same = match &self.report.place {
+            Place::Plugged { container_id, .. } => {
+                let before = device.and_then(|device| device.container_id.as_deref());
+                before == Some(container_id)
+            }
+            Place::Seen | Place::Hidden { .. } | Place::Home | Place::Released => false,
+        };
+        self.without_ipv6 || said && same
+    }
+
+    /// Why it has not, and the way out.
+    fn without_ipv6(&self) -> &'static str {
+        if self.features.ipv6 {
+            "the device is in the pod with its IPv4 addresses alone, since IPv6 is disabled in the pod; set the sysctl net.ipv6.conf.all.disable_ipv6 of the pod to 0, or take IPv6 out of spec.ipFamilies of the class"
+        } else {
+            "the device is in the pod with its IPv4 addresses alone, since the kernel of the node has no IPv6; start it without ipv6.disable=1, or take IPv6 out of spec.ipFamilies of the class"
+        }
     }
 
     /// The pod that the claim is bound to, as namespace/name.
@@ -158,6 +187,7 @@ impl Notice {
     fn conditions(&self) -> Vec<Condition> {
         let (holds, message) = match &self.report.place {
             Place::Seen => (false, "the device is on the node and waits for its pod"),
+            Place::Plugged { .. } if self.lacks_ipv6() => (true, self.without_ipv6()),
             Place::Plugged { .. } => (true, "the device is in the pod, addressed and routed"),
             Place::Hidden { pod_uid, .. } => (false, &*self.hidden(pod_uid)),
             Place::Home => (false, "the device is back on the node"),

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 pub use self::{
-    creation::{CreateAnswer, CreateRequest, Creation, FrozenTags},
+    creation::{
+        CreateAnswer, CreateRequest, Creation, FrozenTags, IPV4_PREFIX_SIZE, RequestedCounts,
+    },
     device::{Device, DeviceState},
     eni::{Attachment, Eni, Release},
     ipam::{Address, AddressRole, Ipam},

@@ -178,6 +178,8 @@ crate::words! {
         Seen,
         /// The device is in the pod, addressed and routed.
         Plugged,
+        /// The device is in the pod without its IPv6 addresses, since the pod or the node's kernel has no IPv6.
+        WithoutIpv6,
         /// The device is in no network namespace that the agent can enter, and not known to be gone.
         Hidden,
         /// The device is back on the node.

@@ -7,6 +7,7 @@
 
 pub mod claim;
 pub mod condition;
+pub mod family;
 pub mod id;
 pub mod interface;
 pub mod name;
@@ -19,7 +20,9 @@ mod words;
 
 pub use claim::ClaimStatus;
 pub use condition::{Condition, ConditionStatus};
+pub use family::IpFamily;
 pub use interface::Interface;
+pub use ipnet;
 pub use node::NodeStatus;
 pub use reason::Reason;
 pub use smol_str::{SmolStr, ToSmolStr};

@@ -90,9 +90,11 @@ reasons! {
         NodeFull,
         /// No subnet of the class lies in the node's zone.
         NoSubnetInZone,
+        /// No subnet of the class in the node's zone serves the IP families of the class.
+        SubnetLacksFamily,
         /// A subnet of the class does not exist.
         SubnetNotFound,
-        /// The subnets of the class have no free address.
+        /// The subnets of the class have not as many free addresses as an ENI of it takes.
         SubnetFull,
         /// The account may have no more ENIs.
         QuotaFull,

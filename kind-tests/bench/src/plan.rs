@@ -93,6 +93,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
     Seen {
         cluster: makers::cluster(),
         interface: Some(api::Interface::default()),
+        preferred: api::IpFamily::IPv4,
         net_admin: None,
         shape: Err(note()),
         zone: subnet.map(|s| s.zone.clone()),

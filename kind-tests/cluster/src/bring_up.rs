@@ -218,6 +218,7 @@ impl Cluster {
             groups: &[NODE_GROUP],
             kind: "m5.large",
             pods: None,
+            ipv6: 0,
         })?;
         let launch = |node: &Node| {
             self.vpc.launch(&Machine {
@@ -227,6 +228,7 @@ impl Cluster {
                 groups: &[NODE_GROUP],
                 kind,
                 pods: Some(&node.pods()),
+                ipv6: 0,
             })
         };
         self.nodes.iter().map(launch).collect()

@@ -190,7 +190,7 @@ impl Cluster {
         self.vpc.request(method, path, body)
     }
 
-    /// Starts an instance that is not a node; gives the name of its network namespace.
+    /// Starts an instance that is not a node, with an address of each family; gives the name of its network namespace.
     pub fn peer(&self, name: &str, address: &str, subnet: &str, groups: &[&str]) -> Result<String> {
         let netns = format!("{}-{name}", self.prefix());
         self.vpc.launch(&Machine {
@@ -200,6 +200,7 @@ impl Cluster {
             groups,
             kind: "m5.large",
             pods: None,
+            ipv6: 1,
         })?;
         Ok(netns)
     }

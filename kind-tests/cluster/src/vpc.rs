@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fmt::Write as _,
     io::{self, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
@@ -57,6 +58,8 @@ pub(crate) struct Machine<'a> {
     pub(crate) kind: &'a str,
     /// The pods' network behind this instance, routed to it by the VPC.
     pub(crate) pods: Option<&'a str>,
+    /// How many IPv6 addresses it has.
+    pub(crate) ipv6: u32,
 }
 
 /// Where an instance runs, as its node should say.
@@ -90,6 +93,7 @@ impl Vpc {
             groups,
             kind,
             pods,
+            ipv6,
         } = *machine;
         make_netns(&self.made, netns)?;
         let answer = self.request(
@@ -98,12 +102,19 @@ impl Vpc {
             Some(&json!({
                 "name": netns, "netns": netns, "subnetId": subnet, "privateIp": address, "instanceType": kind,
                 "securityGroupIds": groups, "routes": pods.into_iter().collect::<Vec<_>>(), "sourceDestCheck": pods.is_none(),
+                "ipv6AddressCount": ipv6,
             })),
         )?;
         let gateway = address.rsplit_once('.').map_or("", |(network, _)| network);
-        let setup = format!(
+        let mut setup = format!(
             "link set lo up\naddr add {address}/24 dev eth0\nlink set eth0 up\nroute add default via {gateway}.1\n"
         );
+        let ipv6 = answer.get("ipv6Addresses").and_then(Value::as_array);
+        for address in ipv6.into_iter().flatten().filter_map(Value::as_str) {
+            // Duplicate address detection would keep it for a second.
+            let _ = writeln!(setup, "addr add {address}/128 dev eth0 nodad");
+            let _ = writeln!(setup, "route replace ::/0 via fe80:ec2::1 dev eth0");
+        }
         feed(
             Command::new("ip").args(["-n", netns, "-batch", "-"]),
             &setup,

@@ -26,12 +26,11 @@ pub const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// A TCP connection whose source is `from`.
 pub fn connect_from(from: IpAddr, to: SocketAddr, timeout: Duration) -> anyhow::Result<TcpStream> {
-    let fd = socket(
-        AddressFamily::Inet,
-        SockType::Stream,
-        SockFlag::SOCK_CLOEXEC,
-        None,
-    )?;
+    let family = match from {
+        IpAddr::V4(_) => AddressFamily::Inet,
+        IpAddr::V6(_) => AddressFamily::Inet6,
+    };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     // connect(2) gives up after SO_SNDTIMEO (socket(7)).
     let limit = TimeVal::new(i64::try_from(timeout.as_secs())?.max(1), 0);
     setsockopt(&fd, sockopt::SendTimeout, &limit)?;

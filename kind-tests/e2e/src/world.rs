@@ -47,6 +47,8 @@ pub const SOON: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// The peer in the VPC that lets in only the security group of the class `app`.
 pub const PEER: &str = "10.0.0.20";
+/// The same peer, IPv6: the first address that its subnet hands out.
+pub const PEER_V6: &str = "2001:db8:ec2:a0::10";
 /// The port on which every probe serves.
 pub const PORT: u16 = 8080;
 const CONTROL_SUBNET: &str = "subnet-000000000000000a0";

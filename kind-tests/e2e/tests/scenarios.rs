@@ -15,6 +15,7 @@ mod scenarios {
     pub mod crashes;
     pub mod cycles;
     pub mod failing;
+    pub mod families;
     pub mod foreign_client;
     pub mod full_node;
     pub mod hidden;
@@ -48,9 +49,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
-    static_pod, story, stuck, versions, waiting, without_agent, writes,
+    crashes, cycles, failing, families, foreign_client, full_node, hidden, hostile, in_use,
+    installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
+    schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -119,6 +120,10 @@ const SCENARIOS: &[Named] = &[
         schema::explain,
     ),
     ("labelled_pod_gets_its_own_eni", story::one_pod),
+    (
+        "pods_talk_from_every_address_of_both_families",
+        families::talk_from_every_address,
+    ),
     (
         "metadata_is_blocked_or_allowed_as_the_class_says",
         story::metadata,

@@ -14,6 +14,7 @@ import model
 import shape
 
 SUBNET = "subnet-000000000000000a1"
+SMALL, IPV6_ALONE = "subnet-000000000000000a2", "subnet-000000000000000a6"
 APP, PEER = "sg-000000000000000a2", "sg-000000000000000a3"
 MODEL = pathlib.Path(__file__).parents[2] / "vpc" / "ec2-model.txt"
 WAIT = {"Delay": 1, "MaxAttempts": 20}
@@ -105,6 +106,34 @@ def life(ec2, instance):
     refused(ec2.describe_network_interfaces, "InvalidNetworkInterfaceID.NotFound", NetworkInterfaceIds=[eni])
 
 
+def families(ec2):
+    """Interfaces with IPv6, secondary addresses and prefixes, as the subnets have them."""
+    subnets = ec2.describe_subnets(SubnetIds=[SUBNET, SMALL, IPV6_ALONE])["Subnets"]
+    assert [subnet["Ipv6Native"] for subnet in subnets] == [False, False, True], subnets
+    assert [subnet.get("CidrBlock") for subnet in subnets] == ["10.0.1.0/24", "10.0.2.0/28", None], subnets
+    blocks = [subnet["Ipv6CidrBlockAssociationSet"] for subnet in subnets]
+    assert blocks[0][0]["Ipv6CidrBlockState"]["State"] == "associated" and blocks[1] == [], blocks
+    refused(ec2.create_network_interface, "InvalidParameterValue", SubnetId=SUBNET, Ipv6AddressCount=1, Ipv6PrefixCount=1)
+    refused(ec2.create_network_interface, "InvalidParameterValue", SubnetId=SMALL, Ipv6AddressCount=1)
+    refused(ec2.create_network_interface, "InvalidParameterValue", SubnetId=SMALL, Ipv4PrefixCount=1)
+
+    def has(parameters, addresses, prefixes):
+        eni = ec2.create_network_interface(**parameters)["NetworkInterface"]["NetworkInterfaceId"]
+        seen = described(ec2, eni)
+        own = [own["PrivateIpAddress"] for own in seen["PrivateIpAddresses"]]
+        own += [own["Ipv6Address"] for own in seen["Ipv6Addresses"]]
+        delegated = [own["Ipv4Prefix"] for own in seen.get("Ipv4Prefixes", [])]
+        delegated += [own["Ipv6Prefix"] for own in seen.get("Ipv6Prefixes", [])]
+        assert (len(own), len(delegated)) == (addresses, prefixes), seen
+        primary = [own["PrivateIpAddress"] for own in seen["PrivateIpAddresses"] if own["Primary"]]
+        assert primary == [seen["PrivateIpAddress"]] if "PrivateIpAddress" in seen else primary == [], seen
+        ec2.delete_network_interface(NetworkInterfaceId=eni)
+
+    has({"SubnetId": SUBNET, "SecondaryPrivateIpAddressCount": 2, "Ipv6AddressCount": 2}, 5, 0)
+    has({"SubnetId": SUBNET, "Ipv4PrefixCount": 1, "Ipv6PrefixCount": 1}, 1, 2)
+    has({"SubnetId": IPV6_ALONE}, 1, 0)
+
+
 def pages(ec2):
     """Every list, page by page as botocore's paginators ask for it."""
     made = [ec2.create_network_interface(SubnetId=SUBNET)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(7)]
@@ -165,6 +194,7 @@ def main():
     )
     recorder = Recorder(ec2)
     life(ec2, sys.argv[1])
+    families(ec2)
     pages(ec2)
     for action in model.ACTIONS:
         unknown(ec2, action, sys.argv[1])

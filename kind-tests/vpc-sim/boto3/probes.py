@@ -112,6 +112,18 @@ def slots(run):
         yield run.attach(third, 1)
 
 
+@probe("create-addresses-and-prefixes")
+def addresses_and_prefixes(run):
+    yield run.ask_create(SecondaryPrivateIpAddressCount=1, Ipv4PrefixCount=1)
+
+
+@probe("attach-addresses-beyond")
+def addresses_beyond(run):
+    # More than either type has room for on one interface.
+    with run.interface(SecondaryPrivateIpAddressCount=10) as eni:
+        yield run.attach(eni)
+
+
 @probe("attach-other-zone")
 def other_zone(run):
     if run.args.other_zone_subnet:

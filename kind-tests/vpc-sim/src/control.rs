@@ -251,6 +251,12 @@ pub(crate) fn eni(eni: &Eni) -> Value {
         "id": eni.id.as_str(),
         "mac": eni.mac.to_string(),
         "address": eni.address,
+        "addresses": {
+            "secondary": eni.others.ipv4,
+            "ipv6": eni.others.ipv6,
+            "ipv4Prefixes": eni.others.ipv4_prefixes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "ipv6Prefixes": eni.others.ipv6_prefixes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        },
         "subnet": eni.subnet.as_str(),
         "status": eni.status(),
         "groups": eni.groups.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -91,8 +91,16 @@ fn credentials(now_ms: u64) -> String {
 /// The instance behind an address: whichever of its ENIs carries it, or the route that leads there.
 fn asker(vpc: &Vpc, from: IpAddr) -> Option<&Instance> {
     let carries = |eni: &&Eni| match from {
-        IpAddr::V4(address) => eni.address == address,
-        IpAddr::V6(address) => link_local(eni.mac) == address,
+        IpAddr::V4(address) => {
+            let prefixes = &eni.others.ipv4_prefixes;
+            eni.ipv4().any(|own| own == address) || prefixes.iter().any(|p| p.contains(address))
+        }
+        IpAddr::V6(address) => {
+            let prefixes = &eni.others.ipv6_prefixes;
+            link_local(eni.mac) == address
+                || eni.others.ipv6.contains(&address)
+                || prefixes.iter().any(|p| p.contains(address))
+        }
     };
     let owner = vpc
         .enis()
@@ -129,6 +137,7 @@ mod tests {
                 address: Some([10, 0, 1, host].into()),
                 groups: [world::GROUP_NODES.into()].into(),
                 routes: vec![format!("10.244.{host}.0/24").parse().unwrap()],
+                ipv6: None,
                 source_dest_check: false,
             };
             vpc.launch(launch, 0).unwrap();

@@ -9,6 +9,7 @@ mod imds;
 mod keeper;
 mod namespace;
 pub mod protocol;
+mod proxies;
 mod rules;
 mod server;
 mod state;

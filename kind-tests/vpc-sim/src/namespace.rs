@@ -23,7 +23,8 @@ addr replace 169.254.169.254/32 dev lo
 addr replace fd00:ec2::254/128 dev lo nodad
 ";
 
-/// A router that answers ARP at once for everything it has a route to, and leaves all filtering to nftables.
+/// A router that answers ARP at once for everything it has a route to, neighbour solicitations for each address that it is
+/// told, and leaves all filtering to nftables.
 const SYSCTLS: &[(&str, &str)] = &[
     ("ipv4/ip_forward", "1"),
     ("ipv4/conf/all/rp_filter", "0"),
@@ -32,6 +33,8 @@ const SYSCTLS: &[(&str, &str)] = &[
     ("ipv4/conf/default/send_redirects", "0"),
     ("ipv4/conf/default/proxy_arp", "1"),
     ("ipv6/conf/default/accept_dad", "0"),
+    ("ipv6/conf/all/forwarding", "1"),
+    ("ipv6/conf/default/proxy_ndp", "1"),
 ];
 
 /// What becomes of what a killed run with the same prefix left.

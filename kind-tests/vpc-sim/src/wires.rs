@@ -2,26 +2,31 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{Ipv4Addr, Ipv6Addr},
 };
 
 use futures::TryStreamExt;
 use rtnetlink::{Handle, packet_route::link::LinkAttribute};
-use vpc::{Cidr, EniId, Instance, InstanceId, InstanceState, Mac, Vpc};
+use vpc::{Cidr, Eni, EniId, Instance, InstanceId, InstanceState, Mac, SubnetId, Vpc};
 
 use crate::{
     SimError,
     namespace::{WIRES, ip, nft, sysctl},
+    proxies::Proxies,
     rules::ruleset,
 };
 
 /// One veth pair: an end in the VPC, and an end with the ENI's MAC that plays the ENI in the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wire {
+    pub(crate) subnet: SubnetId,
     mac: Mac,
-    address: Ipv4Addr,
-    gateway: Ipv4Addr,
-    routes: Vec<Cidr>,
+    /// None on a wire of IPv6 alone.
+    gateway: Option<Ipv4Addr>,
+    ipv4: Vec<Ipv4Addr>,
+    pub(crate) ipv6: Vec<Ipv6Addr>,
+    /// Ranges that the ENI gets beside its addresses: delegated prefixes and entries of the route table.
+    routes: Vec<String>,
     netns: String,
     /// `eth0` for the primary ENI; for the others a pattern that the kernel completes in the instance's namespace.
     name: &'static str,
@@ -50,7 +55,7 @@ pub(crate) fn wanted(
     vpc: &Vpc,
     namespaces: &BTreeMap<InstanceId, String>,
 ) -> BTreeMap<String, Wire> {
-    let wire = |eni: &vpc::Eni| {
+    let wire = |eni: &Eni| {
         let running = |instance: &&Instance| instance.state == InstanceState::Running;
         let instance = vpc.instance(eni.plugged_into()?).filter(running)?;
         let (name, mtu) = if eni.is_primary() {
@@ -59,14 +64,12 @@ pub(crate) fn wanted(
             ("eth%d", NEW_DEVICE_MTU)
         };
         let wire = Wire {
+            subnet: eni.subnet.clone(),
             mac: eni.mac,
-            address: eni.address,
-            gateway: vpc.subnet(&eni.subnet)?.cidr.gateway(),
-            routes: if eni.is_primary() {
-                instance.routes.clone()
-            } else {
-                Vec::new()
-            },
+            gateway: vpc.subnet(&eni.subnet)?.cidr.map(Cidr::gateway),
+            ipv4: eni.ipv4().collect(),
+            ipv6: eni.others.ipv6.clone(),
+            routes: routes(eni, instance),
             netns: namespaces.get(&instance.id)?.clone(),
             name,
             mtu,
@@ -76,6 +79,17 @@ pub(crate) fn wanted(
     vpc.enis().filter_map(wire).collect()
 }
 
+fn routes(eni: &Eni, instance: &Instance) -> Vec<String> {
+    let prefixes = eni.others.ipv4_prefixes.iter().map(ToString::to_string);
+    let prefixes = prefixes.chain(eni.others.ipv6_prefixes.iter().map(ToString::to_string));
+    let table = instance.routes.iter().filter(|_| eni.is_primary());
+    prefixes.chain(table.map(ToString::to_string)).collect()
+}
+
+/// Next hop of the ranges of an ENI on its wire, whose neighbour is the ENI whatever addresses it has. On the link, as the
+/// router's `fe80:ec2::1/10` says; hosts' own addresses lie in `fe80::/64`.
+const ENI_V6: &str = "fe80:ec2::2";
+
 impl Wire {
     /// What `ip -batch` makes of this wire, with the router's side set up before anything can come through.
     /// The neighbour is fixed because the VPC knows where each address is and asks nobody.
@@ -84,26 +98,51 @@ impl Wire {
     /// The group, by which wires are known, comes last: what a killed run left half-made is no wire.
     fn script(&self, vpc_end: &str) -> String {
         let Self {
+            subnet: _,
             mac,
-            address,
             gateway,
+            ipv4,
+            ipv6,
             routes,
             netns,
             name,
             mtu,
         } = self;
-        let route = |to| format!("route replace {to} via {address} dev {vpc_end}\n");
-        let routes = routes.iter().map(route).collect::<Vec<_>>().concat();
+        let line = |line: String| format!("{line} dev {vpc_end}\n");
+        let gateway = gateway.map(|gateway| line(format!("addr add {gateway}/32")));
+        let known = ipv4.iter().map(ToString::to_string);
+        let known = known.chain(ipv6.iter().map(ToString::to_string));
+        let known = known.chain([ENI_V6.to_owned()]);
+        let neighbours = known.map(|address| {
+            line(format!(
+                "neigh replace {address} lladdr {mac} nud permanent"
+            ))
+        });
+        let hosts = ipv4
+            .iter()
+            .map(|address| line(format!("route replace {address}/32")));
+        let hosts6 = ipv6
+            .iter()
+            .map(|address| line(format!("route replace {address}/128")));
+        let via = |to: &String| match (to.contains(':'), ipv4.first()) {
+            (false, Some(primary)) => line(format!("route replace {to} via {primary}")),
+            (false, None) => String::new(),
+            (true, _) => line(format!("route replace {to} via {ENI_V6}")),
+        };
+        let ways: String = neighbours
+            .chain(hosts)
+            .chain(hosts6)
+            .chain(routes.iter().map(via))
+            .collect();
         format!(
             "link add {vpc_end} mtu {VPC_MTU} type veth peer name {name} address {mac} mtu {mtu} netns {netns}\n\
              link set {vpc_end} addrgenmode none\n\
-             addr add {gateway}/32 dev {vpc_end}\n\
+             {}\
              addr add fe80:ec2::1/10 dev {vpc_end} nodad\n\
              link set {vpc_end} up\n\
-             neigh replace {address} lladdr {mac} nud permanent dev {vpc_end}\n\
-             route replace {address}/32 dev {vpc_end}\n\
-             {routes}\
-             link set {vpc_end} group {WIRES}\n"
+             {ways}\
+             link set {vpc_end} group {WIRES}\n",
+            gateway.unwrap_or_default()
         )
     }
 }
@@ -112,6 +151,7 @@ impl Wire {
 pub(crate) struct Wires {
     netlink: Handle,
     rules: String,
+    proxies: Proxies,
 }
 
 impl Wires {
@@ -119,6 +159,7 @@ impl Wires {
         Self {
             netlink,
             rules: String::new(),
+            proxies: Proxies::default(),
         }
     }
 
@@ -142,9 +183,10 @@ impl Wires {
             .iter()
             .filter(|(vpc_end, _)| !seen.contains(*vpc_end))
         {
+            self.proxies.forget(vpc_end);
             outcome = outcome.and(plug(vpc_end, wire));
         }
-        outcome
+        outcome.and(self.proxies.settle(wanted))
     }
 
     /// Takes those of `links` away that exist.
@@ -182,7 +224,11 @@ impl Wires {
 /// A half-made wire is taken away again, also one of a killed run; it is made at the next try.
 fn plug(vpc_end: &str, wire: &Wire) -> Result<(), SimError> {
     // Answers to ARP for others would wait for up to 0.8 s (arp(7)); the default of this cannot be set in a namespace.
-    let quick = || sysctl(&format!("ipv4/neigh/{vpc_end}/proxy_delay"), "0");
+    let quick = || {
+        ["ipv4", "ipv6"]
+            .iter()
+            .try_for_each(|family| sysctl(&format!("{family}/neigh/{vpc_end}/proxy_delay"), "0"))
+    };
     ip(&wire.script(vpc_end))
         .and_then(|()| quick())
         .inspect_err(|_| drop(unplug(vpc_end)))?;

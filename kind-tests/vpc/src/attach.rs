@@ -53,6 +53,7 @@ impl Vpc {
             EniState::InUse(_) => return Err(Ec2Error::EniInUse(eni.id.clone())),
         }
         self.check_place(eni, instance)?;
+        check_addresses(eni, instance)?;
         self.check_slot(attach, instance)
     }
 
@@ -148,4 +149,15 @@ impl Vpc {
             .filter_map(Eni::attachment_mut)
             .find(|a| a.id == *id)
     }
+}
+
+/// A prefix takes the place of one address.
+fn check_addresses(eni: &Eni, instance: &Instance) -> Result<(), Ec2Error> {
+    let others = &eni.others;
+    let ipv4 = eni.ipv4().count() + others.ipv4_prefixes.len();
+    let ipv6 = others.ipv6.len() + others.ipv6_prefixes.len();
+    if ipv4.max(ipv6) > instance.kind.addresses as usize {
+        return Err(Ec2Error::AddressLimit);
+    }
+    Ok(())
 }

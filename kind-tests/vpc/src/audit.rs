@@ -1,8 +1,11 @@
 //! What must never be, and what should not be left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
-use crate::{AttachmentId, Eni, EniId, InstanceId, InstanceState, Vpc};
+use crate::{AttachmentId, Eni, EniId, InstanceId, InstanceState, Subnet, Vpc};
 
 /// A broken rule of the world itself, or a call that it cannot answer as EC2 would.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
@@ -44,15 +47,10 @@ impl Vpc {
         let mut slots = BTreeSet::new();
         let mut cards: BTreeMap<_, u32> = BTreeMap::new();
         for eni in self.enis() {
-            if !addresses.insert((&eni.vpc, eni.address)) {
-                found.push(Violation::AddressTwice(eni.id.clone()));
-            }
-            if !self
-                .subnet(&eni.subnet)
-                .is_some_and(|subnet| subnet.cidr.is_usable(eni.address))
-            {
-                found.push(Violation::AddressOutside(eni.id.clone()));
-            }
+            let twice = every_address(eni).any(|address| !addresses.insert((&eni.vpc, address)));
+            found.extend(twice.then(|| Violation::AddressTwice(eni.id.clone())));
+            let outside = self.subnet(&eni.subnet).is_none_or(|s| is_outside(s, eni));
+            found.extend(outside.then(|| Violation::AddressOutside(eni.id.clone())));
             let Some(attachment) = eni.attachment() else {
                 continue;
             };
@@ -88,4 +86,20 @@ impl Vpc {
         ((&home.vpc, &home.zone) != (&eni.vpc, &eni.zone))
             .then(|| Violation::OtherPlace(eni.id.clone()))
     }
+}
+
+/// Each address of the interface, also of its IPv4 prefixes, and the first of each IPv6 prefix.
+fn every_address(eni: &Eni) -> impl Iterator<Item = IpAddr> {
+    let others = &eni.others;
+    let in_prefixes = others.ipv4_prefixes.iter().flat_map(|p| p.addresses());
+    let ipv4 = eni.ipv4().chain(in_prefixes).map(IpAddr::V4);
+    let bases = others.ipv6_prefixes.iter().map(|prefix| prefix.base());
+    ipv4.chain(others.ipv6.iter().copied().chain(bases).map(IpAddr::V6))
+}
+
+fn is_outside(subnet: &Subnet, eni: &Eni) -> bool {
+    every_address(eni).any(|address| match address {
+        IpAddr::V4(address) => !subnet.cidr.is_some_and(|cidr| cidr.is_usable(address)),
+        IpAddr::V6(address) => !subnet.ipv6.is_some_and(|cidr| cidr.contains(address)),
+    })
 }

@@ -41,6 +41,11 @@ impl Cidr {
         self.prefix
     }
 
+    /// All of its addresses.
+    pub fn addresses(self) -> impl Iterator<Item = Ipv4Addr> + Clone {
+        (self.base..=self.base | !mask(self.prefix)).map(Ipv4Addr::from_bits)
+    }
+
     /// What EC2 hands out: all but the first four addresses and the last one.
     /// <https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>
     pub fn usable(self) -> impl Iterator<Item = Ipv4Addr> {

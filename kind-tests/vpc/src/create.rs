@@ -7,7 +7,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world};
+use crate::{
+    Counts, Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world,
+};
 
 /// Security groups that one interface takes unless a test says otherwise.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
@@ -55,6 +57,7 @@ impl Vpc {
         let Create {
             subnet,
             address,
+            counts,
             groups,
             description,
             tags,
@@ -62,7 +65,8 @@ impl Vpc {
         } = request;
         check_tags(tags)?;
         let due_ms = now_ms.saturating_add(self.delays.create_ms);
-        let mut eni = self.new_eni(subnet, *address, groups, EniState::Pending { due_ms })?;
+        let place = (*address, *counts);
+        let mut eni = self.new_eni(subnet, place, groups, EniState::Pending { due_ms })?;
         eni.description.clone_from(description);
         eni.tags.clone_from(tags);
         self.remember_eni(&eni.id, now_ms);
@@ -74,7 +78,7 @@ impl Vpc {
     pub(crate) fn new_eni(
         &mut self,
         subnet: &SubnetId,
-        address: Option<Ipv4Addr>,
+        (address, counts): (Option<Ipv4Addr>, Counts),
         groups: &BTreeSet<GroupId>,
         state: EniState,
     ) -> Result<Eni, Ec2Error> {
@@ -91,13 +95,15 @@ impl Vpc {
         {
             return Err(Ec2Error::EniLimit);
         }
-        let address = self.pick(&subnet, address)?;
+        let (address, others) = self.assign(&subnet, address, counts)?;
         let n = self.count();
         let Subnet {
             id,
             vpc,
             zone,
             cidr: _,
+            ipv6: _,
+            assigns_ipv6: _,
         } = subnet;
         Ok(Eni {
             id: EniId::from(format!("eni-{n:017x}")),
@@ -106,6 +112,7 @@ impl Vpc {
             zone,
             mac: Mac::nth(n),
             address,
+            others,
             groups,
             description: String::new(),
             tags: BTreeMap::new(),

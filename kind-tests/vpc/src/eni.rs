@@ -8,9 +8,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttachmentId, EniId, GroupId, InstanceId, SubnetId, VpcId};
+use crate::{AttachmentId, EniId, GroupId, InstanceId, Others, SubnetId, VpcId};
 
-/// A network interface. Its id, MAC, address, subnet, zone and network never change.
+/// A network interface. Its id, MAC, addresses, subnet, zone and network never change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Eni {
     /// Its id.
@@ -23,8 +23,10 @@ pub struct Eni {
     pub zone: String,
     /// Its hardware address, unique in this world.
     pub mac: Mac,
-    /// Its primary private address, unique in its network.
-    pub address: Ipv4Addr,
+    /// Its primary private address, unique in its network; none in a subnet of IPv6 alone.
+    pub address: Option<Ipv4Addr>,
+    /// Its other addresses, and its prefixes.
+    pub others: Others,
     /// Its security groups.
     pub groups: BTreeSet<GroupId>,
     /// What its maker wrote.

@@ -99,6 +99,33 @@ pub enum Ec2Error {
     /// The subnet has no address left. <https://github.com/aws/amazon-vpc-cni-k8s/pull/1773>
     #[error("The specified subnet does not have enough free addresses to satisfy the request.")]
     SubnetFull,
+    /// The subnet has fewer free addresses than a prefix takes. <https://github.com/cilium/cilium/pull/31016>
+    #[error("There aren't sufficient free Ipv4 addresses or prefixes")]
+    NoFreeAddressesOrPrefixes,
+    /// The subnet has free addresses enough for a prefix, but no free block. <https://github.com/aws/amazon-vpc-cni-k8s/issues/1836>
+    #[error("The specified subnet does not have enough free cidr blocks to satisfy the request.")]
+    NoFreeBlock,
+    /// A count of secondary addresses and one of prefixes. The reference says so; code and sentence are unverified.
+    #[error(
+        "You can and can only specify one of secondaryPrivateIpAddressCount and ipv4-prefix-count."
+    )]
+    Ipv4AddressesAndPrefixes,
+    /// The same of IPv6. <https://github.com/aws/karpenter-provider-aws/issues/2187>
+    #[error(
+        "You can and can only specify one of ipv6-addresses or ipv6-addresses-count  ipv6-prefix and ipv6-prefix-count."
+    )]
+    Ipv6AddressesAndPrefixes,
+    /// IPv6 in a subnet without a block of it. Code and sentence are unverified.
+    #[error("The subnet '{0}' does not have an IPv6 CIDR block associated with it.")]
+    NoIpv6(SubnetId),
+    /// IPv4 in a subnet of IPv6 alone. Code and sentence are unverified.
+    #[error("The subnet '{0}' is an IPv6-only subnet and has no IPv4 addresses.")]
+    NoIpv4(SubnetId),
+    /// More addresses and prefixes than an interface of the instance's type has. The sentence is that of
+    /// `AssignPrivateIpAddresses`: <https://github.com/aws/amazon-vpc-cni-k8s/issues/989>. That Attach says the same, and the
+    /// same of IPv6, is unverified.
+    #[error("Number of private addresses will exceed limit.")]
+    AddressLimit,
     /// Another interface has the address. <https://github.com/pulumi/pulumi-aws/issues/2169>
     #[error("The specified address is already in use.")]
     AddressInUse,
@@ -269,6 +296,11 @@ impl Ec2Error {
             | Self::NoSuchIndex(_)
             | Self::IndexTaken { .. }
             | Self::AddressOutside(_)
+            | Self::NoFreeAddressesOrPrefixes
+            | Self::Ipv4AddressesAndPrefixes
+            | Self::Ipv6AddressesAndPrefixes
+            | Self::NoIpv6(_)
+            | Self::NoIpv4(_)
             | Self::EniStillInUse(_)
             | Self::UnknownFilter(_)
             | Self::TooManyMemberships(_)
@@ -283,6 +315,8 @@ impl Ec2Error {
             Self::EniLimit => "NetworkInterfaceLimitExceeded",
             Self::AttachmentLimit { .. } => "AttachmentLimitExceeded",
             Self::SubnetFull => "InsufficientFreeAddressesInSubnet",
+            Self::NoFreeBlock => "InsufficientCidrBlocks",
+            Self::AddressLimit => "PrivateIpAddressLimitExceeded",
             Self::AddressInUse => "InvalidIPAddress.InUse",
             Self::TooManyGroups(_) => "SecurityGroupsPerInterfaceLimitExceeded",
             Self::TooManyTags => "TagLimitExceeded",

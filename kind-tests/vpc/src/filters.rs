@@ -39,3 +39,8 @@ pub(crate) trait Described: Sized {
         Self::filter(name).ok_or_else(unmodelled)
     }
 }
+
+/// Values as filters compare them.
+fn texts<T: ToString>(values: impl IntoIterator<Item = T>) -> Vec<String> {
+    values.into_iter().map(|value| value.to_string()).collect()
+}

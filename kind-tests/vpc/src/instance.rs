@@ -13,7 +13,7 @@ pub struct InstanceType {
     pub name: &'static str,
     /// Interfaces of each network card; the primary one counts on card 0.
     pub cards: &'static [u32],
-    /// IPv4 addresses of one interface.
+    /// Addresses of each family that one interface has at most; a prefix takes the place of one.
     pub addresses: u32,
 }
 
@@ -106,6 +106,8 @@ pub struct Launch {
     pub subnet: SubnetId,
     /// With which address; the next free one if absent.
     pub address: Option<Ipv4Addr>,
+    /// With how many IPv6 addresses; none: as the subnet says.
+    pub ipv6: Option<u32>,
     /// The security groups of its primary interface.
     pub groups: BTreeSet<GroupId>,
     /// Route table entries that point at its primary interface.

@@ -1,7 +1,7 @@
 //! How instances begin, stop, start and end.
 
 use crate::{
-    Attachment, AttachmentId, AttachmentState, Ec2Error, Eni, EniId, EniState, Instance,
+    Attachment, AttachmentId, AttachmentState, Counts, Ec2Error, Eni, EniId, EniState, Instance,
     InstanceId, InstanceState, InstanceType, InstanceView, Launch, Vpc,
 };
 
@@ -13,12 +13,17 @@ impl Vpc {
             instance_type,
             subnet,
             address,
+            ipv6,
             groups,
             routes,
             source_dest_check,
         } = launch;
         let kind = InstanceType::get(&instance_type)?;
-        let mut eni = self.new_eni(&subnet, address, &groups, EniState::Available)?;
+        let counts = Counts {
+            ipv6,
+            ..Counts::default()
+        };
+        let mut eni = self.new_eni(&subnet, (address, counts), &groups, EniState::Available)?;
         let home = self.subnet(&subnet).cloned();
         let home = home.ok_or_else(|| Ec2Error::SubnetNotFound(subnet.clone()))?;
         let id = InstanceId::from(format!("i-{:017x}", self.count()));

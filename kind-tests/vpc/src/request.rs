@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, AttachmentId, Ec2Error, Eni, EniId, GroupId, INSTANCE_TYPES, InstanceId, InstanceType,
-    InstanceView, Query, SecurityGroup, SubnetId, SubnetView, Vpc,
+    Action, AttachmentId, Counts, Ec2Error, Eni, EniId, GroupId, INSTANCE_TYPES, InstanceId,
+    InstanceType, InstanceView, Query, SecurityGroup, SubnetId, SubnetView, Vpc,
 };
 
 /// A call, named as the EC2 action.
@@ -51,6 +51,8 @@ pub struct Create {
     pub subnet: SubnetId,
     /// With which address; the next free one if absent.
     pub address: Option<Ipv4Addr>,
+    /// With how many other addresses, and prefixes.
+    pub counts: Counts,
     /// With which security groups; the network's default group if empty.
     pub groups: BTreeSet<GroupId>,
     /// Free text.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cidr, GroupId, SubnetId, VpcId};
+use crate::{Cidr, Cidr6, GroupId, SubnetId, VpcId};
 
 /// A subnet, which lies in one zone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,8 +13,12 @@ pub struct Subnet {
     pub vpc: VpcId,
     /// Its availability zone.
     pub zone: String,
-    /// Its addresses.
-    pub cidr: Cidr,
+    /// Its IPv4 addresses; none: it is a subnet of IPv6 alone, `ipv6Native`.
+    pub cidr: Option<Cidr>,
+    /// Its IPv6 addresses, if it has a block.
+    pub ipv6: Option<Cidr6>,
+    /// Whether each interface made there gets an IPv6 address unless the call says otherwise.
+    pub assigns_ipv6: bool,
 }
 
 /// A subnet as it is described.
@@ -22,7 +26,7 @@ pub struct Subnet {
 pub struct SubnetView {
     /// The subnet.
     pub subnet: Subnet,
-    /// How many addresses it can still hand out.
+    /// How many IPv4 addresses it can still hand out.
     pub free: usize,
 }
 
@@ -55,6 +59,8 @@ pub enum Protocol {
     All,
     /// ICMP of every type.
     Icmp,
+    /// ICMPv6 of every type.
+    Icmpv6,
     /// TCP to one port.
     Tcp(u16),
 }
@@ -66,4 +72,14 @@ pub enum Source {
     Group(GroupId),
     /// A range of addresses.
     Range(Cidr),
+    /// A range of IPv6 addresses.
+    Range6(Cidr6),
+}
+
+impl Subnet {
+    /// The id of what ties its IPv6 block to it.
+    pub fn ipv6_association(&self) -> Option<String> {
+        let id = self.id.as_str().trim_start_matches("subnet-");
+        self.ipv6.map(|_| format!("subnet-cidr-assoc-{id}"))
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
-    Settings, Source, Subnet, SubnetId, VpcId,
+    Cidr, Cidr6, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol,
+    SecurityGroup, Settings, Source, Subnet, SubnetId, VpcId,
     create::Granted,
     history::History,
     throttle::{Bucket, Key, pairs},
@@ -16,17 +16,19 @@ use crate::{
 pub const REGION: &str = "us-east-1";
 /// The account that owns everything.
 pub const ACCOUNT: &str = "000000000000";
-/// The network, `10.0.0.0/16`.
+/// The network, `10.0.0.0/16` and `2001:db8:ec2::/56`.
 pub const VPC: &str = "vpc-00000000000000001";
 /// A second network, `10.9.0.0/16`, so that something can lie in the wrong one.
 pub const OTHER_VPC: &str = "vpc-00000000000000002";
-/// `10.0.0.0/24` in zone a: control plane and peers.
+/// `10.0.0.0/24` and `2001:db8:ec2:a0::/64` in zone a: control plane and peers.
 pub const SUBNET_CONTROL: &str = "subnet-000000000000000a0";
-/// `10.0.1.0/24` in zone a: nodes and pods' interfaces.
+/// `10.0.1.0/24` and `2001:db8:ec2:a1::/64` in zone a: nodes and pods' interfaces.
 pub const SUBNET_NODES: &str = "subnet-000000000000000a1";
 /// `10.0.2.0/28` in zone a: runs out after 11 addresses.
 pub const SUBNET_SMALL: &str = "subnet-000000000000000a2";
-/// `10.0.3.0/24` in zone b.
+/// `2001:db8:ec2:a6::/64` in zone a: IPv6 alone.
+pub const SUBNET_IPV6: &str = "subnet-000000000000000a6";
+/// `10.0.3.0/24` and `2001:db8:ec2:b1::/64` in zone b: each interface gets an IPv6 address unless the call says otherwise.
 pub const SUBNET_ZONE_B: &str = "subnet-000000000000000b1";
 /// `10.9.0.0/24` of the other network, in zone a.
 pub const SUBNET_OTHER: &str = "subnet-000000000000000c1";
@@ -38,7 +40,7 @@ pub const GROUP_OTHER_DEFAULT: &str = "sg-000000000000000c0";
 pub const GROUP_NODES: &str = "sg-000000000000000a1";
 /// Pods' interfaces: let in everything from nodes.
 pub const GROUP_APP: &str = "sg-000000000000000a2";
-/// A peer that lets in only TCP 8080 and ICMP, and only from [`GROUP_APP`].
+/// A peer that lets in only TCP 8080, ICMP and ICMPv6, and only from [`GROUP_APP`].
 pub const GROUP_PEER: &str = "sg-000000000000000a3";
 
 /// The name of the group that each network is born with.
@@ -139,13 +141,26 @@ impl Vpc {
     }
 }
 
-fn subnets() -> [Subnet; 5] {
+fn subnets() -> [Subnet; 6] {
+    let ipv4 = |base, prefix| Some(cidr(base, prefix));
+    let ipv6 = |number| Some(cidr6(number, 64));
     [
-        subnet(SUBNET_CONTROL, VPC, 'a', cidr([10, 0, 0, 0], 24)),
-        subnet(SUBNET_NODES, VPC, 'a', cidr([10, 0, 1, 0], 24)),
-        subnet(SUBNET_SMALL, VPC, 'a', cidr([10, 0, 2, 0], 28)),
-        subnet(SUBNET_ZONE_B, VPC, 'b', cidr([10, 0, 3, 0], 24)),
-        subnet(SUBNET_OTHER, OTHER_VPC, 'a', cidr([10, 9, 0, 0], 24)),
+        subnet(SUBNET_CONTROL, 'a', ipv4([10, 0, 0, 0], 24), ipv6(0xa0)),
+        subnet(SUBNET_NODES, 'a', ipv4([10, 0, 1, 0], 24), ipv6(0xa1)),
+        subnet(SUBNET_SMALL, 'a', ipv4([10, 0, 2, 0], 28), None),
+        Subnet {
+            // It cannot be otherwise there.
+            assigns_ipv6: true,
+            ..subnet(SUBNET_IPV6, 'a', None, ipv6(0xa6))
+        },
+        Subnet {
+            assigns_ipv6: true,
+            ..subnet(SUBNET_ZONE_B, 'b', ipv4([10, 0, 3, 0], 24), ipv6(0xb1))
+        },
+        Subnet {
+            vpc: VpcId::from(OTHER_VPC),
+            ..subnet(SUBNET_OTHER, 'a', ipv4([10, 9, 0, 0], 24), None)
+        },
     ]
 }
 
@@ -176,6 +191,10 @@ fn groups() -> [SecurityGroup; 5] {
                     protocol: Protocol::All,
                     source: range(cidr([10, 244, 0, 0], 16)),
                 },
+                Ingress {
+                    protocol: Protocol::All,
+                    source: Source::Range6(cidr6(0, 56)),
+                },
             ],
         ),
         security_group(
@@ -200,17 +219,23 @@ fn groups() -> [SecurityGroup; 5] {
                     protocol: Protocol::Icmp,
                     source: group(GROUP_APP),
                 },
+                Ingress {
+                    protocol: Protocol::Icmpv6,
+                    source: group(GROUP_APP),
+                },
             ],
         ),
     ]
 }
 
-fn subnet(id: &str, vpc: &str, zone: char, cidr: Cidr) -> Subnet {
+fn subnet(id: &str, zone: char, cidr: Option<Cidr>, ipv6: Option<Cidr6>) -> Subnet {
     Subnet {
         id: id.into(),
-        vpc: VpcId::from(vpc),
+        vpc: VpcId::from(VPC),
         zone: format!("{REGION}{zone}"),
         cidr,
+        ipv6,
+        assigns_ipv6: false,
     }
 }
 
@@ -226,4 +251,9 @@ fn security_group(id: &str, vpc: &str, name: &str, ingress: Vec<Ingress>) -> Sec
 const fn cidr(base: [u8; 4], prefix: u8) -> Cidr {
     let [a, b, c, d] = base;
     Cidr::new(std::net::Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn cidr6(number: u16, prefix: u8) -> Cidr6 {
+    let network = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0xec2, number, 0, 0, 0, 0);
+    Cidr6::new(network, prefix)
 }

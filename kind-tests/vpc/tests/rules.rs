@@ -14,6 +14,8 @@ mod attach;
 mod create;
 #[path = "rules/describe.rs"]
 mod describe;
+#[path = "rules/families.rs"]
+mod families;
 #[path = "rules/lifecycle.rs"]
 mod lifecycle;
 #[path = "rules/makers.rs"]

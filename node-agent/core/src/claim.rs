@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use cni_protocol::Pod;
+use ipnet::IpNet;
 
 use crate::mac::Mac;
 
@@ -112,8 +113,18 @@ pub struct Interface {
     pub mtu: Option<u32>,
     /// Whether the instance metadata service may be reached through it.
     pub metadata: Metadata,
-    /// Its addresses, the primary one first.
+    /// Its addresses, the primary one of each family first.
     pub addresses: Vec<Address>,
+    /// The prefixes that are delegated to it.
+    pub prefixes: Vec<IpNet>,
+}
+
+impl Interface {
+    /// Whether it has addresses or prefixes of IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        self.addresses.iter().any(|address| address.ip.is_ipv6())
+            || self.prefixes.iter().any(|prefix| prefix.addr().is_ipv6())
+    }
 }
 
 /// Whether the instance metadata service may be reached.

@@ -50,6 +50,8 @@ pub struct Observed {
     pub liveness: Liveness,
     /// Since when the attempts to return the device find it nowhere though it is not known to be gone, in milliseconds.
     pub hidden: Option<u64>,
+    /// Whether the pod has the device without its IPv6 addresses.
+    pub without_ipv6: bool,
 }
 
 /// What asked for a plug.

@@ -21,6 +21,8 @@ pub const VPC_MTU: u32 = 9001;
 pub const IPV6_MTU: u32 = 1280;
 /// The instance metadata service, IPv4.
 pub const METADATA_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+/// The VPC's router in every subnet, IPv6.
+const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0xec2, 0, 0, 0, 0, 0, 1);
 /// The instance metadata service, IPv6.
 pub const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
@@ -79,7 +81,7 @@ impl Rule {
 
 /// The wanted picture of the namespace that the interface is plugged into, as the ENI at `slot`.
 ///
-/// Without IPv6 in the pod the IPv6 addresses are left out, but not the refusals: it may be enabled later.
+/// Without IPv6 in the pod the IPv6 addresses and prefixes are left out, but not the refusals: it may be enabled later.
 pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: Limits) -> Picture {
     let mtu = limits.mtu(interface);
     let families: &[Family] = if features.ipv6 {
@@ -111,12 +113,21 @@ pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: 
         picture.egress_drop = features.egress_hook;
     }
     for family in families {
+        if *family == Family::V6 && !ipv6 {
+            continue;
+        }
         let of_family: Vec<_> = addresses
             .iter()
             .copied()
             .filter(|a| Family::of(a.ip) == *family)
             .collect();
-        lead_out(&mut picture, slot, &interface.name, *family, &of_family);
+        let prefixes = interface.prefixes.iter();
+        let prefixes: Vec<_> = prefixes
+            .copied()
+            .filter(|prefix| Family::of(prefix.addr()) == *family)
+            .collect();
+        let name = &interface.name;
+        lead_out(&mut picture, slot, name, *family, &of_family, &prefixes);
     }
     picture.sysctls.insert(Sysctl::RpFilter, "2".to_owned());
     if ipv6 {
@@ -126,18 +137,18 @@ pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: 
     picture
 }
 
-/// Rules and routes for the addresses of one family.
+/// Rules and routes for the addresses and prefixes of one family.
 fn lead_out(
     picture: &mut Picture,
     slot: PodSlot,
     name: &str,
     family: Family,
     addresses: &[&Address],
+    prefixes: &[IpNet],
 ) {
-    // The first address of a family is the source of what is not bound to one.
-    let Some(source) = addresses.first().map(|primary| primary.ip) else {
+    if addresses.is_empty() && prefixes.is_empty() {
         return;
-    };
+    }
     let rule = |selector| Rule {
         priority: slot.priority(),
         family,
@@ -156,8 +167,25 @@ fn lead_out(
     picture
         .routes
         .insert(route(everything, Way::Unreachable, u32::MAX));
+    for prefix in prefixes {
+        picture.rules.insert(rule(Selector::From(prefix.trunc())));
+        // What of it the pod does not use is nowhere: the VPC would send it back to the pod.
+        let nowhere = route(prefix.trunc(), Way::Unreachable, u32::MAX);
+        picture.routes.insert(nowhere);
+    }
+    // The first address of a family is the source of what is not bound to one.
+    let Some(source) = addresses.first().map(|primary| primary.ip) else {
+        if family == Family::V6 {
+            let (via, source) = (ROUTER_V6.into(), None);
+            let way = Way::Gateway { via, source };
+            picture
+                .routes
+                .insert(route(everything, way, metric(family)));
+        }
+        return;
+    };
     for address in addresses {
-        let via = address.gateway;
+        let (via, from) = (address.gateway, Some(source));
         picture
             .rules
             .insert(rule(Selector::From(address.ip.into())));
@@ -168,7 +196,7 @@ fn lead_out(
         ));
         picture.routes.insert(route(
             everything,
-            Way::Gateway { via, source },
+            Way::Gateway { via, source: from },
             metric(family),
         ));
     }

@@ -150,8 +150,8 @@ pub enum Way {
     Gateway {
         /// The router.
         via: IpAddr,
-        /// Preferred source address.
-        source: IpAddr,
+        /// Preferred source address; none for an interface that has prefixes of the family and no address.
+        source: Option<IpAddr>,
     },
     /// Nowhere: the sender is told.
     Unreachable,
@@ -177,7 +177,11 @@ impl fmt::Display for Route {
         } = self;
         match way {
             Way::OnLink { source } => write!(f, "route {to} from {source}")?,
-            Way::Gateway { via, source } => write!(f, "route {to} via {via} from {source}")?,
+            Way::Gateway { via, source: None } => write!(f, "route {to} via {via}")?,
+            Way::Gateway {
+                via,
+                source: Some(source),
+            } => write!(f, "route {to} via {via} from {source}")?,
             Way::Unreachable => write!(f, "unreachable route {to}")?,
         }
         write!(f, " in table {table}")

@@ -48,6 +48,7 @@ impl Move {
         let plugged = plug(&self.node, netns, &eni, interface, slot)
             .map_err(|failed| self.undone(known, failed))?;
         self.entry.state = PlugState::Plugged;
+        self.entry.observed.without_ipv6 = plugged.without_ipv6;
         self.entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
             tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "a detached device will not be known to be gone while its pod lives");
             None

@@ -68,6 +68,7 @@ impl Engine {
         self.facts.devices.remove(&key.mac);
         if let Some(plug) = self.facts.plugs.get_mut(key) {
             (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
+            plug.observed.without_ipv6 = entry.observed.without_ipv6;
         }
         if let Some(request) = self.facts.requests.get_mut(&id) {
             request.done.insert(key.mac);

@@ -15,7 +15,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     engine::{Engine, moves::Move, scan::Scan, search::search, threads::Threads},
     error::Error,
-    kernel::{link::Device, namespace::Namespace},
+    kernel::namespace::Namespace,
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check},
 };
 
@@ -90,9 +90,9 @@ impl Engine {
         };
         self.spawn(done, broken, move || {
             match into_pod.plug(known, &netns, &interface) {
-                Ok((entry, Plugged { device, deferred })) => {
-                    let added = added(&interface, &device);
-                    (Ok((Box::new(entry), added)), Some(deferred))
+                Ok((entry, plugged)) => {
+                    let added = added(&plugged);
+                    (Ok((Box::new(entry), added)), Some(plugged.deferred))
                 }
                 Err(failed) => (Err(failed), None),
             }
@@ -229,8 +229,12 @@ fn spawn<T: 'static, E: 'static>(
     }
 }
 
-fn added(interface: &Interface, device: &Device) -> Added {
-    let addresses = interface.addresses.iter().map(|address| AddedAddress {
+fn added(
+    Plugged {
+        device, addresses, ..
+    }: &Plugged,
+) -> Added {
+    let addresses = addresses.iter().map(|address| AddedAddress {
         address: format!("{}/{}", address.ip, address.prefix),
         gateway: address.gateway.to_string(),
     });

@@ -298,10 +298,9 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
             .attributes
             .push(RouteAttribute::Destination(route.to.addr().into()));
     }
-    let from = |source: IpAddr| {
-        [RouteAttribute::PrefSource(source.into())]
-            .into_iter()
-            .chain(index.map(RouteAttribute::Oif))
+    let from = |source: Option<IpAddr>| {
+        let source = source.map(|source| RouteAttribute::PrefSource(source.into()));
+        source.into_iter().chain(index.map(RouteAttribute::Oif))
     };
     match route.way {
         Way::OnLink { source } => {
@@ -309,7 +308,7 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
             if source.is_ipv4() {
                 message.header.scope = RouteScope::Link;
             }
-            message.attributes.extend(from(source));
+            message.attributes.extend(from(Some(source)));
         }
         Way::Gateway { via, source } => {
             message.header.flags = RouteFlags::Onlink;
@@ -348,7 +347,7 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
     }
     let way = match (message.header.kind, via, source) {
         (RouteType::Unreachable, ..) => Way::Unreachable,
-        (RouteType::Unicast, Some(via), Some(source)) => Way::Gateway { via, source },
+        (RouteType::Unicast, Some(via), source) => Way::Gateway { via, source },
         (RouteType::Unicast, None, Some(source)) => Way::OnLink { source },
         _ => return None,
     };

@@ -1,11 +1,11 @@
 //! Plugging a device into a pod: inspect, take the difference, do it, inspect again.
 
 use node_agent_core::{
-    claim::Interface,
+    claim::{Address, Interface},
     diff::diff,
     difference::differences,
     layout::layout,
-    picture::{Picture, PodSlot},
+    picture::{Picture, PodSlot, Sysctl},
     plan::Traces,
 };
 
@@ -29,6 +29,10 @@ const ROUNDS: usize = 3;
 pub struct Plugged {
     /// The device.
     pub device: Device,
+    /// The addresses that it has: those of the interface, without IPv6 where the pod or the kernel has none.
+    pub addresses: Vec<Address>,
+    /// Whether IPv6 was left out.
+    pub without_ipv6: bool,
     /// What to drop after the reply.
     pub deferred: Deferred,
 }
@@ -51,9 +55,13 @@ pub fn plug(
     slot: PodSlot,
 ) -> Result<Plugged, Failed> {
     inside(node, pod, eni, slot, |session| {
-        let device = converge(node, session, interface)?;
+        let (device, wanted) = converge(node, session, interface)?;
+        let has = |address: &&Address| wanted.addresses.contains(&address.ip.into());
         Ok(Plugged {
             device,
+            addresses: interface.addresses.iter().filter(has).copied().collect(),
+            // The settings of IPv6 are in a picture with IPv6 alone.
+            without_ipv6: interface.has_ipv6() && !wanted.sysctls.contains_key(&Sysctl::AcceptRa),
             deferred: Deferred::of(session),
         })
     })
@@ -75,7 +83,7 @@ fn converge(
     node: &Node,
     session: &mut Session<'_>,
     interface: &Interface,
-) -> Result<Device, Error> {
+) -> Result<(Device, Picture), Error> {
     let (mut seen, wanted) = start(node, session, interface)?;
     let mut found = Vec::new();
     for round in 1..=ROUNDS {
@@ -90,7 +98,7 @@ fn converge(
         seen.egress_drop = session.drops_egress;
         let steps = diff(&seen, &wanted);
         match inspection.device {
-            Some(device) if steps.is_empty() => return Ok(device),
+            Some(device) if steps.is_empty() => return Ok((device, wanted)),
             Some(_) | None => found = differences(&seen, &wanted),
         }
     }
@@ -130,7 +138,11 @@ fn wanted(
     let limits = inspector.limits(device, here.then_some(device.name.as_str()));
     let wanted = layout(interface, session.slot, inspector.features, limits);
     if wanted.addresses.is_empty() && !interface.addresses.is_empty() {
-        return Err(Error::NoIpv6);
+        return Err(if inspector.features.ipv6 {
+            Error::NoIpv6
+        } else {
+            Error::NoIpv6InKernel
+        });
     }
     Ok(wanted)
 }

@@ -15,6 +15,8 @@ mod check;
 mod family;
 #[path = "plug/mtu.rs"]
 mod mtu;
+#[path = "plug/shapes.rs"]
+mod shapes;
 #[path = "plug/slots.rs"]
 mod slots;
 #[path = "plug/traffic.rs"]

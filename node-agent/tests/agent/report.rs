@@ -23,6 +23,7 @@ pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
             egress_hook: true,
             ipv6: true,
         },
+        without_ipv6: false,
     }
 }
 
@@ -146,6 +147,39 @@ fn pod_that_can_undo_the_block_is_named_once_its_claim_says_so() {
     let allowed = after(&debugged, &allowed);
     assert_eq!(condition(&allowed).reason, "Allowed");
     assert!(!is_outdated(&allowed));
+}
+
+/// I02, I03.
+#[test]
+fn a_pod_without_ipv6_is_told_so_until_it_gets_another_sandbox() {
+    let plugged_as = |claim: &EniClaim, without_ipv6, container: &str| {
+        let place = Place::Plugged {
+            pod_uid: "u-1".into(),
+            container_id: container.into(),
+        };
+        let mut notice = a_notice(claim.clone(), place, "2026-01-01T00:00:05Z");
+        notice.without_ipv6 = without_ipv6;
+        notice.features.ipv6 = false;
+        after(claim, &notice)
+    };
+    let said = |claim: &EniClaim| {
+        let status = claim.status.clone().unwrap();
+        status.conditions.into_iter().next().unwrap()
+    };
+    let without = plugged_as(&a_claim(), true, "c1");
+    let condition = said(&without);
+    assert_eq!(
+        (condition.status, condition.reason.as_str()),
+        (ConditionStatus::True, "WithoutIpv6")
+    );
+    assert!(
+        condition
+            .message
+            .contains("the kernel of the node has no IPv6")
+    );
+    // The agent that says it again has been started since.
+    assert_eq!(said(&plugged_as(&without, false, "c1")), condition);
+    assert_eq!(said(&plugged_as(&without, false, "c2")).reason, "Plugged");
 }
 
 #[test]

@@ -67,6 +67,7 @@ mod tests {
     use api::{Interface, Time};
 
     use super::*;
+    use crate::addresses::Addresses;
     use crate::cluster::{Ask, Key, PodSource, Requirement, Selector};
 
     fn pod() -> Pod {
@@ -94,6 +95,7 @@ mod tests {
             name: "app".into(),
             namespaces,
             subnets: vec![],
+            addresses: Addresses::default(),
             groups: vec![],
             interface: Interface::default(),
             tags: BTreeMap::new(),

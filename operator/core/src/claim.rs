@@ -2,7 +2,7 @@
 
 pub use api::claim::{
     Address, AddressRole, Attachment, Binding, ClaimStatus, CreateAnswer, CreateRequest, Creation,
-    Device, DeviceState, Eni, Ipam, LastError, Phase, Release, Timeline,
+    Device, DeviceState, Eni, Ipam, LastError, Phase, Release, RequestedCounts, Timeline,
 };
 use api::id::{AttachmentId, ClaimUid, ClassName, EniId, PodName, PodUid};
 

@@ -15,7 +15,7 @@ use api::{
     },
 };
 
-use crate::{marks::Marks, reason::Note};
+use crate::{addresses::Addresses, marks::Marks, reason::Note};
 
 /// A claim or pod. Many places name each one: copies share what it says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -224,6 +224,8 @@ pub struct Class {
     pub namespaces: Option<Selector>,
     /// Where ENIs are made, in this order.
     pub subnets: Vec<SubnetId>,
+    /// Which addresses they get.
+    pub addresses: Addresses,
     /// The groups they get.
     pub groups: Vec<SecurityGroupId>,
     /// What they look like in a pod.

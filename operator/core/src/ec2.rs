@@ -1,6 +1,6 @@
 //! What EC2 shows: ENIs, instances, instance types, subnets.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use api::{
     SmolStr, Time,
@@ -8,6 +8,7 @@ use api::{
         AttachmentId, ClaimUid, EniId, InstanceId, InstanceType, Mac, SecurityGroupId, Slot,
         SubnetId, VpcId, Zone,
     },
+    ipnet::{IpNet, Ipv4Net, Ipv6Net},
     tag,
 };
 
@@ -26,8 +27,10 @@ pub struct EniView {
     pub zone: Zone,
     /// Its groups.
     pub groups: Vec<SecurityGroupId>,
-    /// Its IPv4 addresses, the primary one first; none for an ENI of IPv6 alone.
-    pub addresses: Vec<Ipv4Addr>,
+    /// Its addresses: those of IPv4, the primary one first, then those of IPv6.
+    pub addresses: Vec<IpAddr>,
+    /// The prefixes that are delegated to it.
+    pub prefixes: Vec<IpNet>,
     /// Whether it is `available`: neither still being made, nor in use.
     pub available: bool,
     /// Its attachment, unless that is detached.
@@ -163,10 +166,12 @@ pub struct Subnet {
     pub zone: Zone,
     /// Its VPC.
     pub vpc: VpcId,
-    /// First address of its block.
-    pub base: Ipv4Addr,
-    /// Length of its prefix.
-    pub prefix: u8,
-    /// Addresses that were free when it was read.
+    /// Its IPv4 block; none: it is a subnet of IPv6 alone.
+    pub ipv4: Option<Ipv4Net>,
+    /// Its IPv6 block, while one is associated with it.
+    pub ipv6: Option<Ipv6Net>,
+    /// Whether EC2 gives each ENI there an IPv6 address unless the request says otherwise.
+    pub assigns_ipv6: bool,
+    /// IPv4 addresses that were free when it was read.
     pub free: u32,
 }

@@ -1,5 +1,6 @@
 //! The fleet of claims as a pure value, and every decision about it.
 
+pub mod addresses;
 pub mod admit;
 pub mod backoff;
 pub mod budget;

@@ -176,6 +176,9 @@ pub fn refused(claim: &Claim, backoff: &Backoff) -> Note {
     )
 }
 
+/// What EC2 says of an ENI with more addresses than the instance's type takes.
+const TOO_MANY_ADDRESSES: &str = "PrivateIpAddressLimitExceeded";
+
 fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
     let class = &claim.class;
     match error.class {
@@ -210,6 +213,9 @@ fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
             Reason::Refused,
             match action {
                 Action::CreateNetworkInterface => format!("correct class {class}"),
+                Action::AttachNetworkInterface if error.code == TOO_MANY_ADDRESSES => format!(
+                    "the instance's type takes fewer addresses and prefixes on an ENI than spec.addressCounts of class {class} asks for; ask for fewer, or use a larger type"
+                ),
                 _ => state_cure(action),
             },
         ),

@@ -162,7 +162,7 @@ pub fn differ_in_slots_alone(before: &NodeStatus, after: &NodeStatus) -> bool {
     without(before) == without(after)
 }
 
-/// The classes that can work on this instance: one of their subnets lies in its zone.
+/// The classes that can work on this instance: one of their subnets lies in its zone and serves their families.
 pub fn served<'a>(
     classes: impl Iterator<Item = &'a Class>,
     instance: &Instance,
@@ -174,7 +174,10 @@ pub fn served<'a>(
                 .subnets
                 .iter()
                 .filter_map(|id| subnets.get(id)?.subnet.as_ref());
-            known.any(|s| s.zone == instance.zone && Some(&s.vpc) == instance.vpc.as_ref())
+            known.any(|s| {
+                let here = s.zone == instance.zone && Some(&s.vpc) == instance.vpc.as_ref();
+                here && class.addresses.fit(s)
+            })
         })
         .map(|class| class.name.clone())
         .collect()

@@ -48,6 +48,7 @@ impl Tone {
             | Reason::NodeUnsupported
             | Reason::NodeFull
             | Reason::NoSubnetInZone
+            | Reason::SubnetLacksFamily
             | Reason::SubnetNotFound
             | Reason::SubnetFull
             | Reason::QuotaFull

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{
     SmolStr, Time, ToSmolStr,
-    claim::{CreateRequest, Creation},
+    claim::{CreateRequest, Creation, RequestedCounts},
     id::{SecurityGroupId, SubnetId},
     tag,
 };
@@ -19,6 +19,8 @@ const DESCRIPTION: usize = 255;
 pub struct Shape {
     /// Where it is made.
     pub subnet: SubnetId,
+    /// How many addresses and prefixes it gets.
+    pub counts: RequestedCounts,
     /// The groups it gets.
     pub groups: Vec<SecurityGroupId>,
     /// The class's own tags.
@@ -59,6 +61,7 @@ impl Shape {
             request: CreateRequest {
                 subnet_id: self.subnet.clone(),
                 security_group_ids: self.groups.clone(),
+                counts: self.counts,
                 description: format!("eniclaim {} in cluster {}", claim.key, cluster.id)
                     .chars()
                     .take(DESCRIPTION)

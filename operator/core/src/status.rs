@@ -144,7 +144,7 @@ fn record(next: &mut ClaimStatus, seen: &Seen, view: &EniView, slot: Option<Slot
         security_group_ids: view.groups.clone(),
     });
     if let SubnetSeen::Known(subnet) = &seen.subnet {
-        next.ipam = Some(ipam(&view.addresses, subnet));
+        next.ipam = Some(ipam(view, subnet, seen.preferred));
     }
     if let Some(creation) = &mut next.creation {
         creation.answer = None;

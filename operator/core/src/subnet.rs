@@ -1,19 +1,25 @@
 //! Which subnet the next ENI of a class is made in.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use api::{
-    Time,
-    claim::{Address, AddressRole, Ipam},
+    IpFamily, Time,
+    claim::{Address, AddressRole, Ipam, RequestedCounts},
     id::{SubnetId, VpcId, Zone},
     time::SECOND,
 };
 
 use crate::{
     cluster::Class,
-    ec2::Subnet,
+    ec2::{EniView, Subnet},
     reason::{Note, Reason},
 };
+
+/// The router of every subnet, IPv6. <https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>
+const GATEWAY_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0xec2, 0, 0, 0, 0, 0, 1);
 
 /// A subnet that somebody waits for is read again so long after the last read.
 pub const AGAIN: i64 = 10 * SECOND;
@@ -28,11 +34,13 @@ pub struct SubnetRecord {
     pub subnet: Option<Subnet>,
     /// When that read was asked for.
     pub read: Time,
-    /// Addresses promised to Create requests that were on their way when that read was asked for, or were frozen since: the
+    /// IPv4 addresses promised to Create requests that were on their way when that read was asked for, or were frozen since: the
     /// read may not have counted their ENIs.
     pub promised: u32,
     /// Set while EC2 refuses Creates for want of addresses.
     pub block: Option<Block>,
+    /// Set while it refuses Creates with IPv4 prefixes: single addresses may be free when no block of 16 is.
+    pub prefix_block: Option<Block>,
 }
 
 /// A subnet that EC2 says is full.
@@ -45,17 +53,37 @@ pub struct Block {
 }
 
 impl SubnetRecord {
-    /// Whether a Create there may succeed.
-    pub fn has_room(&self, now: Time) -> bool {
-        if self.block.is_some_and(|block| block.until > now) {
-            return false;
-        }
+    /// How many IPv4 addresses may be free for another request; none while EC2 refuses.
+    pub fn room(&self, now: Time) -> Option<u32> {
+        let blocked = |block: Option<Block>| block.is_some_and(|block| block.until > now);
         let free = self.subnet.as_ref().map_or(0, |s| s.free);
-        free > self.promised
+        (!blocked(self.block)).then(|| free.saturating_sub(self.promised))
+    }
+
+    /// Whether a Create for the class may succeed there.
+    pub fn has_room(&self, class: &Class, now: Time) -> bool {
+        let fragmented = self.prefix_block.is_some_and(|block| block.until > now);
+        let room = self.room(now);
+        room.is_some_and(|room| room >= class.addresses.of_subnet())
+            && !(fragmented && class.addresses.ipv4_prefixes > 0)
+    }
+
+    /// What a refusal of a request with these counts sets.
+    pub(crate) fn block_of(&mut self, counts: &RequestedCounts) -> &mut Option<Block> {
+        match counts.ipv4_prefix_count {
+            Some(_) => &mut self.prefix_block,
+            None => &mut self.block,
+        }
+    }
+
+    /// EC2 made an ENI there. Whether that ends a refusal.
+    pub(crate) fn unblock(&mut self, has_prefix: bool) -> bool {
+        let prefix_block = self.prefix_block.take_if(|_| has_prefix);
+        self.block.take().or(prefix_block).is_some()
     }
 }
 
-/// The first subnet of the class, in its own order, that lies in this zone and is not known to be full.
+/// The first subnet of the class, in its own order, that lies in this zone, serves its families and is not known to be full.
 pub fn choose<'a>(
     class: &Class,
     zone: &Zone,
@@ -70,34 +98,73 @@ pub fn choose<'a>(
         .filter_map(known)
         .filter(|s| s.zone == *zone && s.vpc == *vpc)
         .collect();
+    let fitting: Vec<&Subnet> = here
+        .iter()
+        .copied()
+        .filter(|s| class.addresses.fit(s))
+        .collect();
     let has_room = |s: &&&Subnet| {
         subnets
             .get(&s.id)
-            .is_some_and(|record| record.has_room(now))
+            .is_some_and(|record| record.has_room(class, now))
     };
-    if let Some(free) = here.iter().find(has_room) {
+    if let Some(free) = fitting.iter().find(has_room) {
         return Ok(free);
     }
-    Err(why_none(class, zone, vpc, subnets, &here))
-}
-
-fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets, here: &[&Subnet]) -> Note {
-    let name = &class.name;
-    if !here.is_empty() {
-        let ids = list(here.iter().map(|s| &s.id));
-        return Note::new(
-            Reason::SubnetFull,
-            format!(
-                "no free address in {ids} of class {name} in {zone}; free some, or add a subnet of {zone} to the class"
-            ),
-        );
+    if !fitting.is_empty() {
+        return Err(why_full(class, zone, &fitting));
     }
     if class.subnets.iter().any(|id| !subnets.contains_key(id)) {
-        return Note::new(
+        return Err(Note::new(
             Reason::Reading,
-            format!("the subnets of class {name} are being read from EC2"),
-        );
+            format!(
+                "the subnets of class {} are being read from EC2",
+                class.name
+            ),
+        ));
     }
+    Err(match here.as_slice() {
+        [] => why_none(class, zone, vpc, subnets),
+        here => why_none_fits(class, zone, here),
+    })
+}
+
+fn why_full(class: &Class, zone: &Zone, fitting: &[&Subnet]) -> Note {
+    let (name, ids) = (&class.name, list(fitting.iter().map(|s| &s.id)));
+    let lacking = match (class.addresses.ipv4_prefixes, class.addresses.of_subnet()) {
+        (0, 0 | 1) => format!("no free address in {ids} of class {name} in {zone}"),
+        (0, need) => format!(
+            "an ENI of class {name} takes {need} IPv4 addresses, and {ids} in {zone} has not as many free"
+        ),
+        (_, need) => format!(
+            "an ENI of class {name} takes {need} IPv4 addresses, 16 in a row for each prefix, and {ids} in {zone} has not as many free"
+        ),
+    };
+    Note::new(
+        Reason::SubnetFull,
+        format!("{lacking}; free some, or add a subnet of {zone} to the class"),
+    )
+}
+
+fn why_none_fits(class: &Class, zone: &Zone, here: &[&Subnet]) -> Note {
+    let (name, ids) = (&class.name, list(here.iter().map(|s| &s.id)));
+    let wanted = &class.addresses;
+    let why = match (wanted.has(IpFamily::IPv4), wanted.has(IpFamily::IPv6)) {
+        (true, true) => format!(
+            "class {name} lists IPv4 and IPv6, and none of {ids} in {zone} has a block of both; associate an IPv6 block with one that has IPv4, or take a family out of spec.ipFamilies of the class"
+        ),
+        (false, true) => format!(
+            "class {name} lists IPv6 alone, which needs a subnet of IPv6 alone (Ipv6Native), and none of {ids} in {zone} is one; add one to the class, or IPv4 to its spec.ipFamilies"
+        ),
+        (_, false) => format!(
+            "class {name} lists IPv4, and {ids} in {zone} is of IPv6 alone; add a subnet with IPv4 to the class, or change its spec.ipFamilies"
+        ),
+    };
+    Note::new(Reason::SubnetLacksFamily, why)
+}
+
+fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets) -> Note {
+    let name = &class.name;
     let missing = |id: &&SubnetId| {
         subnets
             .get(*id)
@@ -121,18 +188,49 @@ fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets, here: &[
     )
 }
 
-/// The addresses of an ENI with what its own subnet says; the router of a VPC's subnet is base + 1 everywhere.
-pub fn ipam(addresses: &[Ipv4Addr], subnet: &Subnet) -> Ipam {
-    let gateway = Ipv4Addr::from(u32::from(subnet.base).saturating_add(1));
-    let address = |address: &Ipv4Addr| Address {
-        address: (*address).into(),
-        prefix_length: subnet.prefix,
-        gateway: gateway.into(),
-        role: AddressRole::Primary,
+/// The addresses of an ENI with what its own subnet says, those of the preferred family first; the router of a VPC's subnet is
+/// base + 1 everywhere.
+pub fn ipam(view: &EniView, subnet: &Subnet, preferred: IpFamily) -> Ipam {
+    let (ipv4, ipv6): (Vec<_>, Vec<_>) = view.addresses.iter().partition(|ip| ip.is_ipv4());
+    let gateway = subnet.ipv4.map_or(Ipv4Addr::UNSPECIFIED, |block| {
+        Ipv4Addr::from(u32::from(block.network()).saturating_add(1))
+    });
+    let ipv4 = of_family(
+        &ipv4,
+        subnet.ipv4.map_or(32, |b| b.prefix_len()),
+        gateway.into(),
+    );
+    let ipv6 = of_family(
+        &ipv6,
+        subnet.ipv6.map_or(128, |b| b.prefix_len()),
+        GATEWAY_V6.into(),
+    );
+    let addresses = match preferred {
+        IpFamily::IPv4 => ipv4.chain(ipv6).collect(),
+        IpFamily::IPv6 => ipv6.chain(ipv4).collect(),
     };
     Ipam {
-        addresses: addresses.iter().take(1).map(address).collect(),
+        addresses,
+        prefixes: view.prefixes.clone(),
     }
+}
+
+fn of_family(
+    addresses: &[&IpAddr],
+    prefix_length: u8,
+    gateway: IpAddr,
+) -> impl Iterator<Item = Address> {
+    let roles =
+        std::iter::once(AddressRole::Primary).chain(std::iter::repeat(AddressRole::Secondary));
+    addresses
+        .iter()
+        .zip(roles)
+        .map(move |(address, role)| Address {
+            address: **address,
+            prefix_length,
+            gateway,
+            role,
+        })
 }
 
 fn list<'a>(ids: impl Iterator<Item = &'a SubnetId>) -> String {

@@ -37,6 +37,8 @@ mod counting;
 mod creation;
 #[path = "core/drain.rs"]
 mod drain;
+#[path = "core/families.rs"]
+mod families;
 #[path = "core/gauges.rs"]
 mod gauges;
 #[path = "core/in_use.rs"]

@@ -78,6 +78,7 @@ fn shrink(status: &mut ClaimStatus) {
     }
     if let Some(ipam) = &mut status.ipam {
         ipam.addresses.shrink_to_fit();
+        ipam.prefixes.shrink_to_fit();
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crds::{EniClass, EniClassSpec};
+use crds::{AddressCounts, EniClass, EniClassSpec, IpFamily};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
-use operator_core::cluster::{Class, Requirement, Selector};
+use operator_core::{
+    addresses::Addresses,
+    cluster::{Class, Requirement, Selector},
+};
 
 use super::object::name_of;
 
@@ -15,6 +18,8 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
     let EniClassSpec {
         namespace_selector,
         subnets,
+        ip_families,
+        address_counts,
         security_groups,
         interface,
         tags,
@@ -23,10 +28,27 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         name,
         namespaces: namespace_selector.map(selector),
         subnets: subnets.ids,
+        addresses: addresses(ip_families, address_counts.unwrap_or_default()),
         groups: security_groups.ids,
         interface,
         tags,
     })
+}
+
+fn addresses(families: Vec<IpFamily>, counts: AddressCounts) -> Addresses {
+    let AddressCounts {
+        ipv4,
+        ipv6,
+        ipv4_prefixes,
+        ipv6_prefixes,
+    } = counts;
+    Addresses {
+        families,
+        ipv4: ipv4.unwrap_or(1),
+        ipv4_prefixes: ipv4_prefixes.unwrap_or(0),
+        ipv6: ipv6.unwrap_or(1),
+        ipv6_prefixes: ipv6_prefixes.unwrap_or(0),
+    }
 }
 
 fn selector(selector: LabelSelector) -> Selector {

@@ -1,12 +1,16 @@
 //! EC2's answers. What lacks a field that EC2 always sends is an error: passed over, it would count as absent.
 
-use std::{fmt::Display, net::Ipv4Addr, str::FromStr};
+use std::{fmt::Display, net::IpAddr, str::FromStr};
 
-use api::id::{AttachmentId, InstanceType, Mac, Slot};
+use api::{
+    id::{AttachmentId, InstanceType, Mac, Slot},
+    ipnet::IpNet,
+};
 use aws_sdk_ec2::types::{
     Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName,
     InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkInterface,
     NetworkInterfaceAttachment, NetworkInterfaceStatus, Subnet as ApiSubnet,
+    SubnetCidrBlockStateCode, SubnetIpv6CidrBlockAssociation,
 };
 use operator_core::ec2::{
     AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState,
@@ -91,10 +95,11 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
     let mut groups = groups
         .map(|group| of.parse("groupId", group.group_id()))
         .collect::<Result<Vec<_>, _>>()?;
-    let mut addresses = addresses(&of, eni)?;
+    let (mut addresses, mut prefixes) = (addresses(&of, eni)?, prefixes(&of, eni)?);
     // They are collected into room for four items, and there are as many as ENIs.
     groups.shrink_to_fit();
     addresses.shrink_to_fit();
+    prefixes.shrink_to_fit();
     Ok(EniView {
         id: of.parse("networkInterfaceId", eni.network_interface_id())?,
         mac: of.mac(eni.mac_address())?,
@@ -103,24 +108,33 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         zone: of.need("availabilityZone", eni.availability_zone())?.into(),
         groups,
         addresses,
+        prefixes,
         available: *of.need("status", eni.status())? == NetworkInterfaceStatus::Available,
         attachment,
         tags: EniTags::of(tags.filter_map(|tag| Some((tag.key()?, tag.value()?)))),
     })
 }
 
-/// The primary address first; an ENI of IPv6 alone has none.
-fn addresses(of: &Of, eni: &NetworkInterface) -> Result<Vec<Ipv4Addr>, Malformed> {
+/// The primary address first, those of IPv6 last; an ENI of IPv6 alone has none but those.
+fn addresses(of: &Of, eni: &NetworkInterface) -> Result<Vec<IpAddr>, Malformed> {
     let primary = eni.private_ip_address();
     let others = eni.private_ip_addresses().iter();
     let others = others
         .filter_map(|address| address.private_ip_address())
         .filter(|address| Some(*address) != primary);
-    primary
-        .into_iter()
-        .chain(others)
-        .map(|address| of.parse("privateIpAddress", Some(address)))
-        .collect()
+    let ipv4 = primary.into_iter().chain(others);
+    let ipv4 = ipv4.map(|address| of.parse("privateIpAddress", Some(address)));
+    let ipv6 = eni.ipv6_addresses().iter();
+    let ipv6 = ipv6.map(|address| of.parse("ipv6Address", address.ipv6_address()));
+    ipv4.chain(ipv6).collect()
+}
+
+fn prefixes(of: &Of, eni: &NetworkInterface) -> Result<Vec<IpNet>, Malformed> {
+    let ipv4 = eni.ipv4_prefixes().iter();
+    let ipv4 = ipv4.map(|prefix| of.parse("ipv4Prefix", prefix.ipv4_prefix()));
+    let ipv6 = eni.ipv6_prefixes().iter();
+    let ipv6 = ipv6.map(|prefix| of.parse("ipv6Prefix", prefix.ipv6_prefix()));
+    ipv4.chain(ipv6).collect()
 }
 
 fn attachment(
@@ -218,18 +232,28 @@ pub(crate) fn instance_type(
     Ok((of.need("instanceType", name)?.into(), TypeFacts { cards }))
 }
 
-/// A subnet.
+/// A subnet. One of IPv6 alone has no IPv4 block; every other one has.
 pub(crate) fn subnet(subnet: &ApiSubnet) -> Result<Subnet, Malformed> {
     let of = Of(subnet.subnet_id().unwrap_or("a subnet"));
-    let block = subnet.cidr_block().and_then(|block| block.split_once('/'));
-    let (base, prefix) = of.need("cidrBlock", block)?;
     let zone = subnet.availability_zone();
+    let native = subnet.ipv6_native().unwrap_or(false);
+    let ipv4 = (!native).then(|| of.parse("cidrBlock", subnet.cidr_block()));
+    let associated = |block: &&SubnetIpv6CidrBlockAssociation| {
+        let state = block
+            .ipv6_cidr_block_state()
+            .and_then(|state| state.state());
+        state == Some(&SubnetCidrBlockStateCode::Associated)
+    };
+    let mut blocks = subnet.ipv6_cidr_block_association_set().iter();
+    let ipv6 = blocks.find(associated);
+    let ipv6 = ipv6.map(|block| of.parse("ipv6CidrBlock", block.ipv6_cidr_block()));
     Ok(Subnet {
         id: of.parse("subnetId", subnet.subnet_id())?,
         zone: of.need("availabilityZone", zone)?.into(),
         vpc: of.parse("vpcId", subnet.vpc_id())?,
-        base: of.parse("cidrBlock", Some(base))?,
-        prefix: of.parse("cidrBlock", Some(prefix))?,
+        ipv4: ipv4.transpose()?,
+        ipv6: ipv6.transpose()?,
+        assigns_ipv6: subnet.assign_ipv6_address_on_creation().unwrap_or(false),
         free: of.number(
             "availableIpAddressCount",
             subnet.available_ip_address_count(),

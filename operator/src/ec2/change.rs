@@ -4,7 +4,7 @@ use api::id::{AttachmentId, EniId, InstanceId, Slot};
 use aws_sdk_ec2::types::{NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification};
 use operator_core::{
     Outcome,
-    claim::Creation,
+    claim::{Creation, RequestedCounts},
     order::{Action, DetachMode, Effect},
 };
 
@@ -46,12 +46,23 @@ impl Ec2 {
             .resource_type(ResourceType::NetworkInterface)
             .set_tags(Some(tags))
             .build();
+        let RequestedCounts {
+            secondary_private_ip_address_count,
+            ipv4_prefix_count,
+            ipv6_address_count,
+            ipv6_prefix_count,
+        } = request.counts;
+        let count = |count: Option<u8>| count.map(i32::from);
         let groups = request.security_group_ids.iter().map(ToString::to_string);
         let call = self
             .client
             .create_network_interface()
             .subnet_id(request.subnet_id.as_str())
             .set_groups(Some(groups.collect()))
+            .set_secondary_private_ip_address_count(count(secondary_private_ip_address_count))
+            .set_ipv4_prefix_count(count(ipv4_prefix_count))
+            .set_ipv6_address_count(count(ipv6_address_count))
+            .set_ipv6_prefix_count(count(ipv6_prefix_count))
             .description(request.description.as_str())
             .client_token(creation.token.as_str())
             .tag_specifications(tags);

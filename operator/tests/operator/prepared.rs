@@ -13,7 +13,7 @@ use api::{
 use operator::{Monitor, ec2::Ec2};
 use operator_core::{
     Outcome,
-    claim::{CreateRequest, Creation},
+    claim::{CreateRequest, Creation, RequestedCounts},
     ec2::EniView,
     error::Ec2Error,
     order::{DetachMode, Effect},
@@ -85,6 +85,7 @@ impl Aws {
             address: None,
             groups: [aws::GROUP_NODES.into()].into(),
             routes: vec![],
+            ipv6: None,
             source_dest_check: false,
         };
         let mut state = self.0.lock().unwrap();
@@ -130,6 +131,7 @@ pub fn creation(token: &str) -> Creation {
         request: CreateRequest {
             subnet_id: aws::SUBNET_NODES.parse().unwrap(),
             security_group_ids: vec![aws::GROUP_APP.parse().unwrap()],
+            counts: RequestedCounts::default(),
             description: "for shop/web".into(),
             tags: BTreeMap::from(tags.map(|(key, value)| (key.into(), value.into()))).into(),
         },

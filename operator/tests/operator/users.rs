@@ -212,6 +212,7 @@ fn launch(name: &str) -> Launch {
         address: None,
         groups: [aws::GROUP_NODES.into()].into(),
         routes: vec![],
+        ipv6: None,
         source_dest_check: false,
     }
 }

@@ -143,8 +143,8 @@ async fn instances_types_and_subnets_are_read() {
         panic!()
     };
     assert_eq!(
-        (found.len(), found[0].base, found[0].prefix, found[0].free),
-        (1, [10, 0, 2, 0].into(), 28, 11)
+        (found.len(), found[0].ipv4, found[0].ipv6, found[0].free),
+        (1, "10.0.2.0/28".parse().ok(), None, 11)
     );
 }
 

@@ -49,12 +49,54 @@ pub struct CreateRequest {
     /// The groups it gets.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub security_group_ids: Vec<SecurityGroupId>,
+    /// How many addresses and prefixes it gets beside its primary IPv4 address. Absent: none.
+    #[serde(default, skip_serializing_if = "RequestedCounts::are_absent")]
+    pub counts: RequestedCounts,
     /// What the EC2 console shows as description.
     #[schemars(length(max = 255))]
     pub description: SmolStr,
     /// All tags, ours and those of the class.
     #[schemars(schema_with = "frozen_tags")]
     pub tags: FrozenTags,
+}
+
+/// Addresses in a delegated IPv4 prefix, which is a /28.
+pub const IPV4_PREFIX_SIZE: u32 = 16;
+
+/// Counts of a Create request, named as the parameters of CreateNetworkInterface. Absent: the call does not name it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestedCounts {
+    /// IPv4 addresses beside the primary one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(max = 64), extend("format" = "int32"))]
+    pub secondary_private_ip_address_count: Option<u8>,
+    /// IPv4 prefixes, each a /28.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(max = 64), extend("format" = "int32"))]
+    pub ipv4_prefix_count: Option<u8>,
+    /// IPv6 addresses; 0 where the subnet would give one that nobody asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(max = 64), extend("format" = "int32"))]
+    pub ipv6_address_count: Option<u8>,
+    /// IPv6 prefixes, each a /80.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u8", range(max = 64), extend("format" = "int32"))]
+    pub ipv6_prefix_count: Option<u8>,
+}
+
+impl RequestedCounts {
+    /// Whether the call names none.
+    pub fn are_absent(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How many IPv4 addresses of a subnet the ENI takes, the primary one and those of prefixes included.
+    pub fn ipv4_addresses(&self) -> u32 {
+        let of = |count: Option<u8>| u32::from(count.unwrap_or(0));
+        1 + of(self.secondary_private_ip_address_count)
+            + IPV4_PREFIX_SIZE * of(self.ipv4_prefix_count)
+    }
 }
 
 /// Tags as one text, since every claim keeps them as long as it lives and they are read only when the request is sent.
@@ -91,4 +133,19 @@ fn frozen_tags(_: &mut SchemaGenerator) -> Schema {
         "type": "object", "maxProperties": 50,
         "additionalProperties": { "type": "string", "maxLength": 512 }
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_an_earlier_version_froze_is_read_and_written_as_it_was() {
+        let frozen = r#"{"subnetId":"subnet-0a1b2c3d4e5f60718","securityGroupIds":[],"description":"d","tags":{"a":"b"}}"#;
+        let request: CreateRequest = serde_json::from_str(frozen).unwrap();
+        assert!(request.counts.are_absent());
+        assert_eq!(request.counts.ipv4_addresses(), 1);
+        assert_eq!(serde_json::to_string(&request).unwrap(), frozen);
+    }
 }

@@ -2,15 +2,21 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// The addresses of the ENI.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Ipam {
-    /// Addresses with the prefix length and router of their subnet.
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    /// Addresses with the prefix length and router of their subnet, those of the family first that the class lists first.
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
     pub addresses: Vec<Address>,
+    /// Prefixes that are delegated to the ENI, for example 10.0.1.16/28: the VPC routes all of their addresses to it. The pod
+    /// may use each of them; none is on the interface before the pod puts it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "prefixes")]
+    pub prefixes: Vec<IpNet>,
 }
 
 /// One address of the ENI.
@@ -23,7 +29,7 @@ pub struct Address {
     /// Length of the subnet's prefix, for example 24.
     #[schemars(range(max = 128), extend("format" = "int32"))]
     pub prefix_length: u8,
-    /// The VPC's router in that subnet, for example 10.0.1.1.
+    /// The VPC's router in that subnet, for example 10.0.1.1; of IPv6 fe80:ec2::1, which is the router in every subnet.
     #[schemars(schema_with = "ip")]
     pub gateway: IpAddr,
     /// Which of the ENI's addresses it is.
@@ -33,8 +39,10 @@ pub struct Address {
 /// What EC2 calls an address of an ENI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum AddressRole {
-    /// The one that the ENI was made with; it never changes.
+    /// The first of its family that the ENI was made with; that of IPv4 never changes.
     Primary,
+    /// Another one.
+    Secondary,
 }
 
 impl Ipam {
@@ -46,4 +54,11 @@ impl Ipam {
 
 fn ip(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "maxLength": 45, "pattern": "^[0-9a-f.:]+$" })
+}
+
+fn prefixes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 128, "x-kubernetes-list-type": "atomic",
+        "items": { "type": "string", "maxLength": 49, "pattern": "^[0-9a-f.:]+/[0-9]{1,3}$" }
+    })
 }

@@ -165,8 +165,15 @@ fn types(account: &Account) -> String {
 
 fn subnet(subnet: &Subnet) -> String {
     format!(
-        "<item><subnetId>{}</subnetId><vpcId>{}</vpcId><availabilityZone>{}</availabilityZone><cidrBlock>{}/{}</cidrBlock>\
+        "<item><subnetId>{}</subnetId><vpcId>{}</vpcId><availabilityZone>{}</availabilityZone><cidrBlock>{}</cidrBlock>\
          <availableIpAddressCount>{}</availableIpAddressCount></item>",
-        subnet.id, subnet.vpc, subnet.zone, subnet.base, subnet.prefix, subnet.free
+        subnet.id,
+        subnet.vpc,
+        subnet.zone,
+        subnet
+            .ipv4
+            .map(|block| block.to_string())
+            .unwrap_or_default(),
+        subnet.free
     )
 }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    Interface, Time,
+    Interface, IpFamily, Time,
+    claim::RequestedCounts,
     id::{
         AttachmentId, BootId, ClassName, EniId, InstanceId, InstanceType, Mac, NodeName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
     },
 };
 use operator_core::{
+    addresses::Addresses,
     claim::{Attachment, Binding, Claim, Device, DeviceState, Eni, Ipam, Owner},
     cluster::{
         AgentPod, Ask, Class, Key, NamespaceFacts, Node, NodeHealth, Pod, PodSource, Requirement,
@@ -112,8 +114,9 @@ pub fn subnets() -> BTreeMap<SubnetId, Subnet> {
         id: subnet_id(n),
         zone: zone(n),
         vpc: vpc(1),
-        base: std::net::Ipv4Addr::new(10, 0, 0, 0),
-        prefix: 16,
+        ipv4: "10.0.0.0/16".parse().ok(),
+        ipv6: None,
+        assigns_ipv6: false,
         free: 30_000,
     };
     (0..ZONES.len()).map(|n| (subnet_id(n), make(n))).collect()
@@ -140,6 +143,7 @@ pub fn class(number: usize) -> Class {
             )],
         }),
         subnets: (0..ZONES.len()).map(subnet_id).collect(),
+        addresses: Addresses::default(),
         groups: vec![group(number), group(100)],
         interface: Interface::default(),
         tags: BTreeMap::from([
@@ -270,7 +274,8 @@ pub fn eni(number: usize) -> EniView {
         vpc: vpc(1),
         zone: zone(node),
         groups: vec![group(number % CLASSES), group(100)],
-        addresses: vec![address.into()],
+        addresses: vec![std::net::Ipv4Addr::from(address).into()],
+        prefixes: Vec::new(),
         available: false,
         attachment: Some(AttachmentView {
             id: attachment(number),
@@ -321,6 +326,7 @@ pub fn unfinished(number: usize) -> Claim {
     let class = class(number % CLASSES);
     let shape = Shape {
         subnet: subnet_id((number / ON_NODE) % ZONES.len()),
+        counts: RequestedCounts::default(),
         groups: class.groups,
         tags: class.tags,
     };
@@ -346,9 +352,10 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
         zone: view.zone.clone(),
         security_group_ids: view.groups.clone(),
     });
-    status.ipam = subnets()
-        .get(&view.subnet)
-        .map_or_else(|| None::<Ipam>, |s| Some(subnet::ipam(&view.addresses, s)));
+    status.ipam = subnets().get(&view.subnet).map_or_else(
+        || None::<Ipam>,
+        |s| Some(subnet::ipam(&view, s, IpFamily::IPv4)),
+    );
     status.attachment = view.attachment.as_ref().map(|on| Attachment {
         instance_id: on.instance.clone(),
         slot: on.slot,

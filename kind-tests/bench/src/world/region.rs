@@ -50,6 +50,7 @@ impl Region {
             address: None,
             groups: BTreeSet::from([GROUP_NODES.into()]),
             routes: Vec::new(),
+            ipv6: None,
             source_dest_check: true,
         };
         let launched = self.vpc.launch(launch, millis(now))?;

@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -42,7 +42,7 @@ enum Command {
         path: String,
         /// Local address to call from.
         #[arg(long)]
-        from: Option<Ipv4Addr>,
+        from: Option<IpAddr>,
         /// Seconds to wait for the connection and for each read.
         #[arg(long, default_value_t = 3)]
         timeout: u64,
@@ -53,7 +53,7 @@ enum Command {
         to: SocketAddr,
         /// Local address to call from.
         #[arg(long)]
-        from: Option<Ipv4Addr>,
+        from: Option<IpAddr>,
         /// Seconds to wait for the connection.
         #[arg(long, default_value_t = 3)]
         timeout: u64,
@@ -64,7 +64,7 @@ enum Command {
         to: SocketAddr,
         /// Local address to call from.
         #[arg(long)]
-        from: Option<Ipv4Addr>,
+        from: Option<IpAddr>,
     },
     /// Send a TCP SYN to the instance metadata service through a packet socket, below all routing, and wait for an answer.
     RawMetadata {
@@ -164,14 +164,16 @@ fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 fn serve(port: u16) -> anyhow::Result<()> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+    // One socket for both families; without IPv6 in the kernel for the one that there is.
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
         .with_context(|| format!("listen on port {port}"))?;
     for stream in listener.incoming() {
         let Ok(mut stream) = stream else { continue };
         std::thread::spawn(move || {
             let caller = stream
                 .peer_addr()
-                .map_or_else(|_| "?".to_owned(), |a| a.ip().to_string());
+                .map_or_else(|_| "?".to_owned(), |a| a.ip().to_canonical().to_string());
             let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
             read_request(&mut stream);
             let body = format!("hello {caller}\n");
@@ -196,9 +198,9 @@ fn read_request(stream: &mut TcpStream) {
     }
 }
 
-fn connect(to: SocketAddr, from: Option<Ipv4Addr>, timeout: Duration) -> anyhow::Result<TcpStream> {
+fn connect(to: SocketAddr, from: Option<IpAddr>, timeout: Duration) -> anyhow::Result<TcpStream> {
     match from {
-        Some(from) => raw::connect_from(IpAddr::V4(from), to, timeout),
+        Some(from) => raw::connect_from(from, to, timeout),
         None => {
             TcpStream::connect_timeout(&to, timeout).with_context(|| format!("connect to {to}"))
         }
@@ -208,7 +210,7 @@ fn connect(to: SocketAddr, from: Option<Ipv4Addr>, timeout: Duration) -> anyhow:
 fn get(
     to: SocketAddr,
     path: &str,
-    from: Option<Ipv4Addr>,
+    from: Option<IpAddr>,
     timeout: Duration,
 ) -> anyhow::Result<String> {
     let mut stream = connect(to, from, timeout)?;

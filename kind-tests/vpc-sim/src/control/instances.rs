@@ -21,6 +21,7 @@ pub(super) struct NewInstance {
     netns: String,
     subnet_id: String,
     private_ip: Option<Ipv4Addr>,
+    ipv6_address_count: Option<u32>,
     instance_type: String,
     #[serde(default)]
     security_group_ids: BTreeSet<String>,
@@ -41,6 +42,7 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
         netns,
         subnet_id,
         private_ip,
+        ipv6_address_count,
         instance_type,
         security_group_ids,
         routes,
@@ -55,6 +57,7 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
         instance_type,
         subnet: subnet_id.into(),
         address: private_ip,
+        ipv6: ipv6_address_count,
         groups: security_group_ids.into_iter().map(Into::into).collect(),
         routes: routes.iter().map(route).collect::<Result<_, _>>()?,
         source_dest_check,
@@ -80,7 +83,7 @@ pub(super) async fn launch(world: &World, new: NewInstance) -> Result<Value, Ref
         settled?;
     }
     Ok(
-        json!({ "instanceId": instance.id.as_str(), "mac": primary.mac.to_string(), "eniId": primary.id.as_str(), "zone": primary.zone }),
+        json!({ "instanceId": instance.id.as_str(), "mac": primary.mac.to_string(), "eniId": primary.id.as_str(), "zone": primary.zone, "ipv6Addresses": primary.others.ipv6 }),
     )
 }
 

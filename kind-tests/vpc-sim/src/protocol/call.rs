@@ -5,7 +5,9 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use vpc::{Action, Attach, Change, Create, Detach, Ec2Error, Filter, GroupId, Query, Request};
+use vpc::{
+    Action, Attach, Change, Counts, Create, Detach, Ec2Error, Filter, GroupId, Query, Request,
+};
 
 use super::{
     Form,
@@ -116,10 +118,20 @@ fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
     Ok(Create {
         subnet: members.need("SubnetId")?.into(),
         address: members.read("PrivateIpAddress")?,
+        counts: counts(members)?,
         groups: groups(members),
         description: members.get("Description").unwrap_or_default().to_owned(),
         tags: all,
         client_token: client_token(members),
+    })
+}
+
+fn counts(members: &Members<'_>) -> Result<Counts, Ec2Error> {
+    Ok(Counts {
+        secondary: members.read("SecondaryPrivateIpAddressCount")?,
+        ipv4_prefixes: members.read("Ipv4PrefixCount")?,
+        ipv6: members.read("Ipv6AddressCount")?,
+        ipv6_prefixes: members.read("Ipv6PrefixCount")?,
     })
 }
 

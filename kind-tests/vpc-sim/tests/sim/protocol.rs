@@ -18,6 +18,7 @@ pub fn a_world() -> Vpc {
         address: Some([10, 0, 1, 11].into()),
         groups: [world::GROUP_NODES.into()].into(),
         routes: vec![],
+        ipv6: None,
         source_dest_check: true,
     };
     vpc.launch(launch, 0).unwrap();

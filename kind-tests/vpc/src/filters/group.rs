@@ -29,13 +29,19 @@ impl Described for SecurityGroup {
             "ip-permission.cidr" => |group, _| {
                 each(group, |rule| match &rule.source {
                     Source::Range(range) => Some(range.to_string()),
-                    Source::Group(_) => None,
+                    Source::Group(_) | Source::Range6(_) => None,
+                })
+            },
+            "ip-permission.ipv6-cidr" => |group, _| {
+                each(group, |rule| match &rule.source {
+                    Source::Range6(range) => Some(range.to_string()),
+                    Source::Group(_) | Source::Range(_) => None,
                 })
             },
             "ip-permission.group-id" => |group, _| {
                 each(group, |rule| match &rule.source {
                     Source::Group(id) => Some(id.to_string()),
-                    Source::Range(_) => None,
+                    Source::Range(_) | Source::Range6(_) => None,
                 })
             },
             // Nothing of this kind has tags here.
@@ -55,6 +61,7 @@ impl Protocol {
         match self {
             Self::All => "-1".to_owned(),
             Self::Icmp => "icmp".to_owned(),
+            Self::Icmpv6 => "icmpv6".to_owned(),
             Self::Tcp(_) => "tcp".to_owned(),
         }
     }
@@ -63,7 +70,7 @@ impl Protocol {
     fn port(self) -> Option<String> {
         match self {
             Self::All => None,
-            Self::Icmp => Some("-1".to_owned()),
+            Self::Icmp | Self::Icmpv6 => Some("-1".to_owned()),
             Self::Tcp(port) => Some(port.to_string()),
         }
     }

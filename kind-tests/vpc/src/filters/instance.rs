@@ -1,6 +1,6 @@
 //! Filters of instances.
 
-use super::{Described, Values};
+use super::{Described, Values, texts};
 use crate::{Action, Ec2Error, Eni, InstanceId, InstanceView, world::ACCOUNT};
 
 const OF_INTERFACES: &str = "network-interface.";
@@ -28,7 +28,7 @@ impl Described for InstanceView {
             // A terminated instance has no interface and lies in no subnet.
             "subnet-id" => |view, _| primary(view, |eni| vec![eni.subnet.to_string()]),
             "vpc-id" => |view, _| primary(view, |eni| vec![eni.vpc.to_string()]),
-            "private-ip-address" => |view, _| primary(view, |eni| vec![eni.address.to_string()]),
+            "private-ip-address" => |view, _| primary(view, |eni| texts(eni.address)),
             "source-dest-check" => {
                 |view, _| primary(view, |eni| vec![eni.source_dest_check.to_string()])
             }
@@ -38,7 +38,8 @@ impl Described for InstanceView {
                 })
             },
             "operator.managed" => |_, _| vec!["false".to_owned()],
-            "ip-address" | "ipv6-address" | "operator.principal" => |_, _| vec![],
+            "ipv6-address" => |view, _| primary(view, |eni| texts(eni.others.ipv6.clone())),
+            "ip-address" | "operator.principal" => |_, _| vec![],
             "tag-key" => |_, _| vec!["Name".to_owned()],
             "tag:Name" => |view, _| vec![view.instance.name.clone()],
             _ if name.starts_with("tag:") => |_, _| vec![],

@@ -1,6 +1,6 @@
 //! Filters of interfaces.
 
-use super::{Described, Values};
+use super::{Described, Values, texts};
 use crate::{Action, Attachment, Ec2Error, Eni, world::ACCOUNT};
 
 impl Described for Eni {
@@ -22,10 +22,10 @@ impl Described for Eni {
             "subnet-id" => |eni, _| vec![eni.subnet.to_string()],
             "availability-zone" => |eni, _| vec![eni.zone.clone()],
             "mac-address" => |eni, _| vec![eni.mac.to_string()],
-            "private-ip-address" | "addresses.private-ip-address" => {
-                |eni, _| vec![eni.address.to_string()]
-            }
-            "addresses.primary" => |_, _| vec!["true".to_owned()],
+            "private-ip-address" => |eni, _| texts(eni.address),
+            "addresses.private-ip-address" => |eni, _| texts(eni.ipv4()),
+            "addresses.primary" => |eni, _| texts(eni.ipv4().map(|a| Some(a) == eni.address)),
+            "ipv6-addresses.ipv6-address" => |eni, _| texts(eni.others.ipv6.clone()),
             "group-id" => |eni, _| eni.groups.iter().map(ToString::to_string).collect(),
             "status" => |eni, _| vec![eni.status().to_owned()],
             "description" => |eni, _| vec![eni.description.clone()],
@@ -44,9 +44,13 @@ impl Described for Eni {
     }
 }
 
-/// What no interface of this world has: an operator, a requester, a public or an IPv6 address.
+/// What no interface of this world has: an operator, a requester, a public or a primary IPv6 address.
 fn has_none(name: &str) -> bool {
-    let has = ["association.", "addresses.association.", "ipv6-addresses."];
+    let has = [
+        "association.",
+        "addresses.association.",
+        "ipv6-addresses.is-primary",
+    ];
     matches!(name, "requester-id" | "operator.principal")
         || has.iter().any(|prefix| name.starts_with(prefix))
 }

@@ -1,6 +1,6 @@
 //! Filters of subnets.
 
-use super::{Described, Values};
+use super::{Described, Values, texts};
 use crate::{Action, Ec2Error, SubnetId, SubnetView, Vpc, world::ACCOUNT};
 
 impl Described for SubnetView {
@@ -20,17 +20,24 @@ impl Described for SubnetView {
             "subnet-id" => |view, _| vec![view.subnet.id.to_string()],
             "vpc-id" => |view, _| vec![view.subnet.vpc.to_string()],
             "availability-zone" | "availabilityZone" => |view, _| vec![view.subnet.zone.clone()],
-            "cidr-block" | "cidr" | "cidrBlock" => |view, _| vec![view.subnet.cidr.to_string()],
+            "cidr-block" | "cidr" | "cidrBlock" => |view, _| texts(view.subnet.cidr),
             "available-ip-address-count" => |view, _| vec![view.free.to_string()],
             "owner-id" => |_, _| vec![ACCOUNT.to_owned()],
             "state" => |_, _| vec!["available".to_owned()],
-            "default-for-az" | "defaultForAz" | "ipv6-native" | "map-public-ip-on-launch" => {
+            "default-for-az" | "defaultForAz" | "map-public-ip-on-launch" => {
                 |_, _| vec!["false".to_owned()]
             }
-            // Nothing of this kind has tags here, an Outpost or IPv6.
+            "ipv6-native" => |view, _| vec![view.subnet.cidr.is_none().to_string()],
+            "ipv6-cidr-block-association.ipv6-cidr-block" => |view, _| texts(view.subnet.ipv6),
+            "ipv6-cidr-block-association.association-id" => {
+                |view, _| texts(view.subnet.ipv6_association())
+            }
+            "ipv6-cidr-block-association.state" => {
+                |view, _| texts(view.subnet.ipv6.map(|_| "associated"))
+            }
+            // Nothing of this kind has tags here, or an Outpost.
             "tag-key" | "outpost-arn" => |_, _| vec![],
             _ if name.starts_with("tag:") => |_, _| vec![],
-            _ if name.starts_with("ipv6-cidr-block-association.") => |_, _| vec![],
             _ => return None,
         })
     }

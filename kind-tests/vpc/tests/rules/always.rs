@@ -1,7 +1,9 @@
 //! What holds after any sequence of calls, transitions, launches and terminations.
 
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use vpc::{Attach, Change, Create, Delays, Eni, Filter, InstanceId, Query, Request, Vpc, world};
+use vpc::{
+    Attach, Change, Counts, Create, Delays, Eni, Filter, InstanceId, Query, Request, Vpc, world,
+};
 
 use crate::makers::a_launch;
 
@@ -30,10 +32,23 @@ fn subnet() -> impl Strategy<Value = &'static str> {
     let real = [
         world::SUBNET_SMALL,
         world::SUBNET_NODES,
+        world::SUBNET_IPV6,
         world::SUBNET_ZONE_B,
         world::SUBNET_OTHER,
     ];
     prop_oneof![9 => select(real.to_vec()), 1 => Just("subnet-none")]
+}
+
+fn counts() -> impl Strategy<Value = Counts> {
+    let count = || option::of(0..3_u32);
+    (count(), count(), count(), count()).prop_map(
+        |(secondary, ipv4_prefixes, ipv6, ipv6_prefixes)| Counts {
+            secondary,
+            ipv4_prefixes,
+            ipv6,
+            ipv6_prefixes,
+        },
+    )
 }
 
 fn request() -> impl Strategy<Value = Request> {
@@ -46,11 +61,13 @@ fn request() -> impl Strategy<Value = Request> {
         option::of(0..16_u8),
         groups.clone(),
         option::of(select(vec!["t1", "t2"])),
+        counts(),
     );
-    let create = create.prop_map(|(subnet, host, groups, token)| {
+    let create = create.prop_map(|(subnet, host, groups, token, counts)| {
         Request::CreateNetworkInterface(Create {
             subnet: subnet.into(),
             address: host.map(|host| [10, 0, 2, host].into()),
+            counts,
             groups: groups.into_iter().map(Into::into).collect(),
             description: String::new(),
             tags: [].into(),

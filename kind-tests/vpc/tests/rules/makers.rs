@@ -1,8 +1,8 @@
 //! Small makers of the objects that tests are about.
 
 use vpc::{
-    Attach, AttachmentId, Create, Delays, Ec2Error, Eni, EniId, InstanceId, Launch, Request,
-    Response, Vpc, world,
+    Attach, AttachmentId, Counts, Create, Delays, Ec2Error, Eni, EniId, InstanceId, Launch,
+    Request, Response, Vpc, world,
 };
 
 /// Long enough for everything that is under way to happen.
@@ -16,6 +16,7 @@ pub fn a_request() -> Create {
     Create {
         subnet: world::SUBNET_NODES.into(),
         address: None,
+        counts: Counts::default(),
         groups: [world::GROUP_APP.into()].into(),
         description: String::new(),
         tags: [("owner".to_owned(), "test".to_owned())].into(),
@@ -29,6 +30,7 @@ pub fn a_launch(instance_type: &str, subnet: &str) -> Launch {
         instance_type: instance_type.to_owned(),
         subnet: subnet.into(),
         address: None,
+        ipv6: None,
         groups: [].into(),
         routes: vec![],
         source_dest_check: true,

@@ -32,16 +32,20 @@ prop_compose! {
     }
 }
 
+const PREFIXES: [&str; 3] = ["10.0.1.16/28", "10.0.1.32/28", "2001:db8:0:1::/80"];
+
 prop_compose! {
     fn interface()(
         name in prop::sample::select(vec!["eni0", "eth1", "net1"]),
         blocked in any::<bool>(),
         mtu in prop::sample::select(vec![None, Some(1200), Some(1500)]),
         addresses in prop::collection::vec(an_address(), 0..4),
+        prefixes in prop::collection::vec(prop::sample::select(PREFIXES.to_vec()), 0..3),
     ) -> Interface {
         // One router a subnet, as in a VPC: two prefixes over one router would be two default routes.
         let metadata = if blocked { Metadata::Blocked } else { Metadata::Allowed };
-        Interface { name: name.into(), mtu, metadata, addresses }
+        let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
+        Interface { name: name.into(), mtu, metadata, addresses, prefixes }
     }
 }
 

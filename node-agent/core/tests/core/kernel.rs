@@ -1,9 +1,11 @@
 //! A model of the kernel: what each step does to a namespace, and what it refuses.
 
+use std::net::IpAddr;
+
 use node_agent_core::{
     diff::Step,
     layout::IPV6_MTU,
-    picture::{Link, Picture, Sysctl, Way},
+    picture::{Link, Picture, Route, Sysctl, Way},
 };
 
 /// Does one step, with the side effects that Linux has.
@@ -54,12 +56,10 @@ pub fn apply(picture: &mut Picture, step: &Step) {
                     .any(|r| (r.table, r.to, r.metric) == (route.table, route.to, route.metric)),
                 "EEXIST {route:?}"
             );
-            if let Way::OnLink { source } | Way::Gateway { source, .. } = route.way {
+            if route.needs_link() {
                 assert!(link(picture).up, "ENETDOWN {route:?}");
-                assert!(
-                    picture.addresses.iter().any(|a| a.addr() == source),
-                    "EINVAL {route:?}"
-                );
+                let has = |source| picture.addresses.iter().any(|a| a.addr() == source);
+                assert!(source(route).is_none_or(has), "EINVAL {route:?}");
             }
             picture.routes.insert(*route);
         }
@@ -71,7 +71,7 @@ pub fn apply(picture: &mut Picture, step: &Step) {
         }
         Step::DelAddress(address) => {
             picture.addresses.remove(address);
-            picture.routes.retain(|r| !matches!(r.way, Way::OnLink { source } | Way::Gateway { source, .. } if source == address.addr()));
+            picture.routes.retain(|r| source(r) != Some(address.addr()));
         }
         Step::Set(sysctl, value) => {
             assert!(
@@ -101,4 +101,12 @@ fn defaults(mtu: u32) -> std::collections::BTreeMap<Sysctl, String> {
     all.into_iter()
         .filter(|(sysctl, _)| mtu >= IPV6_MTU || !sysctl.is_ipv6())
         .collect()
+}
+
+fn source(route: &Route) -> Option<IpAddr> {
+    match route.way {
+        Way::OnLink { source } => Some(source),
+        Way::Gateway { source, .. } => source,
+        Way::Unreachable => None,
+    }
 }

@@ -29,7 +29,7 @@ fn addresses_are_hosts_and_only_the_own_table_has_routes() {
                 "0.0.0.0/0".into(),
                 Way::Gateway {
                     via: "10.0.1.1".parse().unwrap(),
-                    source
+                    source: Some(source)
                 }
             ),
             ("0.0.0.0/0".into(), Way::Unreachable),
@@ -161,4 +161,39 @@ fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
         let refused = |rule: &&node_agent_core::picture::Rule| rule.is_shared();
         assert_eq!(picture.rules.iter().filter(refused).count(), 2);
     }
+}
+
+/// H09.
+#[test]
+fn each_prefix_has_a_rule_and_ends_nowhere_in_the_own_table() {
+    let mut interface = an_interface();
+    interface.prefixes = ["10.0.1.16/28", "2001:db8:0:0:1::/80"]
+        .map(|prefix| prefix.parse().unwrap())
+        .into();
+    let picture = layout(&interface, FIRST, FULL, ENA);
+    for prefix in &interface.prefixes {
+        let from = Selector::From(*prefix);
+        assert!(picture.rules.iter().any(|rule| rule.selector == from));
+        let mut ways = picture.routes.iter().filter(|route| route.to == *prefix);
+        assert_eq!(ways.next().unwrap().way, Way::Unreachable);
+        assert!(ways.next().is_none());
+        let network = prefix.addr();
+        assert!(picture.addresses.iter().all(|a| a.addr() != network));
+    }
+    assert!(picture.routes.iter().all(|route| route.table == 23_600));
+    // No address of the family could be the source.
+    let by_router = Way::Gateway {
+        via: "fe80:ec2::1".parse().unwrap(),
+        source: None,
+    };
+    let default = Family::V6.everything();
+    assert!(
+        picture
+            .routes
+            .iter()
+            .any(|route| route.to == default && route.way == by_router)
+    );
+    let none = Limits { ipv6: false, ..ENA };
+    let picture = layout(&interface, FIRST, FULL, none);
+    assert!(picture.routes.iter().all(|r| r.to.addr().is_ipv4()));
 }

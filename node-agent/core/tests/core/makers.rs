@@ -35,6 +35,7 @@ pub fn an_interface() -> Interface {
             prefix: 24,
             gateway: "10.0.1.1".parse().unwrap(),
         }],
+        prefixes: vec![],
     }
 }
 

@@ -203,7 +203,10 @@ impl Fleet {
             .filter_map(|id| self.cloud.subnets.get(id))
             .collect();
         let read = records.iter().map(|record| record.read).min();
-        let blocks = records.iter().filter_map(|record| record.block);
+        let blocks = records
+            .iter()
+            .flat_map(|record| [record.block, record.prefix_block])
+            .flatten();
         let until = blocks
             .map(|block| block.until)
             .filter(|until| *until > now)

@@ -46,7 +46,8 @@ impl Fleet {
     /// Room in each subnet that a class names or an ENI of ours lies in, as of the last read.
     pub fn subnet_rooms(&self) -> impl Iterator<Item = SubnetRoom> {
         self.cloud.subnets.values().filter_map(|record| {
-            let subnet = record.subnet.as_ref()?;
+            // One of IPv6 alone does not run out.
+            let subnet = record.subnet.as_ref().filter(|s| s.ipv4.is_some())?;
             Some(SubnetRoom {
                 subnet: subnet.id.clone(),
                 zone: subnet.zone.clone(),

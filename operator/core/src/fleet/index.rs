@@ -50,7 +50,7 @@ pub(super) struct Index {
     pub(super) node_of: BTreeMap<InstanceId, NodeName>,
     /// Uses of a subnet by claims' requests and ENIs, and by classes.
     pub(super) subnet_uses: BTreeMap<SubnetId, u32>,
-    /// Create requests that may be on their way, by subnet.
+    /// IPv4 addresses that Create requests take which may be on their way, by subnet.
     requests: BTreeMap<SubnetId, u32>,
     /// Claims in each phase.
     pub(super) census: BTreeMap<Phase, u32>,
@@ -125,13 +125,13 @@ impl Index {
         for subnet in subnets(status) {
             *self.subnet_uses.entry(subnet).or_default() += 1;
         }
-        if let Some(subnet) = requested(status) {
-            *self.requests.entry(subnet.clone()).or_default() += 1;
+        if let Some((subnet, addresses)) = requested(status) {
+            *self.requests.entry(subnet.clone()).or_default() += addresses;
         }
     }
 
-    /// How many Create requests for a subnet may be on their way.
-    pub(super) fn requests(&self, subnet: &SubnetId) -> u32 {
+    /// How many IPv4 addresses of a subnet the Create requests take that may be on their way.
+    pub(super) fn promised(&self, subnet: &SubnetId) -> u32 {
         self.requests.get(subnet).copied().unwrap_or(0)
     }
 
@@ -147,10 +147,10 @@ impl Index {
         for subnet in subnets(status) {
             self.release_subnet(&subnet);
         }
-        if let Some(subnet) = requested(status)
+        if let Some((subnet, addresses)) = requested(status)
             && let Some(count) = self.requests.get_mut(subnet)
         {
-            *count = count.saturating_sub(1);
+            *count = count.saturating_sub(addresses);
         }
     }
 
@@ -206,11 +206,12 @@ fn subnets(status: &ClaimStatus) -> BTreeSet<SubnetId> {
     asked.into_iter().chain(made).collect()
 }
 
-/// Where a request that was not refused has shown no ENI yet.
-fn requested(status: &ClaimStatus) -> Option<&SubnetId> {
+/// Where a request that was not refused has shown no ENI yet, and how many IPv4 addresses it takes there.
+fn requested(status: &ClaimStatus) -> Option<(&SubnetId, u32)> {
     let creation = status.creation.as_ref().filter(|_| status.eni.is_none())?;
     let refused = creation.answer == Some(CreateAnswer::Refused);
-    (!refused).then_some(&creation.request.subnet_id)
+    let request = &creation.request;
+    (!refused).then(|| (&request.subnet_id, request.counts.ipv4_addresses()))
 }
 
 /// Removes one item of a set, and the set with its last item.

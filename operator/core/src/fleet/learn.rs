@@ -301,14 +301,15 @@ impl Fleet {
         let is_all = matches!(change, Change::All(_));
         let mut changed = gone(&self.watched.classes, &change, |class| class.name.clone());
         changed.retain(|name| self.forget_class(name));
-        // Where a class can work rests on its subnets alone.
+        // Where a class can work rests on its subnets and families alone.
         let mut moved = !changed.is_empty();
         for class in items(change) {
             let before = self.watched.classes.get(&class.name);
             if before == Some(&class) {
                 continue;
             }
-            moved |= before.is_none_or(|before| before.subnets != class.subnets);
+            let place = |class: &Class| (class.subnets.clone(), class.addresses.families.clone());
+            moved |= before.map(place) != Some(place(&class));
             self.forget_class(&class.name);
             for subnet in &class.subnets {
                 *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;

@@ -181,9 +181,10 @@ impl Fleet {
 
     fn learn_created(&mut self, target: &Target, view: EniView, now: Time) {
         let (id, subnet) = (view.id.clone(), view.subnet.clone());
+        let has_prefix = view.prefixes.iter().any(|prefix| prefix.addr().is_ipv4());
         self.cloud.record(&id, Some(view), now);
         if let Some(record) = self.cloud.subnets.get_mut(&subnet)
-            && record.block.take().is_some()
+            && record.unblock(has_prefix)
         {
             self.wake_up(&Dependency::Subnet(subnet));
         }

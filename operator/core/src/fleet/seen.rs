@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{
-    SmolStr, Time,
+    IpFamily, SmolStr, Time,
     time::{MINUTE, SECOND},
 };
 
@@ -113,13 +113,11 @@ impl Fleet {
             .eni
             .as_ref()
             .and_then(|eni| self.cloud.enis.get(&eni.id)?.detaching);
+        let class = self.watched.classes.get(&claim.class);
         Seen {
             cluster,
-            interface: self
-                .watched
-                .classes
-                .get(&claim.class)
-                .map(|c| c.interface.clone()),
+            interface: class.map(|class| class.interface.clone()),
+            preferred: class.map_or(IpFamily::IPv4, |class| class.addresses.preferred()),
             net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
@@ -214,6 +212,7 @@ impl Fleet {
         self.room(claim, &instance.id, facts)?;
         Ok(Shape {
             subnet: subnet.id.clone(),
+            counts: class.addresses.counts(subnet),
             groups: class.groups.clone(),
             tags: class.tags.clone(),
         })

@@ -316,19 +316,21 @@ impl Fleet {
         for id in asked {
             let subnet = found.remove(id);
             let before = self.cloud.subnets.get(id);
-            let was_open = before.is_some_and(|record| record.has_room(now));
-            let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone());
+            let room_before = before.and_then(|record| record.room(now));
+            let families = |s: &Subnet| (s.ipv4.is_some(), s.ipv6.is_some());
+            let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone(), families(s));
             let moved =
                 before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
             let record = SubnetRecord {
                 subnet,
                 read: began,
-                promised: self.index.requests(id),
+                promised: self.index.promised(id),
                 block: before.and_then(|record| record.block),
+                prefix_block: before.and_then(|record| record.prefix_block),
             };
-            let has_room = record.has_room(now);
+            let room = record.room(now);
             self.cloud.subnets.insert(id.clone(), record);
-            if moved || has_room && !was_open {
+            if moved || room > room_before {
                 self.wake_up(&Dependency::Subnet(id.clone()));
             }
             is_new |= moved;

@@ -306,6 +306,7 @@ fn an_eni_with_a_claims_tag_and_another_clusters_is_neither_adopted_nor_deleted(
     world.somebody(Request::CreateNetworkInterface(Create {
         subnet: vpc::world::SUBNET_NODES.into(),
         address: None,
+        counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
         tags: [

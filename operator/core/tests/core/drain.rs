@@ -79,6 +79,7 @@ fn an_eni(kept: bool) -> EniView {
         zone: "us-east-1a".into(),
         groups: vec![],
         addresses: vec![],
+        prefixes: vec![],
         available: true,
         attachment: None,
         tags: EniTags {

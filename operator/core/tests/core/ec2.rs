@@ -1,8 +1,14 @@
 //! EC2's rules as an executor meets them, and what goes wrong on the way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
-use api::{claim::FrozenTags, id::Slot};
+use api::{
+    claim::{FrozenTags, RequestedCounts},
+    id::Slot,
+};
 use operator_core::{
     Outcome, Read,
     ec2::{
@@ -12,7 +18,7 @@ use operator_core::{
     error::{Ec2Error, classify, code},
     order::{Action, DetachMode, Effect},
 };
-use vpc::{Attach, Create, Detach, Eni, Filter, Query, Request, Response, Vpc};
+use vpc::{Attach, Counts, Create, Detach, Eni, Filter, Query, Request, Response, Vpc};
 
 /// What becomes of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +83,7 @@ pub fn request(effect: &Effect) -> Request {
         Effect::Create(creation) => Request::CreateNetworkInterface(Create {
             subnet: creation.request.subnet_id.as_str().into(),
             address: None,
+            counts: counts(creation.request.counts),
             groups: creation
                 .request
                 .security_group_ids
@@ -232,7 +239,19 @@ pub fn view(eni: &Eni) -> EniView {
             .iter()
             .map(|g| g.as_str().parse().unwrap())
             .collect(),
-        addresses: vec![eni.address],
+        addresses: eni
+            .ipv4()
+            .map(IpAddr::V4)
+            .chain(eni.others.ipv6.iter().copied().map(IpAddr::V6))
+            .collect(),
+        prefixes: [
+            strings(&eni.others.ipv4_prefixes),
+            strings(&eni.others.ipv6_prefixes),
+        ]
+        .concat()
+        .iter()
+        .map(|prefix| prefix.parse().unwrap())
+        .collect(),
         available: matches!(eni.state, vpc::EniState::Available),
         attachment: eni.attachment().map(|a| AttachmentView {
             id: a.id.as_str().parse().unwrap(),
@@ -294,14 +313,35 @@ pub fn zone_of(subnet: &str) -> &'static str {
 }
 
 fn subnet(seen: &vpc::SubnetView) -> Subnet {
-    let gateway = u32::from(seen.subnet.cidr.gateway());
     Subnet {
         id: seen.subnet.id.as_str().parse().unwrap(),
         zone: seen.subnet.zone.as_str().into(),
         vpc: seen.subnet.vpc.as_str().parse().unwrap(),
-        base: (gateway - 1).into(),
-        prefix: seen.subnet.cidr.prefix(),
+        ipv4: seen
+            .subnet
+            .cidr
+            .map(|cidr| cidr.to_string().parse().unwrap()),
+        ipv6: seen
+            .subnet
+            .ipv6
+            .map(|cidr| cidr.to_string().parse().unwrap()),
+        assigns_ipv6: seen.subnet.assigns_ipv6,
         free: u32::try_from(seen.free).unwrap(),
+    }
+}
+
+fn counts(counts: RequestedCounts) -> Counts {
+    let RequestedCounts {
+        secondary_private_ip_address_count,
+        ipv4_prefix_count,
+        ipv6_address_count,
+        ipv6_prefix_count,
+    } = counts;
+    Counts {
+        secondary: secondary_private_ip_address_count.map(u32::from),
+        ipv4_prefixes: ipv4_prefix_count.map(u32::from),
+        ipv6: ipv6_address_count.map(u32::from),
+        ipv6_prefixes: ipv6_prefix_count.map(u32::from),
     }
 }
 

@@ -123,6 +123,7 @@ pub fn a_foreign_eni(world: &mut World, subnet: &str) -> vpc::EniId {
     let made = world.somebody(Request::CreateNetworkInterface(Create {
         subnet: subnet.into(),
         address: None,
+        counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
         tags: [].into(),

@@ -11,6 +11,7 @@ use api::{
 };
 use operator_core::{
     Change, Fact, Reason,
+    addresses::Addresses,
     claim::Claim,
     cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, PodSource, Selector, Version},
     marks::Marks,
@@ -31,6 +32,7 @@ pub fn a_class() -> Class {
             aws::SUBNET_ZONE_B.parse().unwrap(),
             aws::SUBNET_NODES.parse().unwrap(),
         ],
+        addresses: Addresses::default(),
         groups: vec![aws::GROUP_APP.parse().unwrap()],
         interface: Interface::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
@@ -55,6 +57,7 @@ impl World {
             address: None,
             groups: [aws::GROUP_NODES.into()].into(),
             routes: vec![],
+            ipv6: None,
             source_dest_check: false,
         };
         let now = self.millis();

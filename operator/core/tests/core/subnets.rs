@@ -33,8 +33,9 @@ pub fn record(zone: &str, free: u32) -> SubnetRecord {
         id: ids()[0].clone(),
         zone: zone.into(),
         vpc: vpc(),
-        base: [10, 0, 1, 0].into(),
-        prefix: 24,
+        ipv4: "10.0.1.0/24".parse().ok(),
+        ipv6: None,
+        assigns_ipv6: false,
         free,
     };
     SubnetRecord {
@@ -42,6 +43,7 @@ pub fn record(zone: &str, free: u32) -> SubnetRecord {
         read: Time(0),
         promised: 0,
         block: None,
+        prefix_block: None,
     }
 }
 

@@ -46,6 +46,7 @@ fn plant(
     let made = world.somebody(Request::CreateNetworkInterface(Create {
         subnet: SUBNETS[n as usize % SUBNETS.len()].into(),
         address: None,
+        counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
         tags,

@@ -72,7 +72,10 @@ pub(super) fn reservation<'a>(vpc: &'a Vpc, view: &'a InstanceView) -> Reservati
                 },
                 vpc_id: placed.then_some(home.vpc.as_str()),
                 subnet_id: placed.then_some(home.id.as_str()),
-                private_ip_address: enis.first().map(|eni| eni.address.to_string()),
+                private_ip_address: enis
+                    .first()
+                    .and_then(|eni| eni.address)
+                    .map(|address| address.to_string()),
                 network_interface_set: enis
                     .iter()
                     .map(|eni| instance_interface(vpc, eni))

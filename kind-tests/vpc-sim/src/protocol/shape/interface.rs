@@ -22,13 +22,17 @@ pub(super) struct NetworkInterface<'a> {
     status: &'static str,
     interface_type: &'static str,
     mac_address: String,
-    private_ip_address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_ip_address: Option<String>,
     source_dest_check: bool,
     group_set: Items<Group<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attachment: Option<AttachmentShape<'a>>,
     tag_set: Items<Tag<'a>>,
     private_ip_addresses_set: Items<PrivateAddress>,
+    ipv6_addresses_set: Items<Ipv6Address>,
+    ipv4_prefix_set: Items<Ipv4Prefix>,
+    ipv6_prefix_set: Items<Ipv6Prefix>,
 }
 
 pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterface<'a> {
@@ -43,7 +47,7 @@ pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterf
         status: eni.status(),
         interface_type: "interface",
         mac_address: eni.mac.to_string(),
-        private_ip_address: eni.address.to_string(),
+        private_ip_address: eni.address.map(|address| address.to_string()),
         source_dest_check: eni.source_dest_check,
         group_set: groups(vpc, eni),
         attachment: eni.attachment().map(attachment),
@@ -53,6 +57,9 @@ pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterf
             .map(|(key, value)| Tag { key, value })
             .collect(),
         private_ip_addresses_set: addresses(eni),
+        ipv6_addresses_set: ipv6_addresses(eni),
+        ipv4_prefix_set: ipv4_prefixes(eni),
+        ipv6_prefix_set: ipv6_prefixes(eni),
     }
 }
 
@@ -68,12 +75,16 @@ pub(super) struct InstanceInterface<'a> {
     status: &'static str,
     interface_type: &'static str,
     mac_address: String,
-    private_ip_address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private_ip_address: Option<String>,
     source_dest_check: bool,
     group_set: Items<Group<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attachment: Option<InstanceAttachment<'a>>,
     private_ip_addresses_set: Items<PrivateAddress>,
+    ipv6_addresses_set: Items<Ipv6Address>,
+    ipv4_prefix_set: Items<Ipv4Prefix>,
+    ipv6_prefix_set: Items<Ipv6Prefix>,
 }
 
 pub(super) fn instance_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> InstanceInterface<'a> {
@@ -86,21 +97,50 @@ pub(super) fn instance_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> InstanceInte
         status: eni.status(),
         interface_type: "interface",
         mac_address: eni.mac.to_string(),
-        private_ip_address: eni.address.to_string(),
+        private_ip_address: eni.address.map(|address| address.to_string()),
         source_dest_check: eni.source_dest_check,
         group_set: groups(vpc, eni),
         attachment: eni.attachment().map(instance_attachment),
         private_ip_addresses_set: addresses(eni),
+        ipv6_addresses_set: ipv6_addresses(eni),
+        ipv4_prefix_set: ipv4_prefixes(eni),
+        ipv6_prefix_set: ipv6_prefixes(eni),
     }
 }
 
 fn addresses(eni: &Eni) -> Items<PrivateAddress> {
-    Items {
-        item: vec![PrivateAddress {
-            private_ip_address: eni.address.to_string(),
-            primary: true,
-        }],
-    }
+    eni.ipv4()
+        .map(|address| PrivateAddress {
+            private_ip_address: address.to_string(),
+            primary: Some(address) == eni.address,
+        })
+        .collect()
+}
+
+fn ipv6_addresses(eni: &Eni) -> Items<Ipv6Address> {
+    let all = eni.others.ipv6.iter();
+    all.map(|address| Ipv6Address {
+        ipv6_address: address.to_string(),
+        // Nobody has asked for a primary one.
+        is_primary_ipv6: false,
+    })
+    .collect()
+}
+
+fn ipv4_prefixes(eni: &Eni) -> Items<Ipv4Prefix> {
+    let all = eni.others.ipv4_prefixes.iter();
+    all.map(|prefix| Ipv4Prefix {
+        ipv4_prefix: prefix.to_string(),
+    })
+    .collect()
+}
+
+fn ipv6_prefixes(eni: &Eni) -> Items<Ipv6Prefix> {
+    let all = eni.others.ipv6_prefixes.iter();
+    all.map(|prefix| Ipv6Prefix {
+        ipv6_prefix: prefix.to_string(),
+    })
+    .collect()
 }
 
 #[derive(Serialize)]
@@ -108,6 +148,25 @@ fn addresses(eni: &Eni) -> Items<PrivateAddress> {
 struct PrivateAddress {
     private_ip_address: String,
     primary: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ipv6Address {
+    ipv6_address: String,
+    is_primary_ipv6: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ipv4Prefix {
+    ipv4_prefix: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ipv6Prefix {
+    ipv6_prefix: String,
 }
 
 #[derive(Serialize)]
