@@ -71,6 +71,32 @@ fn address_family_has_its_version() {
     assert_eq!(result["ips"][3]["version"], "6");
 }
 
+/// C07.
+#[test]
+fn every_address_of_an_eni_is_listed_with_its_gateway_in_every_version() {
+    let mut previous = previous_result();
+    let ips = previous["ips"].as_array_mut().unwrap();
+    ips.push(json!({ "address": "fd00::2/64" }));
+    let before = ips.len();
+    let mut eni = dual(an_eni());
+    eni.addresses.insert(
+        1,
+        AddedAddress {
+            address: "10.0.1.51/24".into(),
+            gateway: "10.0.1.1".into(),
+        },
+    );
+    for version in SpecVersion::ALL {
+        let result = result(version, &previous, std::slice::from_ref(&eni));
+        let ips = result["ips"].as_array().unwrap().iter().skip(before);
+        let listed =
+            ips.map(|ip| [&ip["address"], &ip["gateway"], &ip["interface"]].map(Value::clone));
+        let expected = eni.addresses.iter();
+        let expected = expected.map(|a| [json!(a.address), json!(a.gateway), json!(2)]);
+        assert!(listed.eq(expected), "{result}");
+    }
+}
+
 /// CRI-O reports every address of the result, and kubelet takes the first of each family as the pod's.
 #[test]
 fn eni_never_gives_the_pod_its_first_address_of_a_family() {

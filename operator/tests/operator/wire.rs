@@ -1,6 +1,6 @@
 //! The calls on the wire: the real SDK against EC2's rules.
 
-use api::id::Slot;
+use api::{claim::RequestedCounts, id::Slot};
 use operator_core::{
     Outcome,
     ec2::{AttachmentState, InstanceState},
@@ -204,4 +204,63 @@ async fn only_a_forced_detach_is_forced() {
         .map(|f| f.contains("Force=true"))
         .collect::<Vec<_>>();
     assert_eq!(forced, [false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_addresses_and_prefixes_are_asked_for_and_read_back() {
+    let aws = Aws::new(vec![]);
+    let ec2 = aws.client();
+    let made = async |subnet: &str, token: &str, counts: RequestedCounts| {
+        let mut creation = creation(token);
+        creation.request.subnet_id = subnet.parse().unwrap();
+        creation.request.counts = counts;
+        match ec2.change(&Effect::Create(Box::new(creation))).await {
+            Outcome::Created(view) => {
+                let addresses = view.addresses.iter().map(ToString::to_string);
+                let prefixes = view.prefixes.iter().map(ToString::to_string);
+                addresses.chain(prefixes).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let both = RequestedCounts {
+        secondary_private_ip_address_count: Some(1),
+        ipv6_address_count: Some(2),
+        ..RequestedCounts::default()
+    };
+    let of_both = [
+        "10.0.1.4",
+        "10.0.1.5",
+        "2001:db8:ec2:a1::10",
+        "2001:db8:ec2:a1::11",
+    ];
+    assert_eq!(made(aws::SUBNET_NODES, "a", both).await, of_both);
+    let prefixes = RequestedCounts {
+        ipv4_prefix_count: Some(1),
+        ipv6_prefix_count: Some(1),
+        ..RequestedCounts::default()
+    };
+    let of_prefixes = ["10.0.1.6", "10.0.1.16/28", "2001:db8:ec2:a1:1::/80"];
+    assert_eq!(made(aws::SUBNET_NODES, "b", prefixes).await, of_prefixes);
+    let none = RequestedCounts::default();
+    let of_ipv6 = ["2001:db8:ec2:a6::10"];
+    assert_eq!(made(aws::SUBNET_IPV6, "c", none).await, of_ipv6);
+
+    let asked = [aws::SUBNET_NODES, aws::SUBNET_IPV6, aws::SUBNET_ZONE_B];
+    let asked = asked.map(|id| id.parse().unwrap());
+    let Outcome::Subnets(found) = ec2.subnets(&asked).await else {
+        panic!()
+    };
+    let seen = found
+        .iter()
+        .map(|s| (s.ipv4.is_some(), s.ipv6, s.assigns_ipv6));
+    let block = |text: &str| text.parse().ok();
+    assert_eq!(
+        seen.collect::<Vec<_>>(),
+        [
+            (true, block("2001:db8:ec2:a1::/64"), false),
+            (false, block("2001:db8:ec2:a6::/64"), true),
+            (true, block("2001:db8:ec2:b1::/64"), true),
+        ]
+    );
 }
