@@ -156,7 +156,7 @@ fn world_is_described() {
         "Action=DescribeSecurityGroups&GroupId.1=sg-000000000000000a3",
         0,
     );
-    assert_eq!(texts(&groups, "ipProtocol"), ["tcp", "icmp"]);
+    assert_eq!(texts(&groups, "ipProtocol"), ["tcp", "icmp", "icmpv6"]);
 }
 
 #[test]

@@ -90,10 +90,13 @@ fn parameter_that_only_the_simulator_does_not_know_is_refused_and_reported() {
             "PrivateIpAddresses.1.PrivateIpAddress",
         ),
         (
-            format!("{CREATE}&SecondaryPrivateIpAddressCount=1"),
-            "SecondaryPrivateIpAddressCount",
+            format!("{CREATE}&Ipv6Addresses.1.Ipv6Address=2001:db8:ec2:a1::9"),
+            "Ipv6Addresses.1.Ipv6Address",
         ),
-        (format!("{CREATE}&Ipv4PrefixCount=1"), "Ipv4PrefixCount"),
+        (
+            format!("{CREATE}&Ipv4Prefix.1.Ipv4Prefix=10.0.1.16/28"),
+            "Ipv4Prefix.1.Ipv4Prefix",
+        ),
         (format!("{CREATE}&InterfaceType=efa"), "InterfaceType"),
         (
             format!("{CREATE}&ConnectionTrackingSpecification.UdpTimeout=30"),
