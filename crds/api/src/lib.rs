@@ -6,6 +6,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub mod claim;
+pub mod class;
 pub mod condition;
 pub mod id;
 pub mod interface;
@@ -18,6 +19,7 @@ pub mod time;
 mod words;
 
 pub use claim::ClaimStatus;
+pub use class::ClassStatus;
 pub use condition::{Condition, ConditionStatus};
 pub use interface::Interface;
 pub use node::NodeStatus;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 use api::{
     Time,
     claim::{Address, AddressRole, Ipam},
+    class::SubnetPolicy,
     id::{SubnetId, VpcId, Zone},
     time::SECOND,
 };
@@ -13,6 +14,7 @@ use crate::{
     cluster::Class,
     ec2::Subnet,
     reason::{Note, Reason},
+    resolve::Resolved,
 };
 
 /// A subnet that somebody waits for is read again so long after the last read.
@@ -50,21 +52,27 @@ impl SubnetRecord {
         if self.block.is_some_and(|block| block.until > now) {
             return false;
         }
+        self.free() > 0
+    }
+
+    /// Addresses that are free, as of the last read, and promised to nobody.
+    pub fn free(&self) -> u32 {
         let free = self.subnet.as_ref().map_or(0, |s| s.free);
-        free > self.promised
+        free.saturating_sub(self.promised)
     }
 }
 
-/// The first subnet of the class, in its own order, that lies in this zone and is not known to be full.
+/// The subnet of the class, by its policy, that lies in this zone and is not known to be full.
 pub fn choose<'a>(
     class: &Class,
+    resolved: &Resolved,
     zone: &Zone,
     vpc: &VpcId,
     subnets: &'a Subnets,
     now: Time,
 ) -> Result<&'a Subnet, Note> {
     let known = |id: &SubnetId| subnets.get(id).and_then(|record| record.subnet.as_ref());
-    let here: Vec<&Subnet> = class
+    let here: Vec<&Subnet> = resolved
         .subnets
         .iter()
         .filter_map(known)
@@ -75,13 +83,27 @@ pub fn choose<'a>(
             .get(&s.id)
             .is_some_and(|record| record.has_room(now))
     };
-    if let Some(free) = here.iter().find(has_room) {
-        return Ok(free);
+    let mut open = here.iter().filter(has_room);
+    let chosen = match class.subnets.policy {
+        SubnetPolicy::Ordered => open.next(),
+        // Of two with the same number the last one is the greater: the first of the class.
+        SubnetPolicy::MostFree => open
+            .rev()
+            .max_by_key(|s| subnets.get(&s.id).map_or(0, SubnetRecord::free)),
+    };
+    match chosen {
+        Some(subnet) => Ok(subnet),
+        None => Err(why_none(class, resolved, zone, vpc, &here)),
     }
-    Err(why_none(class, zone, vpc, subnets, &here))
 }
 
-fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets, here: &[&Subnet]) -> Note {
+fn why_none(
+    class: &Class,
+    resolved: &Resolved,
+    zone: &Zone,
+    vpc: &VpcId,
+    here: &[&Subnet],
+) -> Note {
     let name = &class.name;
     if !here.is_empty() {
         let ids = list(here.iter().map(|s| &s.id));
@@ -92,31 +114,13 @@ fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets, here: &[
             ),
         );
     }
-    if class.subnets.iter().any(|id| !subnets.contains_key(id)) {
-        return Note::new(
-            Reason::Reading,
-            format!("the subnets of class {name} are being read from EC2"),
-        );
-    }
-    let missing = |id: &&SubnetId| {
-        subnets
-            .get(*id)
-            .is_some_and(|record| record.subnet.is_none())
-    };
-    let missing: Vec<&SubnetId> = class.subnets.iter().filter(missing).collect();
-    if missing.is_empty() {
-        return Note::new(
-            Reason::NoSubnetInZone,
-            format!(
-                "class {name} has no subnet in {zone} of {vpc}, where the pod's node is; add one to spec.subnets.ids of the class"
-            ),
-        );
+    if let Some(note) = resolved.subnets_state.trouble() {
+        return note.clone();
     }
     Note::new(
-        Reason::SubnetNotFound,
+        Reason::NoSubnetInZone,
         format!(
-            "class {name} names {}, which EC2 does not know in this region and account; correct spec.subnets.ids of the class",
-            list(missing.into_iter())
+            "class {name} has no subnet in {zone} of {vpc}, where the pod's node is; add one to spec.subnets of the class"
         ),
     )
 }

@@ -67,6 +67,7 @@ impl Fleet {
             | Target::Orphan(_)
             | Target::Report(_)
             | Target::Node(_)
+            | Target::Class(_)
             | Target::PodRead(_)
             | Target::Read(_) => None,
         };

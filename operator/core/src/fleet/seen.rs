@@ -210,11 +210,19 @@ impl Fleet {
                 format!("{} is terminated", instance.id),
             ));
         };
-        let subnet = crate::subnet::choose(class, &instance.zone, vpc, &self.cloud.subnets, now)?;
+        let Some(resolved) = self.watched.resolved.get(&class.name) else {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("class {} is being read", class.name),
+            ));
+        };
+        let subnets = &self.cloud.subnets;
+        let subnet = crate::subnet::choose(class, resolved, &instance.zone, vpc, subnets, now)?;
+        let groups = resolved.groups_of_next(class)?;
         self.room(claim, &instance.id, facts)?;
         Ok(Shape {
             subnet: subnet.id.clone(),
-            groups: class.groups.clone(),
+            groups,
             tags: class.tags.clone(),
         })
     }
@@ -269,8 +277,10 @@ impl Fleet {
         if status.eni.is_none() {
             on.insert(Dependency::Namespace(claim.key.namespace.clone()));
             let class = self.watched.classes.get(&claim.class);
-            let subnets = class.into_iter().flat_map(|c| c.subnets.iter().cloned());
-            on.extend(subnets.map(Dependency::Subnet));
+            let named = class.into_iter().flat_map(|c| &c.subnets.ids);
+            let resolved = self.watched.resolved.get(&claim.class);
+            let found = resolved.into_iter().flat_map(|r| &r.subnets);
+            on.extend(named.chain(found).cloned().map(Dependency::Subnet));
         }
         if let Some(eni) = &status.eni
             && !matches!(seen.subnet, SubnetSeen::Known(_))
