@@ -98,6 +98,7 @@ impl Vpc {
             vpc,
             zone,
             cidr: _,
+            tags: _,
         } = subnet;
         Ok(Eni {
             id: EniId::from(format!("eni-{n:017x}")),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cidr, GroupId, SubnetId, VpcId};
+use crate::{Cidr, GroupId, SubnetId, Tags, VpcId};
 
 /// A subnet, which lies in one zone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct Subnet {
     pub zone: String,
     /// Its addresses.
     pub cidr: Cidr,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// A subnet as it is described.
@@ -37,6 +39,8 @@ pub struct SecurityGroup {
     pub name: String,
     /// What it lets in; an empty list lets in nothing.
     pub ingress: Vec<Ingress>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// One rule of a security group.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Cidr, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol, SecurityGroup,
-    Settings, Source, Subnet, SubnetId, VpcId,
+    Settings, Source, Subnet, SubnetId, Tags, VpcId,
     create::Granted,
     history::History,
     throttle::{Bucket, Key, pairs},
@@ -211,6 +211,7 @@ fn subnet(id: &str, vpc: &str, zone: char, cidr: Cidr) -> Subnet {
         vpc: VpcId::from(vpc),
         zone: format!("{REGION}{zone}"),
         cidr,
+        tags: Tags::new(),
     }
 }
 
@@ -220,6 +221,7 @@ fn security_group(id: &str, vpc: &str, name: &str, ingress: Vec<Ingress>) -> Sec
         vpc: VpcId::from(vpc),
         name: name.to_owned(),
         ingress,
+        tags: Tags::new(),
     }
 }
 

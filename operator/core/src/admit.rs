@@ -64,10 +64,13 @@ pub fn admit(
 mod tests {
     use std::collections::BTreeMap;
 
-    use api::{Interface, Time};
+    use api::{
+        ClassStatus, Interface, Time,
+        class::{SecurityGroups, Subnets},
+    };
 
     use super::*;
-    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector};
+    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector, Version};
 
     fn pod() -> Pod {
         Pod {
@@ -93,8 +96,12 @@ mod tests {
         Class {
             name: "app".into(),
             namespaces,
-            subnets: vec![],
-            groups: vec![],
+            uid: "u".into(),
+            version: Version::default(),
+            generation: 1,
+            subnets: Subnets::default(),
+            groups: SecurityGroups::default(),
+            status: ClassStatus::default(),
             interface: Interface::default(),
             tags: BTreeMap::new(),
         }

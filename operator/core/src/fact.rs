@@ -130,6 +130,14 @@ impl<T> Found<T> {
             by_tags: Vec::new(),
         }
     }
+
+    /// The answer to one more call, which was about these tags or about ids.
+    pub fn add(&mut self, tags: Option<&Tags>, found: Vec<T>) {
+        match tags {
+            Some(tags) => self.by_tags.push((tags.clone(), found)),
+            None => self.by_id.extend(found),
+        }
+    }
 }
 
 /// Why the API server refuses a write.

@@ -21,18 +21,26 @@ use crate::convert;
 impl Ec2 {
     /// Subnets. By filter: what does not exist is left out.
     pub async fn subnets(&self, lookup: &Lookup<SubnetId>) -> Outcome {
-        let read = async |filters| self.subnets_where(filters).await;
-        look_up(lookup, "subnet-id", SubnetId::as_str, read)
-            .await
-            .map_or_else(Outcome::Failed, Outcome::Subnets)
+        let mut found = Found::by_id(Vec::new());
+        for Call { tags, filters } in calls(lookup, "subnet-id", SubnetId::as_str) {
+            match self.subnets_where(filters).await {
+                Ok(subnets) => found.add(tags, subnets),
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        Outcome::Subnets(found)
     }
 
     /// Security groups, in the same way.
     pub async fn groups(&self, lookup: &Lookup<SecurityGroupId>) -> Outcome {
-        let read = async |filters| self.groups_where(filters).await;
-        look_up(lookup, "group-id", SecurityGroupId::as_str, read)
-            .await
-            .map_or_else(Outcome::Failed, Outcome::Groups)
+        let mut found = Found::by_id(Vec::new());
+        for Call { tags, filters } in calls(lookup, "group-id", SecurityGroupId::as_str) {
+            match self.groups_where(filters).await {
+                Ok(groups) => found.add(tags, groups),
+                Err(error) => return Outcome::Failed(error),
+            }
+        }
+        Outcome::Groups(found)
     }
 
     async fn subnets_where(&self, filters: Vec<Filter>) -> Answer<Vec<Subnet>> {
@@ -63,23 +71,23 @@ impl Ec2 {
     }
 }
 
+/// One call: the tags that it is about; none: it is about ids.
+struct Call<'a> {
+    tags: Option<&'a Tags>,
+    filters: Vec<Filter>,
+}
+
 /// So many ids in one call, and one call for each set of tags.
-async fn look_up<I, T>(
-    lookup: &Lookup<I>,
-    name: &str,
-    text: fn(&I) -> &str,
-    read: impl AsyncFn(Vec<Filter>) -> Answer<Vec<T>>,
-) -> Answer<Found<T>> {
-    let mut found = Found::by_id(Vec::new());
-    for ids in lookup.ids.chunks(VALUES) {
-        let ids = filter(name, ids.iter().map(text));
-        found.by_id.extend(read(vec![ids]).await?);
-    }
-    for tags in &lookup.tags {
-        let carried = read(by_tags(tags)).await?;
-        found.by_tags.push((tags.clone(), carried));
-    }
-    Ok(found)
+fn calls<'a, I>(lookup: &'a Lookup<I>, name: &str, text: fn(&I) -> &str) -> Vec<Call<'a>> {
+    let by_id = lookup.ids.chunks(VALUES).map(|ids| Call {
+        tags: None,
+        filters: vec![filter(name, ids.iter().map(text))],
+    });
+    let by_tags = lookup.tags.iter().map(|tags| Call {
+        tags: Some(tags),
+        filters: by_tags(tags),
+    });
+    by_id.chain(by_tags).collect()
 }
 
 /// All of them: EC2 returns what passes every filter.

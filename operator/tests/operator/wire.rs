@@ -5,7 +5,7 @@ use operator_core::{
     Outcome,
     ec2::{AttachmentState, InstanceState},
     error::ErrorClass,
-    order::{DetachMode, Effect},
+    order::{DetachMode, Effect, Lookup},
 };
 use vpc::world as aws;
 
@@ -139,9 +139,10 @@ async fn instances_types_and_subnets_are_read() {
     };
     assert_eq!(found[&"m5.large".into()].cards, [(0, 3)]);
     let asked = [aws::SUBNET_SMALL, "subnet-0000000000000dead"].map(|id| id.parse().unwrap());
-    let Outcome::Subnets(found) = ec2.subnets(&asked).await else {
+    let Outcome::Subnets(found) = ec2.subnets(&Lookup::by_id(asked.into())).await else {
         panic!()
     };
+    let found = found.by_id;
     assert_eq!(
         (found.len(), found[0].base, found[0].prefix, found[0].free),
         (1, [10, 0, 2, 0].into(), 28, 11)

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    Interface, Time,
+    ClassStatus, Interface, Time,
+    class::{SecurityGroups, Subnets},
     id::{
         AttachmentId, BootId, ClassName, EniId, InstanceId, InstanceType, Mac, NodeName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
@@ -139,8 +140,18 @@ pub fn class(number: usize) -> Class {
                 BTreeSet::from(["yes".to_owned()]),
             )],
         }),
-        subnets: (0..ZONES.len()).map(subnet_id).collect(),
-        groups: vec![group(number), group(100)],
+        uid: class_name(number).as_str().into(),
+        version: Version::default(),
+        generation: 1,
+        subnets: Subnets {
+            ids: (0..ZONES.len()).map(subnet_id).collect(),
+            ..Subnets::default()
+        },
+        groups: SecurityGroups {
+            ids: vec![group(number), group(100)],
+            ..SecurityGroups::default()
+        },
+        status: ClassStatus::default(),
         interface: Interface::default(),
         tags: BTreeMap::from([
             ("team".to_owned(), format!("team-{number}")),
@@ -321,7 +332,7 @@ pub fn unfinished(number: usize) -> Claim {
     let class = class(number % CLASSES);
     let shape = Shape {
         subnet: subnet_id((number / ON_NODE) % ZONES.len()),
-        groups: class.groups,
+        groups: class.groups.ids,
         tags: class.tags,
     };
     let creation = shape.freeze(&claim, &cluster(), 1, START.after(-3_600_000));

@@ -1,6 +1,6 @@
 //! Filters of subnets.
 
-use super::{Described, Values};
+use super::{Described, Values, tag};
 use crate::{Action, Ec2Error, SubnetId, SubnetView, Vpc, world::ACCOUNT};
 
 impl Described for SubnetView {
@@ -27,9 +27,10 @@ impl Described for SubnetView {
             "default-for-az" | "defaultForAz" | "ipv6-native" | "map-public-ip-on-launch" => {
                 |_, _| vec!["false".to_owned()]
             }
-            // Nothing of this kind has tags here, an Outpost or IPv6.
-            "tag-key" | "outpost-arn" => |_, _| vec![],
-            _ if name.starts_with("tag:") => |_, _| vec![],
+            "tag-key" => |view, _| view.subnet.tags.keys().cloned().collect(),
+            _ if name.starts_with("tag:") => |view, name| tag(&view.subnet.tags, name),
+            // Nothing of this kind has an Outpost or IPv6 here.
+            "outpost-arn" => |_, _| vec![],
             _ if name.starts_with("ipv6-cidr-block-association.") => |_, _| vec![],
             _ => return None,
         })
