@@ -198,12 +198,6 @@ impl Fleet {
             ));
         };
         let (instance, facts) = self.support(&site.node, &site.instance)?;
-        if self.may_have_ended(claim, site, now) {
-            return Err(Note::new(
-                Reason::Reading,
-                format!("{} is being read from EC2 once more", site.instance),
-            ));
-        }
         let Some(vpc) = &instance.vpc else {
             return Err(Note::new(
                 Reason::NodeUnsupported,
@@ -220,6 +214,13 @@ impl Fleet {
         let subnet = crate::subnet::choose(class, resolved, &instance.zone, vpc, subnets, now)?;
         let groups = resolved.groups_of_next(class)?;
         self.room(claim, &instance.id, facts)?;
+        // Last: what stands in the way of another ENI also stands there while the instance is being read, again and again.
+        if self.may_have_ended(claim, site, now) {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("{} is being read from EC2 once more", site.instance),
+            ));
+        }
         Ok(Shape {
             subnet: subnet.id.clone(),
             groups,

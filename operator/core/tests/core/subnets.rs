@@ -143,8 +143,8 @@ fn without_room_the_full_ones_of_the_zone_are_named() {
 }
 
 #[test]
-fn before_all_are_read_nothing_is_said_to_be_missing() {
-    let mut one = known([record(ELSEWHERE, 9), unknown()]);
+fn before_all_are_read_nothing_is_said_to_be_missing_in_the_zone() {
+    let mut one = known([record(ELSEWHERE, 9), record(ELSEWHERE, 9)]);
     one.remove(&ids()[0]);
     assert_eq!(reason(&one), Reason::Reading);
 }
