@@ -150,6 +150,40 @@ async fn instances_types_and_subnets_are_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn subnets_and_groups_are_read_by_id_and_by_tags() {
+    let aws = Aws::new(vec![]);
+    let ec2 = aws.client();
+    for id in [aws::SUBNET_NODES, aws::GROUP_APP] {
+        aws.tag(id, "tier", "pods");
+    }
+    let tags = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    let selectors = vec![tags("tier", "pods"), tags("tier", "*"), tags("team", "*")];
+    let subnets = Lookup {
+        ids: vec![aws::SUBNET_SMALL.parse().unwrap()],
+        tags: selectors.clone(),
+    };
+    let Outcome::Subnets(found) = ec2.subnets(&subnets).await else {
+        panic!()
+    };
+    let ids: Vec<&str> = found.by_id.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(ids, [aws::SUBNET_SMALL]);
+    let counts: Vec<usize> = found.by_tags.iter().map(|(_, found)| found.len()).collect();
+    assert_eq!(counts, [1, 1, 0]);
+    assert_eq!(found.by_tags[0].0, selectors[0]);
+    let nobodys = ["sg-0000000000000dead", aws::GROUP_PEER];
+    let groups = Lookup {
+        ids: nobodys.map(|id| id.parse().unwrap()).into(),
+        tags: selectors,
+    };
+    let Outcome::Groups(found) = ec2.groups(&groups).await else {
+        panic!()
+    };
+    let group = &found.by_id[0];
+    assert_eq!((found.by_id.len(), group.id.as_str(), group.vpc.as_str()), (1, aws::GROUP_PEER, aws::VPC));
+    assert_eq!(found.by_tags[1].1[0].id.as_str(), aws::GROUP_APP);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_ec2s_rules_refuse_has_its_class() {
     let aws = Aws::new(vec![]);
     let (instance, ec2) = (aws.launch(), aws.client());
