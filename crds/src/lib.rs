@@ -11,7 +11,8 @@ mod eni_node;
 mod selector;
 
 pub use api::{
-    ClaimStatus, ClassStatus, Condition, Interface, NodeStatus, Time, claim, class, condition, id, interface, name,
+    ClaimStatus, ClassStatus, Condition, Interface, NodeStatus, Time, claim, class, condition, id,
+    interface, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,

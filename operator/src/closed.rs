@@ -167,7 +167,10 @@ mod tests {
         let ec2 = ec2::Ec2::new(ec2::configure(config), &Monitor::default());
         let subnets = Lookup::by_id(vec!["subnet-00000000000000001".parse().unwrap()]);
         for _ in 0..CALLS {
-            assert_eq!(ec2.subnets(&subnets).await, Outcome::Subnets(Found::by_id(vec![])));
+            assert_eq!(
+                ec2.subnets(&subnets).await,
+                Outcome::Subnets(Found::by_id(vec![]))
+            );
         }
         let reads = server.requests();
         assert!(reads > CALLS, "no connection was used twice");

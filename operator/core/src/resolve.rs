@@ -214,7 +214,11 @@ impl<'a> Look<'a> {
             let zones: BTreeSet<&str> = (found.iter())
                 .filter_map(|id| Some(self.subnet(id)?.zone.as_str()))
                 .collect();
-            State::Ready(format!("{} in {}", count(found.len(), "subnet"), join(zones)))
+            State::Ready(format!(
+                "{} in {}",
+                count(found.len(), "subnet"),
+                join(zones)
+            ))
         };
         (found, state)
     }
@@ -268,7 +272,10 @@ impl<'a> Look<'a> {
 
     fn reading(&self, what: &str, unread: Option<&Note>) -> Note {
         unread.cloned().unwrap_or_else(|| {
-            let message = format!("the {what} of class {} are being read from EC2", self.class.name);
+            let message = format!(
+                "the {what} of class {} are being read from EC2",
+                self.class.name
+            );
             Note::new(Reason::Reading, message)
         })
     }

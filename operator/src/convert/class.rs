@@ -10,7 +10,11 @@ use super::object::{name_of, uid_of, version_of};
 
 /// A class; none for an object that the API server cannot have sent.
 pub(crate) fn class(class: EniClass) -> Option<Class> {
-    let (name, uid, version) = (name_of(&class), uid_of::<String>(&class)?, version_of(&class)?);
+    let (name, uid, version) = (
+        name_of(&class),
+        uid_of::<String>(&class)?,
+        version_of(&class)?,
+    );
     let generation = class.metadata.generation.unwrap_or(0);
     let status = class.status.unwrap_or_default();
     let EniClassSpec {

@@ -179,7 +179,10 @@ async fn subnets_and_groups_are_read_by_id_and_by_tags() {
         panic!()
     };
     let group = &found.by_id[0];
-    assert_eq!((found.by_id.len(), group.id.as_str(), group.vpc.as_str()), (1, aws::GROUP_PEER, aws::VPC));
+    assert_eq!(
+        (found.by_id.len(), group.id.as_str(), group.vpc.as_str()),
+        (1, aws::GROUP_PEER, aws::VPC)
+    );
     assert_eq!(found.by_tags[1].1[0].id.as_str(), aws::GROUP_APP);
 }
 

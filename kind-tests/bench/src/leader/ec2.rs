@@ -75,7 +75,10 @@ impl Pages {
             }
             "DescribeSecurityGroups" => {
                 let item = |id: &String| {
-                    format!("<item><groupId>{id}</groupId><vpcId>{}</vpcId></item>", makers::vpc(1))
+                    format!(
+                        "<item><groupId>{id}</groupId><vpcId>{}</vpcId></item>",
+                        makers::vpc(1)
+                    )
                 };
                 let items: String = ids.iter().map(item).collect();
                 format!("<securityGroupInfo>{items}</securityGroupInfo>")

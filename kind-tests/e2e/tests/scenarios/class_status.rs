@@ -21,10 +21,18 @@ pub fn told_and_mended(space: &Space) -> anyhow::Result<()> {
     wrong["spec"]["securityGroups"]["ids"] = json!([NO_GROUP]);
     space.apply(&wrong)?;
     await_wrong(space, "SubnetsReady", "SubnetNotFound", NO_SUBNET)?;
-    await_wrong(space, "SecurityGroupsReady", "SecurityGroupNotFound", NO_GROUP)?;
+    await_wrong(
+        space,
+        "SecurityGroupsReady",
+        "SecurityGroupNotFound",
+        NO_GROUP,
+    )?;
     let shown = space.kubectl(&["get", "eniclass", space.name(), "--no-headers"])?;
     let mut columns = shown.split_whitespace();
-    ensure!(columns.nth(1) == Some("False"), "READY is not shown: {shown}");
+    ensure!(
+        columns.nth(1) == Some("False"),
+        "READY is not shown: {shown}"
+    );
     let name = format!("involvedObject.name={}", space.name());
     space.world.wait("an Event of the class", SOON, || {
         let events = ["get", "events", "-n", "default", "--field-selector", &name];

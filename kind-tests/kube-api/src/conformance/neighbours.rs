@@ -6,8 +6,8 @@ use super::{
     Reference, Step,
     die::Die,
     script::{
-        APPLY, CLASSES, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, STRATEGIC, dressed, manager, name,
-        plain,
+        APPLY, CLASSES, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, STRATEGIC, dressed, manager,
+        name, plain,
     },
 };
 use crate::{
@@ -155,13 +155,20 @@ pub(super) fn class_step(die: &mut Die) -> Step {
     let name = name(die);
     let path = format!("{CLASSES}/{name}");
     let class = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass", "metadata": { "name": name } });
-    let tags = die.pick(&[json!({ "tier": "pods" }), json!({ "tier": "" })], json!({}));
+    let tags = die.pick(
+        &[json!({ "tier": "pods" }), json!({ "tier": "" })],
+        json!({}),
+    );
     let subnets = json!({ "tags": tags });
     let request = match die.roll(6) {
         0 | 1 => {
             let mut body = class;
             let groups = json!({ "ids": ["sg-0a1b2c3d4e5f60718"] });
-            put(&mut body, "spec", json!({ "subnets": subnets, "securityGroups": groups }));
+            put(
+                &mut body,
+                "spec",
+                json!({ "subnets": subnets, "securityGroups": groups }),
+            );
             Request::new(Method::Post, CLASSES, body)
         }
         2 => Request::new(Method::Delete, &path, Value::Null),

@@ -31,7 +31,10 @@ fn subnets(vpc: &mut Vpc, filters: &[(&str, &str)]) -> Vec<String> {
 }
 
 fn groups(vpc: &mut Vpc, filters: &[(&str, &str)]) -> Vec<String> {
-    match vpc.call(Request::DescribeSecurityGroups(by(filters)), 0).unwrap() {
+    match vpc
+        .call(Request::DescribeSecurityGroups(by(filters)), 0)
+        .unwrap()
+    {
         Response::Groups(found, _) => found.iter().map(|g| g.id.to_string()).collect(),
         other => panic!("{other:?}"),
     }
@@ -50,12 +53,27 @@ fn subnets_and_groups_are_found_by_all_tags_that_are_asked_for() {
         tag(&mut vpc, id, key, value).unwrap();
     }
     let tier = ("tag:tier", "pods");
-    assert_eq!(subnets(&mut vpc, &[tier]), [world::SUBNET_NODES, world::SUBNET_ZONE_B]);
-    assert_eq!(subnets(&mut vpc, &[tier, ("tag:team", "shop")]), [world::SUBNET_NODES]);
-    assert_eq!(subnets(&mut vpc, &[tier, ("vpc-id", world::OTHER_VPC)]), [""; 0]);
-    assert_eq!(subnets(&mut vpc, &[("tag-key", "team")]), [world::SUBNET_NODES]);
+    assert_eq!(
+        subnets(&mut vpc, &[tier]),
+        [world::SUBNET_NODES, world::SUBNET_ZONE_B]
+    );
+    assert_eq!(
+        subnets(&mut vpc, &[tier, ("tag:team", "shop")]),
+        [world::SUBNET_NODES]
+    );
+    assert_eq!(
+        subnets(&mut vpc, &[tier, ("vpc-id", world::OTHER_VPC)]),
+        [""; 0]
+    );
+    assert_eq!(
+        subnets(&mut vpc, &[("tag-key", "team")]),
+        [world::SUBNET_NODES]
+    );
     assert_eq!(groups(&mut vpc, &[tier]), [world::GROUP_APP]);
-    assert_eq!(groups(&mut vpc, &[("tag:tier", "p*")]), [world::GROUP_APP, world::GROUP_PEER]);
+    assert_eq!(
+        groups(&mut vpc, &[("tag:tier", "p*")]),
+        [world::GROUP_APP, world::GROUP_PEER]
+    );
     assert_eq!(groups(&mut vpc, &[("tag:tier", "*")]).len(), 2);
     assert_eq!(groups(&mut vpc, &[("tag:team", "*")]), [""; 0]);
 }
@@ -66,7 +84,10 @@ fn what_does_not_exist_gets_no_tag() {
     for (id, code) in [
         ("subnet-0000000000000dead", "InvalidSubnetID.NotFound"),
         ("sg-0000000000000dead", "InvalidGroup.NotFound"),
-        ("eni-0000000000000dead", "InvalidNetworkInterfaceID.NotFound"),
+        (
+            "eni-0000000000000dead",
+            "InvalidNetworkInterfaceID.NotFound",
+        ),
     ] {
         assert_eq!(tag(&mut vpc, id, "a", "b").unwrap_err().code(), code);
     }

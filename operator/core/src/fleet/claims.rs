@@ -218,9 +218,7 @@ impl Fleet {
 
     /// Who waits for what its class lacks in EC2 has that looked up sooner.
     fn wait_for_class(&mut self, claim: &Claim, seen: &Seen, now: Time) {
-        if claim.status.eni.is_none()
-            && seen.shape.is_err()
-        {
+        if claim.status.eni.is_none() && seen.shape.is_err() {
             self.look_up_soon(&claim.class, now);
         }
     }

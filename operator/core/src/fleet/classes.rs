@@ -80,7 +80,12 @@ impl Fleet {
             return;
         };
         for id in &class.subnets.ids {
-            if self.cloud.subnets.get(id).is_some_and(|r| r.subnet.is_none()) {
+            if self
+                .cloud
+                .subnets
+                .get(id)
+                .is_some_and(|r| r.subnet.is_none())
+            {
                 self.cloud.subnets.remove(id);
             }
         }
@@ -162,8 +167,7 @@ impl Fleet {
     pub(super) fn knows_all_subnets_of_classes(&self) -> bool {
         let resolved = self.watched.classes.keys();
         let mut resolved = resolved.map(|name| self.watched.resolved.get(name));
-        resolved.all(|resolved| {
-            resolved.is_some_and(|r| !matches!(r.subnets_state, State::Unknown(_)))
-        })
+        resolved
+            .all(|resolved| resolved.is_some_and(|r| !matches!(r.subnets_state, State::Unknown(_))))
     }
 }

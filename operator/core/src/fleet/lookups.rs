@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
+    claim::CreateRequest,
     class::Tags,
     id::{ClassName, SecurityGroupId, SubnetId},
     time::MINUTE,
@@ -160,7 +161,11 @@ impl Fleet {
         let mut awaited = selected.ids.iter().map(|id| self.awaited_subnet(id));
         let is_awaited = awaited.any(|awaited| awaited == Awaited::Yes)
             || self.is_awaited(|class| class.subnets.tags == *tags);
-        let awaited = if is_awaited { Awaited::Yes } else { Awaited::No };
+        let awaited = if is_awaited {
+            Awaited::Yes
+        } else {
+            Awaited::No
+        };
         again(selected.read, !selected.ids.is_empty(), awaited)
     }
 
@@ -182,7 +187,11 @@ impl Fleet {
             return NEVER;
         };
         let is_awaited = self.is_awaited(|class| class.groups.tags == *tags);
-        let awaited = if is_awaited { Awaited::Yes } else { Awaited::No };
+        let awaited = if is_awaited {
+            Awaited::Yes
+        } else {
+            Awaited::No
+        };
         again(selected.read, !selected.ids.is_empty(), awaited)
     }
 
@@ -200,6 +209,25 @@ impl Fleet {
                 self.read_by(topic, now);
             }
         }
+    }
+
+    /// What a request names is looked up at once.
+    pub(super) fn look_up_again(&mut self, request: &CreateRequest) {
+        if let Some(record) = self.cloud.subnets.get_mut(&request.subnet_id) {
+            record.read = NEVER;
+        }
+        let catalogue = &mut self.cloud.catalogue;
+        for id in &request.security_group_ids {
+            if let Some(record) = catalogue.groups.get_mut(id) {
+                record.read = NEVER;
+            }
+            let selected = catalogue.tagged_groups.values_mut();
+            for selected in selected.filter(|selected| selected.ids.contains(id)) {
+                selected.read = NEVER;
+            }
+        }
+        self.read_now(Topic::Subnets);
+        self.read_now(Topic::Groups);
     }
 
     pub(super) fn learn_subnets(

@@ -82,9 +82,7 @@ impl Fleet {
             Topic::Enis => leads && !(polls.fast.is_empty() && polls.slow.is_empty()),
             Topic::Eni => leads && !polls.by_id.is_empty(),
             Topic::Tagged => leads && !polls.tagged.is_empty(),
-            Topic::Instances | Topic::Types | Topic::Subnets | Topic::Groups => {
-                scheduled.is_some()
-            }
+            Topic::Instances | Topic::Types | Topic::Subnets | Topic::Groups => scheduled.is_some(),
         };
         if !is_wanted {
             return None;

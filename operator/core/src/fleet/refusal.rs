@@ -143,6 +143,10 @@ impl Fleet {
                     });
                 }
             }
+            // What it names may be gone since it was looked up.
+            (Effect::Create(creation), ErrorClass::Terminal | ErrorClass::Unlisted) => {
+                self.look_up_again(&creation.request);
+            }
             (Effect::Attach { instance, .. }, ErrorClass::NodeFull) => {
                 self.cloud.full.insert(instance.clone(), now.after(FULL));
                 self.read_soon(&instance.clone());

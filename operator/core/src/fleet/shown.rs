@@ -90,7 +90,9 @@ impl Fleet {
         let Some(action) = flight.read.action() else {
             return;
         };
-        self.work.trouble.insert(topic, (times, action, error.clone()));
+        self.work
+            .trouble
+            .insert(topic, (times, action, error.clone()));
         self.resolve_classes();
     }
 

@@ -127,7 +127,8 @@ fn a_group_that_does_not_exist_is_said_before_any_pod_asks_and_mended_by_an_edit
     assert!(groups.message.contains(NOBODYS), "{}", groups.message);
     assert!(status.security_group_ids == [aws::GROUP_APP.parse().unwrap()]);
     let events = world.log.events.iter();
-    let of_class = events.filter(|(_, e)| matches!(&e.about, About::Class(name, _) if name.as_str() == "app"));
+    let of_class =
+        events.filter(|(_, e)| matches!(&e.about, About::Class(name, _) if name.as_str() == "app"));
     assert_eq!(of_class.count(), 1);
     // No Create that EC2 would refuse.
     world.add_pod("web", "n1");
@@ -229,6 +230,20 @@ fn a_right_that_is_missing_is_said_and_groups_by_id_are_tried_all_the_same() {
     world.ready("web", "n1");
     world.script.always.clear();
     world.until(3 * MINUTE, "mended", World::is_class_ready);
+    world.clear();
+}
+
+#[test]
+fn a_refused_create_has_what_it_names_looked_up_again() {
+    let mut world = World::new();
+    world.run(10 * SECOND);
+    let reads = world.reads(GROUPS);
+    let gone = Verdict::Refuse("InvalidGroup.NotFound", "does not exist", 400);
+    world.script.once(Action::CreateNetworkInterface, gone);
+    world.add_pod("web", "n1");
+    world.run(3 * SECOND);
+    assert_eq!(world.reads(GROUPS), reads + 1);
+    world.until(3 * MINUTE, "tried again", |w| w.is_ready("web"));
     world.clear();
 }
 
