@@ -1,5 +1,7 @@
 //! Which subnets and security groups a class stands for, as far as EC2 shows them.
 
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
@@ -8,11 +10,11 @@ use api::{
     id::{SecurityGroupId, SubnetId, VpcId},
 };
 
+pub use self::notes::unread;
+use self::notes::{count, join};
 use crate::{
     cluster::Class,
     ec2::{Group, Subnet},
-    error::{Ec2Error, ErrorClass},
-    order::Action,
     reason::{Note, Reason},
     subnet::Subnets,
 };
@@ -141,34 +143,6 @@ pub fn resolve(
     }
 }
 
-/// Why a read of EC2 failed, in a sentence.
-pub fn unread(action: Action, error: &Ec2Error) -> Note {
-    let (reason, cure) = match error.class {
-        ErrorClass::Denied => (
-            Reason::Denied,
-            format!("allow ec2:{action} in the operator's IAM policy"),
-        ),
-        ErrorClass::Credentials => (
-            Reason::NoCredentials,
-            "check the operator's AWS credentials and region, and the clock of its node".to_owned(),
-        ),
-        ErrorClass::Throttled => (
-            Reason::Throttled,
-            "AWS wants fewer calls; it is tried again, more slowly".to_owned(),
-        ),
-        ErrorClass::Transient => (Reason::AwsUnavailable, "it is tried again".to_owned()),
-        ErrorClass::NotYet
-        | ErrorClass::State
-        | ErrorClass::TokenReused
-        | ErrorClass::NodeFull
-        | ErrorClass::SubnetFull
-        | ErrorClass::QuotaFull
-        | ErrorClass::Terminal
-        | ErrorClass::Unlisted => (Reason::Refused, "it is tried again".to_owned()),
-    };
-    Note::new(reason, format!("{action} answered {error}; {cure}"))
-}
-
 struct Look<'a> {
     class: &'a Class,
     subnets: &'a Subnets,
@@ -185,42 +159,52 @@ impl<'a> Look<'a> {
         self.catalogue.groups.get(id)?.group.as_ref()
     }
 
+    /// Whether a subnet is known and lies where the cluster is, as far as that is known.
+    fn is_here(&self, id: &SubnetId) -> bool {
+        let vpcs = &self.catalogue.vpcs;
+        self.subnet(id)
+            .is_some_and(|s| vpcs.is_empty() || vpcs.contains_key(&s.vpc))
+    }
+
     fn subnets(&self) -> (Vec<SubnetId>, State) {
-        let (wanted, vpcs) = (&self.class.subnets, &self.catalogue.vpcs);
-        let is_here = |vpc: &VpcId| vpcs.is_empty() || vpcs.contains_key(vpc);
-        let here = |id: &SubnetId| self.subnet(id).is_some_and(|s| is_here(&s.vpc));
-        let selected = self.catalogue.tagged_subnets.get(&wanted.tags);
-        let tagged = selected.into_iter().flat_map(|selected| &selected.ids);
+        let (wanted, catalogue) = (&self.class.subnets, self.catalogue);
+        let selected = catalogue.tagged_subnets.get(&wanted.tags);
         // Without a VPC those of all VPCs would be taken.
-        let tagged: Vec<&SubnetId> = tagged.filter(|id| here(id) && !vpcs.is_empty()).collect();
-        let by_id = wanted.ids.iter().filter(|id| here(id));
+        let selected = selected.filter(|_| !catalogue.vpcs.is_empty());
+        let tagged: Vec<&SubnetId> = (selected.into_iter())
+            .flat_map(|selected| &selected.ids)
+            .filter(|id| self.is_here(id))
+            .collect();
+        let by_id = wanted.ids.iter().filter(|id| self.is_here(id));
         let found = unique(by_id.chain(tagged.iter().copied()));
+        let state = self.subnets_state(&found, tagged.is_empty());
+        (found, state)
+    }
+
+    fn subnets_state(&self, found: &[SubnetId], none_tagged: bool) -> State {
+        let (wanted, catalogue) = (&self.class.subnets, self.catalogue);
         let by_tags = !wanted.tags.is_empty();
-        let mut is_unread = wanted.ids.iter().any(|id| !self.subnets.contains_key(id));
-        is_unread |= by_tags && selected.is_none();
-        let state = if let Some(missing) = some(&wanted.ids, |id| {
-            self.subnets.get(id).is_some_and(|r| r.subnet.is_none())
-        }) {
+        let known = |id: &SubnetId| self.subnets.get(id);
+        let is_missing = |id: &SubnetId| known(id).is_some_and(|r| r.subnet.is_none());
+        let is_unread = wanted.ids.iter().any(|id| known(id).is_none())
+            || by_tags && !catalogue.tagged_subnets.contains_key(&wanted.tags);
+        if let Some(missing) = some(&wanted.ids, is_missing) {
             State::Wrong(self.unknown_subnet(&missing))
         } else if is_unread {
             State::Unknown(self.reading("subnets", self.unread.subnets.as_ref()))
-        } else if let Some(elsewhere) = some(&wanted.ids, |id| !here(id)) {
+        } else if let Some(elsewhere) = some(&wanted.ids, |id| !self.is_here(id)) {
             State::Wrong(self.subnet_elsewhere(&elsewhere))
-        } else if by_tags && vpcs.is_empty() {
+        } else if by_tags && catalogue.vpcs.is_empty() {
             State::Unknown(self.nowhere())
-        } else if by_tags && tagged.is_empty() {
+        } else if by_tags && none_tagged {
             State::Wrong(self.no_subnet())
         } else {
             let zones: BTreeSet<&str> = (found.iter())
                 .filter_map(|id| Some(self.subnet(id)?.zone.as_str()))
                 .collect();
-            State::Ready(format!(
-                "{} in {}",
-                count(found.len(), "subnet"),
-                join(zones)
-            ))
-        };
-        (found, state)
+            let number = count(found.len(), "subnet");
+            State::Ready(format!("{number} in {}", join(zones)))
+        }
     }
 
     /// Where the groups of the class must lie: in the VPC of its subnets.
@@ -235,135 +219,50 @@ impl<'a> Look<'a> {
 
     fn groups(&self, home: &BTreeSet<&VpcId>) -> (Vec<SecurityGroupId>, State) {
         let wanted = &self.class.groups;
-        let known = &self.catalogue.groups;
-        let is_home = |group: &Group| home.contains(&group.vpc);
         let selected = self.catalogue.tagged_groups.get(&wanted.tags);
-        let tagged = selected.into_iter().flat_map(|selected| &selected.ids);
-        let tagged: Vec<&SecurityGroupId> = tagged
+        let is_home = |group: &Group| home.contains(&group.vpc);
+        let tagged: Vec<&SecurityGroupId> = (selected.into_iter())
+            .flat_map(|selected| &selected.ids)
             .filter(|id| self.group(id).is_some_and(is_home))
             .collect();
         let by_id = wanted.ids.iter().filter(|id| self.group(id).is_some());
         let found = unique(by_id.chain(tagged.iter().copied()));
+        let state = self.groups_state(&found, tagged.is_empty(), home);
+        (found, state)
+    }
+
+    fn groups_state(
+        &self,
+        found: &[SecurityGroupId],
+        none_tagged: bool,
+        home: &BTreeSet<&VpcId>,
+    ) -> State {
+        let (wanted, catalogue) = (&self.class.groups, self.catalogue);
         let by_tags = !wanted.tags.is_empty();
-        let mut is_unread = wanted.ids.iter().any(|id| !known.contains_key(id));
-        is_unread |= by_tags && selected.is_none();
-        let is_elsewhere =
-            |id: &SecurityGroupId| !home.is_empty() && !self.group(id).is_some_and(is_home);
-        let state = if let Some(missing) = some(&wanted.ids, |id| {
-            known.get(id).is_some_and(|r| r.group.is_none())
-        }) {
+        let known = |id: &SecurityGroupId| catalogue.groups.get(id);
+        let is_missing = |id: &SecurityGroupId| known(id).is_some_and(|r| r.group.is_none());
+        let is_home = |id: &SecurityGroupId| {
+            let group = self.group(id);
+            home.is_empty() || group.is_some_and(|group| home.contains(&group.vpc))
+        };
+        let is_unread = wanted.ids.iter().any(|id| known(id).is_none())
+            || by_tags && !catalogue.tagged_groups.contains_key(&wanted.tags);
+        if let Some(missing) = some(&wanted.ids, is_missing) {
             State::Wrong(self.unknown_group(&missing))
         } else if is_unread {
             State::Unknown(self.reading("security groups", self.unread.groups.as_ref()))
-        } else if let Some(elsewhere) = some(&wanted.ids, is_elsewhere) {
+        } else if let Some(elsewhere) = some(&wanted.ids, |id| !is_home(id)) {
             State::Wrong(self.group_elsewhere(&elsewhere, home))
         } else if by_tags && home.is_empty() {
             State::Unknown(self.nowhere())
-        } else if by_tags && tagged.is_empty() {
+        } else if by_tags && none_tagged {
             State::Wrong(self.no_group(home))
         } else if found.len() > MOST_GROUPS {
             State::Wrong(self.too_many(found.len()))
         } else {
             let number = count(found.len(), "security group");
-            State::Ready(format!("{number}: {}", join(&found)))
-        };
-        (found, state)
-    }
-
-    fn reading(&self, what: &str, unread: Option<&Note>) -> Note {
-        unread.cloned().unwrap_or_else(|| {
-            let message = format!(
-                "the {what} of class {} are being read from EC2",
-                self.class.name
-            );
-            Note::new(Reason::Reading, message)
-        })
-    }
-
-    fn nowhere(&self) -> Note {
-        Note::new(
-            Reason::VpcUnknown,
-            format!(
-                "class {} selects by tags in the cluster's VPC, which is not known: EC2 shows no instance of any node yet",
-                self.class.name
-            ),
-        )
-    }
-
-    fn unknown_subnet(&self, missing: &str) -> Note {
-        Note::new(
-            Reason::SubnetNotFound,
-            format!(
-                "class {} names {missing}, which EC2 does not know in this region and account; correct spec.subnets.ids of the class, or create the subnet",
-                self.class.name
-            ),
-        )
-    }
-
-    fn subnet_elsewhere(&self, elsewhere: &str) -> Note {
-        Note::new(
-            Reason::SubnetInOtherVpc,
-            format!(
-                "class {} names {elsewhere}, which lies in another VPC than the cluster's nodes, {}; name subnets of that one in spec.subnets.ids of the class",
-                self.class.name,
-                join(self.catalogue.vpcs.keys())
-            ),
-        )
-    }
-
-    fn no_subnet(&self) -> Note {
-        Note::new(
-            Reason::NoSubnetSelected,
-            format!(
-                "no subnet of {} has the tags {} that class {} selects by; tag one, or correct spec.subnets.tags of the class",
-                join(self.catalogue.vpcs.keys()),
-                tags(&self.class.subnets.tags),
-                self.class.name
-            ),
-        )
-    }
-
-    fn unknown_group(&self, missing: &str) -> Note {
-        Note::new(
-            Reason::SecurityGroupNotFound,
-            format!(
-                "class {} names {missing}, which EC2 does not know in this region and account; correct spec.securityGroups.ids of the class, or create the security group",
-                self.class.name
-            ),
-        )
-    }
-
-    fn group_elsewhere(&self, elsewhere: &str, home: &BTreeSet<&VpcId>) -> Note {
-        Note::new(
-            Reason::SecurityGroupInOtherVpc,
-            format!(
-                "class {} names {elsewhere}, which lies in another VPC than the ENIs of the class, {}; name security groups of that one in spec.securityGroups.ids of the class",
-                self.class.name,
-                join(home)
-            ),
-        )
-    }
-
-    fn no_group(&self, home: &BTreeSet<&VpcId>) -> Note {
-        Note::new(
-            Reason::NoSecurityGroupSelected,
-            format!(
-                "no security group of {} has the tags {} that class {} selects by; tag one, or correct spec.securityGroups.tags of the class",
-                join(home),
-                tags(&self.class.groups.tags),
-                self.class.name
-            ),
-        )
-    }
-
-    fn too_many(&self, number: usize) -> Note {
-        Note::new(
-            Reason::TooManySecurityGroups,
-            format!(
-                "class {} stands for {number} security groups, and EC2 takes {MOST_GROUPS} on one ENI at most; name fewer, or select by more tags",
-                self.class.name
-            ),
-        )
+            State::Ready(format!("{number}: {}", join(found)))
+        }
     }
 }
 
@@ -379,18 +278,4 @@ fn some<T: ToString>(ids: &[T], is_so: impl Fn(&T) -> bool) -> Option<String> {
         .map(ToString::to_string)
         .collect();
     (!found.is_empty()).then(|| found.join(", "))
-}
-
-fn join(items: impl IntoIterator<Item = impl ToString>) -> String {
-    let items = items.into_iter().map(|item| item.to_string());
-    items.collect::<Vec<_>>().join(", ")
-}
-
-fn tags(tags: &Tags) -> String {
-    join(tags.iter().map(|(key, value)| format!("{key}={value}")))
-}
-
-fn count(number: usize, what: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{plural}")
 }
