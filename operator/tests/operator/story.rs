@@ -191,7 +191,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
             _ => a_pod_goes_before_it_is_ready(world, span).await,
         }
         let state = world.lock();
-        let published = |node: &serde_json::Value| {
+        let published = |node: &Value| {
             at(node, "status.allocatable")
                 .get(crds::RESOURCE)
                 .is_some_and(|n| n == "2")
@@ -200,7 +200,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
         let events = state
             .all("events")
             .chain(state.api.all("events.events.k8s.io"));
-        let event = |event: &serde_json::Value| {
+        let event = |event: &Value| {
             let about = [
                 text(event, "regarding.kind"),
                 text(event, "involvedObject.kind"),
