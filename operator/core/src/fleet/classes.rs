@@ -12,6 +12,7 @@ use crate::{
     cluster::Class,
     fact::Change,
     order::{About, Object, Order, Target, Topic},
+    reason::Note,
     resolve::{Resolved, State, Unread, resolve, unread},
 };
 
@@ -131,7 +132,7 @@ impl Fleet {
         }
     }
 
-    fn unread(&self, topic: Topic) -> Option<crate::reason::Note> {
+    fn unread(&self, topic: Topic) -> Option<Note> {
         let (_, action, error) = self.work.trouble.get(&topic)?;
         Some(unread(*action, error))
     }
