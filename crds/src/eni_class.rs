@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Interface, IpFamily,
-    id::{SecurityGroupId, SubnetId},
+    ClassStatus, Interface, IpFamily,
+    class::{SecurityGroups, Subnets},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::AddressCounts;
@@ -17,14 +17,17 @@ use crate::AddressCounts;
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "eniclaim.io", version = "v1alpha1", kind = "EniClass", plural = "eniclasses", singular = "eniclass",
-    shortname = "eclass", category = "eni", derive = "PartialEq",
+    shortname = "eclass", category = "eni", status = "ClassStatus", derive = "PartialEq",
     annotation("helm.sh/resource-policy", "keep"),
     doc = "EniClass describes network interfaces that pods can ask for by the label eniclaim.io/class.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Interface", type_ = "string", json_path = ".spec.interface.name"),
     // A path with [*] would print the first element alone (apiextensions-apiserver, tableconvertor.go); this prints all.
     printcolumn(name = "Subnets", type_ = "string", json_path = ".spec.subnets.ids"),
-    printcolumn(name = "Security Groups", type_ = "string", json_path = ".spec.securityGroups.ids"),
+    printcolumn(name = "Security Groups", type_ = "string", json_path = ".status.securityGroupIds"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a class is a label value on pods: at most 63 characters")
 )]
 #[serde(rename_all = "camelCase")]
@@ -41,7 +44,7 @@ pub struct EniClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::selector::label_selector")]
     pub namespace_selector: Option<LabelSelector>,
-    /// Where the ENIs are made: the subnets in the zone of the pod's node are tried in this order.
+    /// Where the ENIs are made: only subnets in the zone of the pod's node. An edit holds for ENIs that are made later.
     pub subnets: Subnets,
     /// Families of the ENIs' addresses, the preferred one first: IPv4, IPv6 or both. IPv6 needs a subnet with an IPv6 block,
     /// IPv6 without IPv4 one of IPv6 alone (Ipv6Native), and IPv4 none of those. An edit holds for ENIs that are made later.
@@ -65,23 +68,6 @@ pub struct EniClassSpec {
     #[x_kube(validation = Rule::new("self.all(k, k.size() > 0 && k.size() <= 128 && !k.startsWith('aws:') && !k.startsWith('eniclaim.io/') && !k.startsWith('node.k8s.amazonaws.com/') && k != 'Name')")
         .message("a tag key has 1 to 128 characters and is neither Name nor begins with aws:, eniclaim.io/ or node.k8s.amazonaws.com/, which are not yours to set"))]
     pub tags: BTreeMap<String, String>,
-}
-
-/// Subnets by id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Subnets {
-    /// Subnet ids, for example subnet-0a1b2c3d4e5f60718.
-    // Not a set: of a set server-side apply keeps no order.
-    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
-    pub ids: Vec<SubnetId>,
-}
-
-/// Security groups by id.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct SecurityGroups {
-    /// Security group ids, for example sg-0a1b2c3d4e5f60718. EC2 takes 16 on one ENI at most.
-    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "set"))]
-    pub ids: Vec<SecurityGroupId>,
 }
 
 fn ipv4_alone() -> Vec<IpFamily> {

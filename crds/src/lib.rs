@@ -13,8 +13,8 @@ mod selector;
 
 pub use address_counts::AddressCounts;
 pub use api::{
-    ClaimStatus, Condition, Interface, IpFamily, NodeStatus, Time, claim, condition, id, interface,
-    name,
+    ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, claim, class,
+    condition, id, interface, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
@@ -22,7 +22,7 @@ pub use api::{
     node, reason, tag, time,
 };
 pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
-pub use eni_class::{EniClass, EniClassSpec, SecurityGroups, Subnets};
+pub use eni_class::{EniClass, EniClassSpec};
 pub use eni_node::{EniNode, EniNodeSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;

@@ -79,10 +79,13 @@ fn the_printed_columns_are_these_in_this_order() {
     assert_eq!(
         columns(&class),
         [
+            "Ready .status.conditions[?(@.type==\"Ready\")].status",
+            "Reason .status.conditions[?(@.type==\"Ready\")].reason",
             "Interface .spec.interface.name",
             "Subnets .spec.subnets.ids",
-            "Security Groups .spec.securityGroups.ids",
+            "Security Groups .status.securityGroupIds",
             "Age .metadata.creationTimestamp",
+            "Message .status.conditions[?(@.type==\"Ready\")].message wide",
         ]
     );
     assert_eq!(

@@ -69,7 +69,11 @@ mod tests {
     use aws_sdk_ec2::config::{Credentials, Region};
     use k8s_openapi::api::core::v1::Pod;
     use kube::api::{ListParams, PostParams};
-    use operator_core::{Outcome, order::Effect};
+    use operator_core::{
+        Outcome,
+        fact::Found,
+        order::{Effect, Lookup},
+    };
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
@@ -161,9 +165,12 @@ mod tests {
             .credentials_provider(Credentials::new("key", "secret", None, None, "test"))
             .endpoint_url(&server.uri);
         let ec2 = ec2::Ec2::new(ec2::configure(config), &Monitor::default());
-        let subnets = ["subnet-00000000000000001".parse().unwrap()];
+        let subnets = Lookup::by_id(vec!["subnet-00000000000000001".parse().unwrap()]);
         for _ in 0..CALLS {
-            assert_eq!(ec2.subnets(&subnets).await, Outcome::Subnets(vec![]));
+            assert_eq!(
+                ec2.subnets(&subnets).await,
+                Outcome::Subnets(Found::by_id(vec![]))
+            );
         }
         let reads = server.requests();
         assert!(reads > CALLS, "no connection was used twice");

@@ -12,7 +12,7 @@ mod report;
 
 pub(crate) use claim::{claim, claim_id, new_claim};
 pub(crate) use class::class;
-pub(crate) use ec2::{Malformed, attachment_id, eni, instance, instance_type, subnet};
+pub(crate) use ec2::{Malformed, attachment_id, eni, group, instance, instance_type, subnet};
 pub(crate) use marks::pod_patch;
 pub(crate) use node::{namespace, node};
 pub(crate) use object::{key_of, name_of, time_of};

@@ -3,6 +3,7 @@
 mod change;
 mod client;
 mod failure;
+mod lookup;
 mod read;
 
 use std::time::Duration;

@@ -120,7 +120,8 @@ impl Executor {
             Read::Eni(id) => self.ec2.eni(id).await,
             Read::Instances(ids) => self.ec2.instances(ids).await,
             Read::Types(names) => self.ec2.types(names).await,
-            Read::Subnets(ids) => self.ec2.subnets(ids).await,
+            Read::Subnets(lookup) => self.ec2.subnets(lookup).await,
+            Read::Groups(lookup) => self.ec2.groups(lookup).await,
             Read::Pod(key) => self.kubernetes.pod(key).await,
         };
         log::read(subject, read, &outcome);

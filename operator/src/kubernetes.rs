@@ -1,6 +1,7 @@
 //! Calls to the API server: each sent once, with its timeout and its counter.
 
 mod claims;
+mod classes;
 mod client;
 mod nodes;
 mod pods;
@@ -64,6 +65,7 @@ impl Kubernetes {
             Object::Marks(write) => self.write_marks(write).await,
             Object::NewReport { node, uid } => self.new_report(node, uid).await,
             Object::Report { node, status } => self.write_report(node, status).await,
+            Object::Class { class, uid, status } => self.write_class(class, uid, status).await,
             Object::Node { node, patch } => self.patch_node(node, patch).await,
         }
     }

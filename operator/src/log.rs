@@ -233,6 +233,15 @@ fn done(subject: &Subject, object: &Object) {
                 "EniNode's status written"
             );
         }
+        Object::Class {
+            class,
+            uid: _,
+            status,
+        } => {
+            let ready = status.condition(api::condition::kind::READY);
+            let reason = ready.map(|ready| ready.reason.as_str());
+            tracing::info!(%class, reason, "class's status written");
+        }
         Object::Node { node: _, patch } => {
             let capacity = patch.publish;
             tracing::info!(

@@ -40,6 +40,7 @@ pub(crate) struct Metrics {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Written {
     EniClaim,
+    EniClass,
     EniNode,
     Node,
     Pod,
@@ -52,6 +53,7 @@ impl Written {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::EniClaim => "EniClaim",
+            Self::EniClass => "EniClass",
             Self::EniNode => "EniNode",
             Self::Node => "Node",
             Self::Pod => "Pod",
@@ -69,6 +71,7 @@ impl Written {
             | Object::RemoveFinalizer(_)
             | Object::DeleteClaim(_) => Self::EniClaim,
             Object::NewReport { .. } | Object::Report { .. } => Self::EniNode,
+            Object::Class { .. } => Self::EniClass,
             Object::Node { .. } => Self::Node,
             Object::Marks(_) => Self::Pod,
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::{
-    Time,
+    Reason, Time,
     name::{AGENT, OPERATOR},
 };
 
@@ -51,7 +51,7 @@ impl ConditionStatus {
     }
 }
 
-/// Names of the conditions of claims and nodes.
+/// Names of the conditions of classes, claims and nodes.
 pub mod kind {
     /// The ENI exists in EC2.
     pub const PROVISIONED: &str = "Provisioned";
@@ -69,6 +69,10 @@ pub mod kind {
     pub const PLUGIN_INSTALLED: &str = "PluginInstalled";
     /// The node is an EC2 instance whose type EC2 knows.
     pub const NODE_SUPPORTED: &str = "NodeSupported";
+    /// EC2 has every subnet that the class names.
+    pub const SUBNETS_READY: &str = "SubnetsReady";
+    /// EC2 has every security group that the class names.
+    pub const SECURITY_GROUPS_READY: &str = "SecurityGroupsReady";
 }
 
 /// A type of condition, and who says what by it.
@@ -87,7 +91,7 @@ pub struct Kind {
 }
 
 /// Every type of condition.
-pub fn kinds() -> [Kind; 8] {
+pub fn kinds() -> [Kind; 11] {
     let kind = |name, object, writer, meaning, reasons| Kind {
         name,
         object,
@@ -102,7 +106,32 @@ pub fn kinds() -> [Kind; 8] {
                 .collect()
         };
     }
+    let reason = |reasons: &[Reason]| {
+        let named = reasons.iter().map(|r| (r.as_str(), r.meaning()));
+        named.collect::<Vec<_>>()
+    };
     [
+        kind(
+            kind::READY,
+            "EniClass",
+            OPERATOR,
+            "Pods can get ENIs of the class: SubnetsReady and SecurityGroupsReady are True.",
+            Vec::new(),
+        ),
+        kind(
+            kind::SUBNETS_READY,
+            "EniClass",
+            OPERATOR,
+            "EC2 has every subnet that the class names, in the cluster's VPC. While it is False, ENIs are made in those that it has.",
+            reason(&SUBNETS_REASONS),
+        ),
+        kind(
+            kind::SECURITY_GROUPS_READY,
+            "EniClass",
+            OPERATOR,
+            "EC2 has every security group that the class names, in the VPC of its subnets. While it is False, no ENI is made.",
+            reason(&SECURITY_GROUPS_REASONS),
+        ),
         kind(
             kind::READY,
             "EniClaim",
@@ -162,7 +191,36 @@ pub fn kinds() -> [Kind; 8] {
     ]
 }
 
-/// The conditions that the operator writes; all others of a claim or node are the agent's.
+/// Reasons of the condition SubnetsReady.
+pub const SUBNETS_REASONS: [Reason; 10] = [
+    Reason::Resolved,
+    Reason::SubnetNotFound,
+    Reason::SubnetInOtherVpc,
+    Reason::NoSubnetSelected,
+    Reason::VpcUnknown,
+    Reason::Denied,
+    Reason::NoCredentials,
+    Reason::Throttled,
+    Reason::AwsUnavailable,
+    Reason::Refused,
+];
+
+/// Reasons of the condition SecurityGroupsReady.
+pub const SECURITY_GROUPS_REASONS: [Reason; 11] = [
+    Reason::Resolved,
+    Reason::SecurityGroupNotFound,
+    Reason::SecurityGroupInOtherVpc,
+    Reason::NoSecurityGroupSelected,
+    Reason::TooManySecurityGroups,
+    Reason::VpcUnknown,
+    Reason::Denied,
+    Reason::NoCredentials,
+    Reason::Throttled,
+    Reason::AwsUnavailable,
+    Reason::Refused,
+];
+
+/// The conditions that the operator writes of claims and nodes; all others of theirs are the agent's.
 pub const OPERATORS: [&str; 5] = [
     kind::PROVISIONED,
     kind::ATTACHED,
@@ -267,7 +325,7 @@ mod tests {
 
     #[test]
     fn the_operators_conditions_are_those_that_it_writes() {
-        let writes = |kind: &Kind| kind.writer == OPERATOR;
+        let writes = |kind: &Kind| kind.writer == OPERATOR && kind.object != "EniClass";
         let all = kinds();
         let names: Vec<_> = all.iter().filter(|k| writes(k)).map(|k| k.name).collect();
         assert_eq!(names.len(), OPERATORS.len());

@@ -6,6 +6,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub mod claim;
+pub mod class;
 pub mod condition;
 pub mod family;
 pub mod id;
@@ -19,6 +20,7 @@ pub mod time;
 mod words;
 
 pub use claim::ClaimStatus;
+pub use class::ClassStatus;
 pub use condition::{Condition, ConditionStatus};
 pub use family::IpFamily;
 pub use interface::Interface;

@@ -48,6 +48,8 @@ reasons! {
         NotScheduled,
         /// The operator has not read everything that it needs. It is reading.
         Reading,
+        /// EC2 has all that the class names.
+        Resolved,
         /// A place in the queue for EC2's request rate is awaited. The queue moves several times a second.
         Queued,
         /// A slot of the node becomes free as soon as another ENI has left. EC2 needs a few seconds.
@@ -94,6 +96,20 @@ reasons! {
         SubnetLacksFamily,
         /// A subnet of the class does not exist.
         SubnetNotFound,
+        /// A subnet of the class lies in another VPC than the cluster's nodes.
+        SubnetInOtherVpc,
+        /// No subnet of the cluster's VPC has the tags that the class selects by.
+        NoSubnetSelected,
+        /// A security group of the class does not exist.
+        SecurityGroupNotFound,
+        /// A security group of the class lies in another VPC than its subnets.
+        SecurityGroupInOtherVpc,
+        /// No security group of the subnets' VPC has the tags that the class selects by.
+        NoSecurityGroupSelected,
+        /// The class has more security groups than EC2 takes on one ENI.
+        TooManySecurityGroups,
+        /// EC2 shows no instance of the cluster yet, so that its VPC is not known.
+        VpcUnknown,
         /// The subnets of the class have not as many free addresses as an ENI of it takes.
         SubnetFull,
         /// The account may have no more ENIs.

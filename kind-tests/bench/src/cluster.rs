@@ -25,11 +25,11 @@ pub fn at_rest() -> anyhow::Result<World<Region>> {
             .insert(namespace.name.clone(), namespace);
     }
     let mut class = makers::class(0);
-    class.subnets = [SUBNET_NODES, SUBNET_CONTROL, SUBNET_ZONE_B]
+    class.subnets.ids = [SUBNET_NODES, SUBNET_CONTROL, SUBNET_ZONE_B]
         .map(str::parse)
         .into_iter()
         .collect::<Result<_, _>>()?;
-    class.groups = vec![vpc::world::GROUP_APP.parse()?];
+    class.groups.ids = vec![vpc::world::GROUP_APP.parse()?];
     kubernetes.classes.insert(class.name.clone(), class);
     let mut region = Region::new();
     let subnets = ZONES

@@ -287,12 +287,14 @@ fn name(fact: &Fact) -> &'static str {
             Outcome::Instances(_) => "instances",
             Outcome::Types(_) => "types",
             Outcome::Subnets(_) => "subnets",
+            Outcome::Groups(_) => "security groups",
             Outcome::Enis(_) | Outcome::Eni(_) => "ENIs",
             Outcome::Claim(_)
             | Outcome::Found(_)
             | Outcome::ClaimGone
             | Outcome::Report(_)
             | Outcome::Node(_)
+            | Outcome::Class(_)
             | Outcome::Conflict
             | Outcome::Refused(_)
             | Outcome::NotWritten

@@ -11,6 +11,7 @@ mod scenarios {
     pub mod busy_node;
     pub mod check;
     pub mod class;
+    pub mod class_status;
     pub mod clusters;
     pub mod crashes;
     pub mod cycles;
@@ -47,7 +48,7 @@ use std::{env, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, busy_node, check, class,
+    bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, families, foreign_client, full_node, hidden, hostile, in_use,
     installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
@@ -179,6 +180,10 @@ const SCENARIOS: &[Named] = &[
     (
         "class_edited_before_the_plug_is_taken",
         class::edited_before_plug,
+    ),
+    (
+        "class_says_what_is_wrong_before_any_pod_and_serves_by_tags",
+        class_status::told_and_mended,
     ),
     (
         "deleted_claim_stays_while_its_pod_runs",

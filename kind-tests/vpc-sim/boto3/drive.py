@@ -134,6 +134,22 @@ def families(ec2):
     has({"SubnetId": IPV6_ALONE}, 1, 0)
 
 
+def tagged(ec2):
+    """Subnets and security groups are found by tags that they get, and show them."""
+    tags = [{"Key": "tier", "Value": "pods"}, {"Key": "team", "Value": "shop"}]
+    ec2.create_tags(Resources=[SUBNET, APP], Tags=tags)
+    ec2.create_tags(Resources=[PEER], Tags=[{"Key": "tier", "Value": "peers"}])
+    refused(ec2.create_tags, "InvalidSubnetID.NotFound", Resources=["subnet-0a"], Tags=tags)
+    refused(ec2.create_tags, "InvalidGroup.NotFound", Resources=["sg-0a"], Tags=tags)
+    both = [{"Name": "tag:tier", "Values": ["p*"]}, {"Name": "tag:team", "Values": ["*"]}]
+    for action, result in [("describe_subnets", "Subnets"), ("describe_security_groups", "SecurityGroups")]:
+        found = getattr(ec2, action)(Filters=both)[result]
+        assert [key(item) for item in found] == [SUBNET if result == "Subnets" else APP], found
+        assert {tag["Key"]: tag["Value"] for tag in found[0]["Tags"]} == {"tier": "pods", "team": "shop"}, found
+    tier = ec2.describe_security_groups(Filters=both[:1])["SecurityGroups"]
+    assert {group["GroupId"] for group in tier} == {APP, PEER}, tier
+
+
 def pages(ec2):
     """Every list, page by page as botocore's paginators ask for it."""
     made = [ec2.create_network_interface(SubnetId=SUBNET)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(7)]
@@ -195,6 +211,7 @@ def main():
     recorder = Recorder(ec2)
     life(ec2, sys.argv[1])
     families(ec2)
+    tagged(ec2)
     pages(ec2)
     for action in model.ACTIONS:
         unknown(ec2, action, sys.argv[1])

@@ -104,6 +104,7 @@ impl Vpc {
             cidr: _,
             ipv6: _,
             assigns_ipv6: _,
+            tags: _,
         } = subnet;
         Ok(Eni {
             id: EniId::from(format!("eni-{n:017x}")),

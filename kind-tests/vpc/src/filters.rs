@@ -1,6 +1,6 @@
 //! The resources that Describe calls list, and what their filters compare.
 
-use crate::{Action, Ec2Error, Filter};
+use crate::{Action, Ec2Error, Filter, Tags};
 
 mod group;
 mod instance;
@@ -10,6 +10,12 @@ mod subnet;
 
 /// Reads a resource's values for the filter of this name.
 pub(crate) type Values<T> = fn(&T, &str) -> Vec<String>;
+
+/// The value of the tag that a filter `tag:<key>` names.
+fn tag(tags: &Tags, filter: &str) -> Vec<String> {
+    let value = filter.strip_prefix("tag:").and_then(|key| tags.get(key));
+    value.cloned().into_iter().collect()
+}
 
 /// A resource as the Describe calls see it.
 pub(crate) trait Described: Sized {

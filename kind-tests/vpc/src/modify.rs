@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Change, Ec2Error, Eni, EniId, Vpc, create::check_tags};
+use crate::{Change, Ec2Error, Eni, EniId, GroupId, SubnetId, Tags, Vpc, create::check_tags};
 
 impl Vpc {
     pub(crate) fn modify(&mut self, id: &EniId, change: Change) -> Result<(), Ec2Error> {
@@ -33,18 +33,29 @@ impl Vpc {
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Ec2Error> {
         for resource in resources {
-            let eni = self.eni(&EniId::from(resource.as_str()));
-            let eni = eni.ok_or_else(|| untaggable(resource))?;
-            let mut all = eni.tags.clone();
+            let held = self.tags_of(resource);
+            let mut all = held.ok_or_else(|| untaggable(resource))?.clone();
             all.extend(tags.clone());
             check_tags(&all)?;
         }
         for resource in resources {
-            if let Some(eni) = self.enis.get_mut(&EniId::from(resource.as_str())) {
-                eni.tags.extend(tags.clone());
+            if let Some(held) = self.tags_of(resource) {
+                held.extend(tags.clone());
             }
         }
         Ok(())
+    }
+
+    /// Tags of an interface, a subnet or a security group.
+    fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
+        if let Some(eni) = self.enis.get_mut(&EniId::from(id)) {
+            return Some(&mut eni.tags);
+        }
+        if let Some(subnet) = self.subnets.get_mut(&SubnetId::from(id)) {
+            return Some(&mut subnet.tags);
+        }
+        let group = self.groups.get_mut(&GroupId::from(id));
+        group.map(|group| &mut group.tags)
     }
 }
 
@@ -54,9 +65,13 @@ fn untaggable(id: &str) -> Ec2Error {
     let is_kind = kind
         .chars()
         .all(|letter| letter.is_ascii_lowercase() || letter == '-');
-    if kind == "eni" {
-        Ec2Error::EniNotFound(id.into())
-    } else if !kind.is_empty() && is_kind && rest.chars().all(|digit| digit.is_ascii_hexdigit()) {
+    match kind {
+        "eni" => return Ec2Error::EniNotFound(id.into()),
+        "subnet" => return Ec2Error::SubnetNotFound(id.into()),
+        "sg" => return Ec2Error::GroupNotFound(id.into()),
+        _ => {}
+    }
+    if !kind.is_empty() && is_kind && rest.chars().all(|digit| digit.is_ascii_hexdigit()) {
         Ec2Error::NotModelled(format!("new tags of {id}"))
     } else {
         Ec2Error::InvalidId(id.to_owned())

@@ -25,9 +25,9 @@ pub enum Request {
     DetachNetworkInterface(Detach),
     /// Change one attribute of an interface; EC2 takes one a call.
     ModifyNetworkInterfaceAttribute(EniId, Change),
-    /// Tag interfaces.
+    /// Tag interfaces, subnets and security groups.
     CreateTags {
-        /// Ids of interfaces.
+        /// Their ids.
         resources: Vec<String>,
         /// The tags to add or overwrite.
         tags: BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Cidr, Cidr6, GroupId, SubnetId, VpcId};
+use crate::{Cidr, Cidr6, GroupId, SubnetId, Tags, VpcId};
 
 /// A subnet, which lies in one zone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,6 +19,8 @@ pub struct Subnet {
     pub ipv6: Option<Cidr6>,
     /// Whether each interface made there gets an IPv6 address unless the call says otherwise.
     pub assigns_ipv6: bool,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// A subnet as it is described.
@@ -41,6 +43,8 @@ pub struct SecurityGroup {
     pub name: String,
     /// What it lets in; an empty list lets in nothing.
     pub ingress: Vec<Ingress>,
+    /// Its tags.
+    pub tags: Tags,
 }
 
 /// One rule of a security group.

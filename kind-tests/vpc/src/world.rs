@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Cidr, Cidr6, Delays, Eni, EniId, GroupId, Ingress, Instance, InstanceId, Protocol,
-    SecurityGroup, Settings, Source, Subnet, SubnetId, VpcId,
+    SecurityGroup, Settings, Source, Subnet, SubnetId, Tags, VpcId,
     create::Granted,
     history::History,
     throttle::{Bucket, Key, pairs},
@@ -236,6 +236,7 @@ fn subnet(id: &str, zone: char, cidr: Option<Cidr>, ipv6: Option<Cidr6>) -> Subn
         cidr,
         ipv6,
         assigns_ipv6: false,
+        tags: Tags::new(),
     }
 }
 
@@ -245,6 +246,7 @@ fn security_group(id: &str, vpc: &str, name: &str, ingress: Vec<Ingress>) -> Sec
         vpc: VpcId::from(vpc),
         name: name.to_owned(),
         ingress,
+        tags: Tags::new(),
     }
 }
 

@@ -28,5 +28,7 @@ mod saved;
 mod settings;
 #[path = "rules/stale.rs"]
 mod stale;
+#[path = "rules/tags.rs"]
+mod tags;
 #[path = "rules/throttle.rs"]
 mod throttle;

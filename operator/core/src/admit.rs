@@ -64,11 +64,14 @@ pub fn admit(
 mod tests {
     use std::collections::BTreeMap;
 
-    use api::{Interface, Time};
+    use api::{
+        ClassStatus, Interface, Time,
+        class::{SecurityGroups, Subnets},
+    };
 
     use super::*;
     use crate::addresses::Addresses;
-    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector};
+    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector, Version};
 
     fn pod() -> Pod {
         Pod {
@@ -94,9 +97,13 @@ mod tests {
         Class {
             name: "app".into(),
             namespaces,
-            subnets: vec![],
+            uid: "u".into(),
+            version: Version::default(),
+            generation: 1,
+            subnets: Subnets::default(),
             addresses: Addresses::default(),
-            groups: vec![],
+            groups: SecurityGroups::default(),
+            status: ClassStatus::default(),
             interface: Interface::default(),
             tags: BTreeMap::new(),
         }

@@ -52,7 +52,8 @@ pub fn published(action: Action) -> (u32, u32) {
         Action::DescribeNetworkInterfaces
         | Action::DescribeInstances
         | Action::DescribeInstanceTypes
-        | Action::DescribeSubnets => (100, 20),
+        | Action::DescribeSubnets
+        | Action::DescribeSecurityGroups => (100, 20),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Whether every node that is to have an agent has a ready one: what `helm test` waits for.
+//! Whether every node that is to have an agent has a ready one, and every class what it names: what `helm test` waits for.
 
 use api::{Condition, ConditionStatus, condition::kind};
 
 use crate::{
-    cluster::{AgentPod, NodeReport},
+    cluster::{AgentPod, Class, NodeReport},
     drain::{Verdict, list},
 };
 
@@ -22,12 +22,13 @@ pub struct Rollout {
     pub ready: i32,
 }
 
-/// Judges whether each has one, and the operator says that it is ready; `late` when it has been waited long enough. No
+/// Judges whether each has one, and the operator says that it is ready, and so is every class; `late` when it has been waited long enough. No
 /// rollout: there is no such `DaemonSet`.
 pub fn check(
     rollout: Option<Rollout>,
     agents: &[AgentPod],
     reports: &[NodeReport],
+    classes: &[Class],
     late: bool,
 ) -> Verdict {
     let missing = match rollout {
@@ -35,7 +36,8 @@ pub fn check(
         Some(rollout) => rollout
             .begins()
             .or_else(|| list("nodes are not ready for ENIs", unready(agents, reports)))
-            .or_else(|| rollout.lacks()),
+            .or_else(|| rollout.lacks())
+            .or_else(|| list("classes are not Ready", not_ready(classes))),
     };
     match missing {
         None => Verdict::Go(None),
@@ -71,6 +73,18 @@ impl Rollout {
             )
         })
     }
+}
+
+/// Classes that pods cannot use as they are, each with why.
+fn not_ready(classes: &[Class]) -> impl Iterator<Item = String> {
+    classes.iter().filter_map(|class| {
+        let name = &class.name;
+        match class.status.condition(kind::READY) {
+            Some(ready) if ready.status == ConditionStatus::True => None,
+            Some(ready) => Some(format!("{name} ({})", ready.message)),
+            None => Some(format!("{name} (the operator has said nothing of it yet)")),
+        }
+    })
 }
 
 /// Nodes whose agent is not ready as far as the operator says, each with why.

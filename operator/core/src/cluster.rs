@@ -8,11 +8,9 @@ use std::{
 };
 
 use api::{
-    Interface, NodeStatus, SmolStr, Time,
-    id::{
-        BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
-        SubnetId,
-    },
+    ClassStatus, Interface, NodeStatus, SmolStr, Time,
+    class::{SecurityGroups, Subnets},
+    id::{BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid},
 };
 
 use crate::{addresses::Addresses, marks::Marks, reason::Note};
@@ -220,18 +218,39 @@ pub struct NamespaceFacts {
 pub struct Class {
     /// Its name.
     pub name: ClassName,
+    /// UID of the object.
+    pub uid: SmolStr,
+    /// The version that this picture shows.
+    pub version: Version,
+    /// `metadata.generation`, which counts the changes of what it says.
+    pub generation: i64,
     /// Namespaces whose pods may use it; absent: none.
     pub namespaces: Option<Selector>,
-    /// Where ENIs are made, in this order.
-    pub subnets: Vec<SubnetId>,
+    /// Where ENIs are made.
+    pub subnets: Subnets,
     /// Which addresses they get.
     pub addresses: Addresses,
     /// The groups they get.
-    pub groups: Vec<SecurityGroupId>,
+    pub groups: SecurityGroups,
     /// What they look like in a pod.
     pub interface: Interface,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
+    /// What the operator says of it, as it stands.
+    pub status: ClassStatus,
+}
+
+impl Class {
+    /// Whether the other one says the same, whatever is said of them.
+    pub fn says_as(&self, other: &Self) -> bool {
+        let spec = |class: &Self| Self {
+            version: Version::default(),
+            generation: 0,
+            status: ClassStatus::default(),
+            ..class.clone()
+        };
+        spec(self) == spec(other)
+    }
 }
 
 /// A label selector.

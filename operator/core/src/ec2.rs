@@ -157,6 +157,15 @@ impl TypeFacts {
     }
 }
 
+/// A security group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Group {
+    /// Its id.
+    pub id: SecurityGroupId,
+    /// The VPC it belongs to.
+    pub vpc: VpcId,
+}
+
 /// A subnet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Subnet {

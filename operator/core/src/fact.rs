@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use api::id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeName};
+use api::{
+    class::Tags,
+    id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeName},
+};
 
 use crate::{
     claim::Claim,
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
-    ec2::{EniView, Instance, Subnet, TypeFacts},
+    ec2::{EniView, Group, Instance, Subnet, TypeFacts},
     error::Ec2Error,
     lease::Term,
     order::{About, Target},
@@ -74,6 +77,8 @@ pub enum Outcome {
     Report(Box<NodeReport>),
     /// Written; the node as the API server now has it.
     Node(Box<Node>),
+    /// Written; the class as the API server now has it.
+    Class(Box<Class>),
     /// The object changed, or exists already: the stream shows it, then it is decided again.
     Conflict,
     /// The API server refuses it: quota, admission, RBAC, schema.
@@ -101,9 +106,38 @@ pub enum Outcome {
     /// Those of the types asked for that exist.
     Types(BTreeMap<InstanceType, TypeFacts>),
     /// Those of the subnets asked for that exist.
-    Subnets(Vec<Subnet>),
+    Subnets(Found<Subnet>),
+    /// Those of the security groups asked for that exist.
+    Groups(Found<Group>),
     /// The pod that was asked for, or that there is none.
     Pod(Option<Box<Pod>>),
+}
+
+/// What a lookup found.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Found<T> {
+    /// By id.
+    pub by_id: Vec<T>,
+    /// For each set of tags that was asked for, what carries them.
+    pub by_tags: Vec<(Tags, Vec<T>)>,
+}
+
+impl<T> Found<T> {
+    /// What was found by id alone.
+    pub fn by_id(by_id: Vec<T>) -> Self {
+        Self {
+            by_id,
+            by_tags: Vec::new(),
+        }
+    }
+
+    /// The answer to one more call, which was about these tags or about ids.
+    pub fn add(&mut self, tags: Option<&Tags>, found: Vec<T>) {
+        match tags {
+            Some(tags) => self.by_tags.push((tags.clone(), found)),
+            None => self.by_id.extend(found),
+        }
+    }
 }
 
 /// Why the API server refuses a write.

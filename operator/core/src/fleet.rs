@@ -2,6 +2,7 @@
 
 mod agenda;
 mod claims;
+mod classes;
 mod cloud;
 mod events;
 mod few;
@@ -10,6 +11,7 @@ mod give;
 mod index;
 mod learn;
 mod learn_claims;
+mod lookups;
 mod marks;
 mod nodes;
 mod outcome;
@@ -36,7 +38,7 @@ pub use self::{
     gauges::{NodeRoom, SubnetRoom},
     subject::Subject,
 };
-use crate::order::{Action, Order, Target};
+use crate::order::{Action, Order, Target, Topic};
 
 /// Targets that are looked at in one call: facts that wait are then learnt before the next.
 const AT_ONCE: usize = 4;
@@ -145,8 +147,10 @@ impl Fleet {
         if self.watched.cluster(None).is_none() {
             return Err("there is no namespace kube-system to name the cluster by".to_owned());
         }
-        if let Some((_, sentence)) = self.work.trouble.values().next() {
-            return Err(sentence.clone());
+        // What could not be read of security groups their classes say.
+        let mut trouble = (self.work.trouble.iter()).filter(|(topic, _)| **topic != Topic::Groups);
+        if let Some((_, (_, _, error))) = trouble.next() {
+            return Err(format!("EC2 could not be read: {error}"));
         }
         if self.cloud.is_listed {
             Ok(())
@@ -191,6 +195,7 @@ impl Fleet {
             Target::Orphan(eni) => self.consider_orphan(eni, now, orders),
             Target::Report(name) => self.consider_report(name, now, orders),
             Target::Node(name) => self.consider_node(name, now, orders),
+            Target::Class(name) => self.consider_class(name, now, orders),
             Target::PodRead(_) | Target::Read(_) => {}
         }
     }

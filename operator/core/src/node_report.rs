@@ -10,9 +10,10 @@ use api::{
 };
 
 use crate::{
-    cluster::{AgentPod, Class, Node},
+    cluster::{AgentPod, Node},
     ec2::Instance,
     order::NodePatch,
+    resolve::Resolved,
     subnet::Subnets,
 };
 
@@ -164,13 +165,13 @@ pub fn differ_in_slots_alone(before: &NodeStatus, after: &NodeStatus) -> bool {
 
 /// The classes that can work on this instance: one of their subnets lies in its zone and serves their families.
 pub fn served<'a>(
-    classes: impl Iterator<Item = &'a Class>,
+    classes: impl Iterator<Item = (&'a ClassName, &'a Resolved)>,
     instance: &Instance,
     subnets: &Subnets,
 ) -> BTreeSet<ClassName> {
     classes
-        .filter(|class| {
-            let mut known = class
+        .filter(|(_, resolved)| {
+            let mut known = resolved
                 .subnets
                 .iter()
                 .filter_map(|id| subnets.get(id)?.subnet.as_ref());
@@ -179,7 +180,7 @@ pub fn served<'a>(
                 here && class.addresses.fit(s)
             })
         })
-        .map(|class| class.name.clone())
+        .map(|(name, _)| name.clone())
         .collect()
 }
 

@@ -5,8 +5,10 @@ mod object;
 
 use api::{
     SmolStr, Time,
+    class::Tags,
     id::{
-        ClaimUid, ClassName, EniId, InstanceId, InstanceType, NodeName, NodeUid, PodUid, SubnetId,
+        ClaimUid, ClassName, EniId, InstanceId, InstanceType, NodeName, NodeUid, PodUid,
+        SecurityGroupId, SubnetId,
     },
 };
 
@@ -31,6 +33,8 @@ pub enum Target {
     Node(NodeName),
     /// The report on a node.
     Report(NodeName),
+    /// What is said of a class.
+    Class(ClassName),
     /// A direct read of a pod.
     PodRead(Key),
     /// A read of EC2.
@@ -54,11 +58,13 @@ pub enum Topic {
     Types,
     /// Subnets.
     Subnets,
+    /// Security groups.
+    Groups,
 }
 
 impl Topic {
     /// Every topic, in the order in which those that are due together are read.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Listing,
         Self::Enis,
         Self::Eni,
@@ -66,6 +72,7 @@ impl Topic {
         Self::Instances,
         Self::Types,
         Self::Subnets,
+        Self::Groups,
     ];
 }
 
@@ -117,10 +124,36 @@ pub enum Read {
     Instances(Vec<InstanceId>),
     /// These instance types.
     Types(Vec<InstanceType>),
-    /// These subnets, by filter.
-    Subnets(Vec<SubnetId>),
+    /// Subnets.
+    Subnets(Lookup<SubnetId>),
+    /// Security groups.
+    Groups(Lookup<SecurityGroupId>),
     /// A pod, by a GET: a watch with a selector does not tell a deleted pod from one that lost its label.
     Pod(Key),
+}
+
+/// What is looked for of one kind: what does not exist is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Lookup<T> {
+    /// These.
+    pub ids: Vec<T>,
+    /// For each of these, all that carry these tags.
+    pub tags: Vec<Tags>,
+}
+
+impl<T> Lookup<T> {
+    /// What is looked for by id alone.
+    pub fn by_id(ids: Vec<T>) -> Self {
+        Self {
+            ids,
+            tags: Vec::new(),
+        }
+    }
+
+    /// How many calls it takes when one filter takes so many values.
+    pub fn calls(&self, values: usize) -> usize {
+        self.ids.len().div_ceil(values) + self.tags.len()
+    }
 }
 
 impl Read {
@@ -134,6 +167,7 @@ impl Read {
             Self::Instances(_) => Topic::Instances,
             Self::Types(_) => Topic::Types,
             Self::Subnets(_) => Topic::Subnets,
+            Self::Groups(_) => Topic::Groups,
             Self::Pod(key) => return Target::PodRead(key.clone()),
         })
     }
@@ -147,6 +181,7 @@ impl Read {
             Self::Instances(_) => Some(Action::DescribeInstances),
             Self::Types(_) => Some(Action::DescribeInstanceTypes),
             Self::Subnets(_) => Some(Action::DescribeSubnets),
+            Self::Groups(_) => Some(Action::DescribeSecurityGroups),
             Self::Pod(_) => None,
         }
     }

@@ -28,6 +28,8 @@ impl Tone {
             | Reason::Deleting
             | Reason::SearchingEni
             | Reason::PodTerminating
+            | Reason::Resolved
+            | Reason::VpcUnknown
             | Reason::Reading => Self::Silent,
             Reason::InUse
             | Reason::NotScheduled
@@ -50,6 +52,12 @@ impl Tone {
             | Reason::NoSubnetInZone
             | Reason::SubnetLacksFamily
             | Reason::SubnetNotFound
+            | Reason::SubnetInOtherVpc
+            | Reason::NoSubnetSelected
+            | Reason::SecurityGroupNotFound
+            | Reason::SecurityGroupInOtherVpc
+            | Reason::NoSecurityGroupSelected
+            | Reason::TooManySecurityGroups
             | Reason::SubnetFull
             | Reason::QuotaFull
             | Reason::Denied

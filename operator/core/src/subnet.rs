@@ -8,6 +8,7 @@ use std::{
 use api::{
     IpFamily, Time,
     claim::{Address, AddressRole, Ipam, RequestedCounts},
+    class::SubnetPolicy,
     id::{SubnetId, VpcId, Zone},
     time::SECOND,
 };
@@ -16,6 +17,7 @@ use crate::{
     cluster::Class,
     ec2::{EniView, Subnet},
     reason::{Note, Reason},
+    resolve::Resolved,
 };
 
 /// The router of every subnet, IPv6. <https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html>
@@ -56,8 +58,13 @@ impl SubnetRecord {
     /// How many IPv4 addresses may be free for another request; none while EC2 refuses.
     pub fn room(&self, now: Time) -> Option<u32> {
         let blocked = |block: Option<Block>| block.is_some_and(|block| block.until > now);
+        (!blocked(self.block)).then(|| self.free())
+    }
+
+    /// IPv4 addresses that are free, as of the last read, and promised to nobody.
+    pub fn free(&self) -> u32 {
         let free = self.subnet.as_ref().map_or(0, |s| s.free);
-        (!blocked(self.block)).then(|| free.saturating_sub(self.promised))
+        free.saturating_sub(self.promised)
     }
 
     /// Whether a Create for the class may succeed there.
@@ -83,16 +90,17 @@ impl SubnetRecord {
     }
 }
 
-/// The first subnet of the class, in its own order, that lies in this zone, serves its families and is not known to be full.
+/// The subnet of the class, by its policy, that lies in this zone, serves its families and is not known to be full.
 pub fn choose<'a>(
     class: &Class,
+    resolved: &Resolved,
     zone: &Zone,
     vpc: &VpcId,
     subnets: &'a Subnets,
     now: Time,
 ) -> Result<&'a Subnet, Note> {
     let known = |id: &SubnetId| subnets.get(id).and_then(|record| record.subnet.as_ref());
-    let here: Vec<&Subnet> = class
+    let here: Vec<&Subnet> = resolved
         .subnets
         .iter()
         .filter_map(known)
@@ -103,29 +111,23 @@ pub fn choose<'a>(
         .copied()
         .filter(|s| class.addresses.fit(s))
         .collect();
-    let has_room = |s: &&&Subnet| {
+    let has_room = |s: &&Subnet| {
         subnets
             .get(&s.id)
             .is_some_and(|record| record.has_room(class, now))
     };
-    if let Some(free) = fitting.iter().find(has_room) {
-        return Ok(free);
-    }
-    if !fitting.is_empty() {
-        return Err(why_full(class, zone, &fitting));
-    }
-    if class.subnets.iter().any(|id| !subnets.contains_key(id)) {
-        return Err(Note::new(
-            Reason::Reading,
-            format!(
-                "the subnets of class {} are being read from EC2",
-                class.name
-            ),
-        ));
-    }
-    Err(match here.as_slice() {
-        [] => why_none(class, zone, vpc, subnets),
-        here => why_none_fits(class, zone, here),
+    let mut open = fitting.iter().copied().filter(has_room);
+    let chosen = match class.subnets.policy {
+        SubnetPolicy::Ordered => open.next(),
+        // Of two with the same number the last one is the greater: the first of the class.
+        SubnetPolicy::MostFree => open
+            .rev()
+            .max_by_key(|s| subnets.get(&s.id).map_or(0, SubnetRecord::free)),
+    };
+    chosen.ok_or_else(|| match (fitting.as_slice(), here.as_slice()) {
+        ([], []) => why_none(class, resolved, zone, vpc),
+        ([], here) => why_none_fits(class, zone, here),
+        (fitting, _) => why_full(class, zone, fitting),
     })
 }
 
@@ -163,27 +165,15 @@ fn why_none_fits(class: &Class, zone: &Zone, here: &[&Subnet]) -> Note {
     Note::new(Reason::SubnetLacksFamily, why)
 }
 
-fn why_none(class: &Class, zone: &Zone, vpc: &VpcId, subnets: &Subnets) -> Note {
-    let name = &class.name;
-    let missing = |id: &&SubnetId| {
-        subnets
-            .get(*id)
-            .is_some_and(|record| record.subnet.is_none())
-    };
-    let missing: Vec<&SubnetId> = class.subnets.iter().filter(missing).collect();
-    if missing.is_empty() {
-        return Note::new(
-            Reason::NoSubnetInZone,
-            format!(
-                "class {name} has no subnet in {zone} of {vpc}, where the pod's node is; add one to spec.subnets.ids of the class"
-            ),
-        );
+fn why_none(class: &Class, resolved: &Resolved, zone: &Zone, vpc: &VpcId) -> Note {
+    if let Some(note) = resolved.subnets_state.trouble() {
+        return note.clone();
     }
     Note::new(
-        Reason::SubnetNotFound,
+        Reason::NoSubnetInZone,
         format!(
-            "class {name} names {}, which EC2 does not know in this region and account; correct spec.subnets.ids of the class",
-            list(missing.into_iter())
+            "class {} has no subnet in {zone} of {vpc}, where the pod's node is; add one to spec.subnets of the class",
+            class.name
         ),
     )
 }

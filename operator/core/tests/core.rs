@@ -31,6 +31,8 @@ mod world;
 mod attachments;
 #[path = "core/check.rs"]
 mod check;
+#[path = "core/classes.rs"]
+mod classes;
 #[path = "core/counting.rs"]
 mod counting;
 #[path = "core/creation.rs"]
@@ -59,6 +61,8 @@ mod pods;
 mod random;
 #[path = "core/refused.rs"]
 mod refused;
+#[path = "core/resolving.rs"]
+mod resolving;
 #[path = "core/subnets.rs"]
 mod subnets;
 #[path = "core/sweeping.rs"]

@@ -9,12 +9,17 @@ use operator_core::{
     cluster::{Class, Requirement, Selector},
 };
 
-use super::object::name_of;
+use super::object::{name_of, uid_of, version_of};
 
-/// A class. Its signature is that of its siblings, which can fail.
-#[allow(clippy::unnecessary_wraps)]
+/// A class; none for an object that the API server cannot have sent.
 pub(crate) fn class(class: EniClass) -> Option<Class> {
-    let name = name_of(&class);
+    let (name, uid, version) = (
+        name_of(&class),
+        uid_of::<String>(&class)?,
+        version_of(&class)?,
+    );
+    let generation = class.metadata.generation.unwrap_or(0);
+    let status = class.status.unwrap_or_default();
     let EniClassSpec {
         namespace_selector,
         subnets,
@@ -26,12 +31,16 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
     } = class.spec;
     Some(Class {
         name,
+        uid: uid.into(),
+        version,
+        generation,
         namespaces: namespace_selector.map(selector),
-        subnets: subnets.ids,
+        subnets,
         addresses: addresses(ip_families, address_counts.unwrap_or_default()),
-        groups: security_groups.ids,
+        groups: security_groups,
         interface,
         tags,
+        status,
     })
 }
 

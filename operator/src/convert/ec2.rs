@@ -9,11 +9,11 @@ use api::{
 use aws_sdk_ec2::types::{
     Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName,
     InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkInterface,
-    NetworkInterfaceAttachment, NetworkInterfaceStatus, Subnet as ApiSubnet,
+    NetworkInterfaceAttachment, NetworkInterfaceStatus, SecurityGroup, Subnet as ApiSubnet,
     SubnetCidrBlockStateCode, SubnetIpv6CidrBlockAssociation,
 };
 use operator_core::ec2::{
-    AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState,
+    AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Group, Instance, InstanceState,
     Subnet, TypeFacts,
 };
 
@@ -230,6 +230,15 @@ pub(crate) fn instance_type(
         cards.push((0, of.number("maximumNetworkInterfaces", limit)?));
     }
     Ok((of.need("instanceType", name)?.into(), TypeFacts { cards }))
+}
+
+/// A security group.
+pub(crate) fn group(group: &SecurityGroup) -> Result<Group, Malformed> {
+    let of = Of(group.group_id().unwrap_or("a security group"));
+    Ok(Group {
+        id: of.parse("groupId", group.group_id())?,
+        vpc: of.parse("vpcId", group.vpc_id())?,
+    })
 }
 
 /// A subnet. One of IPv6 alone has no IPv4 block; every other one has.

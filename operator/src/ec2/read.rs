@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    id::{ClaimUid, EniId, InstanceId, InstanceType, SubnetId},
+    id::{ClaimUid, EniId, InstanceId, InstanceType},
     tag,
 };
 use aws_sdk_ec2::{
@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// `DescribeNetworkInterfaces` and its siblings take at most 1,000 results a page and 200 values a filter.
-const PAGE: i32 = 1000;
-const VALUES: usize = 200;
+pub(super) const PAGE: i32 = 1000;
+pub(super) const VALUES: usize = 200;
 /// `DescribeInstanceTypes` takes 100 names.
 const NAMES: usize = 100;
 
@@ -117,27 +117,6 @@ impl Ec2 {
         Outcome::Types(found)
     }
 
-    /// By filter: what does not exist is left out.
-    pub async fn subnets(&self, ids: &[SubnetId]) -> Outcome {
-        let mut found = Vec::new();
-        for ids in ids.chunks(VALUES) {
-            let call = self
-                .client
-                .describe_subnets()
-                .filters(filter("subnet-id", ids.iter().map(SubnetId::as_str)))
-                .max_results(PAGE);
-            let page = |token| call.clone().set_next_token(token).send();
-            let read = self.each_page(Action::DescribeSubnets, page, |answer| {
-                extend(&mut found, answer.subnets().iter().map(convert::subnet))?;
-                Ok(answer.next_token())
-            });
-            if let Err(error) = read.await {
-                return Outcome::Failed(error);
-            }
-        }
-        Outcome::Subnets(found)
-    }
-
     async fn enis_where<T>(&self, name: &str, values: &[T], text: fn(&T) -> &str) -> Outcome {
         let mut found = Vec::new();
         for values in values.chunks(VALUES) {
@@ -166,7 +145,7 @@ impl Ec2 {
     }
 
     /// Reads to the end; each page is a call of its own. `take` gives the token of the next one.
-    async fn each_page<T: RequestId, E, F>(
+    pub(super) async fn each_page<T: RequestId, E, F>(
         &self,
         action: Action,
         page: impl Fn(Option<String>) -> F,
@@ -208,7 +187,7 @@ impl Ec2 {
     }
 }
 
-fn extend<T>(
+pub(super) fn extend<T>(
     all: &mut Vec<T>,
     found: impl Iterator<Item = Result<T, Malformed>>,
 ) -> Result<(), Malformed> {
@@ -218,7 +197,7 @@ fn extend<T>(
     Ok(())
 }
 
-fn filter<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Filter {
+pub(super) fn filter<'a>(name: &str, values: impl IntoIterator<Item = &'a str>) -> Filter {
     let values = values.into_iter().map(ToOwned::to_owned).collect();
     Filter::builder()
         .name(name)

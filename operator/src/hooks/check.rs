@@ -1,4 +1,4 @@
-//! `helm test`: whether every node that is to have an agent has a ready one.
+//! `helm test`: whether every node that is to have an agent has a ready one, and every class what it names.
 
 use operator_core::check::check as judge;
 use tokio::time::Instant;
@@ -18,9 +18,10 @@ pub async fn check(
     repeat(shutdown, Instant::now() + check.timeout, async |late| {
         let rollout = cluster.rollout().await?;
         let (agents, reports) = (cluster.agent_pods().await?, cluster.reports().await?);
-        Ok(judge(rollout, &agents, &reports, late))
+        let classes = cluster.classes().await?;
+        Ok(judge(rollout, &agents, &reports, &classes, late))
     })
     .await?;
-    tracing::info!("every agent is ready on its node");
+    tracing::info!("every agent is ready on its node, and every class is Ready");
     Ok(())
 }

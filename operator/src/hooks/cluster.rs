@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use crds::{EniClaim, EniNode};
+use crds::{EniClaim, EniClass, EniNode};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::{
     Api, Client, ResourceExt,
@@ -10,7 +10,7 @@ use kube::{
 };
 use operator_core::{
     Outcome,
-    cluster::{AgentPod, NodeReport},
+    cluster::{AgentPod, Class, NodeReport},
     drain::Left,
     ec2::EniView,
     error::Ec2Error,
@@ -113,6 +113,12 @@ impl Cluster {
     pub(super) async fn reports(&self) -> Result<Vec<NodeReport>, HookError> {
         let reports = list::<EniNode>(&self.all(), "").await?;
         Ok(reports.into_iter().filter_map(convert::report).collect())
+    }
+
+    /// Classes, with what the operator says of them.
+    pub(super) async fn classes(&self) -> Result<Vec<Class>, HookError> {
+        let classes = list::<EniClass>(&self.all(), "").await?;
+        Ok(classes.into_iter().filter_map(convert::class).collect())
     }
 
     /// Nodes.

@@ -98,6 +98,15 @@ impl Aws {
         self.0.lock().unwrap().vpc.settings.page_items = Some(items);
     }
 
+    /// Somebody tags a subnet or a security group.
+    pub fn tag(&self, id: &str, key: &str, value: &str) {
+        let request = vpc::Request::CreateTags {
+            resources: vec![id.to_owned()],
+            tags: [(key.to_owned(), value.to_owned())].into(),
+        };
+        self.0.lock().unwrap().vpc.call(request, 0).unwrap();
+    }
+
     pub fn pass(&self, millis: u64) {
         self.0.lock().unwrap().now += millis;
     }

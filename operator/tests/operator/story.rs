@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, env, process::Command, thread};
 
 use kube_api::json::{at, text};
+use serde_json::Value;
 use tokio::time::{Duration, sleep};
 
 use super::{
@@ -11,8 +12,8 @@ use super::{
     world::{World, kinds},
 };
 
-/// All that the operator changes while two nodes come up and a pod comes and goes. Of the writes eight are for the nodes
-/// and eleven for the pod: its claim is made, gets five statuses (bound, made, attaching, ready, released) and loses its
+/// All that the operator changes while two nodes come up and a pod comes and goes. Of the writes eight are for the nodes,
+/// one is for the class, and eleven for the pod: its claim is made, gets five statuses (bound, made, attaching, ready, released) and loses its
 /// finalizer, the pod gets its addresses and its condition, and its node's report is brought up to date twice. With two of
 /// the agent and the deletion of the claim a pod's life has fourteen.
 const ORDINARY_LIFE: &[(&str, usize)] = &[
@@ -24,6 +25,7 @@ const ORDINARY_LIFE: &[(&str, usize)] = &[
     ("ModifyNetworkInterfaceAttribute", 1),
     ("PATCH eniclaims", 1),
     ("PATCH eniclaims/status", 5),
+    ("PATCH eniclasses/status", 1),
     ("PATCH eninodes/status", 2 + 2),
     ("PATCH nodes", 2),
     ("PATCH nodes/status", 2),
@@ -121,6 +123,11 @@ async fn a_pod_comes_and_goes(world: &World, span: Duration) {
         .await;
     assert_eq!(world.lock().vpc.leaks().count(), 1, "one ENI");
     world
+        .until("the class says that it is Ready", |state| {
+            state.all("eniclasses").all(is_ready)
+        })
+        .await;
+    world
         .until("DeleteOnTermination", |state| {
             let marked = |eni: &vpc::Eni| eni.attachment().is_some_and(|a| a.delete_on_termination);
             state.vpc.leaks().all(marked)
@@ -128,6 +135,16 @@ async fn a_pod_comes_and_goes(world: &World, span: Duration) {
         .await;
     world.with(|state| state.delete_pod("web"));
     rests_for(world, span).await;
+}
+
+/// Whether the object's condition Ready is True, as observed of its present generation.
+fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    let mut ready = conditions.into_iter().flatten();
+    let generation = &object["metadata"]["generation"];
+    ready.any(|c| {
+        c["type"] == "Ready" && c["status"] == "True" && c["observedGeneration"] == *generation
+    })
 }
 
 async fn two_pods_move_on(world: &World, span: Duration) {
@@ -174,7 +191,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
             _ => a_pod_goes_before_it_is_ready(world, span).await,
         }
         let state = world.lock();
-        let published = |node: &serde_json::Value| {
+        let published = |node: &Value| {
             at(node, "status.allocatable")
                 .get(crds::RESOURCE)
                 .is_some_and(|n| n == "2")
@@ -183,7 +200,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
         let events = state
             .all("events")
             .chain(state.api.all("events.events.k8s.io"));
-        let event = |event: &serde_json::Value| {
+        let event = |event: &Value| {
             let about = [
                 text(event, "regarding.kind"),
                 text(event, "involvedObject.kind"),

@@ -5,7 +5,7 @@ use operator_core::{
     Outcome,
     ec2::{AttachmentState, InstanceState},
     error::ErrorClass,
-    order::{DetachMode, Effect},
+    order::{DetachMode, Effect, Lookup},
 };
 use vpc::world as aws;
 
@@ -139,13 +139,51 @@ async fn instances_types_and_subnets_are_read() {
     };
     assert_eq!(found[&"m5.large".into()].cards, [(0, 3)]);
     let asked = [aws::SUBNET_SMALL, "subnet-0000000000000dead"].map(|id| id.parse().unwrap());
-    let Outcome::Subnets(found) = ec2.subnets(&asked).await else {
+    let Outcome::Subnets(found) = ec2.subnets(&Lookup::by_id(asked.into())).await else {
         panic!()
     };
+    let found = found.by_id;
     assert_eq!(
         (found.len(), found[0].ipv4, found[0].ipv6, found[0].free),
         (1, "10.0.2.0/28".parse().ok(), None, 11)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn subnets_and_groups_are_read_by_id_and_by_tags() {
+    let aws = Aws::new(vec![]);
+    let ec2 = aws.client();
+    for id in [aws::SUBNET_NODES, aws::GROUP_APP] {
+        aws.tag(id, "tier", "pods");
+    }
+    let tags = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    let selectors = vec![tags("tier", "pods"), tags("tier", "*"), tags("team", "*")];
+    let subnets = Lookup {
+        ids: vec![aws::SUBNET_SMALL.parse().unwrap()],
+        tags: selectors.clone(),
+    };
+    let Outcome::Subnets(found) = ec2.subnets(&subnets).await else {
+        panic!()
+    };
+    let ids: Vec<&str> = found.by_id.iter().map(|s| s.id.as_str()).collect();
+    assert_eq!(ids, [aws::SUBNET_SMALL]);
+    let counts: Vec<usize> = found.by_tags.iter().map(|(_, found)| found.len()).collect();
+    assert_eq!(counts, [1, 1, 0]);
+    assert_eq!(found.by_tags[0].0, selectors[0]);
+    let nobodys = ["sg-0000000000000dead", aws::GROUP_PEER];
+    let groups = Lookup {
+        ids: nobodys.map(|id| id.parse().unwrap()).into(),
+        tags: selectors,
+    };
+    let Outcome::Groups(found) = ec2.groups(&groups).await else {
+        panic!()
+    };
+    let group = &found.by_id[0];
+    assert_eq!(
+        (found.by_id.len(), group.id.as_str(), group.vpc.as_str()),
+        (1, aws::GROUP_PEER, aws::VPC)
+    );
+    assert_eq!(found.by_tags[1].1[0].id.as_str(), aws::GROUP_APP);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@ use operator::{Monitor, ec2::Ec2};
 use operator_core::{
     Outcome,
     error::{ErrorClass, code},
+    order::Lookup,
 };
 use vpc::world as aws;
 
@@ -112,10 +113,11 @@ async fn short_and_empty_pages_are_read_to_the_end() {
     };
     assert_eq!(found.len(), 2);
     let subnets = [aws::SUBNET_NODES, aws::SUBNET_SMALL].map(|id| id.parse().unwrap());
+    let subnets = Lookup::by_id(subnets.into());
     let Outcome::Subnets(found) = ec2.subnets(&subnets).await else {
         panic!("no subnets");
     };
-    assert_eq!(found.len(), 2);
+    assert_eq!(found.by_id.len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use operator_core::ec2::{AttachedEni, EniView, Instance, Subnet};
 
 use super::objects;
-use crate::world::cloud::Account;
+use crate::world::{cloud::Account, makers};
 
 /// ENIs on a page.
 const PAGE: usize = 1_000;
@@ -72,6 +72,16 @@ impl Pages {
                     .filter_map(|id| self.account.subnets.get(&id.parse().ok()?));
                 let items: String = found.map(subnet).collect();
                 format!("<subnetSet>{items}</subnetSet>")
+            }
+            "DescribeSecurityGroups" => {
+                let item = |id: &String| {
+                    format!(
+                        "<item><groupId>{id}</groupId><vpcId>{}</vpcId></item>",
+                        makers::vpc(1)
+                    )
+                };
+                let items: String = ids.iter().map(item).collect();
+                format!("<securityGroupInfo>{items}</securityGroupInfo>")
             }
             _ => return None,
         };

@@ -256,9 +256,10 @@ fn class(class: &Class) -> Value {
         "metadata": meta(class.name.as_str(), None, class.name.as_str(), "1000", &json!({})),
         "spec": {
             "namespaceSelector": { "matchExpressions": expressions },
-            "subnets": { "ids": class.subnets }, "securityGroups": { "ids": class.groups },
+            "subnets": class.subnets, "securityGroups": class.groups,
             "interface": class.interface, "tags": class.tags,
         },
+        "status": class.status,
     })
 }
 

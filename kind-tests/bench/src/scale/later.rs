@@ -119,11 +119,11 @@ fn wide(world: &mut World<Account>, number: usize) {
     };
     match number % 5 {
         0 => relabel(world),
-        1 => class.groups.push(makers::group(200)),
-        2 => class.subnets.reverse(),
+        1 => class.groups.ids.push(makers::group(200)),
+        2 => class.subnets.ids.reverse(),
         3 => {
             let subnet = add_subnet(world, number);
-            class.subnets.push(subnet);
+            class.subnets.ids.push(subnet);
         }
         _ => class.interface.instance_metadata = api::interface::InstanceMetadata::Allowed,
     }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use api::{
     Time,
-    id::{EniId, InstanceId, InstanceType, SubnetId},
+    id::{EniId, InstanceId, InstanceType, SecurityGroupId, SubnetId},
 };
 use operator_core::{
     Fact, Outcome, Read,
     ec2::{
-        AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Instance, Subnet, TypeFacts,
+        AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Group, Instance, Subnet,
+        TypeFacts,
     },
-    order::Effect,
+    fact::Found,
+    order::{Effect, Lookup},
 };
 
 use super::makers;
@@ -200,9 +202,19 @@ impl Cloud for Account {
                 (chunks(ids.len()), Outcome::Instances(found.collect()))
             }
             Read::Types(_) => (1, Outcome::Types(self.types.clone())),
-            Read::Subnets(ids) => {
+            Read::Subnets(Lookup { ids, tags: _ }) => {
                 let found = ids.iter().filter_map(|id| self.subnets.get(id).cloned());
-                (chunks(ids.len()), Outcome::Subnets(found.collect()))
+                let found = Found::by_id(found.collect());
+                (chunks(ids.len()), Outcome::Subnets(found))
+            }
+            // All that are asked for, in the one VPC.
+            Read::Groups(Lookup { ids, tags: _ }) => {
+                let group = |id: &SecurityGroupId| Group {
+                    id: id.clone(),
+                    vpc: super::makers::vpc(1),
+                };
+                let found = Found::by_id(ids.iter().map(group).collect());
+                (chunks(ids.len()), Outcome::Groups(found))
             }
             Read::Pod(_) => return facts,
         };

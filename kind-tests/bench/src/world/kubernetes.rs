@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use api::id::{ClassName, Namespace, NodeName};
+use api::{
+    ClassStatus,
+    id::{ClassName, Namespace, NodeName},
+};
 use operator_core::{
     Change, Fact, Outcome,
     claim::{Claim, Owner},
@@ -40,6 +43,7 @@ pub fn kind(object: &Object) -> &'static str {
         Object::DeleteClaim(_) => "delete claim",
         Object::Marks(_) => "pod",
         Object::NewReport { .. } | Object::Report { .. } => "node report",
+        Object::Class { .. } => "class",
         Object::Node { .. } => "node",
     }
 }
@@ -88,6 +92,7 @@ impl Kubernetes {
             Object::Report { node, status } => self.report(node, |report| {
                 report.status.clone_from(status);
             }),
+            Object::Class { class, status, .. } => self.class(class, status),
             Object::Node { node, patch } => self.node(node, patch),
         }
     }
@@ -197,6 +202,17 @@ impl Kubernetes {
         pod.marks.version = version;
         let shown = Fact::Pods(Change::Set(Box::new(pod.clone())));
         (Outcome::Pod(Some(Box::new(pod.clone()))), Some(shown))
+    }
+
+    fn class(&mut self, name: &ClassName, status: &ClassStatus) -> (Outcome, Option<Fact>) {
+        let version = self.next_version();
+        let Some(class) = self.classes.get_mut(name) else {
+            return (Outcome::NotWritten, None);
+        };
+        class.status.clone_from(status);
+        class.version = version;
+        let shown = Fact::Classes(Change::Set(Box::new(class.clone())));
+        (Outcome::Class(Box::new(class.clone())), Some(shown))
     }
 
     fn node(&mut self, name: &NodeName, patch: &NodePatch) -> (Outcome, Option<Fact>) {

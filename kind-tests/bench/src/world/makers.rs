@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    Interface, IpFamily, Time,
+    ClassStatus, Interface, IpFamily, Time,
     claim::RequestedCounts,
+    class::{SecurityGroups, Subnets},
     id::{
         AttachmentId, BootId, ClassName, EniId, InstanceId, InstanceType, Mac, NodeName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
@@ -142,9 +143,19 @@ pub fn class(number: usize) -> Class {
                 BTreeSet::from(["yes".to_owned()]),
             )],
         }),
-        subnets: (0..ZONES.len()).map(subnet_id).collect(),
+        uid: class_name(number).as_str().into(),
+        version: Version::default(),
+        generation: 1,
+        subnets: Subnets {
+            ids: (0..ZONES.len()).map(subnet_id).collect(),
+            ..Subnets::default()
+        },
         addresses: Addresses::default(),
-        groups: vec![group(number), group(100)],
+        groups: SecurityGroups {
+            ids: vec![group(number), group(100)],
+            ..SecurityGroups::default()
+        },
+        status: ClassStatus::default(),
         interface: Interface::default(),
         tags: BTreeMap::from([
             ("team".to_owned(), format!("team-{number}")),
@@ -327,7 +338,7 @@ pub fn unfinished(number: usize) -> Claim {
     let shape = Shape {
         subnet: subnet_id((number / ON_NODE) % ZONES.len()),
         counts: RequestedCounts::default(),
-        groups: class.groups,
+        groups: class.groups.ids,
         tags: class.tags,
     };
     let creation = shape.freeze(&claim, &cluster(), 1, START.after(-3_600_000));

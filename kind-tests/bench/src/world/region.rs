@@ -104,7 +104,8 @@ impl Cloud for Region {
             Read::Enis(ids) => chunks(ids.len()),
             Read::Tagged(ids) => chunks(ids.len()),
             Read::Instances(ids) => chunks(ids.len()),
-            Read::Subnets(ids) => chunks(ids.len()),
+            Read::Subnets(lookup) => chunks(lookup.ids.len()),
+            Read::Groups(lookup) => chunks(lookup.ids.len()),
             Read::Types(_) | Read::Eni(_) => 1,
             Read::Pod(_) => 0,
         };

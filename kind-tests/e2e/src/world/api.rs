@@ -28,6 +28,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("apis/batch/v1", "job", "jobs"),
     ("apis/coordination.k8s.io/v1", "lease", "leases"),
     ("apis/eniclaim.io/v1alpha1", "eniclaim", "eniclaims"),
+    ("apis/eniclaim.io/v1alpha1", "eniclass", "eniclasses"),
     ("apis/eniclaim.io/v1alpha1", "eninode", "eninodes"),
 ];
 

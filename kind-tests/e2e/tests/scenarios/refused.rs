@@ -6,16 +6,27 @@ use serde_json::json;
 
 use super::makers::{asking, class, pod};
 
-/// A group of another network than the subnet's.
-const OTHER_GROUP: &str = "sg-000000000000000c0";
+/// Two groups of the subnet's network, of which the account allows one a network interface.
+const GROUPS: [&str; 2] = ["sg-000000000000000a2", "sg-000000000000000a3"];
 
-/// EC2 refuses subnet and group of different networks: the Event has EC2's sentence, and the edited class is taken.
+/// EC2 refuses more groups than the account's quota allows: the Event has EC2's sentence, and the edited class is taken.
 pub fn edited_class(space: &Space) -> anyhow::Result<()> {
+    space.settings(&json!({"groupLimit": 1}))?;
     let mut wrong = class(space);
-    wrong["spec"]["securityGroups"]["ids"] = json!([OTHER_GROUP]);
+    wrong["spec"]["securityGroups"]["ids"] = json!(GROUPS);
     space.apply(&wrong)?;
     space.apply(&asking(pod("refused"), space.name()))?;
-    space.await_event("refused", "two resources that belong to different networks")?;
+    let event = space.await_event("refused", "interface security group memberships")?;
+    // The Event may be there before the status is.
+    space.world.wait("the AWS code in lastError", SOON, || {
+        let code = space.claim_of("refused")?["status"]["lastError"]["code"].clone();
+        ensure!(
+            code.as_str()
+                .is_some_and(|code| event["message"].to_string().contains(code)),
+            "lastError has no AWS code, or another one than the Event: {code}, {event}"
+        );
+        Ok(true)
+    })?;
     space.apply(&class(space))?;
     space.await_ready("refused")?;
     space.delete_pods(&["refused"])

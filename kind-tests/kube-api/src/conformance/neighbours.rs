@@ -6,8 +6,8 @@ use super::{
     Reference, Step,
     die::Die,
     script::{
-        APPLY, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, STRATEGIC, dressed, manager, name,
-        plain,
+        APPLY, CLASSES, EVENTS, LEASES, MERGE, NODES, PODS, REPORTS, STRATEGIC, dressed, manager,
+        name, plain,
     },
 };
 use crate::{
@@ -141,6 +141,49 @@ pub(super) fn report_step(die: &mut Die) -> Step {
             let mut body = node;
             remove(&mut body, "spec");
             put(&mut body, "status", json!({ "capacity": die.roll(3) }));
+            let by = manager(die);
+            Request::new(Method::Patch, &format!("{path}/status"), body)
+                .with_query(&format!("fieldManager={by}"))
+                .with_content_type(APPLY)
+        }
+    };
+    plain(request)
+}
+
+/// A class that is made, edited, and spoken of.
+pub(super) fn class_step(die: &mut Die) -> Step {
+    let name = name(die);
+    let path = format!("{CLASSES}/{name}");
+    let class = json!({ "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass", "metadata": { "name": name } });
+    let tags = die.pick(
+        &[json!({ "tier": "pods" }), json!({ "tier": "" })],
+        json!({}),
+    );
+    let subnets = json!({ "tags": tags });
+    let request = match die.roll(6) {
+        0 | 1 => {
+            let mut body = class;
+            let groups = json!({ "ids": ["sg-0a1b2c3d4e5f60718"] });
+            put(
+                &mut body,
+                "spec",
+                json!({ "subnets": subnets, "securityGroups": groups }),
+            );
+            Request::new(Method::Post, CLASSES, body)
+        }
+        2 => Request::new(Method::Delete, &path, Value::Null),
+        3 => {
+            let edit = json!({ "spec": { "subnets": { "policy": "MostFree" } } });
+            Request::new(Method::Patch, &path, edit).with_content_type(MERGE)
+        }
+        _ => {
+            let mut body = class;
+            let condition = json!({
+                "type": die.pick(&["Ready", "SubnetsReady"], "Ready"), "status": "True", "reason": "Resolved",
+                "message": "there", "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": die.roll(3),
+            });
+            let status = json!({ "conditions": [condition], "observedGeneration": die.roll(3) });
+            put(&mut body, "status", status);
             let by = manager(die);
             Request::new(Method::Patch, &format!("{path}/status"), body)
                 .with_query(&format!("fieldManager={by}"))

@@ -7,12 +7,13 @@ use super::{
     claims::{claim, claim_step},
     die::Die,
     lists::{list_step, looks, watches},
-    neighbours::{event_step, lease_step, node_step, pod_step, report_step},
+    neighbours::{class_step, event_step, lease_step, node_step, pod_step, report_step},
 };
 use crate::{Method, Request, json::put};
 
 pub(super) const CLAIMS: &str = "/apis/eniclaim.io/v1alpha1/namespaces/conformance/eniclaims";
 pub(super) const REPORTS: &str = "/apis/eniclaim.io/v1alpha1/eninodes";
+pub(super) const CLASSES: &str = "/apis/eniclaim.io/v1alpha1/eniclasses";
 pub(super) const PODS: &str = "/api/v1/namespaces/conformance/pods";
 pub(super) const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/conformance/leases";
 pub(super) const EVENTS: &str = "/api/v1/namespaces/conformance/events";
@@ -53,13 +54,14 @@ pub fn script(seed: u64, length: usize) -> Script {
     let mut die = Die::new(seed);
     let mut steps: Vec<Step> = Vec::new();
     for _ in 0..length {
-        let step = match die.roll(14) {
+        let step = match die.roll(15) {
             0..8 => claim_step(&mut die),
             8 => pod_step(&mut die),
             9 => lease_step(&mut die),
             10 => report_step(&mut die),
             11 => event_step(&mut die),
             12 => node_step(&mut die),
+            13 => class_step(&mut die),
             _ => list_step(&mut die),
         };
         steps.push(step);
@@ -102,7 +104,7 @@ fn a_namespace_ends(seed: u64) -> Vec<Step> {
 /// Finalizers taken, then all deleted.
 fn the_end() -> Vec<Step> {
     let mut steps = Vec::new();
-    for collection in [CLAIMS, REPORTS, PODS, LEASES, EVENTS, NODES] {
+    for collection in [CLAIMS, REPORTS, CLASSES, PODS, LEASES, EVENTS, NODES] {
         for name in ["x", "y", "z"] {
             let path = format!("{collection}/{name}");
             let free = json!({ "metadata": { "finalizers": null } });

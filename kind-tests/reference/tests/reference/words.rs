@@ -36,7 +36,7 @@ fn the_page_of_conditions_has_every_type_and_reason() {
             kind.meaning.to_owned(),
         ]
     });
-    let mut text = "`status.conditions` of EniClaims and EniNodes.\n\n".to_owned();
+    let mut text = "`status.conditions` of EniClasses, EniClaims and EniNodes.\n\n".to_owned();
     text += &table(&["type", "of", "written by", "when it is True"], rows);
     for kind in &kinds {
         if kind.reasons.is_empty() {

@@ -1,6 +1,6 @@
 //! Filters of security groups.
 
-use super::{Described, Values};
+use super::{Described, Values, tag};
 use crate::{Action, Ec2Error, GroupId, Ingress, Protocol, SecurityGroup, Source, world::ACCOUNT};
 
 impl Described for SecurityGroup {
@@ -44,9 +44,8 @@ impl Described for SecurityGroup {
                     Source::Range(_) | Source::Range6(_) => None,
                 })
             },
-            // Nothing of this kind has tags here.
-            "tag-key" => |_, _| vec![],
-            _ if name.starts_with("tag:") => |_, _| vec![],
+            "tag-key" => |group, _| group.tags.keys().cloned().collect(),
+            _ if name.starts_with("tag:") => |group, name| tag(&group.tags, name),
             _ => return None,
         })
     }

@@ -1,6 +1,6 @@
 //! Filters of interfaces.
 
-use super::{Described, Values, texts};
+use super::{Described, Values, tag, texts};
 use crate::{Action, Attachment, Ec2Error, Eni, world::ACCOUNT};
 
 impl Described for Eni {
@@ -34,10 +34,7 @@ impl Described for Eni {
             "requester-managed" | "operator.managed" => |_, _| vec!["false".to_owned()],
             "source-dest-check" => |eni, _| vec![eni.source_dest_check.to_string()],
             "tag-key" => |eni, _| eni.tags.keys().cloned().collect(),
-            _ if name.starts_with("tag:") => |eni, name| {
-                let value = eni.tags.get(name.trim_start_matches("tag:"));
-                value.cloned().into_iter().collect()
-            },
+            _ if name.starts_with("tag:") => |eni, name| tag(&eni.tags, name),
             _ if has_none(name) => |_, _| vec![],
             _ => return of_attachment(name),
         })

@@ -1,6 +1,6 @@
 //! Filters of subnets.
 
-use super::{Described, Values, texts};
+use super::{Described, Values, tag, texts};
 use crate::{Action, Ec2Error, SubnetId, SubnetView, Vpc, world::ACCOUNT};
 
 impl Described for SubnetView {
@@ -35,9 +35,10 @@ impl Described for SubnetView {
             "ipv6-cidr-block-association.state" => {
                 |view, _| texts(view.subnet.ipv6.map(|_| "associated"))
             }
-            // Nothing of this kind has tags here, or an Outpost.
-            "tag-key" | "outpost-arn" => |_, _| vec![],
-            _ if name.starts_with("tag:") => |_, _| vec![],
+            "tag-key" => |view, _| view.subnet.tags.keys().cloned().collect(),
+            _ if name.starts_with("tag:") => |view, name| tag(&view.subnet.tags, name),
+            // Nothing of this kind has an Outpost here.
+            "outpost-arn" => |_, _| vec![],
             _ => return None,
         })
     }

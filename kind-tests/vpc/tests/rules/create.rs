@@ -166,7 +166,7 @@ fn tags_are_added_to_all_named_interfaces_or_to_none() {
     for (other, code) in [
         ("eni-none", "InvalidNetworkInterfaceID.NotFound"),
         ("107.20.243.249", "InvalidID"),
-        (world::SUBNET_NODES, "NotModelled"),
+        ("subnet-none", "InvalidSubnetID.NotFound"),
         ("vol-0a", "NotModelled"),
         ("eni-attach-0a", "NotModelled"),
     ] {

@@ -26,7 +26,11 @@ impl Agenda {
             Target::Claim(_) | Target::Pod(_) | Target::Marks(_) | Target::PodRead(_) => {
                 self.urgent.push_back(target);
             }
-            Target::Node(_) | Target::Report(_) | Target::Orphan(_) | Target::Read(_) => {
+            Target::Node(_)
+            | Target::Report(_)
+            | Target::Class(_)
+            | Target::Orphan(_)
+            | Target::Read(_) => {
                 self.rest.push_back(target);
             }
         }

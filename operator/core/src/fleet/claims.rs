@@ -42,6 +42,7 @@ impl Fleet {
         }
         self.wait_for_instance(&claim, &goal, &decision.step, now);
         self.wait_for_subnet(&claim, &seen, now);
+        self.wait_for_class(&claim, &seen, now);
         self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
         if decision.note.reason == Reason::DetachStuck {
@@ -197,8 +198,8 @@ impl Fleet {
         if !waits {
             return;
         }
-        let class = self.watched.classes.get(&claim.class);
-        let subnets = class.into_iter().flat_map(|c| &c.subnets);
+        let resolved = self.watched.resolved.get(&claim.class);
+        let subnets = resolved.into_iter().flat_map(|r| &r.subnets);
         let records: Vec<_> = subnets
             .filter_map(|id| self.cloud.subnets.get(id))
             .collect();
@@ -216,6 +217,13 @@ impl Fleet {
         self.read_by(Topic::Subnets, due.max(now));
         let again = until.unwrap_or_else(|| now.after(crate::subnet::AGAIN));
         self.work.agenda.at(Target::Claim(claim.key.clone()), again);
+    }
+
+    /// Who waits for what its class lacks in EC2 has that looked up sooner.
+    fn wait_for_class(&mut self, claim: &Claim, seen: &Seen, now: Time) {
+        if claim.status.eni.is_none() && seen.shape.is_err() {
+            self.look_up_soon(&claim.class, now);
+        }
     }
 
     /// Who waits for an instance that EC2 says is full looks again when it is tried again.

@@ -14,6 +14,7 @@ use api::{
 use super::few::{self, Few};
 use crate::{
     ec2::{EniView, Instance, TypeFacts},
+    resolve::Catalogue,
     seen::{EniSeen, Search, Steady},
     subnet::Subnets,
 };
@@ -49,6 +50,7 @@ pub(super) struct Cloud {
     pub(super) instances: BTreeMap<InstanceId, InstanceRecord>,
     pub(super) types: BTreeMap<InstanceType, (Option<TypeFacts>, Time)>,
     pub(super) subnets: Subnets,
+    pub(super) catalogue: Catalogue,
     searches: BTreeMap<ClaimUid, Searched>,
     /// Instances that EC2 says are full, until they are tried again.
     pub(super) full: BTreeMap<InstanceId, Time>,
@@ -100,6 +102,38 @@ struct Searched {
 }
 
 impl Cloud {
+    /// Takes in what is known of an instance, or that nobody asks about it any more; says whether the cluster is in other VPCs
+    /// than before.
+    pub(super) fn set_instance(&mut self, id: &InstanceId, record: Option<InstanceRecord>) -> bool {
+        let vpc = |record: &InstanceRecord| record.instance.as_ref()?.vpc.clone();
+        let now = record.as_ref().and_then(vpc);
+        let before = match record {
+            Some(record) => self.instances.insert(id.clone(), record),
+            None => self.instances.remove(id),
+        };
+        let before = before.as_ref().and_then(vpc);
+        if before == now {
+            return false;
+        }
+        let vpcs = &mut self.catalogue.vpcs;
+        let known = vpcs.len();
+        let mut is_other = false;
+        if let Some(vpc) = now {
+            *vpcs.entry(vpc).or_default() += 1;
+            is_other |= vpcs.len() > known;
+        }
+        if let Some(vpc) = before
+            && let Some(count) = vpcs.get_mut(&vpc)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                vpcs.remove(&vpc);
+                is_other = true;
+            }
+        }
+        is_other
+    }
+
     /// Until when an instance is left alone because EC2 says that it is full; none: it is not, or is tried again.
     pub(super) fn full_until(&self, id: &InstanceId, now: Time) -> Option<Time> {
         self.full.get(id).copied().filter(|until| *until > now)

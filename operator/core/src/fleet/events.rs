@@ -61,7 +61,7 @@ impl Fleet {
         self.tell(Target::Pod(pod.key.clone()), about, note, now, orders);
     }
 
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         target: Target,
         about: About,
@@ -134,6 +134,12 @@ impl Fleet {
                 Target::Node(name) | Target::Report(name) => {
                     if let Some(node) = self.watched.nodes.get(name) {
                         let about = About::Node(name.clone(), node.uid.clone());
+                        self.tell(target, about, note, now, orders);
+                    }
+                }
+                Target::Class(name) => {
+                    if let Some(class) = self.watched.classes.get(name) {
+                        let about = About::Class(name.clone(), class.uid.to_string());
                         self.tell(target, about, note, now, orders);
                     }
                 }

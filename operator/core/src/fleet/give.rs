@@ -44,6 +44,7 @@ impl Fleet {
             Object::NewClaim(_)
             | Object::NewReport { .. }
             | Object::Report { .. }
+            | Object::Class { .. }
             | Object::Node { .. } => {}
         }
         self.work.begin_write(target, busy);
@@ -160,7 +161,8 @@ impl Fleet {
             | Target::Pod(_)
             | Target::Marks(_)
             | Target::Node(_)
-            | Target::Report(_) => {}
+            | Target::Report(_)
+            | Target::Class(_) => {}
         }
         orders.push(Order::Read(read));
     }

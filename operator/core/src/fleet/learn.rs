@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{ClassName, Namespace, NodeName, PodUid},
+    id::{Namespace, NodeName, PodUid},
 };
 
 use super::{
@@ -14,10 +14,10 @@ use super::{
     watched::{List, MIRROR_RETURNS, PodProof, gone, items},
 };
 use crate::{
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, PodSource},
+    cluster::{AgentPod, Key, NamespaceFacts, Node, NodeReport, Pod, PodSource},
     fact::{Change, Fact},
     lease::Term,
-    order::{Target, Topic},
+    order::Target,
 };
 
 impl Fleet {
@@ -297,46 +297,6 @@ impl Fleet {
         self.complete(List::Namespaces, is_all);
     }
 
-    fn learn_classes(&mut self, change: Change<ClassName, Class>) {
-        let is_all = matches!(change, Change::All(_));
-        let mut changed = gone(&self.watched.classes, &change, |class| class.name.clone());
-        changed.retain(|name| self.forget_class(name));
-        // Where a class can work rests on its subnets and families alone.
-        let mut moved = !changed.is_empty();
-        for class in items(change) {
-            let before = self.watched.classes.get(&class.name);
-            if before == Some(&class) {
-                continue;
-            }
-            let place = |class: &Class| (class.subnets.clone(), class.addresses.families.clone());
-            moved |= before.map(place) != Some(place(&class));
-            self.forget_class(&class.name);
-            for subnet in &class.subnets {
-                *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;
-            }
-            changed.push(class.name.clone());
-            self.watched.classes.insert(class.name.clone(), class);
-        }
-        if moved {
-            self.read_now(Topic::Subnets);
-            self.wake_up(&Dependency::Classes);
-        }
-        for name in changed {
-            self.wake_up(&Dependency::Class(name));
-        }
-        self.complete(List::Classes, is_all);
-    }
-
-    fn forget_class(&mut self, name: &ClassName) -> bool {
-        let Some(class) = self.watched.classes.remove(name) else {
-            return false;
-        };
-        for subnet in &class.subnets {
-            self.index.release_subnet(subnet);
-        }
-        true
-    }
-
     /// Looks again at everything that rests on it.
     pub(super) fn wake_up(&mut self, on: &Dependency) {
         for target in self.index.dependents(on) {
@@ -369,7 +329,8 @@ impl Fleet {
         let claims = self.watched.claims.keys().cloned().map(Target::Claim);
         let nodes = self.watched.nodes.keys();
         let nodes = nodes.flat_map(|n| [Target::Node(n.clone()), Target::Report(n.clone())]);
-        for target in claims.chain(pods).chain(nodes) {
+        let classes = self.watched.classes.keys().cloned().map(Target::Class);
+        for target in claims.chain(pods).chain(nodes).chain(classes) {
             self.work.agenda.mark(target);
         }
     }

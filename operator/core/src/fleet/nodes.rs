@@ -108,12 +108,11 @@ impl Fleet {
             Err(why) if why.reason == Reason::Reading => return None,
             Err(_) => (BTreeSet::new(), None),
             Ok((instance, facts)) => {
-                let mut subnets = self.watched.classes.values().flat_map(|c| &c.subnets);
-                if subnets.any(|id| !self.cloud.subnets.contains_key(id)) {
+                if !self.knows_all_subnets_of_classes() {
                     return None;
                 }
                 let classes = if self.agent_state(node) == AgentState::Ready {
-                    served(self.watched.classes.values(), instance, &self.cloud.subnets)
+                    served(self.watched.resolved.iter(), instance, &self.cloud.subnets)
                 } else {
                     BTreeSet::new()
                 };

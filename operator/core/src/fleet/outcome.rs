@@ -53,6 +53,14 @@ impl Fleet {
                     self.learn_node(*node);
                 }
             }
+            Outcome::Class(class) => {
+                let known = self.watched.classes.get(&class.name);
+                if known.is_some_and(|held| {
+                    held.uid == class.uid && !held.version.is_newer_than(&class.version)
+                }) {
+                    self.learn_class(*class);
+                }
+            }
             Outcome::Conflict => return self.learn_conflict(target, busy, now),
             Outcome::Refused(refusal) => return self.learn_api_refusal(&target, refusal, now),
             Outcome::NotWritten | Outcome::Withheld => {
@@ -72,7 +80,8 @@ impl Fleet {
             | Outcome::Eni(_)
             | Outcome::Instances(_)
             | Outcome::Types(_)
-            | Outcome::Subnets(_) => {}
+            | Outcome::Subnets(_)
+            | Outcome::Groups(_) => {}
         }
         self.work.rests.remove(&target);
         if let Some(effect) = busy.and_then(|busy| busy.effect) {
@@ -121,6 +130,7 @@ impl Fleet {
             | Target::Orphan(_)
             | Target::Report(_)
             | Target::Node(_)
+            | Target::Class(_)
             | Target::PodRead(_)
             | Target::Read(_) => self.work.rest(target.clone(), now),
         }
@@ -151,6 +161,7 @@ impl Fleet {
             Target::Node(_) => "the node's resource and labels",
             Target::Report(_) => "the node's EniNode",
             Target::Marks(_) => "the pod's annotation and condition",
+            Target::Class(_) => "the status of the EniClass",
             Target::Claim(_)
             | Target::Pod(_)
             | Target::Orphan(_)

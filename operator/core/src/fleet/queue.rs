@@ -48,6 +48,7 @@ impl Queues {
             | Target::Marks(_)
             | Target::Node(_)
             | Target::Report(_)
+            | Target::Class(_)
             | Target::PodRead(_)
             | Target::Read(_) => Priority::Claim,
         };

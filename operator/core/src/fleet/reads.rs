@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 
 use api::{
     Time,
-    id::{EniId, InstanceId, InstanceType, SubnetId},
+    id::{EniId, InstanceId, InstanceType},
     time::{MINUTE, SECOND},
 };
 
-use super::{Fleet, index::Dependency};
+use super::Fleet;
 use crate::{
     cluster::NodeHealth,
     order::{Action, Order, Read, Topic},
-    subnet::AGAIN,
 };
 
 /// All ENIs of ours are listed this often: what others did to them shows within a minute.
@@ -83,7 +82,7 @@ impl Fleet {
             Topic::Enis => leads && !(polls.fast.is_empty() && polls.slow.is_empty()),
             Topic::Eni => leads && !polls.by_id.is_empty(),
             Topic::Tagged => leads && !polls.tagged.is_empty(),
-            Topic::Instances | Topic::Types | Topic::Subnets => scheduled.is_some(),
+            Topic::Instances | Topic::Types | Topic::Subnets | Topic::Groups => scheduled.is_some(),
         };
         if !is_wanted {
             return None;
@@ -115,7 +114,8 @@ impl Fleet {
             Read::Enis(ids) => ids.len().div_ceil(VALUES),
             Read::Tagged(ids) => ids.len().div_ceil(VALUES),
             Read::Instances(ids) => ids.len().div_ceil(VALUES),
-            Read::Subnets(ids) => ids.len().div_ceil(VALUES),
+            Read::Subnets(lookup) => lookup.calls(VALUES),
+            Read::Groups(lookup) => lookup.calls(VALUES),
             Read::Types(_) | Read::Eni(_) => 1,
         };
         if let Some(action) = read.action() {
@@ -148,6 +148,7 @@ impl Fleet {
             Topic::Instances => self.compose_instances(now),
             Topic::Types => self.compose_types(now),
             Topic::Subnets => self.compose_subnets(now),
+            Topic::Groups => self.compose_groups(now),
         }
     }
 
@@ -214,40 +215,6 @@ impl Fleet {
         (!wanted.is_empty()).then(|| Read::Types(wanted.into_iter().collect()))
     }
 
-    fn compose_subnets(&mut self, now: Time) -> Option<Read> {
-        self.work.read_at.remove(&Topic::Subnets);
-        let mut next = None::<Time>;
-        let mut due = Vec::new();
-        for id in self.index.subnet_uses.keys() {
-            match self.subnet_due(id) {
-                Some(at) if at <= now => due.push(id.clone()),
-                Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                None => {}
-            }
-        }
-        if let Some(at) = next {
-            self.read_by(Topic::Subnets, at);
-        }
-        if due.is_empty() {
-            return None;
-        }
-        // Read again later, should somebody still wait then.
-        self.read_by(Topic::Subnets, now.after(AGAIN));
-        Some(Read::Subnets(due))
-    }
-
-    /// When a subnet is to be read: zone and block never change, but somebody may wait for a free address.
-    fn subnet_due(&self, id: &SubnetId) -> Option<Time> {
-        let Some(record) = self.cloud.subnets.get(id) else {
-            return Some(Time(i64::MIN));
-        };
-        if record.subnet.is_none() {
-            return Some(record.read.after(SOON));
-        }
-        let awaited = self.index.has_dependents(&Dependency::Subnet(id.clone()));
-        awaited.then(|| record.read.after(AGAIN))
-    }
-
     /// A topic is to be read at once.
     pub(super) fn read_now(&mut self, topic: Topic) {
         self.work.read_at.insert(topic, Time(i64::MIN));
@@ -286,7 +253,9 @@ impl Fleet {
             .is_some_and(|r| r.instance.is_some());
         let pause = match health {
             None if !is_used => {
-                self.cloud.instances.remove(id);
+                if self.cloud.set_instance(id, None) {
+                    self.resolve_classes();
+                }
                 self.cloud.full.remove(id);
                 return;
             }

@@ -67,6 +67,7 @@ impl Fleet {
             | Target::Orphan(_)
             | Target::Report(_)
             | Target::Node(_)
+            | Target::Class(_)
             | Target::PodRead(_)
             | Target::Read(_) => None,
         };
@@ -142,6 +143,10 @@ impl Fleet {
                         attempts,
                     });
                 }
+            }
+            // What it names may be gone since it was looked up.
+            (Effect::Create(creation), ErrorClass::Terminal | ErrorClass::Unlisted) => {
+                self.look_up_again(&creation.request);
             }
             (Effect::Attach { instance, .. }, ErrorClass::NodeFull) => {
                 self.cloud.full.insert(instance.clone(), now.after(FULL));

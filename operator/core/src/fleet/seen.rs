@@ -196,24 +196,33 @@ impl Fleet {
             ));
         };
         let (instance, facts) = self.support(&site.node, &site.instance)?;
-        if self.may_have_ended(claim, site, now) {
-            return Err(Note::new(
-                Reason::Reading,
-                format!("{} is being read from EC2 once more", site.instance),
-            ));
-        }
         let Some(vpc) = &instance.vpc else {
             return Err(Note::new(
                 Reason::NodeUnsupported,
                 format!("{} is terminated", instance.id),
             ));
         };
-        let subnet = crate::subnet::choose(class, &instance.zone, vpc, &self.cloud.subnets, now)?;
+        let Some(resolved) = self.watched.resolved.get(&class.name) else {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("class {} is being read", class.name),
+            ));
+        };
+        let subnets = &self.cloud.subnets;
+        let subnet = crate::subnet::choose(class, resolved, &instance.zone, vpc, subnets, now)?;
+        let groups = resolved.groups_of_next(class)?;
         self.room(claim, &instance.id, facts)?;
+        // Last: what stands in the way of another ENI also stands there while the instance is being read, again and again.
+        if self.may_have_ended(claim, site, now) {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("{} is being read from EC2 once more", site.instance),
+            ));
+        }
         Ok(Shape {
             subnet: subnet.id.clone(),
             counts: class.addresses.counts(subnet),
-            groups: class.groups.clone(),
+            groups,
             tags: class.tags.clone(),
         })
     }
@@ -268,8 +277,10 @@ impl Fleet {
         if status.eni.is_none() {
             on.insert(Dependency::Namespace(claim.key.namespace.clone()));
             let class = self.watched.classes.get(&claim.class);
-            let subnets = class.into_iter().flat_map(|c| c.subnets.iter().cloned());
-            on.extend(subnets.map(Dependency::Subnet));
+            let named = class.into_iter().flat_map(|c| &c.subnets.ids);
+            let resolved = self.watched.resolved.get(&claim.class);
+            let found = resolved.into_iter().flat_map(|r| &r.subnets);
+            on.extend(named.chain(found).cloned().map(Dependency::Subnet));
         }
         if let Some(eni) = &status.eni
             && !matches!(seen.subnet, SubnetSeen::Known(_))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{
     Time,
-    id::{EniId, InstanceId, InstanceType, SubnetId},
+    id::{EniId, InstanceId, InstanceType},
     time::{MINUTE, SECOND},
 };
 
@@ -17,11 +17,10 @@ use super::{
 };
 use crate::{
     backoff,
-    ec2::{EniView, Instance, Subnet, TypeFacts},
+    ec2::{EniView, Instance, TypeFacts},
     error::{Ec2Error, ErrorClass},
     fact::Outcome,
     order::{Action, Read, Target, Topic},
-    subnet::SubnetRecord,
 };
 
 /// ENIs on one page of EC2's answers, which is one call.
@@ -35,7 +34,7 @@ impl Fleet {
         if let Outcome::Failed(error) = outcome {
             return self.learn_unread(topic, &flight, &error, now);
         }
-        self.work.trouble.remove(&topic);
+        let is_over = self.work.trouble.remove(&topic).is_some();
         match (&flight.read, outcome) {
             (Read::Listing(_), Outcome::Listed) => self.learn_listed(&flight, now),
             (Read::Enis(asked), Outcome::Enis(found)) => {
@@ -57,9 +56,15 @@ impl Fleet {
                 self.learn_types(&asked.clone(), found, now);
             }
             (Read::Subnets(asked), Outcome::Subnets(found)) => {
-                self.learn_subnets(&asked.clone(), found, flight.began, now);
+                self.learn_subnets(asked, found, flight.began, now);
+            }
+            (Read::Groups(asked), Outcome::Groups(found)) => {
+                self.learn_groups(asked, found, flight.began);
             }
             _ => {}
+        }
+        if is_over {
+            self.resolve_classes();
         }
     }
 
@@ -70,7 +75,8 @@ impl Fleet {
         if let (Read::Eni(id), ErrorClass::NotYet) = (&flight.read, error.class) {
             return self.learn_eni(flight, &id.clone(), None, now);
         }
-        let times = self.work.trouble.get(&topic).map_or(0, |(times, _)| *times) + 1;
+        let before = self.work.trouble.get(&topic);
+        let times = before.map_or(0, |(times, ..)| *times) + 1;
         let salt = format!("{topic:?}");
         let until = now.after(backoff::delay(error.class, times, &salt).min(MINUTE));
         self.work.read_at.insert(topic, until);
@@ -81,8 +87,13 @@ impl Fleet {
             }
             self.plan_instances();
         }
-        let sentence = format!("EC2 could not be read: {error}");
-        self.work.trouble.insert(topic, (times, sentence));
+        let Some(action) = flight.read.action() else {
+            return;
+        };
+        self.work
+            .trouble
+            .insert(topic, (times, action, error.clone()));
+        self.resolve_classes();
     }
 
     pub(super) fn learn_page(&mut self, enis: Vec<EniView>, now: Time) {
@@ -243,6 +254,7 @@ impl Fleet {
     ) {
         let mut found: BTreeMap<InstanceId, Instance> =
             found.into_iter().map(|i| (i.id.clone(), i)).collect();
+        let mut moved = false;
         for id in asked {
             let instance = found.remove(id);
             let before = self.cloud.instances.get(id);
@@ -260,13 +272,16 @@ impl Fleet {
             {
                 self.read_now(Topic::Types);
             }
-            self.cloud.instances.insert(id.clone(), record);
+            moved |= self.cloud.set_instance(id, Some(record));
             self.plan_instance(id, now);
             if is_news {
                 self.wake_instance(id);
             }
         }
         self.plan_instances();
+        if moved {
+            self.resolve_classes();
+        }
     }
 
     fn wake_instance(&mut self, id: &InstanceId) {
@@ -306,37 +321,6 @@ impl Fleet {
             for id in concerned {
                 self.wake_instance(&id);
             }
-        }
-    }
-
-    fn learn_subnets(&mut self, asked: &[SubnetId], found: Vec<Subnet>, began: Time, now: Time) {
-        let mut found: BTreeMap<SubnetId, Subnet> =
-            found.into_iter().map(|s| (s.id.clone(), s)).collect();
-        let mut is_new = false;
-        for id in asked {
-            let subnet = found.remove(id);
-            let before = self.cloud.subnets.get(id);
-            let room_before = before.and_then(|record| record.room(now));
-            let families = |s: &Subnet| (s.ipv4.is_some(), s.ipv6.is_some());
-            let place = |s: &Subnet| (s.zone.clone(), s.vpc.clone(), families(s));
-            let moved =
-                before.map(|r| r.subnet.as_ref().map(place)) != Some(subnet.as_ref().map(place));
-            let record = SubnetRecord {
-                subnet,
-                read: began,
-                promised: self.index.promised(id),
-                block: before.and_then(|record| record.block),
-                prefix_block: before.and_then(|record| record.prefix_block),
-            };
-            let room = record.room(now);
-            self.cloud.subnets.insert(id.clone(), record);
-            if moved || room > room_before {
-                self.wake_up(&Dependency::Subnet(id.clone()));
-            }
-            is_new |= moved;
-        }
-        if is_new {
-            self.wake_up(&Dependency::Classes);
         }
     }
 }

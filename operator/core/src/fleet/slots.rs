@@ -16,6 +16,7 @@ use crate::{
     goal::Site,
     place::{exists, place},
     reason::{Note, Reason},
+    resolve::State,
     seen::{EniSeen, Host, SubnetSeen},
 };
 
@@ -307,6 +308,13 @@ impl Fleet {
 
     /// Why a pod has no node yet.
     pub(super) fn not_scheduled(&self, class: &ClassName) -> Note {
+        let resolved = self.watched.resolved.get(class);
+        if let Some(State::Wrong(note)) = resolved.map(|resolved| &resolved.subnets_state)
+            && !self.index.is_served(class)
+        {
+            // No node will have its label before somebody mends it.
+            return note.clone();
+        }
         let message = if self.index.is_served(class) {
             format!(
                 "the ENI is made once the pod has a node; nodes that class {class} can work on have the label class.eniclaim.io/{class}"
@@ -328,8 +336,9 @@ impl Fleet {
                 Err(note) => return Some(note.message),
             };
             let (class, vpc) = (self.watched.classes.get(name)?, instance.vpc.as_ref()?);
+            let (resolved, zone) = (self.watched.resolved.get(name)?, &instance.zone);
             let subnets = &self.cloud.subnets;
-            let choice = crate::subnet::choose(class, &instance.zone, vpc, subnets, Time(0));
+            let choice = crate::subnet::choose(class, resolved, zone, vpc, subnets, Time(0));
             // Whether a subnet is full does not matter here.
             let obstacle = choice
                 .err()

@@ -60,7 +60,7 @@ impl Fleet {
                 node: Some(node.clone()),
                 ..Subject::default()
             },
-            Target::Read(_) => Subject::default(),
+            Target::Class(_) | Target::Read(_) => Subject::default(),
         }
     }
 

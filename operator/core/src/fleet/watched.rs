@@ -15,6 +15,7 @@ use crate::{
     claim::Claim,
     cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
     fact::Change,
+    resolve::Resolved,
 };
 
 /// The lists that have to be complete before anything is decided.
@@ -51,6 +52,8 @@ pub(super) struct Watched {
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) namespaces: BTreeMap<Namespace, NamespaceFacts>,
     pub(super) classes: BTreeMap<ClassName, Class>,
+    /// What each class stands for in EC2, as far as that is known.
+    pub(super) resolved: BTreeMap<ClassName, Resolved>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
     /// Claims that this version cannot read: they exist, and own what they own.

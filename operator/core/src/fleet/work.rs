@@ -14,6 +14,7 @@ use crate::{
     claim::Claim,
     cluster::{Key, Version},
     decision::Poll,
+    error::Ec2Error,
     lease::Term,
     order::{Action, Effect, Event, Read, Target, Topic},
     reason::Note,
@@ -64,8 +65,8 @@ pub(super) struct Work {
     waiting_to_write: VecDeque<Target>,
     /// When the report on a node began to differ only in what may wait.
     pub(super) report_since: BTreeMap<NodeName, Time>,
-    /// EC2 could not be read: the sentence for readiness.
-    pub(super) trouble: BTreeMap<Topic, (u32, String)>,
+    /// EC2 could not be read: how often in a row, by which action, and its last answer.
+    pub(super) trouble: BTreeMap<Topic, (u32, Action, Ec2Error)>,
     /// Writes that the API server refused, to be told.
     pub(super) refused: Vec<(Target, Note)>,
     /// Events that came up while facts were learnt.

@@ -73,11 +73,13 @@ pub enum Action {
     DescribeInstanceTypes,
     /// `DescribeSubnets`.
     DescribeSubnets,
+    /// `DescribeSecurityGroups`.
+    DescribeSecurityGroups,
 }
 
 impl Action {
     /// Every action that is called.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CreateNetworkInterface,
         Self::AttachNetworkInterface,
         Self::ModifyNetworkInterfaceAttribute,
@@ -87,6 +89,7 @@ impl Action {
         Self::DescribeInstances,
         Self::DescribeInstanceTypes,
         Self::DescribeSubnets,
+        Self::DescribeSecurityGroups,
     ];
 
     /// As AWS spells it.
@@ -101,6 +104,7 @@ impl Action {
             Self::DescribeInstances => "DescribeInstances",
             Self::DescribeInstanceTypes => "DescribeInstanceTypes",
             Self::DescribeSubnets => "DescribeSubnets",
+            Self::DescribeSecurityGroups => "DescribeSecurityGroups",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    ClaimStatus, NodeStatus,
+    ClaimStatus, ClassStatus, NodeStatus, SmolStr,
     id::{ClaimUid, ClassName, NodeName, NodeUid, PodName, PodUid},
 };
 
@@ -41,6 +41,15 @@ pub enum Object {
         node: NodeName,
         /// What it shall say.
         status: Box<NodeStatus>,
+    },
+    /// Write what is said of a class.
+    Class {
+        /// The class.
+        class: ClassName,
+        /// UID of the object: one that was made again under its name is another one.
+        uid: SmolStr,
+        /// What it shall say.
+        status: Box<ClassStatus>,
     },
     /// Change a node object.
     Node {
@@ -110,6 +119,7 @@ impl Object {
             Self::NewReport { node, .. } | Self::Report { node, .. } => {
                 Target::Report(node.clone())
             }
+            Self::Class { class, .. } => Target::Class(class.clone()),
             Self::Node { node, .. } => Target::Node(node.clone()),
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::{
-    ClaimStatus, NodeStatus, SmolStr,
+    ClaimStatus, ClassStatus, NodeStatus, SmolStr,
     id::{ClassName, Namespace, NodeName},
 };
 use operator_core::{
@@ -124,6 +124,7 @@ impl World {
             Object::Marks(write) => self.mark(*write),
             Object::NewReport { node, .. } => self.new_report(node),
             Object::Report { node, status } => self.write_report(&node, *status),
+            Object::Class { class, uid, status } => self.write_class(&class, &uid, *status),
             Object::Node { node, patch } => self.patch_node(&node, patch),
         };
         if !matches!(
@@ -257,6 +258,24 @@ impl World {
         Outcome::Report(Box::new(self.put_report(report)))
     }
 
+    fn write_class(&mut self, name: &ClassName, uid: &str, status: ClassStatus) -> Outcome {
+        let Some(mut class) = self.store.classes.get(name).cloned() else {
+            return Outcome::NotWritten;
+        };
+        if class.uid != uid {
+            return Outcome::Conflict;
+        }
+        class.status = status;
+        Outcome::Class(Box::new(self.put_class(class)))
+    }
+
+    pub fn put_class(&mut self, mut class: Class) -> Class {
+        class.version = self.store.next_version();
+        self.store.classes.insert(class.name.clone(), class.clone());
+        self.show(&Fact::Classes(set(&class)));
+        class
+    }
+
     fn patch_node(&mut self, name: &NodeName, patch: NodePatch) -> Outcome {
         let Some(mut node) = self.store.nodes.get(name).cloned() else {
             return Outcome::NotWritten;
@@ -357,6 +376,7 @@ fn name(object: &Object) -> (&'static str, String) {
         Object::Marks(write) => ("marks", write.key.to_string()),
         Object::NewReport { node, .. } => ("new report", node.to_string()),
         Object::Report { node, .. } => ("report", node.to_string()),
+        Object::Class { class, .. } => ("class", class.to_string()),
         Object::Node { node, .. } => ("node", node.to_string()),
     }
 }

@@ -50,7 +50,7 @@ fn report(status: ConditionStatus) -> NodeReport {
 
 /// What is said when it has been waited long enough; nothing where all is well.
 fn says(rollout: Option<Rollout>, agents: &[AgentPod], reports: &[NodeReport]) -> String {
-    match check(rollout, agents, reports, true) {
+    match check(rollout, agents, reports, &[], true) {
         Verdict::Go(None) => String::new(),
         Verdict::Refuse(why) => why,
         other => panic!("{other:?}"),
@@ -65,10 +65,39 @@ fn every_agent_has_to_be_reported_ready_and_there_has_to_be_one() {
     let unready = report(ConditionStatus::False);
     assert!(says(Some(ONE), &agents, from_ref(&unready)).contains("n1 (check its log)"));
     assert!(matches!(
-        check(Some(ONE), &agents, &[unready], false),
+        check(Some(ONE), &agents, &[unready], &[], false),
         Verdict::Wait(_)
     ));
     assert_eq!(says(Some(ONE), &agents, &[ready]), "");
+}
+
+#[test]
+fn every_class_has_to_be_ready() {
+    let (agents, ready) = ([agent()], [report(ConditionStatus::True)]);
+    let class = |status| {
+        let mut class = super::story::a_class();
+        class.status.conditions.extend(status);
+        class
+    };
+    let condition = |status| Condition {
+        kind: kind::READY.into(),
+        status,
+        reason: "R".into(),
+        message: "names sg-1".into(),
+        last_transition_time: Time(0),
+        observed_generation: None,
+    };
+    let says = |class| match check(Some(ONE), &agents, &ready, &[class], true) {
+        Verdict::Go(None) => String::new(),
+        Verdict::Refuse(why) => why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(says(class(Some(condition(ConditionStatus::True)))), "");
+    for status in [ConditionStatus::False, ConditionStatus::Unknown] {
+        let said = says(class(Some(condition(status))));
+        assert!(said.contains("app (names sg-1)"), "{said}");
+    }
+    assert!(says(class(None)).contains("app (the operator"));
 }
 
 #[test]

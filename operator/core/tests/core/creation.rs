@@ -128,7 +128,7 @@ fn an_ec2_answer_that_no_table_lists_takes_the_edited_class() {
         assert_eq!(reason.as_deref(), Some("Refused"), "{code}");
         let number = incarnation(&world);
         world.script.always.clear();
-        world.set_class(|class| class.groups = vec![aws::GROUP_DEFAULT.parse().unwrap()]);
+        world.set_class(|class| class.groups.ids = vec![aws::GROUP_DEFAULT.parse().unwrap()]);
         world.until(15_000, "the edited class is taken", |w| w.is_ready("web"));
         assert!(incarnation(&world) > number);
         world.rest();

@@ -7,16 +7,18 @@ use std::{
 
 use api::{
     claim::{FrozenTags, RequestedCounts},
+    class::Tags,
     id::Slot,
 };
 use operator_core::{
     Outcome, Read,
     ec2::{
-        AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Instance, InstanceState,
-        Subnet, TypeFacts,
+        AttachedEni, AttachmentState, AttachmentView, EniTags, EniView, Group, Instance,
+        InstanceState, Subnet, TypeFacts,
     },
     error::{Ec2Error, classify, code},
-    order::{Action, DetachMode, Effect},
+    fact::Found,
+    order::{Action, DetachMode, Effect, Lookup},
 };
 use vpc::{Attach, Counts, Create, Detach, Eni, Filter, Query, Request, Response, Vpc};
 
@@ -162,7 +164,20 @@ pub fn read(vpc: &mut Vpc, read: &Read, now: u64) -> Result<Answer, Outcome> {
             ids: strings(ids),
             ..Query::default()
         }),
-        Read::Subnets(ids) => Request::DescribeSubnets(by("subnet-id", strings(ids))),
+        Read::Subnets(lookup) => {
+            let call = |query| match vpc.call(Request::DescribeSubnets(query), now)? {
+                Response::Subnets(found, _) => Ok(found.iter().map(subnet).collect()),
+                other => panic!("{other:?}"),
+            };
+            return found(lookup, "subnet-id", call).map(|f| Answer::One(Outcome::Subnets(f)));
+        }
+        Read::Groups(lookup) => {
+            let call = |query| match vpc.call(Request::DescribeSecurityGroups(query), now)? {
+                Response::Groups(found, _) => Ok(found.iter().map(group).collect()),
+                other => panic!("{other:?}"),
+            };
+            return found(lookup, "group-id", call).map(|f| Answer::One(Outcome::Groups(f)));
+        }
         Read::Pod(_) => panic!("not a read of EC2"),
     };
     match vpc.call(request, now) {
@@ -204,9 +219,38 @@ fn answer(read: &Read, response: Response) -> Answer {
                     .collect(),
             )
         }
-        (_, Response::Subnets(found, _)) => Outcome::Subnets(found.iter().map(subnet).collect()),
         (read, other) => panic!("{other:?} answers no {read:?}"),
     })
+}
+
+/// One call for the ids, and one for each set of tags.
+fn found<I: ToString, T>(
+    lookup: &Lookup<I>,
+    ids: &str,
+    mut call: impl FnMut(Query) -> Result<Vec<T>, vpc::Ec2Error>,
+) -> Result<Found<T>, Outcome> {
+    let mut call = |query| {
+        call(query).map_err(|error| failed(error.code(), &error.to_string(), error.status()))
+    };
+    let mut found = Found::by_id(Vec::new());
+    if !lookup.ids.is_empty() {
+        found.by_id = call(by(ids, strings(&lookup.ids)))?;
+    }
+    for tags in &lookup.tags {
+        found.by_tags.push((tags.clone(), call(by_tags(tags))?));
+    }
+    Ok(found)
+}
+
+fn by_tags(tags: &Tags) -> Query {
+    let filter = |(key, value): (&String, &String)| Filter {
+        name: format!("tag:{key}"),
+        values: vec![value.clone()],
+    };
+    Query {
+        filters: tags.iter().map(filter).collect(),
+        ..Query::default()
+    }
 }
 
 fn enis(filter: &str, values: Vec<String>) -> Request {
@@ -309,6 +353,13 @@ pub fn zone_of(subnet: &str) -> &'static str {
         "us-east-1b"
     } else {
         "us-east-1a"
+    }
+}
+
+fn group(group: &vpc::SecurityGroup) -> Group {
+    Group {
+        id: group.id.as_str().parse().unwrap(),
+        vpc: group.vpc.as_str().parse().unwrap(),
     }
 }
 

@@ -53,7 +53,7 @@ fn a_pod_waits_whatever_stands_in_the_way_before_its_claim_is_bound() {
         ("no class", |_, pod| pod.asks[0].class = "none".into()),
         ("a wrong count", |_, pod| pod.requested = Some(2)),
         ("no subnet in the zone", |world, _| {
-            world.set_class(|class| class.subnets.truncate(1));
+            world.set_class(|class| class.subnets.ids.truncate(1));
         }),
         ("a full node", |world, _| {
             world.ready("one", "n1");

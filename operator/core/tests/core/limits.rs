@@ -75,7 +75,7 @@ fn ready_claims_stay_ready_and_quiet_without_the_right_to_modify() {
 #[test]
 fn a_full_subnet_has_one_prober_and_serves_who_waits_once_there_are_addresses() {
     let mut world = World::new();
-    world.set_class(|class| class.subnets = vec![aws::SUBNET_SMALL.parse().unwrap()]);
+    world.set_class(|class| class.subnets.ids = vec![aws::SUBNET_SMALL.parse().unwrap()]);
     let fill: Vec<_> = (0..9)
         .map(|_| a_foreign_eni(&mut world, aws::SUBNET_SMALL))
         .collect();
@@ -106,7 +106,7 @@ fn a_full_subnet_has_one_prober_and_serves_who_waits_once_there_are_addresses() 
 fn the_next_subnet_of_the_class_is_taken_when_the_first_is_full() {
     let mut world = World::new();
     world.set_class(|class| {
-        class.subnets = vec![
+        class.subnets.ids = vec![
             aws::SUBNET_SMALL.parse().unwrap(),
             aws::SUBNET_NODES.parse().unwrap(),
         ];
@@ -256,7 +256,7 @@ fn more_waiters_than_one_read_takes_are_served_fairly() {
     let mut world = World::new();
     world.vpc.delays.create_ms = 3_000;
     let subnets = [aws::SUBNET_NODES, aws::SUBNET_CONTROL];
-    world.set_class(|class| class.subnets = subnets.map(|s| s.parse().unwrap()).into());
+    world.set_class(|class| class.subnets.ids = subnets.map(|s| s.parse().unwrap()).into());
     for n in 0..30 {
         world.add_node(&format!("m{n}"), "c6in.32xlarge");
     }

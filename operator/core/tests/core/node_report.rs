@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{
-    ConditionStatus, NodeStatus, Time,
+    ConditionStatus, NodeStatus, Time, class,
     condition::kind,
     node::{Card, OccupiedSlot},
 };
@@ -11,6 +11,7 @@ use operator_core::{
     cluster::{Class, Node, NodeHealth, Version},
     ec2::{Instance, InstanceState},
     node_report::{AgentState, Inventory, differ_in_slots_alone, patch, report, served},
+    resolve::{Catalogue, Unread, resolve},
     subnet::Subnets,
 };
 
@@ -168,7 +169,8 @@ fn only_slots_and_their_count_may_wait() {
 fn a_class_is_served_where_one_of_its_subnets_lies_in_the_instances_zone_and_vpc() {
     let serves = |subnets: Subnets, instance: &Instance| {
         let class = a_class();
-        !served([&class].into_iter(), instance, &subnets).is_empty()
+        let resolved = resolve(&class, &subnets, &Catalogue::default(), &Unread::default());
+        !served([(&class.name, &resolved)].into_iter(), instance, &subnets).is_empty()
     };
     let [first, second] = subnets::ids();
     let (here, elsewhere) = (
@@ -198,7 +200,10 @@ fn served_gives_the_names_of_those_classes_alone() {
     let [first, second] = subnets::ids();
     let class = |name: &str, subnet| Class {
         name: name.into(),
-        subnets: vec![subnet],
+        subnets: class::Subnets {
+            ids: vec![subnet],
+            ..class::Subnets::default()
+        },
         ..a_class()
     };
     let classes = [class("here", first.clone()), class("there", second.clone())];
@@ -207,7 +212,13 @@ fn served_gives_the_names_of_those_classes_alone() {
         (second, subnets::record("us-east-1b", 1)),
     ]
     .into();
-    let names = served(classes.iter(), &instance(), &subnets);
+    let resolved = |class: &Class| {
+        let resolved = resolve(class, &subnets, &Catalogue::default(), &Unread::default());
+        (class.name.clone(), resolved)
+    };
+    let resolved: Vec<_> = classes.iter().map(resolved).collect();
+    let resolved = resolved.iter().map(|(name, resolved)| (name, resolved));
+    let names = served(resolved, &instance(), &subnets);
     assert_eq!(names, BTreeSet::from(["here".into()]));
 }
 

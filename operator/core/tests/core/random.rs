@@ -220,7 +220,7 @@ fn edit_class(world: &mut World) {
         } else {
             aws::GROUP_DEFAULT
         };
-        class.groups = vec![group.parse().unwrap()];
+        class.groups.ids = vec![group.parse().unwrap()];
     });
 }
 

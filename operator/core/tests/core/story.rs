@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Interface,
+    ClassStatus, Interface,
     claim::Phase,
+    class::{SecurityGroups, Subnets},
     condition::kind,
     id::{EniId, PodUid},
     tag,
@@ -28,12 +29,22 @@ pub fn a_class() -> Class {
     Class {
         name: "app".into(),
         namespaces: Some(Selector::default()),
-        subnets: vec![
-            aws::SUBNET_ZONE_B.parse().unwrap(),
-            aws::SUBNET_NODES.parse().unwrap(),
-        ],
+        uid: "class-uid".into(),
+        version: Version::default(),
+        generation: 1,
+        subnets: Subnets {
+            ids: vec![
+                aws::SUBNET_ZONE_B.parse().unwrap(),
+                aws::SUBNET_NODES.parse().unwrap(),
+            ],
+            ..Subnets::default()
+        },
         addresses: Addresses::default(),
-        groups: vec![aws::GROUP_APP.parse().unwrap()],
+        groups: SecurityGroups {
+            ids: vec![aws::GROUP_APP.parse().unwrap()],
+            ..SecurityGroups::default()
+        },
+        status: ClassStatus::default(),
         interface: Interface::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
     }
@@ -153,8 +164,8 @@ impl World {
     pub fn set_class(&mut self, change: impl FnOnce(&mut Class)) {
         let mut class = self.store.classes[&"app".into()].clone();
         change(&mut class);
-        self.store.classes.insert(class.name.clone(), class.clone());
-        self.show(&Fact::Classes(set(&class)));
+        class.generation += 1;
+        self.put_class(class);
     }
 
     pub fn claim_of(&self, pod: &str) -> Option<&Claim> {

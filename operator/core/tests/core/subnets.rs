@@ -2,12 +2,14 @@
 
 use api::{
     Time,
+    class::SubnetPolicy,
     id::{SubnetId, VpcId},
 };
 use operator_core::{
     Reason,
     cluster::Class,
     ec2::Subnet,
+    resolve::{Catalogue, Unread, resolve},
     subnet::{Block, SubnetRecord, Subnets, choose},
 };
 use vpc::world as aws;
@@ -24,7 +26,7 @@ pub fn vpc() -> VpcId {
 /// The subnets of the class, in its order.
 pub fn ids() -> [SubnetId; 2] {
     let Class { subnets, .. } = a_class();
-    subnets.try_into().unwrap()
+    subnets.ids.try_into().unwrap()
 }
 
 /// What is known of a subnet with so many free addresses; its id is put in by [`known`].
@@ -68,8 +70,13 @@ fn known(records: [SubnetRecord; 2]) -> Subnets {
 
 /// Which of the two is chosen, or the reason and sentence why none is.
 fn chosen(subnets: &Subnets) -> Result<usize, (Reason, String)> {
-    let (class, zone) = (a_class(), HERE.into());
-    match choose(&class, &zone, &vpc(), subnets, Time(1_000)) {
+    chosen_by(&a_class(), subnets)
+}
+
+/// The same by another class of the same subnets.
+fn chosen_by(class: &Class, subnets: &Subnets) -> Result<usize, (Reason, String)> {
+    let resolved = resolve(class, subnets, &Catalogue::default(), &Unread::default());
+    match choose(class, &resolved, &HERE.into(), &vpc(), subnets, Time(1_000)) {
         Ok(subnet) => Ok(ids().iter().position(|id| *id == subnet.id).unwrap()),
         Err(note) => Err((note.reason, note.message)),
     }
@@ -89,6 +96,21 @@ fn the_first_of_the_class_with_room_in_the_zone_and_vpc_is_taken() {
     assert_eq!(two(other, record(HERE, 1)), 1, "in the VPC");
     assert_eq!(two(unknown(), record(HERE, 1)), 1, "that EC2 knows");
     assert_eq!(two(record(HERE, 0), record(HERE, 1)), 1, "with room");
+}
+
+#[test]
+fn by_most_free_the_one_with_the_most_addresses_that_nobody_was_promised_is_taken() {
+    let mut class = a_class();
+    class.subnets.policy = SubnetPolicy::MostFree;
+    let two = |one, other| chosen_by(&class, &known([one, other])).unwrap();
+    assert_eq!(two(record(HERE, 1), record(HERE, 9)), 1);
+    assert_eq!(two(record(HERE, 5), record(HERE, 5)), 0, "in its order");
+    let promised = SubnetRecord {
+        promised: 5,
+        ..record(HERE, 9)
+    };
+    assert_eq!(two(record(HERE, 5), promised), 0);
+    assert_eq!(two(record(HERE, 1), record(ELSEWHERE, 9)), 0, "in the zone");
 }
 
 #[test]
@@ -123,8 +145,8 @@ fn without_room_the_full_ones_of_the_zone_are_named() {
 }
 
 #[test]
-fn before_all_are_read_nothing_is_said_to_be_missing() {
-    let mut one = known([record(ELSEWHERE, 9), unknown()]);
+fn before_all_are_read_nothing_is_said_to_be_missing_in_the_zone() {
+    let mut one = known([record(ELSEWHERE, 9), record(ELSEWHERE, 9)]);
     one.remove(&ids()[0]);
     assert_eq!(reason(&one), Reason::Reading);
 }

@@ -78,7 +78,7 @@ fn a_second_eni_of_two_leaders_is_swept() {
     world.script.once(create, Verdict::LoseReply);
     world.add_pod("web", "n1");
     world.run(SECOND);
-    world.set_class(|class| class.groups = vec![GROUP_DEFAULT.parse().unwrap()]);
+    world.set_class(|class| class.groups.ids = vec![GROUP_DEFAULT.parse().unwrap()]);
     world.until(2 * MINUTE, "ready", |w| w.is_ready("web"));
     assert_eq!(world.made().len(), 2, "{}", world.picture());
     world.run(20 * MINUTE);
@@ -100,7 +100,7 @@ fn a_request_that_another_process_froze_is_not_taken_for_our_own() {
     world.run(SECOND);
     world.stop(0);
     // The class was wrong: what was refused for good is asked for anew.
-    world.set_class(|class| class.groups = vec![GROUP_DEFAULT.parse().unwrap()]);
+    world.set_class(|class| class.groups.ids = vec![GROUP_DEFAULT.parse().unwrap()]);
     world.until(2 * MINUTE, "ready", |w| w.is_ready("web"));
     assert_eq!(world.made().len(), 1);
     world.clear();

@@ -4,9 +4,9 @@
 #![allow(clippy::struct_field_names)]
 
 use serde::Serialize;
-use vpc::{Ingress, Protocol, SecurityGroup, Source, SubnetView, world::ACCOUNT};
+use vpc::{Ingress, Protocol, SecurityGroup, Source, SubnetView, Tags, world::ACCOUNT};
 
-use super::Items;
+use super::{Items, interface::Tag};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -22,6 +22,7 @@ pub(super) struct Subnet<'a> {
     available_ip_address_count: usize,
     availability_zone: &'a str,
     owner_id: &'static str,
+    tag_set: Items<Tag<'a>>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +61,7 @@ pub(super) fn subnet(SubnetView { subnet, free }: &SubnetView) -> Subnet<'_> {
         available_ip_address_count: *free,
         availability_zone: &subnet.zone,
         owner_id: ACCOUNT,
+        tag_set: tags(&subnet.tags),
     }
 }
 
@@ -72,6 +74,7 @@ pub(super) struct SecurityGroupShape<'a> {
     vpc_id: &'a str,
     owner_id: &'static str,
     ip_permissions: Items<Permission<'a>>,
+    tag_set: Items<Tag<'a>>,
 }
 
 #[derive(Serialize)]
@@ -114,7 +117,13 @@ pub(super) fn security_group(group: &SecurityGroup) -> SecurityGroupShape<'_> {
         vpc_id: group.vpc.as_str(),
         owner_id: ACCOUNT,
         ip_permissions: group.ingress.iter().map(permission).collect(),
+        tag_set: tags(&group.tags),
     }
+}
+
+fn tags(tags: &Tags) -> Items<Tag<'_>> {
+    let tags = tags.iter();
+    tags.map(|(key, value)| Tag { key, value }).collect()
 }
 
 fn permission(Ingress { protocol, source }: &Ingress) -> Permission<'_> {
