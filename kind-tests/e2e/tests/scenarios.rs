@@ -17,6 +17,7 @@ mod scenarios {
     pub mod failing;
     pub mod foreign_client;
     pub mod full_node;
+    pub mod groups;
     pub mod hidden;
     pub mod hostile;
     pub mod in_use;
@@ -48,9 +49,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
-    static_pod, story, stuck, versions, waiting, without_agent, writes,
+    crashes, cycles, failing, foreign_client, full_node, groups, hidden, hostile, in_use,
+    installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
+    schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -104,6 +105,10 @@ const SCENARIOS: &[Named] = &[
         static_pod::changed,
     ),
     ("leader_killed_while_pods_start_and_end", leader::killed),
+    (
+        "groups_of_a_class_change_under_running_pods",
+        groups::under_running_pods,
+    ),
     ("quick_job_has_no_rejected_pods", full_node::quick_job),
     ("failing_scenario_leaves_nothing", failing::leaves_nothing),
     (

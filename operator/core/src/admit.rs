@@ -91,10 +91,12 @@ mod tests {
 
     fn class(namespaces: Option<Selector>) -> Class {
         Class {
+            uid: "class-uid".to_owned(),
             name: "app".into(),
             namespaces,
             subnets: vec![],
             groups: vec![],
+            drift_policy: api::DriftPolicy::Report,
             interface: Interface::default(),
             tags: BTreeMap::new(),
         }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use api::{
-    Interface, NodeStatus, SmolStr, Time,
+    DriftPolicy, Interface, NodeStatus, SmolStr, Time,
     id::{
         BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
         SubnetId,
@@ -220,12 +220,16 @@ pub struct NamespaceFacts {
 pub struct Class {
     /// Its name.
     pub name: ClassName,
+    /// UID of the object.
+    pub uid: String,
     /// Namespaces whose pods may use it; absent: none.
     pub namespaces: Option<Selector>,
     /// Where ENIs are made, in this order.
     pub subnets: Vec<SubnetId>,
     /// The groups they get.
     pub groups: Vec<SecurityGroupId>,
+    /// What happens when somebody else changes them.
+    pub drift_policy: DriftPolicy,
     /// What they look like in a pod.
     pub interface: Interface,
     /// The class's own tags.

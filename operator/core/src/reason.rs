@@ -33,6 +33,7 @@ impl Tone {
             | Reason::NotScheduled
             | Reason::Queued
             | Reason::WaitingForSlot
+            | Reason::GroupsChanged
             | Reason::Swept
             | Reason::WouldSweep => Self::Normal,
             Reason::Throttled
@@ -62,6 +63,8 @@ impl Tone {
             | Reason::AttachStuck
             | Reason::DetachStuck
             | Reason::Forgotten
+            | Reason::DriftFound
+            | Reason::RolloutHalted
             | Reason::SweepStopped
             | Reason::Unreadable => Self::Warning,
         }

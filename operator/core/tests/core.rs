@@ -39,6 +39,8 @@ mod creation;
 mod drain;
 #[path = "core/gauges.rs"]
 mod gauges;
+#[path = "core/groups.rs"]
+mod groups;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]

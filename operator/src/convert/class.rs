@@ -6,24 +6,26 @@ use crds::{EniClass, EniClassSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 use operator_core::cluster::{Class, Requirement, Selector};
 
-use super::object::name_of;
+use super::object::{name_of, uid_of};
 
-/// A class. Its signature is that of its siblings, which can fail.
-#[allow(clippy::unnecessary_wraps)]
+/// A class; none for an object that the API server cannot have sent.
 pub(crate) fn class(class: EniClass) -> Option<Class> {
-    let name = name_of(&class);
+    let (name, uid) = (name_of(&class), uid_of(&class)?);
     let EniClassSpec {
         namespace_selector,
         subnets,
         security_groups,
+        drift_policy,
         interface,
         tags,
     } = class.spec;
     Some(Class {
         name,
+        uid,
         namespaces: namespace_selector.map(selector),
         subnets: subnets.ids,
         groups: security_groups.ids,
+        drift_policy,
         interface,
         tags,
     })

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    Interface, Time,
+    DriftPolicy, Interface, Time,
     id::{
         AttachmentId, BootId, ClassName, EniId, InstanceId, InstanceType, Mac, NodeName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
@@ -133,6 +133,7 @@ pub fn namespace(name: &str) -> NamespaceFacts {
 pub fn class(number: usize) -> Class {
     Class {
         name: class_name(number),
+        uid: format!("class-{number}"),
         namespaces: Some(Selector {
             requirements: vec![Requirement::In(
                 "eni".to_owned(),
@@ -141,6 +142,7 @@ pub fn class(number: usize) -> Class {
         }),
         subnets: (0..ZONES.len()).map(subnet_id).collect(),
         groups: vec![group(number), group(100)],
+        drift_policy: DriftPolicy::Report,
         interface: Interface::default(),
         tags: BTreeMap::from([
             ("team".to_owned(), format!("team-{number}")),

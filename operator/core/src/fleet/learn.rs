@@ -47,6 +47,7 @@ impl Fleet {
         // Another process may have led meanwhile: what this one remembers of its own calls proves nothing.
         self.work.leads_since = now;
         self.work.sends.clear();
+        self.work.rollouts.taken.clear();
         self.work.backoffs.clear();
         self.work.budget.take_over(now);
         self.mark_everything();
@@ -303,12 +304,17 @@ impl Fleet {
         changed.retain(|name| self.forget_class(name));
         // Where a class can work rests on its subnets alone.
         let mut moved = !changed.is_empty();
+        let mut regrouped = Vec::new();
         for class in items(change) {
             let before = self.watched.classes.get(&class.name);
             if before == Some(&class) {
                 continue;
             }
             moved |= before.is_none_or(|before| before.subnets != class.subnets);
+            let groups = |class: &Class| (class.groups.clone(), class.drift_policy);
+            if before.map(groups) != Some(groups(&class)) {
+                regrouped.push(class.name.clone());
+            }
             self.forget_class(&class.name);
             for subnet in &class.subnets {
                 *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;
@@ -321,7 +327,13 @@ impl Fleet {
             self.wake_up(&Dependency::Classes);
         }
         for name in changed {
+            self.work.rollouts.moved(&name);
             self.wake_up(&Dependency::Class(name));
+        }
+        for name in regrouped {
+            for key in self.index.by_class.claims(&name) {
+                self.work.agenda.mark(Target::Claim(key.clone()));
+            }
         }
         self.complete(List::Classes, is_all);
     }

@@ -157,6 +157,7 @@ impl Fleet {
                 Effect::Create(_)
                 | Effect::Attach { .. }
                 | Effect::SetDeleteOnTermination { .. }
+                | Effect::SetSecurityGroups { .. }
                 | Effect::Detach { .. }
                 | Effect::Delete { .. },
                 _,

@@ -115,6 +115,7 @@ impl Fleet {
             .and_then(|eni| self.cloud.enis.get(&eni.id)?.detaching);
         Seen {
             cluster,
+            groups: self.groups_seen(claim, &eni),
             interface: self
                 .watched
                 .classes

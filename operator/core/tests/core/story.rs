@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Interface,
+    DriftPolicy, Interface,
     claim::Phase,
     condition::kind,
     id::{EniId, PodUid},
@@ -26,12 +26,14 @@ pub const LONG: i64 = 600_000;
 pub fn a_class() -> Class {
     Class {
         name: "app".into(),
+        uid: "class-uid".into(),
         namespaces: Some(Selector::default()),
         subnets: vec![
             aws::SUBNET_ZONE_B.parse().unwrap(),
             aws::SUBNET_NODES.parse().unwrap(),
         ],
         groups: vec![aws::GROUP_APP.parse().unwrap()],
+        drift_policy: DriftPolicy::Report,
         interface: Interface::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
     }
