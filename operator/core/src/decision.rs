@@ -238,20 +238,15 @@ fn poll(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Poll> {
         Step::Ready if claim.status.is_regrouping() && seen.eni == EniSeen::Unknown => {
             eni().map(Poll::Fast)
         }
-        Step::Ready if is_in_doubt(claim, seen, now) => eni().map(Poll::Fast),
+        Step::Ready if groups::standing(claim, seen, now) == Standing::Doubted => {
+            eni().map(Poll::Fast)
+        }
         Step::Ready | Step::AwaitDevice | Step::AwaitRelease if seen.eni == EniSeen::Unknown => {
             eni().map(Poll::Slow)
         }
         Step::Blocked(note) if note.reason == Reason::Unexpected => eni().map(Poll::Slow),
         _ => None,
     }
-}
-
-/// Whether another read has to say whether somebody else changed the security groups.
-fn is_in_doubt(claim: &Claim, seen: &Seen, now: Time) -> bool {
-    let standing = groups::standing(claim, seen, now);
-    let until = groups::doubted_until(claim, standing, now);
-    until.is_some_and(|until| until <= now)
 }
 
 /// Whether the pod has its interface, so that the ENI follows its class.

@@ -5,7 +5,7 @@ use api::{
     condition::GroupsReason,
     id::SecurityGroupId,
     security_groups::{GroupsSet, GroupsState, same_groups},
-    time::MINUTE,
+    time::SECOND,
 };
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A read within this time of our own change may still show the groups before it.
-const SHOWS: i64 = MINUTE;
+const SHOWS: i64 = 15 * SECOND;
 /// What the condition says of nearly every claim: short enough to need no memory of its own.
 const IN_SYNC: &str = "has those of its class";
 
@@ -275,11 +275,16 @@ fn is_last_request(claim: &Claim, seen: &Seen) -> bool {
 }
 
 fn drift(claim: &Claim, seen: &Seen) -> Note {
-    let eni = claim.status.eni.as_ref().map(|eni| eni.id.as_str());
+    let eni = claim.status.eni.as_ref();
+    // While others are requested, those that it had are the last that EC2 showed.
+    let before = match (last_set(&claim.status), eni) {
+        ((_, GroupsState::Requested), Some(eni)) => &eni.security_group_ids,
+        ((set, _), _) => set,
+    };
     let what = format!(
         "somebody else changed the security groups of {} from {} to {}",
-        eni.unwrap_or("the ENI"),
-        list(last_set(&claim.status).0),
+        eni.map_or("the ENI", |eni| eni.id.as_str()),
+        list(before),
         shown(seen)
     );
     let then = match seen.groups.policy {

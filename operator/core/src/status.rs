@@ -262,6 +262,10 @@ fn groups_state(
     let Some((status, reason, message)) = condition else {
         return;
     };
+    let message = match message.len() {
+        ..=2_048 => message,
+        _ => cut(message.to_string()).into(),
+    };
     let is_new = matches!(step, Step::Record(..)) || status != ConditionStatus::True;
     if is_new || next.condition(of).is_some() {
         put(next, claim, of, (status, reason.as_str(), message), now);

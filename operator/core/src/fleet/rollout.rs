@@ -3,17 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    ClaimStatus, ConditionStatus, Time,
+    ClaimStatus, Condition, ConditionStatus, Time,
     condition::kind,
     id::{ClassName, SecurityGroupId},
-    security_groups::{GroupsState, same_groups},
+    security_groups::{GroupsSet, GroupsState, same_groups},
     time::MINUTE,
 };
 
 use super::Fleet;
 use crate::{
     claim::Claim,
-    cluster::{Class, Key},
+    cluster::Key,
     ec2::EniView,
     goal::Goal,
     groups::{self, Answer, GroupsSeen, Standing, Turn},
@@ -66,10 +66,13 @@ impl ByClass {
         let Some(set) = &status.security_groups else {
             return;
         };
-        if has_fallen(claim, status) {
+        let ready = status.condition(kind::READY);
+        if ready.is_some_and(|ready| ready.status == ConditionStatus::True) {
+            if set.state == GroupsState::Requested {
+                of.changing.insert(claim.key.clone());
+            }
+        } else if has_fallen(claim, ready) {
             of.fallen.insert(claim.key.clone());
-        } else if set.state == GroupsState::Requested {
-            of.changing.insert(claim.key.clone());
         }
     }
 
@@ -105,12 +108,9 @@ fn sorted(ids: &[SecurityGroupId]) -> Vec<SecurityGroupId> {
 }
 
 /// Whether the claim should be Ready and is not: those whose pods end do so without fault.
-fn has_fallen(claim: &Claim, status: &ClaimStatus) -> bool {
-    !claim.deleting
-        && status.condition(kind::READY).is_some_and(|ready| {
-            ready.status == ConditionStatus::False
-                && ready.reason != Reason::PodTerminating.as_str()
-        })
+fn has_fallen(claim: &Claim, ready: Option<&Condition>) -> bool {
+    let ends = Reason::PodTerminating.as_str();
+    !claim.deleting && ready.is_some_and(|ready| ready.reason != ends)
 }
 
 impl Rollouts {
@@ -169,7 +169,10 @@ impl Fleet {
         let taken = self.work.rollouts.taken.get(&claim.key);
         let is_done = set.is_some_and(|set| taken == Some(&set.ids));
         let is_behind = |view: &EniView| {
-            set.is_some() || wanted.is_some_and(|wanted| !same_groups(wanted, &view.groups))
+            wanted.is_some_and(|wanted| {
+                let has = |set: &GroupsSet| same_groups(&set.ids, wanted);
+                !same_groups(&view.groups, wanted) || !set.is_none_or(|set| has(set))
+            })
         };
         let is_behind = claim.is_plugged() && eni.view().is_some_and(is_behind);
         GroupsSeen {
@@ -197,14 +200,17 @@ impl Fleet {
         }
     }
 
-    /// How many ENIs of a class are having their groups set; one that is held takes nobody's turn.
+    /// How many ENIs of a class are having their groups set; one that is held, or whose pod ends, takes nobody's turn.
     fn under_way(&self, class: &ClassName) -> u32 {
         let changing = self.index.by_class.0.get(class).map(|of| &of.changing);
         let moves = |key: &&Key| {
-            let claim = self.watched.claim(key);
-            let eni = claim.and_then(|claim| claim.status.eni.as_ref());
-            let seen = eni.map(|eni| self.cloud.eni(&eni.id));
-            !seen.is_some_and(|seen| seen.view().is_some_and(|view| view.tags.hold))
+            let Some(claim) = self.watched.claim(key) else {
+                return false;
+            };
+            let seen = claim.status.eni.as_ref().map(|eni| self.cloud.eni(&eni.id));
+            let view = seen.as_ref().and_then(EniSeen::view);
+            let is_held = view.is_some_and(|view| view.tags.hold);
+            !is_held && self.pod_of(claim).is_some_and(|pod| !pod.deleting)
         };
         let count = changing.into_iter().flatten().filter(moves).count();
         u32::try_from(count).unwrap_or(u32::MAX)
@@ -226,7 +232,7 @@ impl Fleet {
             .filter(gets)
             .find_map(|key| self.refused(key));
         let fallen = of.fallen.iter().find(gets);
-        refused.or_else(|| self.fallen(fallen?)).map(|why| {
+        refused.or_else(|| fallen.map(Self::fallen)).map(|why| {
             let message = format!(
                 "{} reach no more ENIs of class {class}: {why}",
                 groups::list(wanted)
@@ -246,13 +252,10 @@ impl Fleet {
         })
     }
 
-    fn fallen(&self, key: &Key) -> Option<String> {
-        let status = &self.watched.claim(key)?.status;
-        let ready = status.condition(kind::READY)?;
-        Some(format!(
-            "claim {key}, whose ENI got them, is not Ready any more ({}: {}); mend that, or edit the class",
-            ready.reason, ready.message
-        ))
+    fn fallen(key: &Key) -> String {
+        format!(
+            "claim {key}, whose ENI got them, is not Ready any more; mend what its conditions say, or edit the class"
+        )
     }
 
     /// Remembers who waits for a turn, and forgets what is written down.
@@ -268,7 +271,8 @@ impl Fleet {
         if set.is_none_or(|set| set.state == GroupsState::Set) {
             rollouts.taken.remove(&claim.key);
         }
-        if standing == Standing::Held && set.is_some() {
+        let is_on = matches!(goal, Goal::On(_));
+        if claim.status.is_regrouping() && (standing == Standing::Held || !is_on) {
             rollouts.moved(&claim.class);
         }
     }
@@ -295,32 +299,26 @@ impl Fleet {
     fn tell_halt(&mut self, class: &ClassName, now: Time) {
         let halted = self.halted(class);
         let told = self.work.rollouts.halts.get(class);
-        let is_told =
-            |note: &Note| told.is_some_and(|(before, at)| before == note && now.since(*at) < AGAIN);
-        let is_news = match &halted {
-            Some(note) => !is_told(note),
-            None => told.is_some(),
-        };
-        if !is_news {
+        let is_due = told.is_none_or(|(_, at)| now.since(*at) >= AGAIN);
+        if told.map(|(note, _)| note) == halted.as_ref() && (halted.is_none() || !is_due) {
             return;
         }
+        let at = told.filter(|_| !is_due).map_or(now, |(_, at)| *at);
         // Those who wait say so.
         let waiting = self.work.rollouts.waiting.get(class);
         for key in waiting.into_iter().flatten().cloned().collect::<Vec<_>>() {
             self.work.agenda.mark(Target::Claim(key));
         }
-        self.work.rollouts.halts.remove(class);
-        if let Some(note) = halted
-            && let Some(Class { name, uid, .. }) = self.watched.classes.get(class)
-        {
-            let about = About::Class(name.clone(), uid.clone());
-            let event = Event {
-                about,
-                note: note.clone(),
-            };
-            self.work.events.push(event);
-            self.work.rollouts.halts.insert(class.clone(), (note, now));
+        let (Some(note), Some(of)) = (halted, self.watched.classes.get(class)) else {
+            self.work.rollouts.halts.remove(class);
+            return;
+        };
+        if is_due {
+            let about = About::Class(class.clone(), of.uid.clone());
+            let note = note.clone();
+            self.work.events.push(Event { about, note });
         }
+        self.work.rollouts.halts.insert(class.clone(), (note, at));
     }
 
     /// EC2 has set groups at our request.

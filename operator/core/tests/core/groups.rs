@@ -353,7 +353,7 @@ fn a_lost_reply_costs_one_call_more_and_is_no_drift() {
 fn reads_behind_the_truth_are_no_drift() {
     let mut world = World::new();
     let pods = pods(&mut world, 2);
-    world.vpc.settings.stale_ms = 20_000;
+    world.vpc.settings.stale_ms = 10_000;
     for groups in [aws::GROUP_DEFAULT, aws::GROUP_PEER, aws::GROUP_APP] {
         edit(&mut world, &[groups]);
         world.until(2 * MINUTE, "they follow", |w| follow(w, &pods, &[groups]));
