@@ -122,7 +122,7 @@ fn a_group_that_does_not_exist_stops_at_the_first_eni_and_is_told() {
     world.run(MINUTE);
     let about: std::collections::BTreeSet<_> = world.log.mutations[calls..]
         .iter()
-        .map(|(_, _, about)| about.split(')').next().unwrap().to_owned())
+        .map(|(_, _, about)| about.rsplit_once(' ').unwrap().0.to_owned())
         .collect();
     assert_eq!(about.len(), 1, "the first ENI alone: {about:?}");
     let reasons: Vec<String> = (pods.iter())
