@@ -278,7 +278,7 @@ fn drift(claim: &Claim, seen: &Seen) -> Note {
     let eni = claim.status.eni.as_ref();
     // While others are requested, those that it had are the last that EC2 showed.
     let before = match (last_set(&claim.status), eni) {
-        ((_, GroupsState::Requested), Some(eni)) => &eni.security_group_ids,
+        ((_, GroupsState::Requested), Some(eni)) => eni.security_group_ids.as_slice(),
         ((set, _), _) => set,
     };
     let what = format!(

@@ -250,12 +250,9 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
         });
         sleep(Duration::from_secs(60)).await;
         world.with(|state| (0..50).for_each(|n| state.make_pod(&format!("p{n}"), "app")));
-        let ready = |state: &State, count| {
-            let claims = state.all("eniclaims");
-            let ready = claims.filter(|claim| text(claim, "status.phase") == "Ready");
-            ready.count() == count
-        };
-        world.until("all are Ready", |state| ready(state, 50)).await;
+        world
+            .until("all are Ready", |state| ready(state) == 50)
+            .await;
         sleep(Duration::from_secs(60)).await;
         let calls = calls(&world.lock().effects);
         world.with(|state| state.set_groups("app", &[aws::GROUP_APP, aws::GROUP_PEER]));
@@ -264,7 +261,7 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
         let took = world.lock().elapsed() - edited;
         assert!(took <= 10_000, "{took} ms");
         assert_eq!(self::calls(&world.lock().effects), calls + 50);
-        assert!(ready(&world.lock(), 50));
+        assert_eq!(ready(&world.lock()), 50);
     });
 }
 
@@ -286,6 +283,14 @@ fn crash_after_each_effect(seed: u64, story: usize) {
             "story {story}, seed {seed}, crash after effect {n}: {plain:#?}, then {again:#?}"
         );
     }
+}
+
+/// How many claims are Ready.
+fn ready(state: &State) -> usize {
+    let claims = state.all("eniclaims");
+    claims
+        .filter(|claim| text(claim, "status.phase") == "Ready")
+        .count()
 }
 
 /// How many of the effects are changes of EC2; writes of Kubernetes name their resource.

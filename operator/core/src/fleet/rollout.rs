@@ -6,7 +6,7 @@ use api::{
     ClaimStatus, Condition, ConditionStatus, Time,
     condition::kind,
     id::{ClassName, SecurityGroupId},
-    security_groups::{GroupsSet, GroupsState, same_groups},
+    security_groups::{GroupsState, same_groups},
     time::MINUTE,
 };
 
@@ -170,8 +170,8 @@ impl Fleet {
         let is_done = set.is_some_and(|set| taken == Some(&set.ids));
         let is_behind = |view: &EniView| {
             wanted.is_some_and(|wanted| {
-                let has = |set: &GroupsSet| same_groups(&set.ids, wanted);
-                !same_groups(&view.groups, wanted) || !set.is_none_or(|set| has(set))
+                let is_set = set.is_none_or(|set| same_groups(&set.ids, wanted));
+                !same_groups(&view.groups, wanted) || !is_set
             })
         };
         let is_behind = claim.is_plugged() && eni.view().is_some_and(is_behind);

@@ -206,7 +206,8 @@ fn a_claim_that_is_not_ready_any_more_halts_the_others() {
     world.somebody(Request::DetachNetworkInterface(
         attachment.unwrap().as_str().into(),
     ));
-    world.agents.plugged.remove(&world.eni_of(&first).unwrap());
+    let eni = world.eni_of(&first).unwrap();
+    world.agents.plugged.remove(&eni);
     world.run(2 * MINUTE);
     assert!(!world.is_ready(&first));
     let reasons = pods.iter().map(|pod| in_sync(&world, pod).reason);
