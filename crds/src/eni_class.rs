@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    ClassStatus, Interface, IpFamily,
+    ClassStatus, DriftPolicy, Interface, IpFamily,
     class::{SecurityGroups, Subnets},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -57,8 +57,12 @@ pub struct EniClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AddressCounts")]
     pub address_counts: Option<AddressCounts>,
-    /// The security groups of the ENIs.
+    /// The security groups of the ENIs. An edit reaches ENIs in use as well: one at first, then more at a time, and no more when
+    /// EC2 refuses them or a claim that got them is not Ready.
     pub security_groups: SecurityGroups,
+    /// What happens when somebody else changes the security groups of an ENI.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
     /// What the ENI looks like inside the pod. An edit reaches the pods whose interface is not plugged in yet.
     #[serde(default)]
     pub interface: Interface,

@@ -19,7 +19,7 @@ pub use api::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
     },
-    node, reason, tag, time,
+    node, reason, security_groups, tag, time,
 };
 pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec};

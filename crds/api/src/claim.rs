@@ -22,6 +22,7 @@ use crate::{
     condition::{OPERATORS, kind},
     id::{AttachmentId, InstanceId, InterfaceName, NodeName, NodeUid, PodName, PodUid},
     schema::NeverNull,
+    security_groups::{GroupsSet, GroupsState},
 };
 
 /// Observed state. The node's agent writes `device`, its part of `timeline` and the conditions Plugged and MetadataBlocked;
@@ -69,6 +70,10 @@ pub struct ClaimStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub eni: Option<Eni>,
+    /// The security groups that the operator last set on the ENI, stored before EC2 is called. Absent: those of its creation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub security_groups: Option<Box<GroupsSet>>,
     /// Where the ENI is attached. The slot is stored before the Attach is sent, the id when EC2 has answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
@@ -84,7 +89,7 @@ pub struct ClaimStatus {
     /// When each stage was reached.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub timeline: Timeline,
-    /// Provisioned, Attached, Plugged, MetadataBlocked, Ready.
+    /// Provisioned, Attached, SecurityGroupsInSync, Plugged, MetadataBlocked, Ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -228,6 +233,12 @@ impl ClaimStatus {
         self.conditions
             .sort_by_key(|c| OPERATORS.iter().position(|kind| *kind == c.kind));
         self
+    }
+
+    /// Whether security groups were requested that are not known to be set.
+    pub fn is_regrouping(&self) -> bool {
+        let set = self.security_groups.as_ref();
+        set.is_some_and(|set| set.state == GroupsState::Requested)
     }
 
     /// The attachment's id, once EC2 gave it.

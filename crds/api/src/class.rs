@@ -116,9 +116,14 @@ pub struct ClassSubnet {
     pub id: SubnetId,
     /// The availability zone it lies in.
     pub zone: Zone,
-    /// Its block of IPv4 addresses.
-    #[schemars(length(max = 18))]
-    pub cidr: SmolStr,
+    /// Its block of IPv4 addresses, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 18))]
+    pub cidr: Option<SmolStr>,
+    /// Its block of IPv6 addresses, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 43))]
+    pub ipv6_cidr: Option<SmolStr>,
 }
 
 impl ClassStatus {

@@ -57,6 +57,8 @@ pub mod kind {
     pub const PROVISIONED: &str = "Provisioned";
     /// The ENI is attached to the node's instance.
     pub const ATTACHED: &str = "Attached";
+    /// The ENI has the security groups of its class.
+    pub const SECURITY_GROUPS_IN_SYNC: &str = "SecurityGroupsInSync";
     /// The device is in the pod, addressed and routed.
     pub const PLUGGED: &str = "Plugged";
     /// The pod cannot reach the instance metadata service.
@@ -91,7 +93,7 @@ pub struct Kind {
 }
 
 /// Every type of condition.
-pub fn kinds() -> [Kind; 11] {
+pub fn kinds() -> [Kind; 12] {
     let kind = |name, object, writer, meaning, reasons| Kind {
         name,
         object,
@@ -152,6 +154,13 @@ pub fn kinds() -> [Kind; 11] {
             OPERATOR,
             "The ENI is attached to the node's instance.",
             Vec::new(),
+        ),
+        kind(
+            kind::SECURITY_GROUPS_IN_SYNC,
+            "EniClaim",
+            OPERATOR,
+            "The ENI has the security groups of its class, as EC2 last showed.",
+            reasons!(GroupsReason),
         ),
         kind(
             kind::PLUGGED,
@@ -221,10 +230,11 @@ pub const SECURITY_GROUPS_REASONS: [Reason; 11] = [
 ];
 
 /// The conditions that the operator writes of claims and nodes; all others of theirs are the agent's.
-pub const OPERATORS: [&str; 5] = [
+pub const OPERATORS: [&str; 6] = [
     kind::PROVISIONED,
     kind::ATTACHED,
     kind::READY,
+    kind::SECURITY_GROUPS_IN_SYNC,
     kind::AGENT_READY,
     kind::NODE_SUPPORTED,
 ];
@@ -244,6 +254,26 @@ crate::words! {
         Home,
         /// The device is given back and may be detached.
         Released,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition SecurityGroupsInSync.
+    pub enum GroupsReason {
+        /// The ENI has the groups of its class.
+        InSync,
+        /// The groups of the class are being set.
+        Setting,
+        /// Other ENIs of the class get the groups first.
+        Waiting,
+        /// The class's rollout is halted: EC2 refuses the groups, or a claim whose ENI got them is not Ready any more.
+        Halted,
+        /// EC2 refuses to set the groups on this ENI.
+        Refused,
+        /// Somebody else changed the groups in EC2.
+        Drifted,
+        /// The ENI carries the tag eniclaim.io/hold, so its groups are left as they are.
+        Held,
     }
 }
 

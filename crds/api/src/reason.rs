@@ -140,6 +140,12 @@ reasons! {
         WouldSweep,
         /// Too many ENIs without a claim at once: nothing is deleted.
         SweepStopped,
+        /// The ENI has the security groups of its edited class, or those again that somebody else had changed.
+        GroupsChanged,
+        /// Somebody else changed the security groups of the ENI.
+        DriftFound,
+        /// The security groups of the class reach no more ENIs: EC2 refuses them, or a claim whose ENI got them is not Ready.
+        RolloutHalted,
         /// The object does not fit the types of this version.
         Unreadable,
     }

@@ -1,4 +1,4 @@
-//! AWS tags that the operator writes at creation; an ENI without our [`CLUSTER`] is never touched.
+//! AWS tags: those that the operator writes at creation, and those by which people tell it something. An ENI without our [`CLUSTER`] is never touched.
 
 /// The cluster that owns the ENI (chart value `clusterId`).
 pub const CLUSTER: &str = "eniclaim.io/cluster";
@@ -16,6 +16,9 @@ pub const CREATED_AT: &str = "eniclaim.io/created-at";
 pub const INCARNATION: &str = "eniclaim.io/incarnation";
 /// On an ENI that outlives its pod: the sweep only reports it.
 pub const PERSISTENT: &str = "eniclaim.io/persistent";
+/// Whoever puts it on an ENI, with any value, freezes the ENI's security groups: neither an edited class nor the drift policy
+/// changes them.
+pub const HOLD: &str = "eniclaim.io/hold";
 /// On an ENI that was kept for a person: the sweep only reports it.
 pub const RETAINED: &str = "eniclaim.io/retained";
 /// The AWS VPC CNI leaves ENIs alone that carry this tag with the value `true`.

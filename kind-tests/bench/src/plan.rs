@@ -8,6 +8,7 @@ use operator_core::{
     decision::{Decision, decide},
     ec2::EniView,
     goal::{Goal, Site},
+    groups::{Answer, GroupsSeen, Turn},
     reason::{Note, Reason},
     seen::{EniSeen, Host, Search, Seen, Sends, Steady, SubnetSeen},
 };
@@ -92,6 +93,12 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
     let subnet = view.as_ref().and_then(|view| subnets.get(&view.subnet));
     Seen {
         cluster: makers::cluster(),
+        groups: GroupsSeen {
+            wanted: view.as_ref().map(|view| view.groups.clone()),
+            policy: api::DriftPolicy::Report,
+            turn: Turn::Later,
+            answer: Answer::None,
+        },
         interface: Some(api::Interface::default()),
         preferred: api::IpFamily::IPv4,
         net_admin: None,

@@ -19,6 +19,7 @@ mod scenarios {
     pub mod families;
     pub mod foreign_client;
     pub mod full_node;
+    pub mod groups;
     pub mod hidden;
     pub mod hostile;
     pub mod in_use;
@@ -50,7 +51,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, failing, families, foreign_client, full_node, hidden, hostile, in_use,
+    crashes, cycles, failing, families, foreign_client, full_node, groups, hidden, hostile, in_use,
     installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
     schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
@@ -106,6 +107,10 @@ const SCENARIOS: &[Named] = &[
         static_pod::changed,
     ),
     ("leader_killed_while_pods_start_and_end", leader::killed),
+    (
+        "groups_of_a_class_change_under_running_pods",
+        groups::under_running_pods,
+    ),
     ("quick_job_has_no_rejected_pods", full_node::quick_job),
     ("failing_scenario_leaves_nothing", failing::leaves_nothing),
     (

@@ -7,6 +7,8 @@
     clippy::format_push_string
 )]
 
+#[path = "reference/changes.rs"]
+mod changes;
 #[path = "reference/charts.rs"]
 mod charts;
 #[path = "reference/flags.rs"]

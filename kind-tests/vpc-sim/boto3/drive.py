@@ -75,6 +75,9 @@ def change(ec2, eni, attachment):
     modify = ec2.modify_network_interface_attribute
     modify(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
     modify(NetworkInterfaceId=eni, Description={"Value": "changed"})
+    modify(NetworkInterfaceId=eni, Groups=[APP, PEER])
+    assert {group["GroupId"] for group in described(ec2, eni)["Groups"]} == {APP, PEER}
+    refused(modify, "InvalidGroup.NotFound", NetworkInterfaceId=eni, Groups=[APP, "sg-0123456789abcdef0"])
     modify(NetworkInterfaceId=eni, Groups=[PEER])
     modify(NetworkInterfaceId=eni, Attachment={"AttachmentId": attachment, "DeleteOnTermination": True})
     seen = described(ec2, eni)

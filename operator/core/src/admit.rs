@@ -95,6 +95,7 @@ mod tests {
 
     fn class(namespaces: Option<Selector>) -> Class {
         Class {
+            uid: "class-uid".to_owned(),
             name: "app".into(),
             namespaces,
             uid: "u".into(),
@@ -103,6 +104,7 @@ mod tests {
             subnets: Subnets::default(),
             addresses: Addresses::default(),
             groups: SecurityGroups::default(),
+            drift_policy: api::DriftPolicy::Report,
             status: ClassStatus::default(),
             interface: Interface::default(),
             tags: BTreeMap::new(),

@@ -87,6 +87,7 @@ fn shown(subnet: &Subnet) -> ClassSubnet {
     ClassSubnet {
         id: subnet.id.clone(),
         zone: subnet.zone.clone(),
-        cidr: format!("{}/{}", subnet.base, subnet.prefix).to_smolstr(),
+        cidr: subnet.ipv4.map(|block| block.to_smolstr()),
+        ipv6_cidr: subnet.ipv6.map(|block| block.to_smolstr()),
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use api::{
-    ClassStatus, Interface, NodeStatus, SmolStr, Time,
+    ClassStatus, DriftPolicy, Interface, NodeStatus, SmolStr, Time,
     class::{SecurityGroups, Subnets},
     id::{BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid},
 };
@@ -232,6 +232,8 @@ pub struct Class {
     pub addresses: Addresses,
     /// The groups they get.
     pub groups: SecurityGroups,
+    /// What happens when somebody else changes them.
+    pub drift_policy: DriftPolicy,
     /// What they look like in a pod.
     pub interface: Interface,
     /// The class's own tags.

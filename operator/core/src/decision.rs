@@ -10,6 +10,7 @@ use crate::{
     claim::Claim,
     error::ErrorClass,
     goal::Goal,
+    groups::{self, Standing},
     message,
     order::{Action, Effect},
     reason::{Note, Reason},
@@ -28,6 +29,8 @@ pub struct Decision {
     pub step: Step,
     /// What a person reads in the condition Ready, and in an Event where the reason has one.
     pub note: Note,
+    /// What is worth an Event besides: of the security groups, which leave the claim Ready.
+    pub alert: Option<Note>,
     /// The operator's part of the status; written first where it differs.
     pub status: ClaimStatus,
     /// What to do once that status stands.
@@ -73,18 +76,25 @@ pub fn decide(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Decision {
     let trouble = trouble(claim, seen, &step, effect.as_ref().map(Effect::action));
     let held = trouble.is_some_and(|t| t.until > now);
     let told = trouble.filter(|t| !is_usual(claim, t));
-    let note = told.map_or_else(
+    // What EC2 says of security groups is no fault of the pod's interface.
+    let at_groups = matches!(step, Step::SetGroups(_));
+    let note = told.filter(|_| !at_groups).map_or_else(
         || message::note(claim, seen, &step, now),
         |backoff| message::refused(claim, backoff),
     );
     let next = status::after(claim, seen, &step, &note, told, now);
+    let standing = groups::standing(claim, seen, now);
+    let refused = told.filter(|told| at_groups && groups::halts(told.error.class));
     let wake = wake(claim, seen, &step, now)
         .into_iter()
         .chain(trouble.map(|t| t.until))
         .filter(|at| *at > now)
         .min();
     Decision {
-        poll: poll(claim, seen, &step),
+        poll: poll(claim, seen, &step, now),
+        alert: (is_in_use(&step))
+            .then(|| groups::alert(claim, seen, standing, refused))
+            .flatten(),
         act: act(&step, effect).filter(|_| !held),
         note,
         status: next,
@@ -147,6 +157,10 @@ fn effect(claim: &Claim, step: &Step) -> Option<Effect> {
             eni: eni?,
             attachment: attachment?.id.clone()?,
         }),
+        Step::SetGroups(groups) => Some(Effect::SetSecurityGroups {
+            eni: eni?,
+            groups: groups.clone(),
+        }),
         Step::Detach(on, mode) => Some(Effect::Detach {
             eni: eni?,
             attachment: on.id.clone(),
@@ -169,6 +183,7 @@ fn effect(claim: &Claim, step: &Step) -> Option<Effect> {
         | Step::RecordAttachment(_)
         | Step::AwaitAttachment
         | Step::AwaitDevice
+        | Step::WantGroups(_)
         | Step::Ready
         | Step::DropAttachment(_)
         | Step::Release(_)
@@ -190,7 +205,7 @@ fn act(step: &Step, effect: Option<Effect>) -> Option<Act> {
     }
 }
 
-fn poll(claim: &Claim, seen: &Seen, step: &Step) -> Option<Poll> {
+fn poll(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Poll> {
     let eni = || {
         let named = claim.status.eni.as_ref().map(|eni| eni.id.clone());
         named.or_else(|| seen.eni.view().map(|view| view.id.clone()))
@@ -221,12 +236,26 @@ fn poll(claim: &Claim, seen: &Seen, step: &Step) -> Option<Poll> {
             eni().map(Poll::Fast)
         }
         Step::AwaitAttachment => eni().map(Poll::Slow),
+        Step::Ready if claim.status.is_regrouping() && seen.eni == EniSeen::Unknown => {
+            eni().map(Poll::Fast)
+        }
+        Step::Ready if groups::standing(claim, seen, now) == Standing::Doubted => {
+            eni().map(Poll::Fast)
+        }
         Step::Ready | Step::AwaitDevice | Step::AwaitRelease if seen.eni == EniSeen::Unknown => {
             eni().map(Poll::Slow)
         }
         Step::Blocked(note) if note.reason == Reason::Unexpected => eni().map(Poll::Slow),
         _ => None,
     }
+}
+
+/// Whether the pod has its interface, so that the ENI follows its class.
+pub(crate) fn is_in_use(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_)
+    )
 }
 
 fn wake(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Time> {
@@ -244,7 +273,12 @@ fn wake(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Time> {
             .into_iter()
             .chain(doubted(claim, seen).filter(|at| *at > now))
             .min(),
-        Step::Ready | Step::Mark => doubted(claim, seen),
+        Step::Ready | Step::Mark => {
+            let standing = groups::standing(claim, seen, now);
+            let groups = groups::doubted_until(claim, standing, now);
+            let groups = groups.filter(|until| *until > now);
+            doubted(claim, seen).into_iter().chain(groups).min()
+        }
         Step::AwaitRelease => message::asked_at(claim).map(|at| at.after(PATIENCE)),
         Step::AwaitDetach => Some(
             seen.detaching

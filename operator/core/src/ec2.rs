@@ -54,6 +54,8 @@ pub struct EniTags {
     pub created_at: Option<Time>,
     /// Whether it carries `eniclaim.io/persistent` or `eniclaim.io/retained`.
     pub kept: bool,
+    /// Whether it carries `eniclaim.io/hold`.
+    pub hold: bool,
 }
 
 impl EniTags {
@@ -69,6 +71,7 @@ impl EniTags {
                 tag::CLAIM => of.claim_name = Some(value.into()),
                 tag::CREATED_AT => of.created_at = value.parse().ok(),
                 tag::PERSISTENT | tag::RETAINED => of.kept = true,
+                tag::HOLD => of.hold = true,
                 _ => {}
             }
         }

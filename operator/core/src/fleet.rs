@@ -20,6 +20,7 @@ mod prose;
 mod queue;
 mod reads;
 mod refusal;
+mod rollout;
 mod seen;
 mod shown;
 mod slots;
@@ -105,6 +106,7 @@ impl Fleet {
         }
         self.read(now, &mut orders);
         if self.cloud.is_listed && self.work.until(now).is_some() {
+            self.give_turns(now);
             self.tell_refused(now, &mut orders);
             for _ in 0..AT_ONCE {
                 let Some(target) = self.work.agenda.take(now) else {

@@ -56,7 +56,7 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
             format!("{eni} is being attached to {}", instance(claim)),
         ),
         Step::AwaitDevice => await_device(claim, &eni, now),
-        Step::Mark | Step::Ready => ready(claim, &eni),
+        Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) | Step::Ready => ready(claim, &eni),
         Step::AwaitRelease => await_release(claim, &eni, now),
         Step::Detach(..) | Step::AwaitDetach => await_detach(claim, seen, &eni, now),
         Step::Delete(_) | Step::AwaitDelete => {
@@ -216,6 +216,9 @@ fn cure(claim: &Claim, action: Action, error: &Ec2Error) -> (Reason, String) {
                 Action::AttachNetworkInterface if error.code == TOO_MANY_ADDRESSES => format!(
                     "the instance's type takes fewer addresses and prefixes on an ENI than spec.addressCounts of class {class} asks for; ask for fewer, or use a larger type"
                 ),
+                Action::ModifyNetworkInterfaceAttribute if claim.status.is_regrouping() => {
+                    format!("correct the security groups of class {class}")
+                }
                 _ => state_cure(action),
             },
         ),

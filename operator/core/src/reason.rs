@@ -35,6 +35,7 @@ impl Tone {
             | Reason::NotScheduled
             | Reason::Queued
             | Reason::WaitingForSlot
+            | Reason::GroupsChanged
             | Reason::Swept
             | Reason::WouldSweep => Self::Normal,
             Reason::Throttled
@@ -71,6 +72,8 @@ impl Tone {
             | Reason::AttachStuck
             | Reason::DetachStuck
             | Reason::Forgotten
+            | Reason::DriftFound
+            | Reason::RolloutHalted
             | Reason::SweepStopped
             | Reason::Unreadable => Self::Warning,
         }

@@ -11,6 +11,7 @@ use crate::{
     cluster::Cluster,
     ec2::{EniView, Subnet},
     error::Ec2Error,
+    groups::GroupsSeen,
     order::Action,
     reason::Note,
     request::Shape,
@@ -25,6 +26,8 @@ pub struct Seen {
     pub interface: Option<Interface>,
     /// The family whose addresses come first, as the class says while it exists.
     pub preferred: IpFamily,
+    /// What concerns its security groups.
+    pub groups: GroupsSeen,
     /// A container of its pod that can change the pod's network; as the claim says where the pod is not seen.
     pub net_admin: Option<SmolStr>,
     /// What its next Create request would be, or what stands in the way.

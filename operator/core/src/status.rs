@@ -1,7 +1,7 @@
 //! The status of a claim after a step.
 
 use api::{
-    ClaimStatus, Condition, ConditionStatus, Time,
+    ClaimStatus, Condition, ConditionStatus, SmolStr, Time,
     claim::{Attachment, Binding, CreateAnswer, Eni, LastError, Phase, Release},
     condition::kind,
     id::{InstanceId, Slot},
@@ -9,7 +9,9 @@ use api::{
 
 use crate::{
     claim::Claim,
+    decision::is_in_use,
     ec2::{AttachmentView, EniView},
+    groups,
     reason::{Note, Reason},
     seen::{Backoff, Seen, Sends, SubnetSeen},
     step::{Step, incarnation},
@@ -48,6 +50,7 @@ pub fn after(
             | Step::AddFinalizer
     ) {
         state(&mut next, claim, step, note, now);
+        groups_state(&mut next, claim, seen, step, told, now);
     }
     next
 }
@@ -77,6 +80,9 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         }
         Step::Lost(shape, _) => {
             next.eni = None;
+            next.security_groups = None;
+            next.conditions
+                .retain(|c| c.kind != kind::SECURITY_GROUPS_IN_SYNC);
             next.ipam = None;
             next.attachment = None;
             next.creation = Some(shape.freeze(claim, &seen.cluster, incarnation(claim) + 1, now));
@@ -98,13 +104,18 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         Step::RecordAttachment(view) => {
             next.attachment = Some(recorded(view, now));
         }
-        Step::AwaitDevice | Step::Ready | Step::Mark => {
+        Step::AwaitDevice | Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => {
             if let Some(attachment) = &mut next.attachment {
                 attachment.attached_at.get_or_insert(now.whole_second());
             }
             next.timeline.attached.get_or_insert(now);
             if matches!(step, Step::AwaitDevice) && seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
+            }
+            match step {
+                Step::AwaitDevice => {}
+                Step::WantGroups(wanted) => groups::request(next, wanted, now),
+                _ => groups::follow(next, seen, groups::standing(claim, seen, now)),
             }
         }
         Step::DropAttachment(_) => next.attachment = None,
@@ -191,7 +202,7 @@ fn last_error(backoff: &Backoff) -> LastError {
 
 /// The phase and the conditions, which follow from the rest.
 fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: Time) {
-    let ready = matches!(step, Step::Ready | Step::Mark);
+    let ready = is_in_use(step);
     let is_lost = note.reason == Reason::EniLost;
     let (phase, provisioned, attached) = if is_lost {
         let lost = || (false, note.clone());
@@ -218,16 +229,61 @@ fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: T
         (kind::ATTACHED, attached.0, attached.1),
         (kind::READY, ready, ready_note),
     ] {
-        put(next, claim, kind, holds, note, now);
+        let (status, message) = (ConditionStatus::of(holds), cut(note.message));
+        put(
+            next,
+            claim,
+            kind,
+            (status, note.reason.as_str(), message.into()),
+            now,
+        );
     }
 }
 
-fn put(next: &mut ClaimStatus, claim: &Claim, kind: &str, holds: bool, note: Note, now: Time) {
+/// Whether the ENI has the groups of its class. A claim of an earlier version gets the condition when there is something to say.
+fn groups_state(
+    next: &mut ClaimStatus,
+    claim: &Claim,
+    seen: &Seen,
+    step: &Step,
+    told: Option<&Backoff>,
+    now: Time,
+) {
+    let of = kind::SECURITY_GROUPS_IN_SYNC;
+    let condition = match step {
+        Step::Record(view, _) => groups::when_made(claim, seen, view),
+        step if is_in_use(step) => {
+            let at_groups = matches!(step, Step::SetGroups(_));
+            let refused = told.filter(|told| at_groups && groups::halts(told.error.class));
+            groups::condition(claim, seen, groups::standing(claim, seen, now), refused)
+        }
+        _ => None,
+    };
+    let Some((status, reason, message)) = condition else {
+        return;
+    };
+    let message = match message.len() {
+        ..=2_048 => message,
+        _ => cut(message.to_string()).into(),
+    };
+    let is_new = matches!(step, Step::Record(..)) || status != ConditionStatus::True;
+    if is_new || next.condition(of).is_some() {
+        put(next, claim, of, (status, reason.as_str(), message), now);
+    }
+}
+
+fn put(
+    next: &mut ClaimStatus,
+    claim: &Claim,
+    kind: &str,
+    (status, reason, message): (ConditionStatus, &str, SmolStr),
+    now: Time,
+) {
     let condition = Condition {
         kind: kind.into(),
-        status: ConditionStatus::of(holds),
-        reason: note.reason.as_str().into(),
-        message: cut(note.message).into(),
+        status,
+        reason: reason.into(),
+        message,
         last_transition_time: now.whole_second(),
         observed_generation: Some(claim.generation),
     }
@@ -249,7 +305,7 @@ fn cut(message: String) -> String {
 fn phase(next: &ClaimStatus, step: &Step) -> Phase {
     let attachment = next.attachment.as_ref();
     match step {
-        Step::Ready | Step::Mark => Phase::Ready,
+        Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => Phase::Ready,
         Step::Release(_) | Step::AwaitRelease => Phase::Releasing,
         Step::Detach(..) | Step::AwaitDetach | Step::DropAttachment(_) => Phase::Detaching,
         Step::Delete(_) | Step::AwaitDelete => Phase::Deleting,

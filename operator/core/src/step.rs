@@ -1,13 +1,14 @@
 //! The one move of a claim towards its goal, as a value.
 
 mod down;
+mod groups;
 mod leave;
 mod up;
 
 use api::{
     Time,
     claim::{Creation, DeviceState},
-    id::{EniId, Slot},
+    id::{EniId, SecurityGroupId, Slot},
     time::{MINUTE, SECOND},
 };
 
@@ -74,6 +75,10 @@ pub enum Step {
     AwaitDevice,
     /// Everything is there; EC2 still has to be told to delete the ENI with the instance.
     Mark,
+    /// Everything is there; write down the security groups that the ENI shall get.
+    WantGroups(Vec<SecurityGroupId>),
+    /// Everything is there; set the security groups that were written down.
+    SetGroups(Vec<SecurityGroupId>),
     /// Everything is there.
     Ready,
     /// Write down that the attachment is gone, because of what the note says.

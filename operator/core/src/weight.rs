@@ -59,6 +59,7 @@ fn same_facts(one: &ClaimStatus, other: &ClaimStatus) -> bool {
         creation,
         last_error: _,
         eni,
+        security_groups,
         attachment,
         ipam,
         device,
@@ -70,6 +71,7 @@ fn same_facts(one: &ClaimStatus, other: &ClaimStatus) -> bool {
         && one.interface == *interface
         && one.creation == *creation
         && one.eni == *eni
+        && one.security_groups == *security_groups
         && one.attachment.as_ref().map(places) == attachment.as_ref().map(places)
         && one.ipam == *ipam
         && one.device == *device

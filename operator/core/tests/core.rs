@@ -43,6 +43,8 @@ mod drain;
 mod families;
 #[path = "core/gauges.rs"]
 mod gauges;
+#[path = "core/groups.rs"]
+mod groups;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]

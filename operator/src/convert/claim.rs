@@ -76,6 +76,9 @@ fn shrink(status: &mut ClaimStatus) {
     if let Some(eni) = &mut status.eni {
         eni.security_group_ids.shrink_to_fit();
     }
+    if let Some(set) = &mut status.security_groups {
+        set.ids.shrink_to_fit();
+    }
     if let Some(ipam) = &mut status.ipam {
         ipam.addresses.shrink_to_fit();
         ipam.prefixes.shrink_to_fit();

@@ -26,6 +26,7 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         ip_families,
         address_counts,
         security_groups,
+        drift_policy,
         interface,
         tags,
     } = class.spec;
@@ -38,6 +39,7 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         subnets,
         addresses: addresses(ip_families, address_counts.unwrap_or_default()),
         groups: security_groups,
+        drift_policy,
         interface,
         tags,
         status,

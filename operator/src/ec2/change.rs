@@ -1,6 +1,6 @@
 //! The calls that change EC2.
 
-use api::id::{AttachmentId, EniId, InstanceId, Slot};
+use api::id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot};
 use aws_sdk_ec2::types::{NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification};
 use operator_core::{
     Outcome,
@@ -23,6 +23,9 @@ impl Ec2 {
             } => self.attach(eni, instance, *slot).await,
             Effect::SetDeleteOnTermination { eni, attachment } => {
                 self.set_delete_on_termination(eni, attachment).await
+            }
+            Effect::SetSecurityGroups { eni, groups } => {
+                self.set_security_groups(eni, groups).await
             }
             Effect::Detach {
                 eni: _,
@@ -108,6 +111,23 @@ impl Ec2 {
             .modify_network_interface_attribute()
             .network_interface_id(eni.as_str())
             .attachment(change);
+        self.call(Action::ModifyNetworkInterfaceAttribute, call.send())
+            .await?;
+        Ok(Outcome::Changed)
+    }
+
+    /// Sets all groups at once: repeated it changes nothing.
+    async fn set_security_groups(
+        &self,
+        eni: &EniId,
+        groups: &[SecurityGroupId],
+    ) -> Answer<Outcome> {
+        let groups = groups.iter().map(ToString::to_string);
+        let call = self
+            .client
+            .modify_network_interface_attribute()
+            .network_interface_id(eni.as_str())
+            .set_groups(Some(groups.collect()));
         self.call(Action::ModifyNetworkInterfaceAttribute, call.send())
             .await?;
         Ok(Outcome::Changed)

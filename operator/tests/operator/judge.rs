@@ -76,7 +76,15 @@ impl State {
                 }
             }
             "ModifyNetworkInterfaceAttribute" => {
-                self.judge_ours(before, &get("NetworkInterfaceId").as_str().into());
+                let eni = get("NetworkInterfaceId").as_str().into();
+                self.judge_ours(before, &eni);
+                let groups: BTreeSet<&str> = (form.iter())
+                    .filter(|(name, _)| name.starts_with("SecurityGroupId."))
+                    .map(|(_, id)| id)
+                    .collect();
+                if !groups.is_empty() {
+                    self.judge_groups(&eni, &groups, asked);
+                }
             }
             "CreateTags" | "DeleteTags" => {
                 self.judge_ours(before, &get("ResourceId.1").as_str().into());
@@ -181,6 +189,21 @@ impl State {
                 "right-node",
                 &format!("{id} is attached though its attachment is released"),
             );
+        }
+    }
+
+    /// Intent before effect: only the groups that its claim says.
+    fn judge_groups(&mut self, id: &EniId, groups: &BTreeSet<&str>, asked: u64) {
+        let claim = self.vpc.eni(id).and_then(|eni| self.claim_of(eni));
+        let wanted = claim
+            .as_ref()
+            .map(|claim| list(claim, "status.securityGroups.ids"));
+        let wanted: BTreeSet<&str> = (wanted.into_iter().flatten())
+            .filter_map(Value::as_str)
+            .collect();
+        if wanted != *groups && !self.was_restored_since(asked) {
+            let what = format!("{id} gets {groups:?}, its claim says {wanted:?}");
+            self.broken("intent", &what);
         }
     }
 

@@ -5,7 +5,7 @@ use std::env;
 use kube_api::json::{at, text};
 use serde_json::{Value, json};
 use tokio::time::{Duration, sleep};
-use vpc::Eni;
+use vpc::{Eni, world as aws};
 
 use super::{
     actors::Agent,
@@ -45,6 +45,8 @@ const MISCHIEF: &[Act] = &[
     }),
     (1, "detach an ENI in EC2", detach_an_eni),
     (1, "delete an ENI in EC2", delete_an_eni),
+    (2, "edit a class's groups", edit_groups),
+    (2, "change an ENI's groups in EC2", change_groups),
 ];
 
 /// What happens to nodes and agents.
@@ -181,6 +183,26 @@ fn delete_an_eni(state: &mut State) {
     }
 }
 
+fn a_group(state: &mut State) -> &'static str {
+    let groups = [aws::GROUP_APP, aws::GROUP_DEFAULT, "sg-0123456789abcdef0"];
+    groups[usize::try_from(state.roll(3)).unwrap()]
+}
+
+fn edit_groups(state: &mut State) {
+    let group = a_group(state);
+    state.set_groups("app", &[group]);
+}
+
+/// Another client of EC2 changes the groups of an ENI.
+fn change_groups(state: &mut State) {
+    if let Some(eni) = an_eni(state, |_| true) {
+        let change = vpc::Change::Groups([aws::GROUP_PEER.into()].into());
+        let now = state.now();
+        let request = vpc::Request::ModifyNetworkInterfaceAttribute(eni.id, change);
+        let _ = state.vpc.call(request, now);
+    }
+}
+
 fn select(state: &mut State, namespaces: Value) {
     state.patch(
         "eniclasses",
@@ -223,6 +245,9 @@ async fn script(world: &World, acts: Vec<Act>, faults: Faults) {
         state.note("* no more faults", "");
         state.faults = Faults::default();
         select(state, json!({}));
+        state.set_groups("app", &[aws::GROUP_APP]);
+        let correct = json!({ "spec": { "driftPolicy": "Correct" } });
+        state.patch("eniclasses", "", "app", correct);
         for node in ["n1", "n2"] {
             state.set_agent(node, Agent::default());
             if !state.is_alive(node) {
@@ -232,6 +257,9 @@ async fn script(world: &World, acts: Vec<Act>, faults: Faults) {
     });
     world
         .until("each pod on its node", |state| state.all("pods").all(runs))
+        .await;
+    world
+        .until("each ENI has the groups of its class", State::groups_follow)
         .await;
     // Instances are read every five minutes: what somebody else took from one changes its node's report only then.
     sleep(Duration::from_mins(6)).await;

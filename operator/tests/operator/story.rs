@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, env, process::Command, thread};
 use kube_api::json::{at, text};
 use serde_json::Value;
 use tokio::time::{Duration, sleep};
+use vpc::world as aws;
 
 use super::{
     actors,
     random::seeds,
-    world::{World, kinds},
+    world::{State, World, kinds},
 };
 
 /// All that the operator changes while two nodes come up and a pod comes and goes. Of the writes eight are for the nodes,
@@ -170,6 +171,27 @@ async fn two_pods_move_on(world: &World, span: Duration) {
     rests_for(world, span).await;
 }
 
+async fn a_class_changes_its_groups(world: &World, span: Duration) {
+    world.with(|state| {
+        state.make_pod("a", "app");
+        state.make_pod("b", "app");
+    });
+    world
+        .until("both are Ready", |state| {
+            state.phase("a") == "Ready" && state.phase("b") == "Ready"
+        })
+        .await;
+    world.with(|state| state.set_groups("app", &[aws::GROUP_DEFAULT, aws::GROUP_PEER]));
+    world
+        .until("their ENIs have the groups", State::groups_follow)
+        .await;
+    world.with(|state| {
+        state.delete_pod("a");
+        state.delete_pod("b");
+    });
+    rests_for(world, span).await;
+}
+
 async fn a_pod_goes_before_it_is_ready(world: &World, span: Duration) {
     world.with(|state| state.make_pod("web", "app"));
     world
@@ -188,6 +210,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
         match story {
             0 => a_pod_comes_and_goes(world, span).await,
             1 => two_pods_move_on(world, span).await,
+            2 => a_class_changes_its_groups(world, span).await,
             _ => a_pod_goes_before_it_is_ready(world, span).await,
         }
         let state = world.lock();
@@ -233,10 +256,36 @@ fn a_pod_comes_and_goes_and_leaves_nothing() {
     );
 }
 
+/// A region of 25 small nodes: the last ENI of fifty has the groups ten seconds after the class was edited.
+#[test]
+fn fifty_pods_follow_their_class_within_ten_seconds() {
+    tell(1, async |world| {
+        world.with(|state| {
+            for n in 3..=25 {
+                state.add_node(&format!("n{n}"));
+            }
+        });
+        sleep(Duration::from_secs(60)).await;
+        world.with(|state| (0..50).for_each(|n| state.make_pod(&format!("p{n}"), "app")));
+        world
+            .until("all are Ready", |state| ready(state) == 50)
+            .await;
+        sleep(Duration::from_secs(60)).await;
+        let calls = calls(&world.lock().effects);
+        world.with(|state| state.set_groups("app", &[aws::GROUP_APP, aws::GROUP_PEER]));
+        let edited = world.lock().elapsed();
+        world.until("all follow", State::groups_follow).await;
+        let took = world.lock().elapsed() - edited;
+        assert!(took <= 10_000, "{took} ms");
+        assert_eq!(self::calls(&world.lock().effects), calls + 50);
+        assert_eq!(ready(&world.lock()), 50);
+    });
+}
+
 #[test]
 fn a_crash_after_each_effect_converges() {
     thread::scope(|scope| {
-        for story in 0..3 {
+        for story in 0..4 {
             scope.spawn(move || seeds(1).for_each(|seed| crash_after_each_effect(seed, story)));
         }
     });
@@ -251,6 +300,14 @@ fn crash_after_each_effect(seed: u64, story: usize) {
             "story {story}, seed {seed}, crash after effect {n}: {plain:#?}, then {again:#?}"
         );
     }
+}
+
+/// How many claims are Ready.
+fn ready(state: &State) -> usize {
+    let claims = state.all("eniclaims");
+    claims
+        .filter(|claim| text(claim, "status.phase") == "Ready")
+        .count()
 }
 
 /// How many of the effects are changes of EC2; writes of Kubernetes name their resource.

@@ -1,11 +1,13 @@
 //! What people and accidents do to the cluster, each as one call.
 
+use std::collections::BTreeSet;
+
 use kube_api::{
     Id, Method, Request, Snapshot,
-    json::{put, text},
+    json::{list, put, text},
 };
 use serde_json::{Value, json};
-use vpc::{Launch, world as aws};
+use vpc::{GroupId, Launch, world as aws};
 
 use super::{
     actors::{Agent, BOOT},
@@ -129,6 +131,35 @@ impl State {
         let request = Request::new(Method::Patch, &path, patch)
             .with_content_type("application/merge-patch+json");
         self.request(&request);
+    }
+
+    /// Somebody edits the security groups of a class.
+    pub fn set_groups(&mut self, class: &str, groups: &[&str]) {
+        let groups = json!({ "spec": { "securityGroups": { "ids": groups } } });
+        self.patch("eniclasses", "", class, groups);
+    }
+
+    /// Whether each claim that is Ready has an ENI with the groups of its class, and says so.
+    pub fn groups_follow(&self) -> bool {
+        let ready = |claim: &&Value| text(claim, "status.phase") == "Ready";
+        self.all("eniclaims").filter(ready).all(|claim| {
+            let class = text(claim, "spec.className");
+            let mut classes = self.all("eniclasses");
+            let class = classes.find(|c| text(c, "metadata.name") == class);
+            let groups = class.map_or(&[][..], |class| list(class, "spec.securityGroups.ids"));
+            let same = |ids: BTreeSet<&str>| {
+                ids.len() == groups.len()
+                    && groups
+                        .iter()
+                        .all(|id| id.as_str().is_some_and(|id| ids.contains(id)))
+            };
+            let eni = self.vpc.eni(&text(claim, "status.eni.id").into());
+            let said = list(claim, "status.eni.securityGroupIds");
+            let is_set = text(claim, "status.securityGroups.state") != "Requested";
+            is_set
+                && eni.is_some_and(|eni| same(eni.groups.iter().map(GroupId::as_str).collect()))
+                && same(said.iter().filter_map(Value::as_str).collect())
+        })
     }
 
     /// The API server's database goes back to a backup.

@@ -41,11 +41,17 @@ async fn an_enis_whole_life_is_read_back_as_it_was_written() {
         attachment: id.clone(),
     };
     assert_eq!(ec2.change(&set).await, Outcome::Changed);
-    let at = describe(&ec2, std::slice::from_ref(&made.id))
+    let groups = [aws::GROUP_PEER, aws::GROUP_DEFAULT].map(|id| id.parse().unwrap());
+    let set = Effect::SetSecurityGroups {
+        eni: made.id.clone(),
+        groups: groups.to_vec(),
+    };
+    assert_eq!(ec2.change(&set).await, Outcome::Changed);
+    let seen = describe(&ec2, std::slice::from_ref(&made.id))
         .await
-        .remove(0)
-        .attachment
-        .unwrap();
+        .remove(0);
+    assert!(api::security_groups::same_groups(&seen.groups, &groups));
+    let at = seen.attachment.unwrap();
     assert_eq!(
         (at.id, at.instance, at.state),
         (id.clone(), instance, AttachmentState::Attached)
@@ -209,6 +215,15 @@ async fn what_ec2s_rules_refuse_has_its_class() {
     assert_eq!(
         class(attach(&ec2, &c, &instance, 1).await),
         ErrorClass::NodeFull
+    );
+    let set = Effect::SetSecurityGroups {
+        eni: a.clone(),
+        groups: vec!["sg-0000000000000dead".parse().unwrap()],
+    };
+    let no_group = failed(ec2.change(&set).await);
+    assert_eq!(
+        (no_group.class, no_group.code.as_str()),
+        (ErrorClass::Terminal, "InvalidGroup.NotFound")
     );
     let unknown = attach(&ec2, &nothing(), &instance, 1).await;
     assert_eq!(class(unknown), ErrorClass::NotYet);

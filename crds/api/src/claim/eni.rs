@@ -22,7 +22,7 @@ pub struct Eni {
     pub vpc_id: VpcId,
     /// Its availability zone; it never changes.
     pub zone: Zone,
-    /// Its security groups when it was made.
+    /// Its security groups as EC2 last showed them.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub security_group_ids: Vec<SecurityGroupId>,
 }

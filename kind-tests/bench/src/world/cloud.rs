@@ -166,6 +166,12 @@ impl Cloud for Account {
                 }
                 Outcome::Changed
             }
+            Effect::SetSecurityGroups { eni, groups } => {
+                if let Some(view) = self.enis.get_mut(eni) {
+                    view.groups.clone_from(groups);
+                }
+                Outcome::Changed
+            }
             Effect::Detach { eni, .. } => {
                 self.detach(eni);
                 Outcome::Changed

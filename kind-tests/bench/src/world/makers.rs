@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    ClassStatus, Interface, IpFamily, Time,
+    ClassStatus, DriftPolicy, Interface, IpFamily, Time,
     claim::RequestedCounts,
     class::{SecurityGroups, Subnets},
     id::{
@@ -137,6 +137,7 @@ pub fn namespace(name: &str) -> NamespaceFacts {
 pub fn class(number: usize) -> Class {
     Class {
         name: class_name(number),
+        uid: format!("class-{number}"),
         namespaces: Some(Selector {
             requirements: vec![Requirement::In(
                 "eni".to_owned(),
@@ -155,6 +156,7 @@ pub fn class(number: usize) -> Class {
             ids: vec![group(number), group(100)],
             ..SecurityGroups::default()
         },
+        drift_policy: DriftPolicy::Report,
         status: ClassStatus::default(),
         interface: Interface::default(),
         tags: BTreeMap::from([

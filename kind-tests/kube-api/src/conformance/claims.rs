@@ -83,7 +83,7 @@ fn condition(kind: &str, status: &str, message: &str) -> Value {
 fn status(die: &mut Die) -> Value {
     let value = die.pick(&["True", "False"], "True");
     let mut status = match die.roll(9) {
-        0 => json!({ "phase": "Pending" }),
+        0 => json!({ "phase": "Pending", "securityGroups": groups(die) }),
         1 => json!({ "phase": "Ready", "nodeName": "nowhere" }),
         2 => json!({ "conditions": [condition("Ready", value, "")] }),
         3 | 4 => json!({ "creation": creation(die), "phase": "Creating" }),
@@ -122,6 +122,15 @@ fn status(die: &mut Die) -> Value {
     };
     put(&mut status, path, value);
     status
+}
+
+/// One that is named twice, and what is no state, are refused.
+fn groups(die: &mut Die) -> Value {
+    let twice = json!(["sg-0123abcd", "sg-0123abcd"]);
+    json!({
+        "ids": die.pick(&[json!(["sg-0123abcd"]), json!(["sg-0123abcd"]), twice], json!([])),
+        "state": die.pick(&["Requested", "Set"], "Wanted"), "requestedAt": "2026-01-01T00:00:00.5Z",
+    })
 }
 
 /// Its incarnation may only grow.

@@ -11,6 +11,7 @@ use crate::machine::{
 };
 
 const NODES: &str = "sg-000000000000000a1";
+const APP: &str = "sg-000000000000000a2";
 const PEER: &str = "sg-000000000000000a3";
 
 /// A machine with one node, one attached ENI moved into a pod and configured there.
@@ -88,6 +89,43 @@ fn groups_decide_what_reaches_the_peer() {
     assert!(reaches(&pod, "10.0.0.50:8080"));
     assert!(!reaches(&pod, "10.0.0.50:22"));
     assert!(!reaches(&node, "10.0.0.50:8080"));
+}
+
+#[test]
+fn changed_groups_decide_at_once_and_cost_nobody_else_a_packet() {
+    let Pod {
+        mut machine,
+        node,
+        netns: pod,
+        eni,
+        ..
+    } = a_pod_with_an_eni();
+    let (peer, _) = machine.instance("peer", "10.0.0.50", PEER);
+    let (other, _) = machine.instance("other", "10.0.1.12", NODES);
+    let _listeners = [
+        listen(&peer, "10.0.0.50:8080"),
+        listen(&node, "10.0.1.11:8080"),
+    ];
+    let set = |group: &str| {
+        let form = format!(
+            "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={eni}&SecurityGroupId.1={group}"
+        );
+        let (status, body) = call(&node, &form).unwrap();
+        assert_eq!(status, 200, "{body}");
+    };
+    let others = std::thread::spawn(move || (0..100).all(|_| reaches(&other, "10.0.1.11:8080")));
+    while !others.is_finished() {
+        assert!(reaches(&pod, "10.0.0.50:8080"));
+        set(NODES);
+        eventually("it is kept out", || {
+            (!reaches(&pod, "10.0.0.50:8080")).then_some(())
+        });
+        set(APP);
+        eventually("it is let in", || {
+            reaches(&pod, "10.0.0.50:8080").then_some(())
+        });
+    }
+    assert!(others.join().unwrap(), "a connection of others failed");
 }
 
 #[test]

@@ -45,17 +45,23 @@ impl Fleet {
         self.wait_for_class(&claim, &seen, now);
         self.wait_for_room(&target, &goal, now);
         self.note_stuck(&claim, &decision.step, now);
+        self.note_turn(&claim, &goal, &seen, now);
         if decision.note.reason == Reason::DetachStuck {
             self.mark_nodes_of(&claim);
         }
         let mut differs = weight(&claim.status, &decision.status);
         self.queue(&target, differs, decision.act.as_ref());
-        if let Some(note) = self.queue_note(&target, now) {
+        // Who waits for other groups has an interface.
+        let is_queued = !matches!(decision.step, Step::SetGroups(_));
+        if let Some(note) = self.queue_note(&target, now).filter(|_| is_queued) {
             decision.status = after(&claim, &seen, &decision.step, &note, None, now);
             decision.note = note;
             differs = weight(&claim.status, &decision.status);
         }
         self.tell_claim(&claim, &decision.note, now, orders);
+        if let Some(alert) = &decision.alert {
+            self.tell_claim(&claim, alert, now, orders);
+        }
         if differs == Weight::Facts {
             self.write_status(&claim, decision.status, now, orders);
         } else {
@@ -85,6 +91,7 @@ impl Fleet {
             .as_ref()
             .map(|c| c.incarnation)
             .filter(|n| *n > incarnation(claim));
+        self.expect_groups(claim, &status);
         let write = Object::Status(StatusWrite {
             claim: reference(claim),
             status: Box::new(status),
@@ -123,7 +130,8 @@ impl Fleet {
             }
             Some(Act::ReadPod) => self.read_pod(claim, now, orders),
             Some(Act::Effect(_)) | None => {
-                let lasts = match (weight, Tone::of(decision.note.reason)) {
+                let tone = decision.alert.as_ref().unwrap_or(&decision.note).reason;
+                let lasts = match (weight, Tone::of(tone)) {
                     (Weight::Words, _) => WORDS_LAST,
                     (_, Tone::Silent) => PROGRESS_LASTS,
                     (_, Tone::Normal | Tone::Warning) => REASON_LASTS,

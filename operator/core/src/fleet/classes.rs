@@ -43,6 +43,8 @@ impl Fleet {
         let names_others = before.map(names) != Some(names(&class));
         let families = |class: &Class| class.addresses.families.clone();
         let has_others = before.map(families) != Some(families(&class));
+        let policy = |class: &Class| class.drift_policy;
+        let corrects = before.map(policy) != Some(policy(&class));
         self.forget_class(&name);
         for subnet in &class.subnets.ids {
             *self.index.subnet_uses.entry(subnet.clone()).or_default() += 1;
@@ -58,6 +60,9 @@ impl Fleet {
             // Where a class can work rests on its families, too.
             self.wake_up(&Dependency::Classes);
         }
+        if corrects {
+            self.regroup(&name);
+        }
         self.wake_up(&Dependency::Class(name));
     }
 
@@ -66,6 +71,7 @@ impl Fleet {
             return;
         }
         self.watched.resolved.remove(name);
+        self.regroup(name);
         self.work.forget(&Target::Class(name.clone()));
         self.wake_up(&Dependency::Classes);
         self.wake_up(&Dependency::Class(name.clone()));
@@ -131,6 +137,9 @@ impl Fleet {
         }
         self.work.agenda.mark(Target::Class(name.clone()));
         self.wake_up(&Dependency::Class(name.clone()));
+        if before.as_ref().map(|r| &r.groups) != Some(&now.groups) {
+            self.regroup(name);
+        }
         let subnets = |r: &Resolved| (r.subnets.clone(), r.subnets_state.clone());
         if before.as_ref().map(subnets) != Some(subnets(&now)) {
             // Where a class can work rests on its subnets alone.

@@ -29,10 +29,7 @@ impl Fleet {
         orders: &mut Vec<Order>,
     ) {
         let target = Target::Claim(claim.key.clone());
-        let about = match self.pod_of(claim) {
-            Some(pod) => About::Pod(pod.key.clone(), pod.uid.clone()),
-            None => About::Claim(claim.key.clone(), claim.uid.clone()),
-        };
+        let about = self.about(claim);
         let after = match note.reason {
             // Most pods are scheduled in a second, and most slots become free in two.
             Reason::NotScheduled => self.pod_of(claim).map(|pod| pod.created.after(5 * SECOND)),
@@ -53,6 +50,14 @@ impl Fleet {
             return;
         }
         self.tell(target, about, note.clone(), now, orders);
+    }
+
+    /// What an Event about a claim is published on: its pod, while that is there.
+    pub(super) fn about(&self, claim: &Claim) -> About {
+        match self.pod_of(claim) {
+            Some(pod) => About::Pod(pod.key.clone(), pod.uid.clone()),
+            None => About::Claim(claim.key.clone(), claim.uid.clone()),
+        }
     }
 
     /// Publishes why a pod gets no claim.

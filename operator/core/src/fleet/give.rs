@@ -69,8 +69,8 @@ impl Fleet {
                 block.until = block.until.max(now.after(TRIAL));
             }
         }
-        self.index.remove_status(key, self.work.intended(&claim));
-        self.index.add_status(key, status);
+        self.index.remove_status(&claim, self.work.intended(&claim));
+        self.index.add_status(&claim, status);
     }
 
     /// Gives the effects whose turn it is, as far as the budget goes.

@@ -8,7 +8,10 @@ use api::{
     id::{ClaimUid, ClassName, EniId, InstanceId, Namespace, NodeName, PodUid, SubnetId},
 };
 
-use super::few::{self, Few};
+use super::{
+    few::{self, Few},
+    rollout::ByClass,
+};
 use crate::{claim::Claim, cluster::Key, order::Target};
 
 /// What a decision rests on: when it changes, those that rest on it are looked at again.
@@ -52,6 +55,8 @@ pub(super) struct Index {
     pub(super) subnet_uses: BTreeMap<SubnetId, u32>,
     /// IPv4 addresses that Create requests take which may be on their way, by subnet.
     requests: BTreeMap<SubnetId, u32>,
+    /// Claims that have an ENI, by class.
+    pub(super) by_class: ByClass,
     /// Claims in each phase.
     pub(super) census: BTreeMap<Phase, u32>,
     /// How many nodes carry the label of each class.
@@ -115,7 +120,9 @@ impl Index {
     }
 
     /// What a status, written or on its way, says of places.
-    pub(super) fn add_status(&mut self, key: &Key, status: &ClaimStatus) {
+    pub(super) fn add_status(&mut self, claim: &Claim, status: &ClaimStatus) {
+        let key = &claim.key;
+        self.by_class.add(claim, status);
         if let Some(eni) = &status.eni {
             self.owner.insert(eni.id.clone(), key.clone());
         }
@@ -135,7 +142,9 @@ impl Index {
         self.requests.get(subnet).copied().unwrap_or(0)
     }
 
-    pub(super) fn remove_status(&mut self, key: &Key, status: &ClaimStatus) {
+    pub(super) fn remove_status(&mut self, claim: &Claim, status: &ClaimStatus) {
+        let key = &claim.key;
+        self.by_class.remove(claim, status);
         if let Some(eni) = &status.eni
             && self.owner.get(&eni.id) == Some(key)
         {

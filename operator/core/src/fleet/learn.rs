@@ -47,6 +47,7 @@ impl Fleet {
         // Another process may have led meanwhile: what this one remembers of its own calls proves nothing.
         self.work.leads_since = now;
         self.work.sends.clear();
+        self.work.rollouts.taken.clear();
         self.work.backoffs.clear();
         self.work.budget.take_over(now);
         self.mark_everything();

@@ -94,11 +94,12 @@ impl Fleet {
         }
         let before = self.watched.shared_claim(&key);
         if let Some(before) = &before {
-            self.index.remove_status(&key, self.work.intended(before));
+            self.index.remove_status(before, self.work.intended(before));
             self.index.remove_claim(before);
         }
         self.index.add_claim(&claim);
-        self.index.add_status(&key, self.work.intended(&claim));
+        self.index.add_status(&claim, self.work.intended(&claim));
+        self.work.rollouts.moved(&claim.class);
         self.after_change(before.as_deref(), &claim);
         self.work.rests.remove(&Target::Claim(key.clone()));
         self.work.agenda.mark(Target::Claim(key.clone()));
@@ -157,8 +158,9 @@ impl Fleet {
         let Some(claim) = self.watched.shared_claim(key) else {
             return;
         };
-        self.index.remove_status(key, self.work.intended(&claim));
+        self.index.remove_status(&claim, self.work.intended(&claim));
         self.index.remove_claim(&claim);
+        self.work.rollouts.forget(&claim);
         self.watched.claims.remove(key);
         let target = Target::Claim(key.clone());
         self.work.forget(&target);

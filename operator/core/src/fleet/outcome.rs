@@ -98,9 +98,10 @@ impl Fleet {
         let Some(claim) = self.watched.shared_claim(key) else {
             return self.work.end(target);
         };
-        self.index.remove_status(key, self.work.intended(&claim));
+        self.index.remove_status(&claim, self.work.intended(&claim));
         let busy = self.work.end(target);
-        self.index.add_status(key, &claim.status);
+        self.index.add_status(&claim, &claim.status);
+        self.work.rollouts.moved(&claim.class);
         busy
     }
 
@@ -242,6 +243,14 @@ impl Fleet {
                         attachment.delete_on_termination = true;
                     }
                 });
+            }
+            Some(Effect::SetSecurityGroups { eni, groups }) => {
+                let groups = groups.clone();
+                self.cloud
+                    .amend(eni, now, |view| view.groups.clone_from(&groups));
+                if let Target::Claim(key) = target {
+                    self.learn_groups_set(key, &groups);
+                }
             }
             Some(Effect::Detach { eni, .. }) => {
                 if let Target::Claim(key) = target {

@@ -14,6 +14,8 @@ pub(super) enum Priority {
     Claim,
     /// Nobody waits.
     Orphan,
+    /// Security groups of an ENI that works as it is.
+    Groups,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -34,14 +36,19 @@ impl Queues {
     /// Puts an effect into its queue; the place is kept while it is decided again.
     pub(super) fn enter(&mut self, target: &Target, effect: Effect) {
         let action = effect.action();
+        let groups = |effect: &Effect| matches!(effect, Effect::SetSecurityGroups { .. });
         if let Some(place) = self.places.get_mut(target)
             && place.action == action
+            && groups(&place.effect) == groups(&effect)
         {
             place.effect = effect;
             return;
         }
         self.leave(target);
         let priority = match target {
+            Target::Claim(_) if matches!(effect, Effect::SetSecurityGroups { .. }) => {
+                Priority::Groups
+            }
             Target::Orphan(_) => Priority::Orphan,
             Target::Claim(_)
             | Target::Pod(_)

@@ -163,6 +163,7 @@ impl Fleet {
                 Effect::Create(_)
                 | Effect::Attach { .. }
                 | Effect::SetDeleteOnTermination { .. }
+                | Effect::SetSecurityGroups { .. }
                 | Effect::Detach { .. }
                 | Effect::Delete { .. },
                 _,

@@ -116,6 +116,7 @@ impl Fleet {
         let class = self.watched.classes.get(&claim.class);
         Seen {
             cluster,
+            groups: self.groups_seen(claim, &eni),
             interface: class.map(|class| class.interface.clone()),
             preferred: class.map_or(IpFamily::IPv4, |class| class.addresses.preferred()),
             net_admin: self.net_admin(claim),

@@ -8,7 +8,9 @@ use api::{
     time::SECOND,
 };
 
-use super::{agenda::Agenda, marks::Marked, prose::Prose, queue::Queues, told::Told};
+use super::{
+    agenda::Agenda, marks::Marked, prose::Prose, queue::Queues, rollout::Rollouts, told::Told,
+};
 use crate::{
     budget::Budget,
     claim::Claim,
@@ -48,6 +50,7 @@ pub(super) struct Work {
     pub(super) detached: BTreeMap<Key, Time>,
     /// Slots where an Attach got stuck.
     pub(super) avoided: BTreeMap<(InstanceId, Slot), Time>,
+    pub(super) rollouts: Rollouts,
     pub(super) told: Told,
     /// What was last written on each pod.
     pub(super) marked: BTreeMap<Key, Marked>,
@@ -136,6 +139,7 @@ impl Work {
             sends: BTreeMap::new(),
             detached: BTreeMap::new(),
             avoided: BTreeMap::new(),
+            rollouts: Rollouts::default(),
             told: Told::default(),
             marked: BTreeMap::new(),
             reads: BTreeMap::new(),
@@ -223,7 +227,7 @@ impl Work {
     }
 
     /// Reads that are under way say nothing about this ENI.
-    fn touch(&mut self, eni: Option<&EniId>) {
+    pub(super) fn touch(&mut self, eni: Option<&EniId>) {
         let Some(eni) = eni else { return };
         for read in self.reads.values_mut() {
             read.touched.insert(eni.clone());

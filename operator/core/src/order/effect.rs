@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use api::id::{AttachmentId, EniId, InstanceId, Slot};
+use api::id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot};
 
 use crate::claim::Creation;
 
@@ -26,6 +26,13 @@ pub enum Effect {
         eni: EniId,
         /// Its attachment.
         attachment: AttachmentId,
+    },
+    /// `ModifyNetworkInterfaceAttribute`: these security groups in place of those it has.
+    SetSecurityGroups {
+        /// The ENI.
+        eni: EniId,
+        /// All of its groups.
+        groups: Vec<SecurityGroupId>,
     },
     /// `DetachNetworkInterface`.
     Detach {
@@ -121,7 +128,9 @@ impl Effect {
         match self {
             Self::Create(_) => Action::CreateNetworkInterface,
             Self::Attach { .. } => Action::AttachNetworkInterface,
-            Self::SetDeleteOnTermination { .. } => Action::ModifyNetworkInterfaceAttribute,
+            Self::SetDeleteOnTermination { .. } | Self::SetSecurityGroups { .. } => {
+                Action::ModifyNetworkInterfaceAttribute
+            }
             Self::Detach { .. } => Action::DetachNetworkInterface,
             Self::Delete { .. } => Action::DeleteNetworkInterface,
         }
@@ -133,6 +142,7 @@ impl Effect {
             Self::Create(_) => None,
             Self::Attach { eni, .. }
             | Self::SetDeleteOnTermination { eni, .. }
+            | Self::SetSecurityGroups { eni, .. }
             | Self::Detach { eni, .. }
             | Self::Delete { eni } => Some(eni),
         }

@@ -294,7 +294,7 @@ impl Look<'_> {
         if unmarked && ours {
             Step::Mark
         } else {
-            Step::Ready
+            self.groups()
         }
     }
 

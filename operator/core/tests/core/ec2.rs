@@ -115,6 +115,10 @@ pub fn request(effect: &Effect) -> Request {
                 },
             )
         }
+        Effect::SetSecurityGroups { eni, groups } => Request::ModifyNetworkInterfaceAttribute(
+            eni.as_str().into(),
+            vpc::Change::Groups(groups.iter().map(|g| g.as_str().into()).collect()),
+        ),
         Effect::Detach {
             attachment, mode, ..
         } => Request::DetachNetworkInterface(Detach {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api::{id::EniId, tag};
+use api::{
+    id::{EniId, SecurityGroupId},
+    tag,
+};
 use operator_core::{
     MINUTE,
     claim::{Claim, DeviceState},
@@ -24,6 +27,7 @@ impl World {
         }
         match &order.effect {
             Effect::Create(_) | Effect::SetDeleteOnTermination { .. } => {}
+            Effect::SetSecurityGroups { eni, groups } => self.judge_groups(eni, groups, order),
             Effect::Attach { eni, instance, .. } => {
                 // An ENI that is gone cannot be attached anywhere, and none to an instance that ended: there the other one of two
                 // leaders may still try.
@@ -66,6 +70,14 @@ impl World {
             }
             Effect::Delete { eni } => self.judge_delete(eni, order),
         }
+    }
+
+    /// Intent before effect: the claim says first that its groups are to be set.
+    fn judge_groups(&self, eni: &EniId, groups: &[SecurityGroupId], order: &Ec2Order) {
+        assert!(!groups.is_empty(), "no groups: {order:?}");
+        let claim = self.named_by(eni);
+        let intent = claim.and_then(|claim| claim.status.security_groups.as_ref());
+        assert!(claim.is_none() || intent.is_some(), "no intent: {order:?}");
     }
 
     fn judge_delete(&self, eni: &EniId, order: &Ec2Order) {

@@ -37,6 +37,7 @@ fn trouble(world: &mut World, steps: u32) {
             17 => second_claim(world, &name),
             18 => edit_class(world),
             19 => both_lead(world),
+            20 => change_groups(world, &name),
             _ => {}
         }
         let pause = world.dice(6_000);
@@ -224,6 +225,18 @@ fn edit_class(world: &mut World) {
     });
 }
 
+/// Another client of EC2 changes an ENI's groups.
+fn change_groups(world: &mut World, name: &str) {
+    let Some(eni) = world.eni_of(name) else {
+        return;
+    };
+    let change = vpc::Change::Groups([aws::GROUP_PEER.into()].into());
+    let request = Request::ModifyNetworkInterfaceAttribute(eni.as_str().into(), change);
+    let now = world.millis();
+    // It may be gone.
+    let _ = world.vpc.call(request, now);
+}
+
 /// No more faults: everything comes to an end.
 fn mend(world: &mut World) {
     world.script = Script::default();
@@ -247,6 +260,7 @@ fn mend(world: &mut World) {
             world.remove_pod(&key.name);
         }
     }
+    world.set_class(|class| class.drift_policy = api::DriftPolicy::Correct);
     world.stir();
 }
 
@@ -281,6 +295,7 @@ fn everybody_is_served(world: &World) {
         *pods += 1;
         if world.is_ready(name) {
             *ready += 1;
+            has_groups_of_class(world, name);
         } else {
             let why = world.why(name);
             let is_full = why.contains("all are taken");
@@ -291,6 +306,15 @@ fn everybody_is_served(world: &World) {
         let picture = world.picture();
         assert_eq!(ready, pods.min(2), "{ready} of {pods} on {node}\n{picture}");
     }
+}
+
+fn has_groups_of_class(world: &World, name: &str) {
+    let eni = world.eni_of(name).unwrap();
+    let eni = world.vpc.eni(&eni.as_str().into()).unwrap();
+    let wanted = &world.store.classes[&"app".into()].groups;
+    let wanted: Vec<&str> = wanted.iter().map(|id| id.as_str()).collect();
+    let has: Vec<&str> = eni.groups.iter().map(|id| id.as_str()).collect();
+    assert_eq!(has, wanted, "{name}\n{}", world.picture());
 }
 
 /// As many scripts as `ENICLAIM_SEEDS` says, from the generator that `ENICLAIM_SEED` starts; by default always the same.

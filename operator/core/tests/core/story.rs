@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    ClassStatus, Interface,
+    ClassStatus, DriftPolicy, Interface,
     claim::Phase,
     class::{SecurityGroups, Subnets},
     condition::kind,
@@ -28,6 +28,7 @@ pub const LONG: i64 = 600_000;
 pub fn a_class() -> Class {
     Class {
         name: "app".into(),
+        uid: "class-uid".into(),
         namespaces: Some(Selector::default()),
         uid: "class-uid".into(),
         version: Version::default(),
@@ -44,6 +45,7 @@ pub fn a_class() -> Class {
             ids: vec![aws::GROUP_APP.parse().unwrap()],
             ..SecurityGroups::default()
         },
+        drift_policy: DriftPolicy::Report,
         status: ClassStatus::default(),
         interface: Interface::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
