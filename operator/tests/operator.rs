@@ -22,6 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod actors;
 #[path = "operator/agents.rs"]
 mod agents;
+#[path = "operator/attributes.rs"]
+mod attributes;
 #[path = "operator/check.rs"]
 mod check;
 #[path = "operator/cloud.rs"]

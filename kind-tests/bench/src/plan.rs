@@ -93,6 +93,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
     Seen {
         cluster: makers::cluster(),
         interface: Some(api::Interface::default()),
+        source_dest_check: Some(api::SourceDestCheck::Enabled),
         net_admin: None,
         shape: Err(note()),
         zone: subnet.map(|s| s.zone.clone()),

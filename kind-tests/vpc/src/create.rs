@@ -7,7 +7,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world};
+use crate::{
+    ConnectionTracking, Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId,
+    Vpc, world,
+};
 
 /// Security groups that one interface takes unless a test says otherwise.
 /// <https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html>
@@ -57,13 +60,16 @@ impl Vpc {
             address,
             groups,
             description,
+            connection_tracking,
             tags,
             client_token: _,
         } = request;
         check_tags(tags)?;
+        connection_tracking.check()?;
         let due_ms = now_ms.saturating_add(self.delays.create_ms);
         let mut eni = self.new_eni(subnet, *address, groups, EniState::Pending { due_ms })?;
         eni.description.clone_from(description);
+        eni.connection_tracking = *connection_tracking;
         eni.tags.clone_from(tags);
         self.remember_eni(&eni.id, now_ms);
         self.enis.insert(eni.id.clone(), eni.clone());
@@ -110,6 +116,7 @@ impl Vpc {
             description: String::new(),
             tags: BTreeMap::new(),
             source_dest_check: true,
+            connection_tracking: ConnectionTracking::default(),
             state,
         })
     }

@@ -26,6 +26,7 @@ mod settings;
 mod subnet;
 mod throttle;
 mod time;
+mod tracking;
 pub mod world;
 
 pub use action::Action;
@@ -43,4 +44,5 @@ pub use request::{Attach, Change, Create, Detach, Request, Response};
 pub use settings::{Settings, Tags};
 pub use subnet::{Ingress, Protocol, SecurityGroup, Source, Subnet, SubnetView};
 pub use time::{Delays, Event, Transition};
+pub use tracking::ConnectionTracking;
 pub use world::Vpc;

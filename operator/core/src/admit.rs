@@ -96,6 +96,8 @@ mod tests {
             subnets: vec![],
             groups: vec![],
             interface: Interface::default(),
+            source_dest_check: api::SourceDestCheck::Enabled,
+            connection_tracking: api::ConnectionTracking::default(),
             tags: BTreeMap::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use api::{
-    Interface, NodeStatus, SmolStr, Time,
+    ConnectionTracking, Interface, NodeStatus, SmolStr, SourceDestCheck, Time,
     id::{
         BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
         SubnetId,
@@ -228,6 +228,10 @@ pub struct Class {
     pub groups: Vec<SecurityGroupId>,
     /// What they look like in a pod.
     pub interface: Interface,
+    /// Whether EC2 checks the addresses of their traffic.
+    pub source_dest_check: SourceDestCheck,
+    /// Idle time-outs of their tracked connections.
+    pub connection_tracking: ConnectionTracking,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
 }

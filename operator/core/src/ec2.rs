@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use api::{
-    SmolStr, Time,
+    SmolStr, SourceDestCheck, Time,
     id::{
         AttachmentId, ClaimUid, EniId, InstanceId, InstanceType, Mac, SecurityGroupId, Slot,
         SubnetId, VpcId, Zone,
@@ -28,6 +28,8 @@ pub struct EniView {
     pub groups: Vec<SecurityGroupId>,
     /// Its IPv4 addresses, the primary one first; none for an ENI of IPv6 alone.
     pub addresses: Vec<Ipv4Addr>,
+    /// Whether EC2 checks the addresses of its traffic.
+    pub source_dest_check: SourceDestCheck,
     /// Whether it is `available`: neither still being made, nor in use.
     pub available: bool,
     /// Its attachment, unless that is detached.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    SmolStr, Time, ToSmolStr,
+    ConnectionTracking, SmolStr, Time, ToSmolStr,
     claim::{CreateRequest, Creation},
     id::{SecurityGroupId, SubnetId},
     tag,
@@ -21,6 +21,8 @@ pub struct Shape {
     pub subnet: SubnetId,
     /// The groups it gets.
     pub groups: Vec<SecurityGroupId>,
+    /// Idle time-outs of its tracked connections.
+    pub connection_tracking: ConnectionTracking,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -63,6 +65,7 @@ impl Shape {
                     .chars()
                     .take(DESCRIPTION)
                     .collect(),
+                connection_tracking: self.connection_tracking,
                 tags: tags.into(),
             },
             started_at,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    Interface, SmolStr, Time,
+    Interface, SmolStr, SourceDestCheck, Time,
     id::{EniId, NodeName, Slot, Zone},
 };
 
@@ -23,6 +23,8 @@ pub struct Seen {
     pub cluster: Cluster,
     /// What the class says of the interface, while it exists.
     pub interface: Option<Interface>,
+    /// What the class says of the check of its traffic, while it exists.
+    pub source_dest_check: Option<SourceDestCheck>,
     /// A container of its pod that can change the pod's network; as the claim says where the pod is not seen.
     pub net_admin: Option<SmolStr>,
     /// What its next Create request would be, or what stands in the way.

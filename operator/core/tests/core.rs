@@ -29,6 +29,8 @@ mod world;
 
 #[path = "core/attachments.rs"]
 mod attachments;
+#[path = "core/attributes.rs"]
+mod attributes;
 #[path = "core/check.rs"]
 mod check;
 #[path = "core/counting.rs"]

@@ -17,6 +17,8 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         subnets,
         security_groups,
         interface,
+        source_dest_check,
+        connection_tracking,
         tags,
     } = class.spec;
     Some(Class {
@@ -25,6 +27,8 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         subnets: subnets.ids,
         groups: security_groups.ids,
         interface,
+        source_dest_check,
+        connection_tracking,
         tags,
     })
 }

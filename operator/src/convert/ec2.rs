@@ -2,7 +2,10 @@
 
 use std::{fmt::Display, net::Ipv4Addr, str::FromStr};
 
-use api::id::{AttachmentId, InstanceType, Mac, Slot};
+use api::{
+    SourceDestCheck,
+    id::{AttachmentId, InstanceType, Mac, Slot},
+};
 use aws_sdk_ec2::types::{
     Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName,
     InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkInterface,
@@ -103,6 +106,9 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         zone: of.need("availabilityZone", eni.availability_zone())?.into(),
         groups,
         addresses,
+        source_dest_check: SourceDestCheck::of(
+            of.need("sourceDestCheck", eni.source_dest_check())?,
+        ),
         available: *of.need("status", eni.status())? == NetworkInterfaceStatus::Available,
         attachment,
         tags: EniTags::of(tags.filter_map(|tag| Some((tag.key()?, tag.value()?)))),

@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    Time,
+    ConnectionTracking, Time,
     id::{AttachmentId, EniId, InstanceId, Slot},
     tag,
 };
@@ -131,6 +131,7 @@ pub fn creation(token: &str) -> Creation {
             subnet_id: aws::SUBNET_NODES.parse().unwrap(),
             security_group_ids: vec![aws::GROUP_APP.parse().unwrap()],
             description: "for shop/web".into(),
+            connection_tracking: ConnectionTracking::default(),
             tags: BTreeMap::from(tags.map(|(key, value)| (key.into(), value.into()))).into(),
         },
         started_at: Time(0),

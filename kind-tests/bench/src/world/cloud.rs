@@ -156,6 +156,12 @@ impl Cloud for Account {
                 self.add(view);
                 Outcome::Attached(id)
             }
+            Effect::SetSourceDestCheck { eni, check } => {
+                if let Some(view) = self.enis.get_mut(eni) {
+                    view.source_dest_check = *check;
+                }
+                Outcome::Changed
+            }
             Effect::SetDeleteOnTermination { eni, .. } => {
                 if let Some(view) = self.enis.get_mut(eni)
                     && let Some(on) = &mut view.attachment

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    Interface, Time,
+    ConnectionTracking, Interface, SourceDestCheck, Time,
     id::{
         AttachmentId, BootId, ClassName, EniId, InstanceId, InstanceType, Mac, NodeName, PodUid,
         SecurityGroupId, Slot, SubnetId, VpcId, Zone,
@@ -142,6 +142,8 @@ pub fn class(number: usize) -> Class {
         subnets: (0..ZONES.len()).map(subnet_id).collect(),
         groups: vec![group(number), group(100)],
         interface: Interface::default(),
+        source_dest_check: SourceDestCheck::Enabled,
+        connection_tracking: ConnectionTracking::default(),
         tags: BTreeMap::from([
             ("team".to_owned(), format!("team-{number}")),
             ("cost-centre".to_owned(), "4711".to_owned()),
@@ -271,6 +273,7 @@ pub fn eni(number: usize) -> EniView {
         zone: zone(node),
         groups: vec![group(number % CLASSES), group(100)],
         addresses: vec![address.into()],
+        source_dest_check: SourceDestCheck::Enabled,
         available: false,
         attachment: Some(AttachmentView {
             id: attachment(number),
@@ -322,6 +325,7 @@ pub fn unfinished(number: usize) -> Claim {
     let shape = Shape {
         subnet: subnet_id((number / ON_NODE) % ZONES.len()),
         groups: class.groups,
+        connection_tracking: class.connection_tracking,
         tags: class.tags,
     };
     let creation = shape.freeze(&claim, &cluster(), 1, START.after(-3_600_000));
@@ -345,6 +349,7 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
         vpc_id: view.vpc.clone(),
         zone: view.zone.clone(),
         security_group_ids: view.groups.clone(),
+        source_dest_check: view.source_dest_check,
     });
     status.ipam = subnets()
         .get(&view.subnet)

@@ -53,6 +53,7 @@ fn request() -> impl Strategy<Value = Request> {
             address: host.map(|host| [10, 0, 2, host].into()),
             groups: groups.into_iter().map(Into::into).collect(),
             description: String::new(),
+            connection_tracking: vpc::ConnectionTracking::default(),
             tags: [].into(),
             client_token: token.map(str::to_owned),
         })

@@ -18,6 +18,7 @@ pub fn a_request() -> Create {
         address: None,
         groups: [world::GROUP_APP.into()].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags: [("owner".to_owned(), "test".to_owned())].into(),
         client_token: None,
     }

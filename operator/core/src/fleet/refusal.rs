@@ -156,6 +156,7 @@ impl Fleet {
             (
                 Effect::Create(_)
                 | Effect::Attach { .. }
+                | Effect::SetSourceDestCheck { .. }
                 | Effect::SetDeleteOnTermination { .. }
                 | Effect::Detach { .. }
                 | Effect::Delete { .. },

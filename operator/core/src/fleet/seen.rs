@@ -87,6 +87,7 @@ impl Fleet {
             Goal::On(site) => Some(site),
             Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
+        let class = self.watched.classes.get(&claim.class);
         let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
         let attachment = claim.status.attachment.as_ref();
@@ -115,11 +116,8 @@ impl Fleet {
             .and_then(|eni| self.cloud.enis.get(&eni.id)?.detaching);
         Seen {
             cluster,
-            interface: self
-                .watched
-                .classes
-                .get(&claim.class)
-                .map(|c| c.interface.clone()),
+            interface: class.map(|c| c.interface.clone()),
+            source_dest_check: class.map(|c| c.source_dest_check),
             net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
@@ -215,6 +213,7 @@ impl Fleet {
         Ok(Shape {
             subnet: subnet.id.clone(),
             groups: class.groups.clone(),
+            connection_tracking: class.connection_tracking,
             tags: class.tags.clone(),
         })
     }

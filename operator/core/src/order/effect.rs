@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use api::id::{AttachmentId, EniId, InstanceId, Slot};
+use api::{
+    SourceDestCheck,
+    id::{AttachmentId, EniId, InstanceId, Slot},
+};
 
 use crate::claim::Creation;
 
@@ -11,6 +14,13 @@ use crate::claim::Creation;
 pub enum Effect {
     /// `CreateNetworkInterface` with this very request.
     Create(Box<Creation>),
+    /// `ModifyNetworkInterfaceAttribute`: whether EC2 checks the addresses of its traffic.
+    SetSourceDestCheck {
+        /// The ENI.
+        eni: EniId,
+        /// As the class says.
+        check: SourceDestCheck,
+    },
     /// `AttachNetworkInterface`.
     Attach {
         /// The ENI.
@@ -117,7 +127,9 @@ impl Effect {
         match self {
             Self::Create(_) => Action::CreateNetworkInterface,
             Self::Attach { .. } => Action::AttachNetworkInterface,
-            Self::SetDeleteOnTermination { .. } => Action::ModifyNetworkInterfaceAttribute,
+            Self::SetSourceDestCheck { .. } | Self::SetDeleteOnTermination { .. } => {
+                Action::ModifyNetworkInterfaceAttribute
+            }
             Self::Detach { .. } => Action::DetachNetworkInterface,
             Self::Delete { .. } => Action::DeleteNetworkInterface,
         }
@@ -128,6 +140,7 @@ impl Effect {
         match self {
             Self::Create(_) => None,
             Self::Attach { eni, .. }
+            | Self::SetSourceDestCheck { eni, .. }
             | Self::SetDeleteOnTermination { eni, .. }
             | Self::Detach { eni, .. }
             | Self::Delete { eni } => Some(eni),

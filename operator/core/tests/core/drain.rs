@@ -79,6 +79,7 @@ fn an_eni(kept: bool) -> EniView {
         zone: "us-east-1a".into(),
         groups: vec![],
         addresses: vec![],
+        source_dest_check: api::SourceDestCheck::Enabled,
         available: true,
         attachment: None,
         tags: EniTags {

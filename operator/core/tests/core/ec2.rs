@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use api::{claim::FrozenTags, id::Slot};
+use api::{SourceDestCheck, claim::FrozenTags, id::Slot};
 use operator_core::{
     Outcome, Read,
     ec2::{
@@ -84,6 +84,7 @@ pub fn request(effect: &Effect) -> Request {
                 .map(|g| g.as_str().into())
                 .collect(),
             description: creation.request.description.to_string(),
+            connection_tracking: tracking(creation.request.connection_tracking),
             tags: tags(&creation.request.tags),
             client_token: Some(creation.token.to_string()),
         }),
@@ -97,6 +98,10 @@ pub fn request(effect: &Effect) -> Request {
             card: slot.card,
             device: slot.index,
         }),
+        Effect::SetSourceDestCheck { eni, check } => Request::ModifyNetworkInterfaceAttribute(
+            eni.as_str().into(),
+            vpc::Change::SourceDestCheck(check.is_enabled()),
+        ),
         Effect::SetDeleteOnTermination { eni, attachment } => {
             Request::ModifyNetworkInterfaceAttribute(
                 eni.as_str().into(),
@@ -233,6 +238,7 @@ pub fn view(eni: &Eni) -> EniView {
             .map(|g| g.as_str().parse().unwrap())
             .collect(),
         addresses: vec![eni.address],
+        source_dest_check: SourceDestCheck::of(eni.source_dest_check),
         available: matches!(eni.state, vpc::EniState::Available),
         attachment: eni.attachment().map(|a| AttachmentView {
             id: a.id.as_str().parse().unwrap(),
@@ -302,6 +308,14 @@ fn subnet(seen: &vpc::SubnetView) -> Subnet {
         base: (gateway - 1).into(),
         prefix: seen.subnet.cidr.prefix(),
         free: u32::try_from(seen.free).unwrap(),
+    }
+}
+
+fn tracking(seconds: api::ConnectionTracking) -> vpc::ConnectionTracking {
+    vpc::ConnectionTracking {
+        tcp_established: seconds.tcp_established,
+        udp_stream: seconds.udp_stream,
+        udp: seconds.udp,
     }
 }
 

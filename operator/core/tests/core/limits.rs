@@ -125,6 +125,7 @@ pub fn a_foreign_eni(world: &mut World, subnet: &str) -> vpc::EniId {
         address: None,
         groups: [].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags: [].into(),
         client_token: None,
     }));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    Interface,
+    ConnectionTracking, Interface, SourceDestCheck,
     claim::Phase,
     condition::kind,
     id::{EniId, PodUid},
@@ -33,6 +33,8 @@ pub fn a_class() -> Class {
         ],
         groups: vec![aws::GROUP_APP.parse().unwrap()],
         interface: Interface::default(),
+        source_dest_check: SourceDestCheck::Enabled,
+        connection_tracking: ConnectionTracking::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
     }
 }

@@ -48,6 +48,7 @@ fn plant(
         address: None,
         groups: [].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags,
         client_token: None,
     }));
