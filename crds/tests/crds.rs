@@ -99,6 +99,8 @@ fn the_printed_columns_are_these_in_this_order() {
             "MAC .status.eni.mac wide",
             "Zone .status.eni.zone wide",
             "Subnet .status.eni.subnetId wide",
+            "Card .status.attachment.networkCard wide",
+            "Index .status.attachment.deviceIndex wide",
             "IfName .status.device.ifName wide",
         ]
     );

@@ -44,6 +44,8 @@ mod judge;
 mod lease;
 #[path = "operator/measured.rs"]
 mod measured;
+#[path = "operator/neighbours.rs"]
+mod neighbours;
 #[path = "operator/prepared.rs"]
 mod prepared;
 #[path = "operator/process.rs"]

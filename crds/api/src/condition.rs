@@ -69,6 +69,8 @@ pub mod kind {
     pub const PLUGIN_INSTALLED: &str = "PluginInstalled";
     /// The node is an EC2 instance whose type EC2 knows.
     pub const NODE_SUPPORTED: &str = "NodeSupported";
+    /// The slots that the node offers to pods are taken by nobody else.
+    pub const CAPACITY_FENCED: &str = "CapacityFenced";
 }
 
 /// A type of condition, and who says what by it.
@@ -87,7 +89,7 @@ pub struct Kind {
 }
 
 /// Every type of condition.
-pub fn kinds() -> [Kind; 8] {
+pub fn kinds() -> [Kind; 9] {
     let kind = |name, object, writer, meaning, reasons| Kind {
         name,
         object,
@@ -159,16 +161,24 @@ pub fn kinds() -> [Kind; 8] {
             "The node is an EC2 instance whose type EC2 knows.",
             reasons!(SupportReason),
         ),
+        kind(
+            kind::CAPACITY_FENCED,
+            "EniNode",
+            OPERATOR,
+            "The slots that the node offers to pods are left free by the AWS VPC CNI.",
+            reasons!(CapacityReason),
+        ),
     ]
 }
 
 /// The conditions that the operator writes; all others of a claim or node are the agent's.
-pub const OPERATORS: [&str; 5] = [
+pub const OPERATORS: [&str; 6] = [
     kind::PROVISIONED,
     kind::ATTACHED,
     kind::READY,
     kind::AGENT_READY,
     kind::NODE_SUPPORTED,
+    kind::CAPACITY_FENCED,
 ];
 
 crate::words! {
@@ -222,6 +232,20 @@ crate::words! {
         Supported,
         /// The node has no EC2 instance that can hold an ENI.
         NodeUnsupported,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition CapacityFenced.
+    pub enum CapacityReason {
+        /// The VPC CNI is set to take no more than is left to it.
+        Fenced,
+        /// The VPC CNI does not run.
+        NoVpcCni,
+        /// The VPC CNI may take every free slot: its MAX_ENI is not set, or is no less than what the instance can hold.
+        Unlimited,
+        /// The VPC CNI may take more than is left to it.
+        ReserveTooSmall,
     }
 }
 

@@ -33,6 +33,7 @@ mod scenarios {
     pub mod refused;
     pub mod rights;
     pub mod schema;
+    pub mod shared;
     pub mod static_pod;
     pub mod story;
     pub mod stuck;
@@ -49,7 +50,7 @@ use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
+    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema, shared,
     static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
@@ -222,6 +223,10 @@ const SCENARIOS: &[Named] = &[
     (
         "hidden_eni_stays_attached_until_its_pod_has_ended",
         hidden::by_its_pod,
+    ),
+    (
+        "slots_are_left_to_the_vpc_cni_and_an_eni_forwards",
+        shared::with_the_vpc_cni,
     ),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
 ];

@@ -127,6 +127,8 @@ pub struct AttachedEni {
     pub eni: EniId,
     /// Its MAC address.
     pub mac: Mac,
+    /// Whether it is a trunk, which security groups for pods need.
+    pub trunk: bool,
 }
 
 /// Whether software on an instance may still use a device.
@@ -145,11 +147,19 @@ pub enum InstanceState {
 /// An instance type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TypeFacts {
-    /// For each network card its index and how many ENIs it takes.
+    /// For each network card that takes ENIs like ours its index and how many.
     pub cards: Vec<(u32, u32)>,
 }
 
 impl TypeFacts {
+    /// How many ENIs one card takes; none where there is no such card.
+    pub fn on_card(&self, card: u32) -> u32 {
+        let mut cards = self.cards.iter();
+        cards
+            .find(|(c, _)| *c == card)
+            .map_or(0, |(_, limit)| *limit)
+    }
+
     /// How many ENIs the instance takes, its own included.
     pub fn limit(&self) -> u32 {
         self.cards.iter().map(|(_, limit)| limit).sum()

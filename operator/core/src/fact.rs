@@ -6,7 +6,7 @@ use api::id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeNa
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni},
     ec2::{EniView, Instance, Subnet, TypeFacts},
     error::Ec2Error,
     lease::Term,
@@ -41,6 +41,10 @@ pub enum Fact {
     Claims(Change<(Key, ClaimUid), Arc<Claim>>),
     /// Our node reports.
     Reports(Change<NodeName, NodeReport>),
+    /// The AWS VPC CNI: one, or none.
+    VpcCni(Change<Key, VpcCni>),
+    /// What it asks for nodes.
+    CniNodes(Change<NodeName, CniNode>),
     /// An object that this version cannot read.
     Unreadable(Unreadable),
     /// Whether this process leads.

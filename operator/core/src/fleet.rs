@@ -10,6 +10,7 @@ mod give;
 mod index;
 mod learn;
 mod learn_claims;
+mod learn_neighbours;
 mod marks;
 mod nodes;
 mod outcome;
@@ -36,7 +37,10 @@ pub use self::{
     gauges::{NodeRoom, SubnetRoom},
     subject::Subject,
 };
-use crate::order::{Action, Order, Target};
+use crate::{
+    order::{Action, Order, Target},
+    reserve::Reserve,
+};
 
 /// Targets that are looked at in one call: facts that wait are then learnt before the next.
 const AT_ONCE: usize = 4;
@@ -50,6 +54,8 @@ pub struct Settings {
     pub budget_share: u32,
     /// What becomes of ENIs that no claim owns.
     pub sweep: SweepMode,
+    /// How many ENIs of each instance are left to others.
+    pub reserve: Reserve,
 }
 
 /// What becomes of ENIs that no claim owns.
@@ -69,6 +75,7 @@ impl Default for Settings {
             cluster_id: None,
             budget_share: 600,
             sweep: SweepMode::On,
+            reserve: Reserve::Auto,
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod order;
 pub mod place;
 pub mod reason;
 pub mod request;
+pub mod reserve;
 pub mod seen;
 pub mod status;
 pub mod step;

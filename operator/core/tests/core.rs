@@ -31,6 +31,8 @@ mod world;
 mod attachments;
 #[path = "core/attributes.rs"]
 mod attributes;
+#[path = "core/cards.rs"]
+mod cards;
 #[path = "core/check.rs"]
 mod check;
 #[path = "core/counting.rs"]
@@ -51,6 +53,8 @@ mod limits;
 mod lost;
 #[path = "core/marks.rs"]
 mod marks;
+#[path = "core/neighbours.rs"]
+mod neighbours;
 #[path = "core/node_report.rs"]
 mod node_report;
 #[path = "core/pods.rs"]

@@ -80,6 +80,7 @@ impl Account {
                 slot: on.slot,
                 eni: view.id.clone(),
                 mac: view.mac.clone(),
+                trunk: false,
             };
             self.attached
                 .entry(on.instance.clone())

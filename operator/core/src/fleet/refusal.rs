@@ -142,8 +142,8 @@ impl Fleet {
                     });
                 }
             }
-            (Effect::Attach { instance, .. }, ErrorClass::NodeFull) => {
-                self.cloud.full.insert(instance.clone(), now.after(FULL));
+            (Effect::Attach { instance, slot, .. }, ErrorClass::NodeFull) => {
+                self.cloud.fill(instance, slot.card, now.after(FULL));
                 self.read_soon(&instance.clone());
                 if let Some(node) = self.index.node_of.get(instance).cloned() {
                     self.mark_node(&node);

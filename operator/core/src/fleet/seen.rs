@@ -209,7 +209,7 @@ impl Fleet {
             ));
         };
         let subnet = crate::subnet::choose(class, &instance.zone, vpc, &self.cloud.subnets, now)?;
-        self.room(claim, &instance.id, facts)?;
+        self.room(claim, instance, facts)?;
         Ok(Shape {
             subnet: subnet.id.clone(),
             groups: class.groups.clone(),

@@ -13,7 +13,9 @@ use api::{
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{
+        AgentPod, Class, Cluster, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni,
+    },
     fact::Change,
 };
 
@@ -27,10 +29,12 @@ pub(super) enum List {
     Classes,
     Claims,
     Reports,
+    VpcCni,
+    CniNodes,
 }
 
 impl List {
-    const ALL: [(Self, &str); 7] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::Pods, "pods"),
         (Self::AgentPods, "pods of the agent"),
         (Self::Nodes, "nodes"),
@@ -38,6 +42,8 @@ impl List {
         (Self::Classes, "eniclasses"),
         (Self::Claims, "eniclaims"),
         (Self::Reports, "eninodes"),
+        (Self::VpcCni, "the daemonset aws-node"),
+        (Self::CniNodes, "cninodes"),
     ];
 }
 
@@ -53,6 +59,9 @@ pub(super) struct Watched {
     pub(super) classes: BTreeMap<ClassName, Class>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
+    /// The AWS VPC CNI, where it runs.
+    pub(super) vpc_cni: Option<VpcCni>,
+    pub(super) cni_nodes: BTreeMap<NodeName, CniNode>,
     /// Claims that this version cannot read: they exist, and own what they own.
     pub(super) unreadable: BTreeSet<Key>,
     /// Those of them that were reported since the last list: the next one has only these.

@@ -148,7 +148,7 @@ fn time_outs_of_connections_are_asked_for_in_the_frozen_request() {
     let creation = status.creation.as_ref().unwrap();
     assert_eq!(creation.request.connection_tracking, asked);
     assert_eq!(creation.incarnation, 1);
-    assert_eq!(world.calls(MODIFY), 1, "DeleteOnTermination alone");
     world.rest();
+    assert_eq!(world.calls(MODIFY), 1, "DeleteOnTermination alone");
     world.clear();
 }

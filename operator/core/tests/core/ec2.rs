@@ -285,11 +285,15 @@ fn instance(seen: &vpc::InstanceView) -> Instance {
                     },
                     eni: eni.id.as_str().parse().unwrap(),
                     mac: eni.mac.to_string().parse().unwrap(),
+                    trunk: eni.description == TRUNK,
                 })
             })
             .collect(),
     }
 }
+
+/// Description of ENIs that stand for trunks, which EC2's rules here do not have.
+pub const TRUNK: &str = "trunk";
 
 pub fn zone_of(subnet: &str) -> &'static str {
     if subnet == vpc::world::SUBNET_ZONE_B {
