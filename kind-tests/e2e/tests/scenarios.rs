@@ -50,8 +50,8 @@ use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema, shared,
-    static_pod, story, stuck, versions, waiting, without_agent, writes,
+    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
+    shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);

@@ -5,12 +5,18 @@ use std::{fmt::Debug, hash::Hash, time::Duration};
 use kube::{Api, Resource, api::ListParams, runtime::watcher};
 use operator_core::{Change, Fact};
 use serde::de::DeserializeOwned;
+use telemetry::Failure;
 use tokio::{sync::mpsc::Sender, time::sleep};
 
-use super::{guarded::Guarded, stream::Stream};
+use super::{
+    guarded::Guarded,
+    stream::{Stream, kind},
+};
 
 /// How often it is looked whether the kind is served by now.
 const AGAIN: Duration = Duration::from_mins(5);
+/// When it is asked again after an answer that says neither.
+const RETRY: Duration = Duration::from_secs(2);
 
 impl<O, K, T> Stream<O, K, T>
 where
@@ -31,18 +37,23 @@ where
         facts: Sender<Fact>,
     ) {
         let one = ListParams::default().limit(1);
-        while let Err(kube::Error::Api(status)) = api.list(&one).await
-            && status.code == 404
-        {
-            if facts
-                .send((self.fact)(Change::All(Vec::new())))
-                .await
-                .is_err()
-            {
-                return;
+        loop {
+            match api.list(&one).await {
+                Ok(_) => return self.follow(api, config, facts).await,
+                Err(kube::Error::Api(status)) if status.code == 404 => {
+                    let none = (self.fact)(Change::All(Vec::new()));
+                    if facts.send(none).await.is_err() {
+                        return;
+                    }
+                    sleep(AGAIN).await;
+                }
+                // A watch of what is not served would go on for ever.
+                Err(error) => {
+                    let Failure { error, code } = Failure::from(&error);
+                    tracing::warn!(object = %kind::<O>(), error, code, "cannot be listed; trying again");
+                    sleep(RETRY).await;
+                }
             }
-            sleep(AGAIN).await;
         }
-        self.follow(api, config, facts).await;
     }
 }
