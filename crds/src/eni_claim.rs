@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "MAC", type_ = "string", json_path = ".status.eni.mac", priority = 1),
     printcolumn(name = "Zone", type_ = "string", json_path = ".status.eni.zone", priority = 1),
     printcolumn(name = "Subnet", type_ = "string", json_path = ".status.eni.subnetId", priority = 1),
+    printcolumn(name = "Card", type_ = "integer", json_path = ".status.attachment.networkCard", priority = 1),
+    printcolumn(name = "Index", type_ = "integer", json_path = ".status.attachment.deviceIndex", priority = 1),
     printcolumn(name = "IfName", type_ = "string", json_path = ".status.device.ifName", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a claim has at most 63 characters")
 )]

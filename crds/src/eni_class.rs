@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    ClassStatus, DriftPolicy, Interface, IpFamily,
+    ClassStatus, ConnectionTracking, DriftPolicy, Interface, IpFamily, SourceDestCheck,
     class::{SecurityGroups, Subnets},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -66,6 +66,13 @@ pub struct EniClassSpec {
     /// What the ENI looks like inside the pod. An edit reaches the pods whose interface is not plugged in yet.
     #[serde(default)]
     pub interface: Interface,
+    /// Whether EC2 drops what is neither from nor to an address of the ENI. Disabled: the pod may forward traffic of others. An edit
+    /// reaches ENIs that are not attached yet.
+    #[serde(default)]
+    pub source_dest_check: SourceDestCheck,
+    /// Idle time-outs of tracked connections, for ENIs that are made from now on.
+    #[serde(default, skip_serializing_if = "ConnectionTracking::is_empty")]
+    pub connection_tracking: ConnectionTracking,
     /// AWS tags put on every ENI of this class.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "tags")]

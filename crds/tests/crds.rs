@@ -103,6 +103,8 @@ fn the_printed_columns_are_these_in_this_order() {
             "MAC .status.eni.mac wide",
             "Zone .status.eni.zone wide",
             "Subnet .status.eni.subnetId wide",
+            "Card .status.attachment.networkCard wide",
+            "Index .status.attachment.deviceIndex wide",
             "IfName .status.device.ifName wide",
         ]
     );
@@ -256,6 +258,34 @@ fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
                 );
             }
         });
+    }
+}
+
+#[test]
+fn time_outs_of_connections_have_the_bounds_of_ec2() {
+    let said = |field: &str, seconds: u32| {
+        let class = serde_json::json!({
+            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClass", "metadata": {"name": "app"},
+            "spec": {
+                "subnets": {"ids": ["subnet-0a1b2c3d4e5f60718"]},
+                "securityGroups": {"ids": ["sg-0a1b2c3d4e5f60718"]},
+                "connectionTracking": {field: seconds}
+            }
+        });
+        refusals(&class, None)
+    };
+    for (field, least, most) in [
+        ("tcpEstablished", 60, 432_000),
+        ("udpStream", 60, 180),
+        ("udp", 30, 60),
+    ] {
+        for fits in [least, most] {
+            assert_eq!(said(field, fits), [] as [String; 0]);
+        }
+        for (out, bound) in [(least - 1, least), (most + 1, most)] {
+            let said = said(field, out);
+            assert!(said.concat().contains(&bound.to_string()), "{said:?}");
+        }
     }
 }
 

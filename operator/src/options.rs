@@ -7,6 +7,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
+use operator_core::reserve::Reserve;
 use telemetry::log::LogOptions;
 
 use crate::Monitor;
@@ -37,6 +38,10 @@ pub struct Flags {
     /// Whether ENIs of this cluster that no claim owns are deleted.
     #[arg(long, env = "ENICLAIM_SWEEP", default_value = "on")]
     pub sweep: SweepMode,
+    /// How many ENIs of each instance are left to others, its own among them: a number, or Auto for what the AWS VPC CNI is set
+    /// to take.
+    #[arg(long, env = "ENICLAIM_RESERVE", default_value = "Auto", value_parser = reserve)]
+    pub reserve: Reserve,
     /// Label selector of the agent's pods, in the operator's own namespace.
     #[arg(long, env = "ENICLAIM_AGENT_SELECTOR", default_value = AGENT)]
     pub agent_selector: String,
@@ -119,6 +124,8 @@ pub struct Options {
     pub budget_share: f64,
     /// What becomes of ENIs of this cluster that no claim owns.
     pub sweep: SweepMode,
+    /// How many ENIs of each instance are left to others.
+    pub reserve: Reserve,
     /// Label selector of the agent's pods in `namespace`.
     pub agent_selector: String,
     /// The operator's own namespace.
@@ -149,6 +156,7 @@ impl Default for Options {
             cluster_id: None,
             budget_share: 0.6,
             sweep: SweepMode::On,
+            reserve: Reserve::Auto,
             agent_selector: AGENT.to_owned(),
             namespace: NAMESPACE.to_owned(),
             instance: NAME.to_owned(),
@@ -169,6 +177,7 @@ impl Options {
             cluster_id,
             budget_share,
             sweep,
+            reserve,
             agent_selector,
             namespace,
             pod_name,
@@ -184,6 +193,7 @@ impl Options {
             cluster_id,
             budget_share,
             sweep,
+            reserve,
             agent_selector,
             namespace,
             lease: LeaseOptions {
@@ -211,6 +221,18 @@ fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if share > 0.0 && share <= 1.0 => Ok(share),
         _ => Err("a share is a number above 0 and at most 1".to_owned()),
+    }
+}
+
+fn reserve(text: &str) -> Result<Reserve, String> {
+    let enis = text.parse().ok().filter(|enis| *enis > 0);
+    match enis {
+        Some(enis) => Ok(Reserve::Enis(enis)),
+        None if text.eq_ignore_ascii_case("auto") => Ok(Reserve::Auto),
+        None => Err(
+            "what is left to others is Auto, or a number of ENIs that counts the instance's own"
+                .to_owned(),
+        ),
     }
 }
 
@@ -278,6 +300,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_to_others_is_a_number_or_found_out() {
+        for (text, reserve) in [
+            ("Auto", Some(Reserve::Auto)),
+            ("auto", Some(Reserve::Auto)),
+            ("3", Some(Reserve::Enis(3))),
+            ("0", None),
+            ("-1", None),
+            ("some", None),
+        ] {
+            let flags = flags(&[&format!("--reserve={text}")]);
+            assert_eq!(flags.ok().map(|flags| flags.reserve), reserve, "{text}");
+        }
+    }
+
+    #[test]
     fn no_two_processes_have_the_same_identity() {
         let identity = || {
             let flags = flags(&["--pod-name=p", "--sweep=dry-run"]).unwrap();
@@ -294,6 +331,7 @@ mod tests {
             cluster_id,
             budget_share,
             sweep,
+            reserve,
             agent_selector,
             namespace,
             instance,
@@ -303,6 +341,7 @@ mod tests {
         let default = Options::default();
         assert!((budget_share - default.budget_share).abs() < f64::EPSILON);
         assert_eq!((cluster_id, sweep), (default.cluster_id, default.sweep));
+        assert_eq!(reserve, default.reserve);
         assert_eq!(agent_selector, default.agent_selector);
         assert_eq!((namespace, instance), (default.namespace, default.instance));
         assert_eq!(

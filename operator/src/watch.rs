@@ -1,6 +1,7 @@
 //! Streams of Kubernetes objects, turned into facts.
 
 mod guarded;
+mod served;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ pub(crate) fn start(
     pods(client, options, &every, facts, watches);
     cluster(client, &every, facts, watches);
     ours(client, &every, facts, watches);
+    neighbours(client, &every, facts, watches);
 }
 
 fn pods(
@@ -101,4 +103,27 @@ fn ours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut Joi
         about: |key, uid| Some(About::Report(key.name.clone().into(), uid)),
     };
     watches.spawn(reports.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+}
+
+fn neighbours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut JoinSet<()>) {
+    let cni = Stream {
+        fact: Fact::VpcCni,
+        key: |set| convert::key_of(set),
+        convert: |set| convert::vpc_cni(&set),
+        about: |_, _| None,
+    };
+    let namespace = Api::namespaced(client.clone(), convert::KUBE_SYSTEM);
+    let named = every
+        .clone()
+        .fields(&format!("metadata.name={}", convert::AWS_NODE));
+    watches.spawn(cni.follow_where_served(namespace, named, facts.clone()));
+
+    let nodes = Stream {
+        fact: Fact::CniNodes,
+        key: |node| convert::name_of(node),
+        convert: |node: convert::CniNode| convert::cni_node(&node),
+        about: |_, _| None,
+    };
+    let all = Api::all(client.clone());
+    watches.spawn(nodes.follow_where_served(all, every.clone(), facts.clone()));
 }

@@ -22,6 +22,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod actors;
 #[path = "operator/agents.rs"]
 mod agents;
+#[path = "operator/attributes.rs"]
+mod attributes;
 #[path = "operator/check.rs"]
 mod check;
 #[path = "operator/cloud.rs"]
@@ -42,6 +44,8 @@ mod judge;
 mod lease;
 #[path = "operator/measured.rs"]
 mod measured;
+#[path = "operator/neighbours.rs"]
+mod neighbours;
 #[path = "operator/prepared.rs"]
 mod prepared;
 #[path = "operator/process.rs"]

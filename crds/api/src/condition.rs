@@ -75,6 +75,8 @@ pub mod kind {
     pub const SUBNETS_READY: &str = "SubnetsReady";
     /// EC2 has every security group that the class names.
     pub const SECURITY_GROUPS_READY: &str = "SecurityGroupsReady";
+    /// The slots that the node offers to pods are taken by nobody else.
+    pub const CAPACITY_FENCED: &str = "CapacityFenced";
 }
 
 /// A type of condition, and who says what by it.
@@ -93,7 +95,7 @@ pub struct Kind {
 }
 
 /// Every type of condition.
-pub fn kinds() -> [Kind; 12] {
+pub fn kinds() -> [Kind; 13] {
     let kind = |name, object, writer, meaning, reasons| Kind {
         name,
         object,
@@ -197,6 +199,13 @@ pub fn kinds() -> [Kind; 12] {
             "The node is an EC2 instance whose type EC2 knows.",
             reasons!(SupportReason),
         ),
+        kind(
+            kind::CAPACITY_FENCED,
+            "EniNode",
+            OPERATOR,
+            "The slots that the node offers to pods are left free by the AWS VPC CNI.",
+            reasons!(CapacityReason),
+        ),
     ]
 }
 
@@ -237,6 +246,7 @@ pub const OPERATORS: [&str; 6] = [
     kind::SECURITY_GROUPS_IN_SYNC,
     kind::AGENT_READY,
     kind::NODE_SUPPORTED,
+    kind::CAPACITY_FENCED,
 ];
 
 crate::words! {
@@ -312,6 +322,20 @@ crate::words! {
         Supported,
         /// The node has no EC2 instance that can hold an ENI.
         NodeUnsupported,
+    }
+}
+
+crate::words! {
+    /// Reasons of the condition CapacityFenced.
+    pub enum CapacityReason {
+        /// The VPC CNI is set to take no more than is left to it.
+        Fenced,
+        /// The VPC CNI does not run.
+        NoVpcCni,
+        /// The VPC CNI may take every free slot: its MAX_ENI is not set, or is no less than what the instance can hold.
+        Unlimited,
+        /// The VPC CNI may take more than is left to it.
+        ReserveTooSmall,
     }
 }
 

@@ -5,6 +5,7 @@
 // What stands here is what `kubectl explain` prints: names of kinds and calls without backticks.
 #![allow(clippy::doc_markdown)]
 
+pub mod attributes;
 pub mod claim;
 pub mod class;
 pub mod condition;
@@ -20,6 +21,7 @@ pub mod tag;
 pub mod time;
 mod words;
 
+pub use attributes::{ConnectionTracking, SourceDestCheck};
 pub use claim::ClaimStatus;
 pub use class::ClassStatus;
 pub use condition::{Condition, ConditionStatus};

@@ -41,7 +41,7 @@ pub struct NodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub agent: Option<Agent>,
-    /// AgentReady and NodeSupported by the operator, PluginInstalled by the node's agent.
+    /// AgentReady, NodeSupported and CapacityFenced by the operator, PluginInstalled by the node's agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -75,6 +75,10 @@ pub struct Card {
     /// How many of them are not ours.
     #[schemars(extend("format" = "int32"))]
     pub foreign: u32,
+    /// How many more are left to others, such as the AWS VPC CNI: pods do not get them.
+    #[serde(default)]
+    #[schemars(extend("format" = "int32"))]
+    pub reserved: u32,
 }
 
 /// One occupied slot.

@@ -101,6 +101,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
         },
         interface: Some(api::Interface::default()),
         preferred: api::IpFamily::IPv4,
+        source_dest_check: Some(api::SourceDestCheck::Enabled),
         net_admin: None,
         shape: Err(note()),
         zone: subnet.map(|s| s.zone.clone()),

@@ -279,6 +279,8 @@ fn name(fact: &Fact) -> &'static str {
         Fact::Classes(c) => change(c, "classes", "class"),
         Fact::Claims(c) => change(c, "claims", "claim"),
         Fact::Reports(c) => change(c, "reports", "report"),
+        Fact::VpcCni(c) => change(c, "VPC CNI", "VPC CNI"),
+        Fact::CniNodes(c) => change(c, "CNINodes", "CNINode"),
         Fact::Unreadable(_) => "unreadable",
         Fact::Term(_) => "term",
         Fact::Page(_) => "page of ENIs",

@@ -36,6 +36,7 @@ mod scenarios {
     pub mod refused;
     pub mod rights;
     pub mod schema;
+    pub mod shared;
     pub mod static_pod;
     pub mod story;
     pub mod stuck;
@@ -53,7 +54,7 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, families, foreign_client, full_node, groups, hidden, hostile, in_use,
     installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
-    schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    schema, shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -237,6 +238,10 @@ const SCENARIOS: &[Named] = &[
     (
         "hidden_eni_stays_attached_until_its_pod_has_ended",
         hidden::by_its_pod,
+    ),
+    (
+        "slots_are_left_to_the_vpc_cni_and_an_eni_forwards",
+        shared::with_the_vpc_cni,
     ),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
 ];

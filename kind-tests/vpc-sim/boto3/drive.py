@@ -54,6 +54,7 @@ def create(ec2):
         "Groups": [APP],
         "Description": "made by boto3",
         "ClientToken": "token",
+        "ConnectionTrackingSpecification": {"TcpEstablishedTimeout": 600, "UdpTimeout": 60},
         "TagSpecifications": tags,
     }
     assert refused(ec2.create_network_interface, "DryRunOperation", DryRun=True, **parameters) == 412
@@ -61,6 +62,8 @@ def create(ec2):
     again = ec2.create_network_interface(**parameters)
     eni = first["NetworkInterface"]["NetworkInterfaceId"]
     assert again["NetworkInterface"]["NetworkInterfaceId"] == eni
+    too_long = parameters | {"ClientToken": "other", "ConnectionTrackingSpecification": {"UdpTimeout": 61}}
+    refused(ec2.create_network_interface, "InvalidParameterValue", **too_long)
     other = parameters | {"Description": "another"}
     refused(ec2.create_network_interface, "IdempotentParameterMismatch", **other)
     refused(ec2.create_network_interface, "NotModelled", InterfaceType="efa", **parameters)
@@ -74,6 +77,7 @@ def change(ec2, eni, attachment):
     ec2.create_tags(Resources=[eni], Tags=[{"Key": "b", "Value": ""}])
     modify = ec2.modify_network_interface_attribute
     modify(NetworkInterfaceId=eni, SourceDestCheck={"Value": False})
+    modify(NetworkInterfaceId=eni, ConnectionTrackingSpecification={"UdpTimeout": 30})
     modify(NetworkInterfaceId=eni, Description={"Value": "changed"})
     modify(NetworkInterfaceId=eni, Groups=[APP, PEER])
     assert {group["GroupId"] for group in described(ec2, eni)["Groups"]} == {APP, PEER}
@@ -83,6 +87,8 @@ def change(ec2, eni, attachment):
     seen = described(ec2, eni)
     assert {tag["Key"] for tag in seen["TagSet"]} == {"a", "b"}, seen
     assert not seen["SourceDestCheck"] and seen["Description"] == "changed", seen
+    seconds = {"TcpEstablishedTimeout": 600, "UdpTimeout": 30}
+    assert seen["ConnectionTrackingConfiguration"] == seconds, seen
     assert [group["GroupId"] for group in seen["Groups"]] == [PEER], seen
     assert seen["Attachment"]["DeleteOnTermination"], seen
 
@@ -153,6 +159,15 @@ def tagged(ec2):
     assert {group["GroupId"] for group in tier} == {APP, PEER}, tier
 
 
+def cards(ec2):
+    """Network cards as they are listed: how many interfaces each takes."""
+    for name, count, each in [("p4d.24xlarge", 4, 15), ("trn1.32xlarge", 8, 5), ("p5.48xlarge", 32, 2)]:
+        info = ec2.describe_instance_types(InstanceTypes=[name])["InstanceTypes"][0]["NetworkInfo"]
+        assert info["MaximumNetworkInterfaces"] == count * each, info
+        listed = [(card["NetworkCardIndex"], card["MaximumNetworkInterfaces"]) for card in info["NetworkCards"]]
+        assert listed == [(index, each) for index in range(count)], info
+
+
 def pages(ec2):
     """Every list, page by page as botocore's paginators ask for it."""
     made = [ec2.create_network_interface(SubnetId=SUBNET)["NetworkInterface"]["NetworkInterfaceId"] for _ in range(7)]
@@ -215,6 +230,7 @@ def main():
     life(ec2, sys.argv[1])
     families(ec2)
     tagged(ec2)
+    cards(ec2)
     pages(ec2)
     for action in model.ACTIONS:
         unknown(ec2, action, sys.argv[1])

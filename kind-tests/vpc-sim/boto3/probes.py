@@ -202,6 +202,15 @@ def oddly_changed(run):
         yield run.ask(MODIFY, NetworkInterfaceId=eni, Groups=[f"sg-{NOBODYS}"])
 
 
+@probe("tracking-out-of-bounds", "tracking-changed")
+def tracked(run):
+    yield run.ask_create(ConnectionTrackingSpecification={"UdpTimeout": 61})
+    with run.interface(ConnectionTrackingSpecification={"TcpEstablishedTimeout": 600}) as eni:
+        run.ask(MODIFY, NetworkInterfaceId=eni, ConnectionTrackingSpecification={"UdpTimeout": 45})
+        seconds = run.described(eni).get("ConnectionTrackingConfiguration", {})
+        yield ", ".join(f"{name} {value}" for name, value in sorted(seconds.items()))
+
+
 @probe("tag-unknown-eni", "tag-resources-too-many", "dry-run-unknown-eni", "instance-malformed", "subnet-malformed")
 def unknown_ids(run):
     nobodys = f"eni-{NOBODYS}"

@@ -262,6 +262,7 @@ pub(crate) fn eni(eni: &Eni) -> Value {
         "groups": eni.groups.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "tags": eni.tags,
         "sourceDestCheck": eni.source_dest_check,
+        "connectionTracking": eni.connection_tracking,
         "attachment": attachment,
     })
 }

@@ -8,7 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Counts, Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet, SubnetId, Vpc, world,
+    ConnectionTracking, Counts, Create, Ec2Error, Eni, EniId, EniState, GroupId, Mac, Subnet,
+    SubnetId, Vpc, world,
 };
 
 /// Security groups that one interface takes unless a test says otherwise.
@@ -60,14 +61,17 @@ impl Vpc {
             counts,
             groups,
             description,
+            connection_tracking,
             tags,
             client_token: _,
         } = request;
         check_tags(tags)?;
+        connection_tracking.check()?;
         let due_ms = now_ms.saturating_add(self.delays.create_ms);
         let place = (*address, *counts);
         let mut eni = self.new_eni(subnet, place, groups, EniState::Pending { due_ms })?;
         eni.description.clone_from(description);
+        eni.connection_tracking = *connection_tracking;
         eni.tags.clone_from(tags);
         self.remember_eni(&eni.id, now_ms);
         self.enis.insert(eni.id.clone(), eni.clone());
@@ -118,6 +122,7 @@ impl Vpc {
             description: String::new(),
             tags: BTreeMap::new(),
             source_dest_check: true,
+            connection_tracking: ConnectionTracking::default(),
             state,
         })
     }

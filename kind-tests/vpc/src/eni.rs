@@ -8,7 +8,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AttachmentId, EniId, GroupId, InstanceId, Others, SubnetId, VpcId};
+use crate::{
+    AttachmentId, ConnectionTracking, EniId, GroupId, InstanceId, Others, SubnetId, VpcId,
+};
 
 /// A network interface. Its id, MAC, addresses, subnet, zone and network never change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub struct Eni {
     pub tags: BTreeMap<String, String>,
     /// Whether traffic must come from, or go to, its own address.
     pub source_dest_check: bool,
+    /// Idle time-outs of its tracked connections.
+    #[serde(default)]
+    pub connection_tracking: ConnectionTracking,
     /// Where it is.
     pub state: EniState,
 }

@@ -18,7 +18,8 @@ pub struct InstanceType {
 }
 
 /// The types of this world. Figures from
-/// <https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-type-specifications.html>.
+/// <https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-type-specifications.html>; of each card in
+/// <https://github.com/aws/amazon-vpc-cni-k8s/blob/master/pkg/vpc/vpc_ip_resource_limit.go>.
 pub const INSTANCE_TYPES: &[InstanceType] = &[
     InstanceType {
         name: "m5.large",
@@ -33,6 +34,21 @@ pub const INSTANCE_TYPES: &[InstanceType] = &[
     InstanceType {
         name: "c6in.32xlarge",
         cards: &[7, 7],
+        addresses: 50,
+    },
+    InstanceType {
+        name: "p4d.24xlarge",
+        cards: &[15; 4],
+        addresses: 50,
+    },
+    InstanceType {
+        name: "trn1.32xlarge",
+        cards: &[5; 8],
+        addresses: 50,
+    },
+    InstanceType {
+        name: "p5.48xlarge",
+        cards: &[2; 32],
         addresses: 50,
     },
 ];

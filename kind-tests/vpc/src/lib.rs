@@ -27,6 +27,7 @@ mod settings;
 mod subnet;
 mod throttle;
 mod time;
+mod tracking;
 pub mod world;
 
 pub use action::Action;
@@ -46,4 +47,5 @@ pub use request::{Attach, Change, Create, Detach, Request, Response};
 pub use settings::{Settings, Tags};
 pub use subnet::{Ingress, Protocol, SecurityGroup, Source, Subnet, SubnetView};
 pub use time::{Delays, Event, Transition};
+pub use tracking::ConnectionTracking;
 pub use world::Vpc;

@@ -17,6 +17,10 @@ impl Vpc {
                     .ok_or_else(|| Ec2Error::SubnetNotFound(eni.subnet.clone()))?;
                 Change::Groups(self.check_groups(&groups, subnet)?)
             }
+            Change::ConnectionTracking(seconds) => {
+                seconds.check()?;
+                change
+            }
             Change::DeleteOnTermination { .. }
             | Change::SourceDestCheck(_)
             | Change::Description(_) => change,
@@ -86,6 +90,7 @@ impl Eni {
                 ours.ok_or(Ec2Error::AttachmentNotFound(attachment))?
                     .delete_on_termination = value;
             }
+            Change::ConnectionTracking(seconds) => self.connection_tracking.change(seconds),
             Change::SourceDestCheck(value) => self.source_dest_check = value,
             Change::Groups(groups) => self.groups = groups,
             Change::Description(text) => self.description = text,

@@ -8,8 +8,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Action, AttachmentId, Counts, Ec2Error, Eni, EniId, GroupId, INSTANCE_TYPES, InstanceId,
-    InstanceType, InstanceView, Query, SecurityGroup, SubnetId, SubnetView, Vpc,
+    Action, AttachmentId, ConnectionTracking, Counts, Ec2Error, Eni, EniId, GroupId,
+    INSTANCE_TYPES, InstanceId, InstanceType, InstanceView, Query, SecurityGroup, SubnetId,
+    SubnetView, Vpc,
 };
 
 /// A call, named as the EC2 action.
@@ -57,6 +58,8 @@ pub struct Create {
     pub groups: BTreeSet<GroupId>,
     /// Free text.
     pub description: String,
+    /// With which idle time-outs of tracked connections.
+    pub connection_tracking: ConnectionTracking,
     /// Tags from birth.
     pub tags: BTreeMap<String, String>,
     /// The same token with the same parameters makes no second interface.
@@ -107,6 +110,8 @@ pub enum Change {
     },
     /// Whether traffic must be its own.
     SourceDestCheck(bool),
+    /// Idle time-outs of tracked connections.
+    ConnectionTracking(ConnectionTracking),
     /// All security groups anew.
     Groups(BTreeSet<GroupId>),
     /// The free text.

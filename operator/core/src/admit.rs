@@ -107,6 +107,8 @@ mod tests {
             drift_policy: api::DriftPolicy::Report,
             status: ClassStatus::default(),
             interface: Interface::default(),
+            source_dest_check: api::SourceDestCheck::Enabled,
+            connection_tracking: api::ConnectionTracking::default(),
             tags: BTreeMap::new(),
         }
     }

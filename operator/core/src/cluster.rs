@@ -8,7 +8,8 @@ use std::{
 };
 
 use api::{
-    ClassStatus, DriftPolicy, Interface, NodeStatus, SmolStr, Time,
+    ClassStatus, ConnectionTracking, DriftPolicy, Interface, NodeStatus, SmolStr, SourceDestCheck,
+    Time,
     class::{SecurityGroups, Subnets},
     id::{BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid},
 };
@@ -200,6 +201,32 @@ pub enum NodeHealth {
     OutOfService,
 }
 
+/// The AWS VPC CNI as its `DaemonSet` aws-node is set, which attaches ENIs to the same instances.
+// Each of these is a setting of its own.
+#[allow(clippy::struct_excessive_bools)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct VpcCni {
+    /// Whether any node shall run it.
+    pub runs: bool,
+    /// `MAX_ENI`: it attaches none where there are so many, ours counted; none: as many as the instance can hold.
+    pub max_enis: Option<u32>,
+    /// How many ENIs it keeps attached that no pod needs yet.
+    pub spare: u32,
+    /// `ENABLE_POD_ENI`: each instance gets a trunk.
+    pub trunk: bool,
+    /// `ENABLE_MULTI_NIC`: it uses every network card, not the first one alone.
+    pub every_card: bool,
+}
+
+/// A `CNINode`: what the VPC CNI asks of the VPC resource controller for a node.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CniNode {
+    /// Named as its node.
+    pub name: NodeName,
+    /// Whether the node shall have a trunk.
+    pub trunk: bool,
+}
+
 /// A namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NamespaceFacts {
@@ -236,6 +263,10 @@ pub struct Class {
     pub drift_policy: DriftPolicy,
     /// What they look like in a pod.
     pub interface: Interface,
+    /// Whether EC2 checks the addresses of their traffic.
+    pub source_dest_check: SourceDestCheck,
+    /// Idle time-outs of their tracked connections.
+    pub connection_tracking: ConnectionTracking,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
     /// What the operator says of it, as it stands.

@@ -148,6 +148,10 @@ fn effect(claim: &Claim, step: &Step) -> Option<Effect> {
     let attachment = status.attachment.as_ref();
     match step {
         Step::Create(creation) => Some(Effect::Create(creation.clone())),
+        Step::SetSourceDestCheck(check) => Some(Effect::SetSourceDestCheck {
+            eni: eni?,
+            check: *check,
+        }),
         Step::Attach(slot) => Some(Effect::Attach {
             eni: eni?,
             instance: attachment?.instance_id.clone(),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use api::{
-    SmolStr, Time,
+    SmolStr, SourceDestCheck, Time,
     id::{
         AttachmentId, ClaimUid, EniId, InstanceId, InstanceType, Mac, SecurityGroupId, Slot,
         SubnetId, VpcId, Zone,
@@ -31,6 +31,8 @@ pub struct EniView {
     pub addresses: Vec<IpAddr>,
     /// The prefixes that are delegated to it.
     pub prefixes: Vec<IpNet>,
+    /// Whether EC2 checks the addresses of its traffic.
+    pub source_dest_check: SourceDestCheck,
     /// Whether it is `available`: neither still being made, nor in use.
     pub available: bool,
     /// Its attachment, unless that is detached.
@@ -131,6 +133,8 @@ pub struct AttachedEni {
     pub eni: EniId,
     /// Its MAC address.
     pub mac: Mac,
+    /// Whether it is a trunk, which security groups for pods need.
+    pub trunk: bool,
 }
 
 /// Whether software on an instance may still use a device.
@@ -149,11 +153,19 @@ pub enum InstanceState {
 /// An instance type.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TypeFacts {
-    /// For each network card its index and how many ENIs it takes.
+    /// For each network card that takes ENIs like ours its index and how many.
     pub cards: Vec<(u32, u32)>,
 }
 
 impl TypeFacts {
+    /// How many ENIs one card takes; none where there is no such card.
+    pub fn on_card(&self, card: u32) -> u32 {
+        let mut cards = self.cards.iter();
+        cards
+            .find(|(c, _)| *c == card)
+            .map_or(0, |(_, limit)| *limit)
+    }
+
     /// How many ENIs the instance takes, its own included.
     pub fn limit(&self) -> u32 {
         self.cards.iter().map(|(_, limit)| limit).sum()

@@ -9,7 +9,7 @@ use api::{
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni},
     ec2::{EniView, Group, Instance, Subnet, TypeFacts},
     error::Ec2Error,
     lease::Term,
@@ -44,6 +44,10 @@ pub enum Fact {
     Claims(Change<(Key, ClaimUid), Arc<Claim>>),
     /// Our node reports.
     Reports(Change<NodeName, NodeReport>),
+    /// The AWS VPC CNI: one, or none.
+    VpcCni(Change<Key, VpcCni>),
+    /// What it asks for nodes.
+    CniNodes(Change<NodeName, CniNode>),
     /// An object that this version cannot read.
     Unreadable(Unreadable),
     /// Whether this process leads.

@@ -11,6 +11,7 @@ mod give;
 mod index;
 mod learn;
 mod learn_claims;
+mod learn_neighbours;
 mod lookups;
 mod marks;
 mod nodes;
@@ -39,7 +40,10 @@ pub use self::{
     gauges::{NodeRoom, SubnetRoom},
     subject::Subject,
 };
-use crate::order::{Action, Order, Target, Topic};
+use crate::{
+    order::{Action, Order, Target, Topic},
+    reserve::Reserve,
+};
 
 /// Targets that are looked at in one call: facts that wait are then learnt before the next.
 const AT_ONCE: usize = 4;
@@ -53,6 +57,8 @@ pub struct Settings {
     pub budget_share: u32,
     /// What becomes of ENIs that no claim owns.
     pub sweep: SweepMode,
+    /// How many ENIs of each instance are left to others.
+    pub reserve: Reserve,
 }
 
 /// What becomes of ENIs that no claim owns.
@@ -72,6 +78,7 @@ impl Default for Settings {
             cluster_id: None,
             budget_share: 600,
             sweep: SweepMode::On,
+            reserve: Reserve::Auto,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod order;
 pub mod place;
 pub mod reason;
 pub mod request;
+pub mod reserve;
 pub mod resolve;
 pub mod rollout;
 pub mod seen;

@@ -49,6 +49,7 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         Step::Record(..)
         | Step::AwaitEni
         | Step::Reserve(_)
+        | Step::SetSourceDestCheck(_)
         | Step::Attach(_)
         | Step::RecordAttachment(_)
         | Step::AwaitAttachment => Note::new(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     Condition, ConditionStatus, NodeStatus, Time,
-    condition::{AgentReason, SupportReason, kind},
+    condition::{AgentReason, CapacityReason, SupportReason, kind},
     id::{BootId, ClassName, PodUid},
     node::{Card, OccupiedSlot},
 };
@@ -28,6 +28,8 @@ pub struct Inventory {
     pub used: u32,
     /// What is in its slots.
     pub slots: Vec<OccupiedSlot>,
+    /// Whether others leave the capacity alone; none where there is no instance.
+    pub fenced: Option<(bool, CapacityReason, String)>,
 }
 
 /// Whether the agent serves a node.
@@ -132,7 +134,10 @@ pub fn report(
         capacity,
         used,
         slots,
+        fenced,
     } = inventory;
+    let fenced = fenced.map(|(holds, reason, message)| (holds, reason.as_str(), message));
+    let fenced = fenced.map(|said| condition(kind::CAPACITY_FENCED, said));
     NodeStatus {
         instance: instance.ok().map(|i| api::node::Instance {
             id: i.id.clone(),
@@ -145,10 +150,13 @@ pub fn report(
         cards,
         slots,
         agent: None,
-        conditions: vec![
+        conditions: [
             condition(kind::AGENT_READY, agent),
             condition(kind::NODE_SUPPORTED, supported),
-        ],
+        ]
+        .into_iter()
+        .chain(fenced)
+        .collect(),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn exists(facts: &TypeFacts, slot: Slot) -> bool {
 }
 
 /// The instance's own ENI is always here, listed or not.
-const PRIMARY: Slot = Slot { card: 0, index: 0 };
+pub const PRIMARY: Slot = Slot { card: 0, index: 0 };
 
 #[cfg(test)]
 mod tests {

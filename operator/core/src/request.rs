@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    SmolStr, Time, ToSmolStr,
+    ConnectionTracking, SmolStr, Time, ToSmolStr,
     claim::{CreateRequest, Creation, RequestedCounts},
     id::{SecurityGroupId, SubnetId},
     tag,
@@ -23,6 +23,8 @@ pub struct Shape {
     pub counts: RequestedCounts,
     /// The groups it gets.
     pub groups: Vec<SecurityGroupId>,
+    /// Idle time-outs of its tracked connections.
+    pub connection_tracking: ConnectionTracking,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -66,6 +68,7 @@ impl Shape {
                     .chars()
                     .take(DESCRIPTION)
                     .collect(),
+                connection_tracking: self.connection_tracking,
                 tags: tags.into(),
             },
             started_at,

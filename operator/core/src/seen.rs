@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::{
-    Interface, IpFamily, SmolStr, Time,
+    Interface, IpFamily, SmolStr, SourceDestCheck, Time,
     id::{EniId, NodeName, Slot, Zone},
 };
 
@@ -28,6 +28,8 @@ pub struct Seen {
     pub preferred: IpFamily,
     /// What concerns its security groups.
     pub groups: GroupsSeen,
+    /// What the class says of the check of its traffic, while it exists.
+    pub source_dest_check: Option<SourceDestCheck>,
     /// A container of its pod that can change the pod's network; as the claim says where the pod is not seen.
     pub net_admin: Option<SmolStr>,
     /// What its next Create request would be, or what stands in the way.

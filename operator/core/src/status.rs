@@ -103,6 +103,9 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         }
         Step::RecordAttachment(view) => {
             next.attachment = Some(recorded(view, now));
+            if let (Some(eni), Some(view)) = (&mut next.eni, seen.eni.view()) {
+                eni.source_dest_check = view.source_dest_check;
+            }
         }
         Step::AwaitDevice | Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => {
             if let Some(attachment) = &mut next.attachment {
@@ -124,7 +127,11 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
                 attachment.release = Some(Release::Requested);
             }
         }
-        Step::AwaitEni | Step::Attach(_) | Step::AwaitAttachment | Step::Create(_) => {
+        Step::AwaitEni
+        | Step::SetSourceDestCheck(_)
+        | Step::Attach(_)
+        | Step::AwaitAttachment
+        | Step::Create(_) => {
             if seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
             }
@@ -153,6 +160,7 @@ fn record(next: &mut ClaimStatus, seen: &Seen, view: &EniView, slot: Option<Slot
         vpc_id: view.vpc.clone(),
         zone: view.zone.clone(),
         security_group_ids: view.groups.clone(),
+        source_dest_check: view.source_dest_check,
     });
     if let SubnetSeen::Known(subnet) = &seen.subnet {
         next.ipam = Some(ipam(view, subnet, seen.preferred));
@@ -317,6 +325,7 @@ fn phase(next: &ClaimStatus, step: &Step) -> Phase {
         Step::Record(..)
         | Step::AwaitEni
         | Step::Reserve(_)
+        | Step::SetSourceDestCheck(_)
         | Step::Attach(_)
         | Step::RecordAttachment(_)
         | Step::AwaitAttachment => Phase::Attaching,

@@ -6,7 +6,7 @@ mod leave;
 mod up;
 
 use api::{
-    Time,
+    SourceDestCheck, Time,
     claim::{Creation, DeviceState},
     id::{EniId, SecurityGroupId, Slot},
     time::{MINUTE, SECOND},
@@ -65,6 +65,8 @@ pub enum Step {
     AwaitEni,
     /// Reserve a slot.
     Reserve(Slot),
+    /// Tell EC2 whether to check the addresses of the ENI's traffic: it cannot be said when the ENI is made.
+    SetSourceDestCheck(SourceDestCheck),
     /// Attach the ENI.
     Attach(Slot),
     /// Write down the attachment that EC2 shows.

@@ -29,6 +29,10 @@ mod world;
 
 #[path = "core/attachments.rs"]
 mod attachments;
+#[path = "core/attributes.rs"]
+mod attributes;
+#[path = "core/cards.rs"]
+mod cards;
 #[path = "core/check.rs"]
 mod check;
 #[path = "core/classes.rs"]
@@ -55,6 +59,8 @@ mod limits;
 mod lost;
 #[path = "core/marks.rs"]
 mod marks;
+#[path = "core/neighbours.rs"]
+mod neighbours;
 #[path = "core/node_report.rs"]
 mod node_report;
 #[path = "core/pods.rs"]

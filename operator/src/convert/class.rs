@@ -28,6 +28,8 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         security_groups,
         drift_policy,
         interface,
+        source_dest_check,
+        connection_tracking,
         tags,
     } = class.spec;
     Some(Class {
@@ -41,6 +43,8 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         groups: security_groups,
         drift_policy,
         interface,
+        source_dest_check,
+        connection_tracking,
         tags,
         status,
     })

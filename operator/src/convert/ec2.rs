@@ -3,12 +3,13 @@
 use std::{fmt::Display, net::IpAddr, str::FromStr};
 
 use api::{
+    SourceDestCheck,
     id::{AttachmentId, InstanceType, Mac, Slot},
     ipnet::IpNet,
 };
 use aws_sdk_ec2::types::{
     Instance as ApiInstance, InstanceNetworkInterface, InstanceStateName,
-    InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkInterface,
+    InstanceType as ApiInstanceType, InstanceTypeInfo, NetworkCardInterfaceType, NetworkInterface,
     NetworkInterfaceAttachment, NetworkInterfaceStatus, SecurityGroup, Subnet as ApiSubnet,
     SubnetCidrBlockStateCode, SubnetIpv6CidrBlockAssociation,
 };
@@ -109,6 +110,7 @@ pub(crate) fn eni(eni: &NetworkInterface) -> Result<EniView, Malformed> {
         groups,
         addresses,
         prefixes,
+        source_dest_check: SourceDestCheck::of(eni.source_dest_check().unwrap_or(true)),
         available: *of.need("status", eni.status())? == NetworkInterfaceStatus::Available,
         attachment,
         tags: EniTags::of(tags.filter_map(|tag| Some((tag.key()?, tag.value()?)))),
@@ -200,10 +202,11 @@ fn attached_eni(of: &Of, eni: &InstanceNetworkInterface) -> Result<AttachedEni, 
         slot: of.slot(attachment.network_card_index(), attachment.device_index())?,
         eni: of.parse("networkInterfaceId", eni.network_interface_id())?,
         mac: of.mac(eni.mac_address())?,
+        trunk: eni.interface_type() == Some("trunk"),
     })
 }
 
-/// An instance type: the limit of each network card is the real one.
+/// An instance type: the limit of each network card is the real one. Cards that take EFAs alone take none of ours.
 pub(crate) fn instance_type(
     info: &InstanceTypeInfo,
 ) -> Result<(InstanceType, TypeFacts), Malformed> {
@@ -219,12 +222,17 @@ pub(crate) fn instance_type(
             )?,
         ))
     };
+    let takes_ours = |card: &&aws_sdk_ec2::types::NetworkCardInfo| {
+        let kinds = card.interface_types();
+        kinds.is_empty() || kinds.contains(&NetworkCardInterfaceType::Interface)
+    };
     let mut cards = network
         .network_cards()
         .iter()
+        .filter(takes_ours)
         .map(card)
         .collect::<Result<Vec<_>, _>>()?;
-    if cards.is_empty() {
+    if network.network_cards().is_empty() {
         // Types of old do not list their only card.
         let limit = network.maximum_network_interfaces();
         cards.push((0, of.number("maximumNetworkInterfaces", limit)?));

@@ -1,7 +1,13 @@
 //! The calls that change EC2.
 
-use api::id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot};
-use aws_sdk_ec2::types::{NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification};
+use api::{
+    ConnectionTracking, SourceDestCheck,
+    id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot},
+};
+use aws_sdk_ec2::types::{
+    AttributeBooleanValue, ConnectionTrackingSpecificationRequest,
+    NetworkInterfaceAttachmentChanges, ResourceType, Tag, TagSpecification,
+};
 use operator_core::{
     Outcome,
     claim::{Creation, RequestedCounts},
@@ -16,6 +22,9 @@ impl Ec2 {
     pub async fn change(&self, effect: &Effect) -> Outcome {
         let answer = match effect {
             Effect::Create(creation) => self.create(creation).await,
+            Effect::SetSourceDestCheck { eni, check } => {
+                self.set_source_dest_check(eni, *check).await
+            }
             Effect::Attach {
                 eni,
                 instance,
@@ -68,6 +77,7 @@ impl Ec2 {
             .set_ipv6_prefix_count(count(ipv6_prefix_count))
             .description(request.description.as_str())
             .client_token(creation.token.as_str())
+            .set_connection_tracking_specification(tracking(request.connection_tracking))
             .tag_specifications(tags);
         let answer = self
             .call(Action::CreateNetworkInterface, call.send())
@@ -79,9 +89,21 @@ impl Ec2 {
         Ok(Outcome::Created(Box::new(readable(&answer, view)?)))
     }
 
+    /// Sets a value: repeated it changes nothing.
+    async fn set_source_dest_check(&self, eni: &EniId, check: SourceDestCheck) -> Answer<Outcome> {
+        let value = AttributeBooleanValue::builder().value(check.is_enabled());
+        let call = self
+            .client
+            .modify_network_interface_attribute()
+            .network_interface_id(eni.as_str())
+            .source_dest_check(value.build());
+        self.call(Action::ModifyNetworkInterfaceAttribute, call.send())
+            .await?;
+        Ok(Outcome::Changed)
+    }
+
     /// Has no token: repeated it is refused, as the ENI is in use; the fleet reads before it repeats.
     async fn attach(&self, eni: &EniId, instance: &InstanceId, slot: Slot) -> Answer<Outcome> {
-        let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
         let call = self
             .client
             .attach_network_interface()
@@ -159,4 +181,22 @@ impl Ec2 {
             .await?;
         Ok(Outcome::Changed)
     }
+}
+
+/// None where EC2's own time-outs are left as they are.
+fn tracking(seconds: ConnectionTracking) -> Option<ConnectionTrackingSpecificationRequest> {
+    let ConnectionTracking {
+        tcp_established,
+        udp_stream,
+        udp,
+    } = seconds;
+    let request = ConnectionTrackingSpecificationRequest::builder()
+        .set_tcp_established_timeout(tcp_established.map(number))
+        .set_udp_stream_timeout(udp_stream.map(number))
+        .set_udp_timeout(udp.map(number));
+    (!seconds.is_empty()).then(|| request.build())
+}
+
+fn number(n: u32) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
 }

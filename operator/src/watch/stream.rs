@@ -163,7 +163,7 @@ where
     }
 }
 
-fn kind<O: Resource<DynamicType: Default>>() -> String {
+pub(super) fn kind<O: Resource<DynamicType: Default>>() -> String {
     O::kind(&O::DynamicType::default()).into_owned()
 }
 

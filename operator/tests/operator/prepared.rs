@@ -6,7 +6,7 @@ use std::{
 };
 
 use api::{
-    Time,
+    ConnectionTracking, Time,
     id::{AttachmentId, EniId, InstanceId, Slot},
     tag,
 };
@@ -142,6 +142,7 @@ pub fn creation(token: &str) -> Creation {
             security_group_ids: vec![aws::GROUP_APP.parse().unwrap()],
             counts: RequestedCounts::default(),
             description: "for shop/web".into(),
+            connection_tracking: ConnectionTracking::default(),
             tags: BTreeMap::from(tags.map(|(key, value)| (key.into(), value.into()))).into(),
         },
         started_at: Time(0),

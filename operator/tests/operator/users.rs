@@ -35,8 +35,18 @@ impl State {
 
     /// A new instance that joins as a node of this name, with its agent's pod.
     pub fn add_node(&mut self, name: &str) {
+        self.add_node_of(name, "m5.large");
+    }
+
+    /// The same with an instance of this type.
+    pub fn add_node_of(&mut self, name: &str, instance_type: &str) {
         let now = self.now();
-        let instance = self.vpc.launch(launch(name), now).unwrap().instance.id;
+        let instance = self
+            .vpc
+            .launch(launch(name, instance_type), now)
+            .unwrap()
+            .instance
+            .id;
         self.create(
             "/api/v1/nodes",
             json!({
@@ -235,10 +245,10 @@ fn ready(status: &str) -> Value {
     json!({ "type": "Ready", "status": status })
 }
 
-fn launch(name: &str) -> Launch {
+fn launch(name: &str, instance_type: &str) -> Launch {
     Launch {
         name: name.into(),
-        instance_type: "m5.large".into(),
+        instance_type: instance_type.into(),
         subnet: aws::SUBNET_NODES.into(),
         address: None,
         groups: [aws::GROUP_NODES.into()].into(),

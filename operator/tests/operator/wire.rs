@@ -1,6 +1,6 @@
 //! The calls on the wire: the real SDK against EC2's rules.
 
-use api::{claim::RequestedCounts, id::Slot};
+use api::{SourceDestCheck, claim::RequestedCounts, id::Slot};
 use operator_core::{
     Outcome,
     ec2::{AttachmentState, InstanceState},
@@ -34,7 +34,15 @@ async fn an_enis_whole_life_is_read_back_as_it_was_written() {
     let found = describe(&ec2, &[made.id.clone(), nothing()]).await;
     assert_eq!(found.len(), 1, "what does not exist is left out");
     assert!(found[0].available);
+    assert_eq!(found[0].source_dest_check, SourceDestCheck::Enabled);
+    let off = Effect::SetSourceDestCheck {
+        eni: made.id.clone(),
+        check: SourceDestCheck::Disabled,
+    };
+    assert_eq!(ec2.change(&off).await, Outcome::Changed);
     let id = attached(&ec2, &made.id, &instance, 2).await;
+    let attach = aws.forms().pop().unwrap();
+    assert!(attach.contains("NetworkCardIndex=0"), "always: {attach}");
     aws.pass(1_500);
     let set = Effect::SetDeleteOnTermination {
         eni: made.id.clone(),
@@ -51,6 +59,7 @@ async fn an_enis_whole_life_is_read_back_as_it_was_written() {
         .await
         .remove(0);
     assert!(api::security_groups::same_groups(&seen.groups, &groups));
+    assert_eq!(seen.source_dest_check, SourceDestCheck::Disabled);
     let at = seen.attachment.unwrap();
     assert_eq!(
         (at.id, at.instance, at.state),

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use kube_api::{Answer, Api, Id, Kinds, Method, Request, json};
 use operator::Options;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::{
     sync::Notify,
     time::{Duration, Instant, sleep, timeout},
@@ -63,8 +63,24 @@ pub struct State {
 /// The kinds of the cluster. To be called before a thread's randomness is taken from a seed.
 pub fn kinds() -> Arc<Kinds> {
     static KINDS: OnceLock<Arc<Kinds>> = OnceLock::new();
-    let crds = || crds::all().map(|crd| serde_json::to_value(crd).unwrap());
+    let crds = || {
+        let ours = crds::all().map(|crd| serde_json::to_value(crd).unwrap());
+        ours.into_iter().chain([daemon_sets()]).collect::<Vec<_>>()
+    };
     KINDS.get_or_init(|| Arc::new(Kinds::new(&crds()))).clone()
+}
+
+/// A kind of Kubernetes itself, of which the operator reads one object.
+fn daemon_sets() -> Value {
+    let any = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({ "spec": {
+        "group": "apps", "scope": "Namespaced",
+        "names": { "kind": "DaemonSet", "plural": "daemonsets", "singular": "daemonset" },
+        "versions": [{
+            "name": "v1", "served": true, "storage": true, "subresources": { "status": {} },
+            "schema": { "openAPIV3Schema": any },
+        }],
+    } })
 }
 
 impl World {

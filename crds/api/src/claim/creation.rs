@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use crate::{
-    Time,
+    ConnectionTracking, Time,
     id::{SecurityGroupId, SubnetId},
 };
 
@@ -55,6 +55,9 @@ pub struct CreateRequest {
     /// What the EC2 console shows as description.
     #[schemars(length(max = 255))]
     pub description: SmolStr,
+    /// Idle time-outs of tracked connections, where the class sets any.
+    #[serde(default, skip_serializing_if = "ConnectionTracking::is_empty")]
+    pub connection_tracking: ConnectionTracking,
     /// All tags, ours and those of the class.
     #[schemars(schema_with = "frozen_tags")]
     pub tags: FrozenTags,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Time,
+    SourceDestCheck, Time,
     id::{AttachmentId, EniId, InstanceId, Mac, SecurityGroupId, Slot, SubnetId, VpcId, Zone},
 };
 
@@ -25,6 +25,9 @@ pub struct Eni {
     /// Its security groups as EC2 last showed them.
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub security_group_ids: Vec<SecurityGroupId>,
+    /// Disabled: the ENI carries traffic of other addresses, too. Absent: EC2 drops it.
+    #[serde(default, skip_serializing_if = "SourceDestCheck::is_enabled")]
+    pub source_dest_check: SourceDestCheck,
 }
 
 /// Where the ENI is plugged into an instance.

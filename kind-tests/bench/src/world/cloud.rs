@@ -82,6 +82,7 @@ impl Account {
                 slot: on.slot,
                 eni: view.id.clone(),
                 mac: view.mac.clone(),
+                trunk: false,
             };
             self.attached
                 .entry(on.instance.clone())
@@ -157,6 +158,12 @@ impl Cloud for Account {
                 });
                 self.add(view);
                 Outcome::Attached(id)
+            }
+            Effect::SetSourceDestCheck { eni, check } => {
+                if let Some(view) = self.enis.get_mut(eni) {
+                    view.source_dest_check = *check;
+                }
+                Outcome::Changed
             }
             Effect::SetDeleteOnTermination { eni, .. } => {
                 if let Some(view) = self.enis.get_mut(eni)

@@ -60,6 +60,8 @@ impl Kubernetes {
             Fact::Nodes(all(&self.nodes)),
             Fact::AgentPods(all(&self.agents)),
             Fact::Reports(all(&self.reports)),
+            Fact::VpcCni(Change::All(Vec::new())),
+            Fact::CniNodes(Change::All(Vec::new())),
             Fact::Claims(Change::All(
                 self.claims.values().cloned().map(Arc::new).collect(),
             )),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    ClassStatus, DriftPolicy, Interface, IpFamily, Time,
+    ClassStatus, ConnectionTracking, DriftPolicy, Interface, IpFamily, SourceDestCheck, Time,
     claim::RequestedCounts,
     class::{SecurityGroups, Subnets},
     id::{
@@ -159,6 +159,8 @@ pub fn class(number: usize) -> Class {
         drift_policy: DriftPolicy::Report,
         status: ClassStatus::default(),
         interface: Interface::default(),
+        source_dest_check: SourceDestCheck::Enabled,
+        connection_tracking: ConnectionTracking::default(),
         tags: BTreeMap::from([
             ("team".to_owned(), format!("team-{number}")),
             ("cost-centre".to_owned(), "4711".to_owned()),
@@ -289,6 +291,7 @@ pub fn eni(number: usize) -> EniView {
         groups: vec![group(number % CLASSES), group(100)],
         addresses: vec![std::net::Ipv4Addr::from(address).into()],
         prefixes: Vec::new(),
+        source_dest_check: SourceDestCheck::Enabled,
         available: false,
         attachment: Some(AttachmentView {
             id: attachment(number),
@@ -341,6 +344,7 @@ pub fn unfinished(number: usize) -> Claim {
         subnet: subnet_id((number / ON_NODE) % ZONES.len()),
         counts: RequestedCounts::default(),
         groups: class.groups.ids,
+        connection_tracking: class.connection_tracking,
         tags: class.tags,
     };
     let creation = shape.freeze(&claim, &cluster(), 1, START.after(-3_600_000));
@@ -364,6 +368,7 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
         vpc_id: view.vpc.clone(),
         zone: view.zone.clone(),
         security_group_ids: view.groups.clone(),
+        source_dest_check: view.source_dest_check,
     });
     status.ipam = subnets().get(&view.subnet).map_or_else(
         || None::<Ipam>,

@@ -6,7 +6,8 @@ use std::{
 };
 
 use vpc::{
-    Action, Attach, Change, Counts, Create, Detach, Ec2Error, Filter, GroupId, Query, Request,
+    Action, Attach, Change, ConnectionTracking, Counts, Create, Detach, Ec2Error, Filter, GroupId,
+    Query, Request,
 };
 
 use super::{
@@ -121,6 +122,7 @@ fn create(members: &Members<'_>) -> Result<Create, Ec2Error> {
         counts: counts(members)?,
         groups: groups(members),
         description: members.get("Description").unwrap_or_default().to_owned(),
+        connection_tracking: tracking(members)?,
         tags: all,
         client_token: client_token(members),
     })
@@ -182,6 +184,11 @@ fn change(action: Action, members: &Members<'_>) -> Result<Change, Ec2Error> {
     let check = members.read("SourceDestCheck.Value")?;
     found.extend(check.map(|value| ("sourceDestCheck", Change::SourceDestCheck(value))));
     found.extend((!groups.is_empty()).then_some(("groupSet", Change::Groups(groups))));
+    let seconds = tracking(members)?;
+    found.extend((!seconds.is_empty()).then_some((
+        "connectionTrackingSpecification",
+        Change::ConnectionTracking(seconds),
+    )));
     let text = members.get("Description.Value");
     found.extend(text.map(|text| ("description", Change::Description(text.to_owned()))));
     let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
@@ -194,6 +201,14 @@ fn change(action: Action, members: &Members<'_>) -> Result<Change, Ec2Error> {
             .err()
             .unwrap_or(Ec2Error::NoAttribute)),
     }
+}
+
+fn tracking(members: &Members<'_>) -> Result<ConnectionTracking, Ec2Error> {
+    Ok(ConnectionTracking {
+        tcp_established: members.read("ConnectionTrackingSpecification.TcpEstablishedTimeout")?,
+        udp_stream: members.read("ConnectionTrackingSpecification.UdpStreamTimeout")?,
+        udp: members.read("ConnectionTrackingSpecification.UdpTimeout")?,
+    })
 }
 
 fn groups(members: &Members<'_>) -> BTreeSet<GroupId> {

@@ -160,6 +160,18 @@ fn world_is_described() {
 }
 
 #[test]
+fn time_outs_of_connections_are_told_as_far_as_they_were_set() {
+    let mut vpc = a_world();
+    let plain = granted(&mut vpc, CREATE, 0);
+    assert!(!plain.body.contains("connectionTrackingConfiguration"));
+    let form = format!("{CREATE}&ConnectionTrackingSpecification.TcpEstablishedTimeout=350");
+    let form = form.replace("ClientToken=", "ClientToken=other-");
+    let made = granted(&mut vpc, &form, 0);
+    assert_eq!(texts(&made, "tcpEstablishedTimeout"), ["350"]);
+    assert!(!made.body.contains("udpTimeout"));
+}
+
+#[test]
 fn equal_calls_at_equal_times_get_equal_answers() {
     let run = |now_ms| granted(&mut a_world(), CREATE, now_ms);
     assert_eq!(run(5), run(5));

@@ -99,10 +99,6 @@ fn parameter_that_only_the_simulator_does_not_know_is_refused_and_reported() {
         ),
         (format!("{CREATE}&InterfaceType=efa"), "InterfaceType"),
         (
-            format!("{CREATE}&ConnectionTrackingSpecification.UdpTimeout=30"),
-            "ConnectionTrackingSpecification.UdpTimeout",
-        ),
-        (
             format!("{CREATE}&EnablePrimaryIpv6=true"),
             "EnablePrimaryIpv6",
         ),
@@ -352,6 +348,7 @@ fn modify_takes_one_attribute() {
         "&Attachment.AttachmentId=eni-attach-0a&Attachment.DeleteOnTermination=true",
         "&SourceDestCheck.Value=true",
         "&SecurityGroupId.1=sg-0a",
+        "&ConnectionTrackingSpecification.UdpTimeout=30",
         "&Description.Value=d",
     ];
     let all = format!("{modify}{}", attributes.concat());
@@ -364,7 +361,7 @@ fn modify_takes_one_attribute() {
         (
             all.as_str(),
             "InvalidParameterCombination",
-            "Fields for multiple attribute types specified: attachment, sourceDestCheck, groupSet, description",
+            "Fields for multiple attribute types specified: attachment, sourceDestCheck, groupSet, connectionTrackingSpecification, description",
         ),
     ]);
     let mut vpc = a_world();

@@ -1,6 +1,6 @@
 //! The program on real wires: namespaces play instances and pods. Needs root.
 
-use std::{process::Command, time::Instant};
+use std::{net::SocketAddr, process::Command, time::Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -145,6 +145,49 @@ fn traffic_from_a_foreign_address_is_dropped() {
     configure(&pod, "eni0", FOREIGN);
     assert!(!reaches(&pod, "192.0.2.1:80"));
     assert_eq!(counted(&vpc, FOREIGN), 0);
+}
+
+/// A pod that forwards sends from addresses of others: EC2 lets them through once it does not check any more.
+#[test]
+fn traffic_from_a_foreign_address_passes_while_the_check_is_off() {
+    const FOREIGN: &str = "10.0.1.99";
+    let Pod {
+        machine,
+        node,
+        netns: pod,
+        eni,
+        ..
+    } = a_pod_with_an_eni();
+    let vpc = machine.vpc_namespace();
+    count_input(&vpc, &[FOREIGN]);
+    ip(&format!("-n {pod} addr add {FOREIGN}/32 dev eni0"));
+    // No answer finds its way to that address; that the request came through is seen by who counts.
+    let send = || {
+        let from: SocketAddr = format!("{FOREIGN}:0").parse().unwrap();
+        within(&pod, move || {
+            let socket = std::net::UdpSocket::bind(from).unwrap();
+            socket.send_to(b"forwarded", "192.0.2.1:9").unwrap();
+        });
+    };
+    let check = |is_on: bool| {
+        let form = format!(
+            "Action=ModifyNetworkInterfaceAttribute&NetworkInterfaceId={eni}&SourceDestCheck.Value={is_on}"
+        );
+        assert_eq!(call(&node, &form).unwrap().0, 200);
+    };
+    send();
+    assert_eq!(counted(&vpc, FOREIGN), 0);
+    check(false);
+    eventually("it comes through", || {
+        send();
+        (counted(&vpc, FOREIGN) > 0).then_some(())
+    });
+    check(true);
+    eventually("it is dropped again", || {
+        let before = counted(&vpc, FOREIGN);
+        send();
+        (counted(&vpc, FOREIGN) == before).then_some(())
+    });
 }
 
 /// Counts what reaches a namespace's own sockets from each of these addresses, after all other rules.

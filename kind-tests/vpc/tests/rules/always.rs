@@ -70,6 +70,7 @@ fn request() -> impl Strategy<Value = Request> {
             counts,
             groups: groups.into_iter().map(Into::into).collect(),
             description: String::new(),
+            connection_tracking: vpc::ConnectionTracking::default(),
             tags: [].into(),
             client_token: token.map(str::to_owned),
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use vpc::{Change, Create, Ec2Error, EniState, GroupId, Request, world};
+use vpc::{Change, ConnectionTracking, Create, Ec2Error, EniState, GroupId, Request, world};
 
 use crate::makers::{Does, LATER, a_request, a_world};
 
@@ -198,6 +198,50 @@ fn attributes_change_one_by_one() {
     let eni = vpc.eni(&eni).unwrap();
     assert!(!eni.source_dest_check);
     assert_eq!((eni.description.as_str(), eni.groups.len()), ("text", 1));
+}
+
+#[test]
+fn tracked_connections_have_time_outs_within_bounds() {
+    let seconds = |tcp: u32, stream: u32, udp: u32| ConnectionTracking {
+        tcp_established: Some(tcp),
+        udp_stream: Some(stream),
+        udp: Some(udp),
+    };
+    let mut vpc = a_world();
+    let mut make = |connection_tracking| {
+        vpc.make(Create {
+            connection_tracking,
+            ..a_request()
+        })
+    };
+    for good in [seconds(60, 60, 30), seconds(432_000, 180, 60)] {
+        assert_eq!(make(good).unwrap().connection_tracking, good);
+    }
+    for bad in [
+        seconds(59, 60, 30),
+        seconds(432_001, 60, 30),
+        seconds(60, 59, 30),
+        seconds(60, 181, 30),
+        seconds(60, 60, 29),
+        seconds(60, 60, 61),
+    ] {
+        assert_eq!(make(bad).unwrap_err().code(), "InvalidParameterValue");
+    }
+    let eni = make(seconds(60, 60, 30)).unwrap().id;
+    let mut modify = |udp| {
+        let change = Change::ConnectionTracking(ConnectionTracking {
+            udp: Some(udp),
+            ..ConnectionTracking::default()
+        });
+        vpc.call(
+            Request::ModifyNetworkInterfaceAttribute(eni.clone(), change),
+            0,
+        )
+    };
+    assert_eq!(modify(61).unwrap_err().code(), "InvalidParameterValue");
+    modify(45).unwrap();
+    let eni = vpc.eni(&eni).unwrap();
+    assert_eq!(eni.connection_tracking, seconds(60, 60, 45));
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub fn a_request() -> Create {
         counts: Counts::default(),
         groups: [world::GROUP_APP.into()].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags: [("owner".to_owned(), "test".to_owned())].into(),
         client_token: None,
     }

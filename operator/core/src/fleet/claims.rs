@@ -237,7 +237,7 @@ impl Fleet {
     /// Who waits for an instance that EC2 says is full looks again when it is tried again.
     fn wait_for_room(&mut self, target: &Target, goal: &Goal, now: Time) {
         if let Goal::On(site) = goal
-            && let Some(until) = self.cloud.full_until(&site.instance, now)
+            && let Some(until) = self.cloud.tried_again(&site.instance, now)
         {
             self.work.agenda.at(target.clone(), until);
         }

@@ -52,8 +52,8 @@ pub(super) struct Cloud {
     pub(super) subnets: Subnets,
     pub(super) catalogue: Catalogue,
     searches: BTreeMap<ClaimUid, Searched>,
-    /// Instances that EC2 says are full, until they are tried again.
-    pub(super) full: BTreeMap<InstanceId, Time>,
+    /// Instances of which EC2 says that a card is full.
+    pub(super) full: BTreeMap<InstanceId, Full>,
 }
 
 /// What is known of one ENI.
@@ -92,6 +92,13 @@ impl InstanceRecord {
         self.absent
             .is_some_and(|first| self.read.since(first) >= CONSISTENT)
     }
+}
+
+/// Cards that EC2 says are full, until they are tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Full {
+    until: Time,
+    cards: BTreeSet<u32>,
 }
 
 /// Searches by tag that found nothing.
@@ -134,9 +141,33 @@ impl Cloud {
         is_other
     }
 
-    /// Until when an instance is left alone because EC2 says that it is full; none: it is not, or is tried again.
-    pub(super) fn full_until(&self, id: &InstanceId, now: Time) -> Option<Time> {
-        self.full.get(id).copied().filter(|until| *until > now)
+    /// EC2 says that a card of the instance is full.
+    pub(super) fn fill(&mut self, id: &InstanceId, card: u32, until: Time) {
+        let none = || Full {
+            until,
+            cards: BTreeSet::new(),
+        };
+        let full = self.full.entry(id.clone()).or_insert_with(none);
+        full.until = until;
+        full.cards.insert(card);
+    }
+
+    /// When cards that EC2 says are full are tried again.
+    pub(super) fn tried_again(&self, id: &InstanceId, now: Time) -> Option<Time> {
+        let full = self.full.get(id).filter(|full| full.until > now);
+        full.map(|full| full.until)
+    }
+
+    /// Cards that are left alone because EC2 says that they are full.
+    pub(super) fn full_cards(&self, id: &InstanceId, now: Time) -> impl Iterator<Item = u32> {
+        let full = self.full.get(id).filter(|full| full.until > now);
+        full.into_iter().flat_map(|full| full.cards.iter().copied())
+    }
+
+    /// Whether the whole instance is left alone: all its cards are full, or two of them, since EC2 may have meant the instance.
+    pub(super) fn is_full(&self, id: &InstanceId, facts: &TypeFacts, now: Time) -> bool {
+        let count = self.full_cards(id, now).count();
+        count >= facts.cards.len().clamp(1, 2)
     }
 
     /// What is known of an ENI.

@@ -29,6 +29,8 @@ impl Fleet {
             Fact::Claims(change) => self.learn_claims(change),
             Fact::Nodes(change) => self.learn_nodes(change),
             Fact::Reports(change) => self.learn_reports(change),
+            Fact::VpcCni(change) => self.learn_vpc_cni(change),
+            Fact::CniNodes(change) => self.learn_cni_nodes(change),
             Fact::Namespaces(change) => self.learn_namespaces(change),
             Fact::Classes(change) => self.learn_classes(change),
             Fact::Unreadable(object) => self.learn_unreadable(object),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     ClaimStatus, NodeStatus, Time,
-    id::{EniId, InstanceId, NodeName, Slot},
+    id::{EniId, InstanceId, NodeName},
     node::{Card, OccupiedSlot},
     time::SECOND,
 };
@@ -132,7 +132,7 @@ impl Fleet {
     ) {
         // What is published of an instance that EC2 says is full is counted again when that is tried again.
         let full = instance.as_ref();
-        let until = full.and_then(|id| self.cloud.full_until(id, now));
+        let until = full.and_then(|id| self.cloud.tried_again(id, now));
         let avoided = full.and_then(|id| self.avoided(id, now).map(|(_, until)| until).min());
         for at in until.into_iter().chain(avoided) {
             self.work.agenda.at(target.clone(), at);
@@ -162,6 +162,7 @@ impl Fleet {
             cards,
             used: self.used(&instance.id),
             slots: self.slots(&instance.id),
+            fenced: Some(self.left(instance, facts).fenced),
         }
     }
 
@@ -173,12 +174,12 @@ impl Fleet {
         facts: &TypeFacts,
         now: Time,
     ) -> (Vec<Card>, u32) {
-        let foreign: BTreeSet<Slot> = self.foreign(&instance.id).map(|a| a.slot).collect();
-        let cards = cards(facts, &foreign);
+        let left = self.left(instance, facts);
+        let cards = cards(facts, &self.foreign_slots(instance), &left);
         let avoided = self.avoided(&instance.id, now).count();
         let avoided = u32::try_from(avoided).unwrap_or(u32::MAX);
         let mut stuck = self.stuck(&instance.id, now).saturating_add(avoided);
-        if self.cloud.full_until(&instance.id, now).is_some() {
+        if self.cloud.is_full(&instance.id, facts, now) {
             // EC2 says that no more fit, whatever we count.
             let free = published(&cards, 0, 0).saturating_sub(self.used(&instance.id));
             stuck = stuck.max(free);

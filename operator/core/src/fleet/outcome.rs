@@ -237,6 +237,10 @@ impl Fleet {
 
     fn learn_changed(&mut self, target: &Target, busy: Option<&Busy>, now: Time) {
         match busy.and_then(|b| b.effect.as_ref()) {
+            Some(Effect::SetSourceDestCheck { eni, check }) => {
+                self.cloud
+                    .amend(eni, now, |view| view.source_dest_check = *check);
+            }
             Some(Effect::SetDeleteOnTermination { eni, .. }) => {
                 self.cloud.amend(eni, now, |view| {
                     if let Some(attachment) = &mut view.attachment {

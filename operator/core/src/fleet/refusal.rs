@@ -148,8 +148,8 @@ impl Fleet {
             (Effect::Create(creation), ErrorClass::Terminal | ErrorClass::Unlisted) => {
                 self.look_up_again(&creation.request);
             }
-            (Effect::Attach { instance, .. }, ErrorClass::NodeFull) => {
-                self.cloud.full.insert(instance.clone(), now.after(FULL));
+            (Effect::Attach { instance, slot, .. }, ErrorClass::NodeFull) => {
+                self.cloud.fill(instance, slot.card, now.after(FULL));
                 self.read_soon(&instance.clone());
                 if let Some(node) = self.index.node_of.get(instance).cloned() {
                     self.mark_node(&node);
@@ -162,6 +162,7 @@ impl Fleet {
             (
                 Effect::Create(_)
                 | Effect::Attach { .. }
+                | Effect::SetSourceDestCheck { .. }
                 | Effect::SetDeleteOnTermination { .. }
                 | Effect::SetSecurityGroups { .. }
                 | Effect::Detach { .. }

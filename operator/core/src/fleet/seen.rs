@@ -87,6 +87,7 @@ impl Fleet {
             Goal::On(site) => Some(site),
             Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
+        let class = self.watched.classes.get(&claim.class);
         let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
         let attachment = claim.status.attachment.as_ref();
@@ -119,6 +120,7 @@ impl Fleet {
             groups: self.groups_seen(claim, &eni),
             interface: class.map(|class| class.interface.clone()),
             preferred: class.map_or(IpFamily::IPv4, |class| class.addresses.preferred()),
+            source_dest_check: class.map(|c| c.source_dest_check),
             net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
@@ -212,7 +214,7 @@ impl Fleet {
         let subnets = &self.cloud.subnets;
         let subnet = crate::subnet::choose(class, resolved, &instance.zone, vpc, subnets, now)?;
         let groups = resolved.groups_of_next(class)?;
-        self.room(claim, &instance.id, facts)?;
+        self.room(claim, instance, facts)?;
         // Last: what stands in the way of another ENI also stands there while the instance is being read, again and again.
         if self.may_have_ended(claim, site, now) {
             return Err(Note::new(
@@ -224,6 +226,7 @@ impl Fleet {
             subnet: subnet.id.clone(),
             counts: class.addresses.counts(subnet),
             groups,
+            connection_tracking: class.connection_tracking,
             tags: class.tags.clone(),
         })
     }

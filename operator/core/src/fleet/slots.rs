@@ -28,8 +28,10 @@ const LOOKED_AT: usize = 20;
 
 /// How the slots of an instance are used by claims.
 pub(super) struct Use<'a> {
-    /// Slots of claims and of others.
+    /// Slots of claims and of others, those that are left to others included.
     pub(super) taken: BTreeSet<Slot>,
+    /// How many of them are free, and left to others.
+    left: usize,
     /// Claims that are on their way out, with their ENIs: their slots are free in seconds.
     pub(super) leaving: Vec<&'a Claim>,
     /// Claims that are bound to it, have or soon have an ENI, and no slot yet.
@@ -104,13 +106,19 @@ impl Fleet {
     }
 
     /// How the slots of an instance are used by others than this claim.
-    pub(super) fn uses(&self, instance: &InstanceId, except: Option<&Claim>) -> Use<'_> {
+    pub(super) fn uses(
+        &self,
+        instance: &Instance,
+        facts: &TypeFacts,
+        except: Option<&Claim>,
+    ) -> Use<'_> {
+        let foreign = self.foreign_slots(instance);
+        let left = self.left(instance, facts);
+        let instance = &instance.id;
         let mut uses = Use {
-            taken: self
-                .foreign(instance)
-                .map(|attached| attached.slot)
-                .collect(),
+            taken: foreign.clone(),
             leaving: Vec::new(),
+            left: 0,
             promised: 0,
             avoided: Vec::new(),
         };
@@ -136,6 +144,9 @@ impl Fleet {
                 None => uses.promised += usize::from(self.needs_slot(status)),
             }
         }
+        let left = left.slots(facts, &foreign, &uses.taken);
+        uses.left = left.len();
+        uses.taken.extend(left);
         uses
     }
 
@@ -199,10 +210,10 @@ impl Fleet {
     pub(super) fn room(
         &self,
         claim: &Claim,
-        instance: &InstanceId,
+        instance: &Instance,
         facts: &TypeFacts,
     ) -> Result<(), Note> {
-        let uses = self.uses(instance, Some(claim));
+        let uses = self.uses(instance, facts, Some(claim));
         let taken: usize = facts
             .cards
             .iter()
@@ -215,18 +226,22 @@ impl Fleet {
         if limit.saturating_sub(taken) + uses.leaving.len() > uses.promised {
             Ok(())
         } else {
-            Err(self.full(claim, instance, facts, &uses))
+            Err(self.full(claim, &instance.id, facts, &uses))
         }
     }
 
     /// The slot that the claim has if that is still free, else one that is.
     pub(super) fn slot(&self, claim: &Claim, site: &Site, now: Time) -> Result<Slot, Note> {
         let instance = &site.instance;
-        let (_, facts) = self.support(&site.node, instance)?;
-        let mut uses = self.uses(instance, Some(claim));
+        let (shown, facts) = self.support(&site.node, instance)?;
+        let mut uses = self.uses(shown, facts, Some(claim));
         uses.avoided = self.avoided(instance, now).map(|(slot, _)| slot).collect();
         uses.taken.extend(&uses.avoided);
-        if self.cloud.full_until(instance, now).is_some() {
+        for card in self.cloud.full_cards(instance, now) {
+            let slots = (0..facts.on_card(card)).map(|index| Slot { card, index });
+            uses.taken.extend(slots);
+        }
+        if self.cloud.is_full(instance, facts, now) {
             return Err(self.full(claim, instance, facts, &uses));
         }
         let own = claim
@@ -289,6 +304,10 @@ impl Fleet {
             .get(instance)
             .and_then(|record| record.instance.as_ref())
             .map_or_else(String::new, |i| format!(" ({})", i.instance_type));
+        let left = match uses.left {
+            0 => String::new(),
+            left => format!(", {left} of them left to others,"),
+        };
         let asks = self
             .pod_of(claim)
             .is_some_and(|pod| pod.requested.is_some());
@@ -300,7 +319,7 @@ impl Fleet {
         Note::new(
             Reason::NodeFull,
             format!(
-                "{instance}{kind} holds no more than {} ENIs and all are taken; remove a pod with an ENI from the node{cure}",
+                "{instance}{kind} holds no more than {} ENIs{left} and all are taken; remove a pod with an ENI from the node{cure}",
                 facts.limit()
             ),
         )

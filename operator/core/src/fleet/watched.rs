@@ -13,7 +13,9 @@ use api::{
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{
+        AgentPod, Class, Cluster, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni,
+    },
     fact::Change,
     resolve::Resolved,
 };
@@ -28,10 +30,12 @@ pub(super) enum List {
     Classes,
     Claims,
     Reports,
+    VpcCni,
+    CniNodes,
 }
 
 impl List {
-    const ALL: [(Self, &str); 7] = [
+    const ALL: [(Self, &str); 9] = [
         (Self::Pods, "pods"),
         (Self::AgentPods, "pods of the agent"),
         (Self::Nodes, "nodes"),
@@ -39,6 +43,8 @@ impl List {
         (Self::Classes, "eniclasses"),
         (Self::Claims, "eniclaims"),
         (Self::Reports, "eninodes"),
+        (Self::VpcCni, "the daemonset aws-node"),
+        (Self::CniNodes, "cninodes"),
     ];
 }
 
@@ -56,6 +62,9 @@ pub(super) struct Watched {
     pub(super) resolved: BTreeMap<ClassName, Resolved>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
+    /// The AWS VPC CNI, where it runs.
+    pub(super) vpc_cni: Option<VpcCni>,
+    pub(super) cni_nodes: BTreeMap<NodeName, CniNode>,
     /// Claims that this version cannot read: they exist, and own what they own.
     pub(super) unreadable: BTreeSet<Key>,
     /// Those of them that were reported since the last list: the next one has only these.

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use api::id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot};
+use api::{
+    SourceDestCheck,
+    id::{AttachmentId, EniId, InstanceId, SecurityGroupId, Slot},
+};
 
 use crate::claim::Creation;
 
@@ -11,6 +14,13 @@ use crate::claim::Creation;
 pub enum Effect {
     /// `CreateNetworkInterface` with this very request.
     Create(Box<Creation>),
+    /// `ModifyNetworkInterfaceAttribute`: whether EC2 checks the addresses of its traffic.
+    SetSourceDestCheck {
+        /// The ENI.
+        eni: EniId,
+        /// As the class says.
+        check: SourceDestCheck,
+    },
     /// `AttachNetworkInterface`.
     Attach {
         /// The ENI.
@@ -128,7 +138,9 @@ impl Effect {
         match self {
             Self::Create(_) => Action::CreateNetworkInterface,
             Self::Attach { .. } => Action::AttachNetworkInterface,
-            Self::SetDeleteOnTermination { .. } | Self::SetSecurityGroups { .. } => {
+            Self::SetSourceDestCheck { .. }
+            | Self::SetDeleteOnTermination { .. }
+            | Self::SetSecurityGroups { .. } => {
                 Action::ModifyNetworkInterfaceAttribute
             }
             Self::Detach { .. } => Action::DetachNetworkInterface,
@@ -141,6 +153,7 @@ impl Effect {
         match self {
             Self::Create(_) => None,
             Self::Attach { eni, .. }
+            | Self::SetSourceDestCheck { eni, .. }
             | Self::SetDeleteOnTermination { eni, .. }
             | Self::SetSecurityGroups { eni, .. }
             | Self::Detach { eni, .. }

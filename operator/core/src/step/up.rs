@@ -237,20 +237,21 @@ impl Look<'_> {
             // EC2 refuses to attach an ENI that is still pending, and each refusal costs a call.
             None if !view.available => Step::AwaitEni,
             None if !self.is_ours(view) => self.not_ours(&eni.id),
-            None => self.take_slot(),
+            None => self.take_slot(view),
         }
     }
 
-    /// Reserves the slot that is free now, then attaches there.
-    fn take_slot(&self) -> Step {
+    /// Reserves the slot that is free now, then attaches there; before that the ENI's traffic is checked as the class says.
+    fn take_slot(&self, view: &EniView) -> Step {
         match &self.seen.slot {
             Err(note) => Step::Blocked(note.clone()),
             Ok(slot) => {
                 let reserved = self.claim.status.attachment.as_ref().map(|a| a.slot);
-                if reserved == Some(*slot) {
-                    Step::Attach(*slot)
-                } else {
-                    Step::Reserve(*slot)
+                let asked = self.seen.source_dest_check;
+                match asked.filter(|asked| *asked != view.source_dest_check) {
+                    _ if reserved != Some(*slot) => Step::Reserve(*slot),
+                    Some(check) => Step::SetSourceDestCheck(check),
+                    None => Step::Attach(*slot),
                 }
             }
         }

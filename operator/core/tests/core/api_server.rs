@@ -9,7 +9,9 @@ use api::{
 use operator_core::{
     Change, Fact, Outcome,
     claim::{Claim, Owner},
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
+    cluster::{
+        AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, Version, VpcCni,
+    },
     fact::ApiRefusal,
     marks::{Networks, PodWrite},
     order::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
@@ -26,6 +28,8 @@ pub struct Store {
     pub reports: BTreeMap<NodeName, NodeReport>,
     pub namespaces: BTreeMap<Namespace, NamespaceFacts>,
     pub classes: BTreeMap<ClassName, Class>,
+    pub vpc_cni: Option<VpcCni>,
+    pub cni_nodes: BTreeMap<NodeName, CniNode>,
     pub version: u64,
     /// Refuses new claims, as a quota or an admission policy does.
     pub refuses_claims: bool,
@@ -84,6 +88,8 @@ impl Store {
             Fact::AgentPods(Change::All(self.agent_pods.values().cloned().collect())),
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),
             Fact::Reports(Change::All(self.reports.values().cloned().collect())),
+            Fact::VpcCni(Change::All(self.vpc_cni.iter().cloned().collect())),
+            Fact::CniNodes(Change::All(self.cni_nodes.values().cloned().collect())),
             Fact::Claims(Change::All(
                 self.claims.values().cloned().map(Arc::new).collect(),
             )),

@@ -309,6 +309,7 @@ fn an_eni_with_a_claims_tag_and_another_clusters_is_neither_adopted_nor_deleted(
         counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags: [
             ("eniclaim.io/claim-uid".to_owned(), uid),
             ("eniclaim.io/cluster".to_owned(), "another".to_owned()),

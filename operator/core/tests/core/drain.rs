@@ -80,6 +80,7 @@ fn an_eni(kept: bool) -> EniView {
         groups: vec![],
         addresses: vec![],
         prefixes: vec![],
+        source_dest_check: api::SourceDestCheck::Enabled,
         available: true,
         attachment: None,
         tags: EniTags {

@@ -6,6 +6,7 @@ use std::{
 };
 
 use api::{
+    SourceDestCheck,
     claim::{FrozenTags, RequestedCounts},
     class::Tags,
     id::Slot,
@@ -93,6 +94,7 @@ pub fn request(effect: &Effect) -> Request {
                 .map(|g| g.as_str().into())
                 .collect(),
             description: creation.request.description.to_string(),
+            connection_tracking: tracking(creation.request.connection_tracking),
             tags: tags(&creation.request.tags),
             client_token: Some(creation.token.to_string()),
         }),
@@ -106,6 +108,10 @@ pub fn request(effect: &Effect) -> Request {
             card: slot.card,
             device: slot.index,
         }),
+        Effect::SetSourceDestCheck { eni, check } => Request::ModifyNetworkInterfaceAttribute(
+            eni.as_str().into(),
+            vpc::Change::SourceDestCheck(check.is_enabled()),
+        ),
         Effect::SetDeleteOnTermination { eni, attachment } => {
             Request::ModifyNetworkInterfaceAttribute(
                 eni.as_str().into(),
@@ -300,6 +306,7 @@ pub fn view(eni: &Eni) -> EniView {
         .iter()
         .map(|prefix| prefix.parse().unwrap())
         .collect(),
+        source_dest_check: SourceDestCheck::of(eni.source_dest_check),
         available: matches!(eni.state, vpc::EniState::Available),
         attachment: eni.attachment().map(|a| AttachmentView {
             id: a.id.as_str().parse().unwrap(),
@@ -346,11 +353,15 @@ fn instance(seen: &vpc::InstanceView) -> Instance {
                     },
                     eni: eni.id.as_str().parse().unwrap(),
                     mac: eni.mac.to_string().parse().unwrap(),
+                    trunk: eni.description == TRUNK,
                 })
             })
             .collect(),
     }
 }
+
+/// Description of ENIs that stand for trunks, which EC2's rules here do not have.
+pub const TRUNK: &str = "trunk";
 
 pub fn zone_of(subnet: &str) -> &'static str {
     if subnet == vpc::world::SUBNET_ZONE_B {
@@ -397,6 +408,14 @@ fn counts(counts: RequestedCounts) -> Counts {
         ipv4_prefixes: ipv4_prefix_count.map(u32::from),
         ipv6: ipv6_address_count.map(u32::from),
         ipv6_prefixes: ipv6_prefix_count.map(u32::from),
+    }
+}
+
+fn tracking(seconds: api::ConnectionTracking) -> vpc::ConnectionTracking {
+    vpc::ConnectionTracking {
+        tcp_established: seconds.tcp_established,
+        udp_stream: seconds.udp_stream,
+        udp: seconds.udp,
     }
 }
 

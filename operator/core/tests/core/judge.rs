@@ -26,7 +26,9 @@ impl World {
             assert_eq!(cluster, Some("c1"), "not-ours: {order:?}");
         }
         match &order.effect {
-            Effect::Create(_) | Effect::SetDeleteOnTermination { .. } => {}
+            Effect::Create(_)
+            | Effect::SetSourceDestCheck { .. }
+            | Effect::SetDeleteOnTermination { .. } => {}
             Effect::SetSecurityGroups { eni, groups } => self.judge_groups(eni, groups, order),
             Effect::Attach { eni, instance, .. } => {
                 // An ENI that is gone cannot be attached anywhere, and none to an instance that ended: there the other one of two

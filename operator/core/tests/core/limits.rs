@@ -126,6 +126,7 @@ pub fn a_foreign_eni(world: &mut World, subnet: &str) -> vpc::EniId {
         counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags: [].into(),
         client_token: None,
     }));

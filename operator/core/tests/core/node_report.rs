@@ -47,10 +47,12 @@ fn inventory(capacity: Option<u32>, used: u32) -> Inventory {
             index: 0,
             limit: 3,
             foreign: 1,
+            reserved: 0,
         }],
         capacity,
         used,
         slots: vec![],
+        fenced: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    ClassStatus, DriftPolicy, Interface,
+    ClassStatus, ConnectionTracking, DriftPolicy, Interface, SourceDestCheck,
     claim::Phase,
     class::{SecurityGroups, Subnets},
     condition::kind,
@@ -48,6 +48,8 @@ pub fn a_class() -> Class {
         drift_policy: DriftPolicy::Report,
         status: ClassStatus::default(),
         interface: Interface::default(),
+        source_dest_check: SourceDestCheck::Enabled,
+        connection_tracking: ConnectionTracking::default(),
         tags: BTreeMap::from([("team".into(), "shop".into())]),
     }
 }

@@ -49,6 +49,7 @@ fn plant(
         counts: vpc::Counts::default(),
         groups: [].into(),
         description: String::new(),
+        connection_tracking: vpc::ConnectionTracking::default(),
         tags,
         client_token: None,
     }));

@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vpc::{Attachment, Eni, GroupId, Vpc, world::ACCOUNT};
+use vpc::{Attachment, ConnectionTracking, Eni, GroupId, Vpc, world::ACCOUNT};
 
 use super::Items;
 
@@ -28,6 +28,8 @@ pub(super) struct NetworkInterface<'a> {
     group_set: Items<Group<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     attachment: Option<AttachmentShape<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connection_tracking_configuration: Option<TrackingShape>,
     tag_set: Items<Tag<'a>>,
     private_ip_addresses_set: Items<PrivateAddress>,
     ipv6_addresses_set: Items<Ipv6Address>,
@@ -51,6 +53,7 @@ pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterf
         source_dest_check: eni.source_dest_check,
         group_set: groups(vpc, eni),
         attachment: eni.attachment().map(attachment),
+        connection_tracking_configuration: tracking(eni.connection_tracking),
         tag_set: eni
             .tags
             .iter()
@@ -61,6 +64,26 @@ pub(super) fn network_interface<'a>(vpc: &'a Vpc, eni: &'a Eni) -> NetworkInterf
         ipv4_prefix_set: ipv4_prefixes(eni),
         ipv6_prefix_set: ipv6_prefixes(eni),
     }
+}
+
+/// Only what was set (unverified).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrackingShape {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp_established_timeout: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udp_stream_timeout: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    udp_timeout: Option<u32>,
+}
+
+fn tracking(seconds: ConnectionTracking) -> Option<TrackingShape> {
+    (!seconds.is_empty()).then_some(TrackingShape {
+        tcp_established_timeout: seconds.tcp_established,
+        udp_stream_timeout: seconds.udp_stream,
+        udp_timeout: seconds.udp,
+    })
 }
 
 /// An interface in the answer about its instance: fewer members, and an attachment without the instance.
