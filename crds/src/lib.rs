@@ -11,14 +11,14 @@ mod eni_node;
 mod selector;
 
 pub use api::{
-    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface, name,
+    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface, interfaces, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
     },
     node, reason, tag, time,
 };
-pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
+pub use eni_claim::{ClaimInterface, EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec, SecurityGroups, Subnets};
 pub use eni_node::{EniNode, EniNodeSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -9,6 +9,7 @@ pub mod claim;
 pub mod condition;
 pub mod id;
 pub mod interface;
+pub mod interfaces;
 pub mod name;
 pub mod node;
 pub mod reason;

@@ -57,6 +57,8 @@ mod pods;
 mod random;
 #[path = "core/refused.rs"]
 mod refused;
+#[path = "core/several.rs"]
+mod several;
 #[path = "core/subnets.rs"]
 mod subnets;
 #[path = "core/sweeping.rs"]

@@ -52,7 +52,14 @@ impl Fleet {
             self.work.told.say(target, note.reason, now);
             return;
         }
-        self.tell(target, about, note.clone(), now, orders);
+        let note = match (&about, &claim.interface) {
+            // The pod's other interfaces say the same of themselves.
+            (About::Pod(..), Some(name)) => {
+                Note::new(note.reason, format!("interface {name}: {}", note.message))
+            }
+            _ => note.clone(),
+        };
+        self.tell(target, about, note, now, orders);
     }
 
     /// Publishes why a pod gets no claim.

@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use api::{
-    SmolStr, Time,
+    Interface, SmolStr, Time,
     time::{MINUTE, SECOND},
 };
 
 use super::{
     Fleet,
     index::Dependency,
+    pods::classes,
     watched::{MIRROR_RETURNS, PodProof},
 };
 use crate::{
     claim::{Claim, CreateAnswer},
-    cluster::Cluster,
+    cluster::{Class, Cluster},
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Target},
@@ -119,7 +120,7 @@ impl Fleet {
                 .watched
                 .classes
                 .get(&claim.class)
-                .map(|c| c.interface.clone()),
+                .map(|class| interface(claim, class)),
             net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
@@ -188,8 +189,7 @@ impl Fleet {
     fn shape(&self, claim: &Claim, site: &Site, now: Time) -> Result<Shape, Note> {
         let class = self.watched.classes.get(&claim.class);
         if let Some(pod) = self.pod_of(claim) {
-            let namespace = self.watched.namespaces.get(&pod.key.namespace);
-            crate::admit::admit(pod, &claim.class, class, namespace)?;
+            self.admit(pod, classes(pod).chain([&claim.class]))?;
         }
         let Some(class) = class else {
             return Err(Note::new(
@@ -271,6 +271,10 @@ impl Fleet {
             let class = self.watched.classes.get(&claim.class);
             let subnets = class.into_iter().flat_map(|c| c.subnets.iter().cloned());
             on.extend(subnets.map(Dependency::Subnet));
+            // It is made only if its pod may have all of them.
+            let pod = self.pod_of(claim);
+            let classes = pod.into_iter().flat_map(classes);
+            on.extend(classes.cloned().map(Dependency::Class));
         }
         if let Some(eni) = &status.eni
             && !matches!(seen.subnet, SubnetSeen::Known(_))
@@ -279,4 +283,13 @@ impl Fleet {
         }
         on
     }
+}
+
+/// What the interface of a claim looks like: as the class says, under the name by which its pod asks for it.
+fn interface(claim: &Claim, class: &Class) -> Interface {
+    let mut interface = class.interface.clone();
+    if let Some(name) = &claim.interface {
+        interface.name = name.clone();
+    }
+    interface
 }

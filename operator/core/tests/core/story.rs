@@ -123,7 +123,9 @@ impl World {
             source: PodSource::Api,
             asks: vec![Ask {
                 class: "app".into(),
+                interface: None,
             }],
+            malformed: None,
             annotated: true,
             host_network: false,
             node: Some(node.into()),
@@ -156,7 +158,7 @@ impl World {
 
     pub fn claim_of(&self, pod: &str) -> Option<&Claim> {
         let uid = &self.store.pods.get(&pod_key(pod))?.uid;
-        let name = operator_core::token::claim_name(&pod.into(), uid);
+        let name = operator_core::token::claim_name(&pod.into(), uid, None);
         self.store.claims.get(&pod_key(&name))
     }
 
