@@ -33,6 +33,7 @@ mod scenarios {
     pub mod refused;
     pub mod rights;
     pub mod schema;
+    pub mod several;
     pub mod static_pod;
     pub mod story;
     pub mod stuck;
@@ -50,7 +51,7 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
     killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
-    static_pod, story, stuck, versions, waiting, without_agent, writes,
+    several, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -67,6 +68,10 @@ const QUIET: &[Named] = &[
         "eni_deleted_by_another_client_is_reported",
         foreign_client::deleted,
     ),
+    (
+        "eni_of_one_of_four_interfaces_is_replaced",
+        several::one_is_replaced,
+    ),
 ];
 
 /// They measure time: nothing but what is quiet runs meanwhile.
@@ -79,6 +84,10 @@ const MEASURED: &[Named] = &[
     (
         "hostile_pod_slows_and_harms_nobody",
         hostile::beside_ordinary_pods,
+    ),
+    (
+        "four_interfaces_are_ready_hardly_later_than_one",
+        several::four_of_two_classes,
     ),
     (
         "leader_asked_to_end_while_pods_start_and_end",
@@ -109,6 +118,10 @@ const SCENARIOS: &[Named] = &[
     (
         "waiting_add_holds_no_other_pod_and_no_node",
         waiting::add_waits_for_a_stopped_agent,
+    ),
+    (
+        "wrong_interfaces_of_a_pod_are_refused_with_a_sentence",
+        several::refused,
     ),
     (
         "interface_names_of_the_kernel_are_refused",

@@ -21,6 +21,7 @@ use node_agent_core::claim::Place;
 use serde_json::{Value, json};
 
 use crate::{
+    caller::Caller,
     running::{Agent, an_add, claim_document, sandbox, wait_until, with},
     world::{World, ip},
 };
@@ -218,27 +219,24 @@ impl Stream {
     }
 }
 
-/// The VPC sends datagrams back until the test ends.
-fn echo(world: &World) {
-    for address in ["0.0.0.0", "::"] {
-        let bind = || UdpSocket::bind((address, PORT));
-        let Ok(socket) = world.netns("vpc").inside(bind).unwrap() else {
-            // One socket may serve both families.
-            continue;
-        };
-        thread::spawn(move || {
-            let mut datagram = [0; 64];
-            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
-                drop(socket.send_to(&datagram[..length], from));
-            }
-        });
-    }
+/// An address of the VPC sends datagrams back until the test ends.
+fn echo(world: &World, address: &str) {
+    let bind = || UdpSocket::bind((address, PORT));
+    let socket = world.netns("vpc").inside(bind).unwrap().unwrap();
+    thread::spawn(move || {
+        let mut datagram = [0; 64];
+        while let Ok((length, from)) = socket.recv_from(&mut datagram) {
+            drop(socket.send_to(&datagram[..length], from));
+        }
+    });
 }
 
 /// Streams by the three interfaces besides that at the first place of [`ORDER`], and one by IPv6.
 fn streams(world: &World) -> Vec<Stream> {
-    echo(world);
     world.ip("vpc", "addr add 2001:db8:9::9/128 dev lo");
+    for address in ["10.0.9.9", "2001:db8:9::9"] {
+        echo(world, address);
+    }
     [
         ("10.0.1.51", "10.0.9.9"),
         ("10.0.1.53", "10.0.9.9"),
@@ -298,11 +296,12 @@ fn nothing_is_moved_before_the_last_device_is_there() {
     let before = world.portrait("pod");
     (1..=3).for_each(|number| wire(&world, number));
     let mut agent = an_agent(&world);
-    let answer = agent.asks(1, Request::Add(request(&world, INTERFACES)), Some(world.path("pod")));
-    assert!(agent.is_quiet());
+    let add = Request::Add(request(&world, INTERFACES));
+    let mut caller = Caller::ask(&agent, add, Some(&world.path("pod")));
+    assert!(agent.is_quiet() && caller.is_waiting());
     assert_eq!(world.portrait("pod"), before);
     wire(&world, 4);
-    assert_eq!(names(answer.blocking_recv().unwrap()).len(), 4);
+    assert_eq!(names(caller.answer()).len(), 4);
 }
 
 #[test]
@@ -357,7 +356,6 @@ fn one_that_is_replaced_leaves_the_others_as_they_are_and_comes_with_the_next_ad
     }
     agent.claim(replaced);
     wire(&world, OTHER);
-    wait_until(|| agent.journal() == 3);
     wait_until(|| world.portrait("pod") == before);
     let Reply::Added(added) = add(&agent, &world) else {
         panic!("no answer");

@@ -255,7 +255,7 @@ mod tests {
     fn an_annotation_that_cannot_be_read_is_refused_with_its_sentence() {
         let why = api::interfaces::parse("eni1").unwrap_err();
         let pod = Pod {
-            malformed: Some(why.clone()),
+            malformed: Some(Box::new(why.clone())),
             ..pod()
         };
         let note = admit(&pod, &"app".into(), None, None).unwrap_err();

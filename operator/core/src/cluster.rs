@@ -108,7 +108,7 @@ pub struct Pod {
     /// The interfaces that it asks for; none where the label is gone.
     pub asks: Vec<Ask>,
     /// Why its annotation of several interfaces asks for none.
-    pub malformed: Option<NotInterfaces>,
+    pub malformed: Option<Box<NotInterfaces>>,
     /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
     pub annotated: bool,
     /// Whether it shares the node's network and so never meets a CNI plugin.

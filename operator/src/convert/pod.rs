@@ -50,7 +50,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
 
 /// The interfaces that a pod asks for. Where its annotation asks for none, why: the pod waits for the one of its label then, and
 /// is told.
-fn asks(pod: &Pod) -> (Vec<Ask>, Option<NotInterfaces>) {
+fn asks(pod: &Pod) -> (Vec<Ask>, Option<Box<NotInterfaces>>) {
     let Some(class) = pod.labels().get(api::name::CLASS) else {
         return (Vec::new(), None);
     };
@@ -69,7 +69,7 @@ fn asks(pod: &Pod) -> (Vec<Ask>, Option<NotInterfaces>) {
             };
             (named.into_iter().map(ask).collect(), None)
         }
-        Err(error) => (vec![one], Some(error)),
+        Err(error) => (vec![one], Some(Box::new(error))),
     }
 }
 

@@ -8,7 +8,6 @@ use node_agent_core::{
     plan::{Answer, NO_CLAIM, Order},
 };
 
-use super::requests::reason;
 use crate::makers::{
     Knowing, a_claim, a_plug, a_pod, a_sandbox, an_agent, not_attached, orders, released,
 };
@@ -61,6 +60,15 @@ fn plugged(orders: &[Order]) -> Vec<(Mac, PodSlot)> {
     orders.iter().map(plug).collect()
 }
 
+/// Why the ADD is to be made again later.
+fn later(orders: &[Order]) -> String {
+    let answer = orders.iter().find_map(|order| match order {
+        Order::Answer(1, Answer::Later(why)) => Some(why.clone()),
+        _ => None,
+    });
+    answer.unwrap_or_else(|| panic!("{orders:?}"))
+}
+
 #[test]
 fn all_are_plugged_at_once_in_the_order_of_the_pod() {
     let facts = waiting(NAMES.map(claim));
@@ -90,11 +98,7 @@ fn answer_is_in_the_order_of_the_pod() {
 fn nothing_is_moved_before_all_are_there() {
     let without_claim = waiting(["eni2", "eni3"].map(claim));
     assert_eq!(orders(&without_claim, 0), [Order::ReadLease]);
-    let why = orders(&without_claim, NO_CLAIM);
-    let said = match &why[..] {
-        [Order::ReadLease, Order::Answer(1, Answer::Later(why))] => why,
-        other => panic!("{other:?}"),
-    };
+    let said = later(&orders(&without_claim, NO_CLAIM));
     assert!(said.contains("interface eni1 of pod shop/web-0"), "{said}");
 
     let mut without_attachment = waiting(["eni2", "eni1"].map(claim));
@@ -111,15 +115,12 @@ fn what_is_in_the_way_of_one_is_answered_at_once() {
     let mut blocked = not_attached(claim("eni3"));
     blocked.waits_for = Wait::Blocked("SubnetFull: no free address".into());
     let facts = waiting([claim("eni2")]).claim(blocked);
-    assert!(reason(&orders(&facts, 0)).contains("web-0-abcde-eni3 is not ready: SubnetFull"));
+    let said = later(&orders(&facts, 0));
+    assert!(said.contains("web-0-abcde-eni3 is not ready: SubnetFull"), "{said}");
 
     let facts = waiting(["eni2", "eni1"].map(claim)).claim(released(claim("eni3")));
-    let orders = orders(&facts, 0);
-    let answer = orders.iter().find(|order| matches!(order, Order::Answer(..)));
-    let Some(Order::Answer(1, Answer::Later(why))) = answer else {
-        panic!("{orders:?}");
-    };
-    assert!(why.contains("eni3 is not ready: its attachment is released"));
+    let said = later(&orders(&facts, 0));
+    assert!(said.contains("eni3 is not ready: its attachment is released"), "{said}");
 }
 
 #[test]
