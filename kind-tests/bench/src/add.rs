@@ -6,7 +6,7 @@ mod site;
 use crate::{
     add::{
         rounds::{ROUNDS, Round},
-        site::{ENIS, Site},
+        site::{MOVES, Site},
     },
     interval::Interval,
     row::{Row, seconds},
@@ -77,7 +77,6 @@ fn compared(names: &Names, rounds: &[Round]) -> Vec<Row> {
 
 /// One move for each interface at most, and all else once.
 fn several(names: &Names, rounds: &[Round]) -> [Row; 2] {
-    const MOVES: f64 = ENIS.len() as f64;
     let [add, del] = names.several;
     let peer: Peer = (
         "empty program, a move each",

@@ -28,6 +28,8 @@ pub const PEERS: Pod = Pod(1);
 pub const SEVERAL: Pod = Pod(2);
 /// Their ENIs.
 pub const ENIS: [Pod; 4] = [Pod(3), Pod(4), Pod(5), Pod(6)];
+/// How many that are.
+pub const MOVES: f64 = 4.0;
 
 /// Host and VPC.
 pub struct Site {
@@ -75,8 +77,10 @@ impl Site {
             let upstream = Upstream::start(&self.vpc, &other_end(PEERS), PEERS)?;
             let configuration = configuration(&agent);
             let mut several = configuration.clone();
-            if let Some(annotations) = several.pointer_mut(ANNOTATIONS) {
-                annotations["eniclaim.io/interfaces"] = json!(claims::interfaces(ENIS.len()));
+            let annotations = several.pointer_mut(ANNOTATIONS);
+            if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+                let interfaces = claims::interfaces(ENIS.len()).into();
+                annotations.insert("eniclaim.io/interfaces".to_owned(), interfaces);
             }
             let rounds = Rounds {
                 host: &self.host,
