@@ -11,7 +11,8 @@ mod eni_node;
 mod selector;
 
 pub use api::{
-    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface, interfaces, name,
+    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface,
+    interfaces, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,

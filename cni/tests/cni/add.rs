@@ -69,7 +69,9 @@ fn agent_gets_the_annotation_of_several_interfaces_and_the_result_lists_them_in_
     let mut configuration = a_configuration(folder.path());
     let annotations = &mut configuration["runtimeConfig"]["io.kubernetes.cri.pod-annotations"];
     annotations["eniclaim.io/interfaces"] = json!("eni1=app,eni0=db");
-    let run = a_call("ADD", folder.path()).configured(&configuration).run();
+    let run = a_call("ADD", folder.path())
+        .configured(&configuration)
+        .run();
     let (envelope, _) = agent.heard().remove(0);
     let Request::Add(add) = envelope.request else {
         panic!("not ADD")

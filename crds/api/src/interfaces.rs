@@ -57,7 +57,10 @@ pub fn parse(text: &str) -> Result<Vec<Named>, NotInterfaces> {
     let mut found: Vec<Named> = Vec::new();
     for part in text.split(',') {
         let named = named(part)?;
-        if found.iter().any(|before| before.interface == named.interface) {
+        if found
+            .iter()
+            .any(|before| before.interface == named.interface)
+        {
             return Err(NotInterfaces::Twice(named.interface));
         }
         found.push(named);
@@ -158,7 +161,10 @@ mod tests {
 
     #[test]
     fn the_label_names_the_class_of_the_first() {
-        assert_eq!(parse_for(&"app".into(), "eni1=app,eni2=db").unwrap().len(), 2);
+        assert_eq!(
+            parse_for(&"app".into(), "eni1=app,eni2=db").unwrap().len(),
+            2
+        );
         let other = parse_for(&"db".into(), "eni1=app,eni2=db").unwrap_err();
         assert!(other.to_string().contains("is db, and the first interface"));
     }

@@ -32,7 +32,10 @@ const FEW: Names = Names {
 const MANY: Names = Names {
     add: ["b-add 250 links", "b-add host-device 250 links"],
     del: ["b-del 250 links", "b-del host-device 250 links"],
-    several: ["b-add four interfaces, 250 links", "b-del four interfaces, 250 links"],
+    several: [
+        "b-add four interfaces, 250 links",
+        "b-del four interfaces, 250 links",
+    ],
     links: LINKS,
 };
 
@@ -85,7 +88,11 @@ fn several(names: &Names, rounds: &[Round]) -> [Row; 2] {
     );
     let ours: (&str, fn(&Round) -> f64) = ("ADD", |round| round.add_several);
     let add = row(add, ours, peer, rounds);
-    let peer: Peer = ("a move each", |round| MOVES * round.after_program.back, 1.15);
+    let peer: Peer = (
+        "a move each",
+        |round| MOVES * round.after_program.back,
+        1.15,
+    );
     let ours: (&str, fn(&Round) -> f64) = ("DEL", |round| round.del_several);
     [add, row(del, ours, peer, rounds)]
 }

@@ -48,9 +48,18 @@ fn wire(world: &World, number: usize) {
         mac(number)
     ));
     world.ip("vpc", &format!("link set end{number} up"));
-    world.ip("vpc", &format!("route add 10.0.1.5{number}/32 dev end{number}"));
-    world.ip("vpc", &format!("addr add fe80:ec2::1/64 dev end{number} nodad"));
-    world.ip("vpc", &format!("route add 2001:db8:1::5{number}/128 dev end{number}"));
+    world.ip(
+        "vpc",
+        &format!("route add 10.0.1.5{number}/32 dev end{number}"),
+    );
+    world.ip(
+        "vpc",
+        &format!("addr add fe80:ec2::1/64 dev end{number} nodad"),
+    );
+    world.ip(
+        "vpc",
+        &format!("route add 2001:db8:1::5{number}/128 dev end{number}"),
+    );
 }
 
 fn mac(number: usize) -> String {
@@ -94,7 +103,13 @@ fn request(world: &World, interfaces: &str) -> Add {
 
 fn asked(agent: &Agent, world: &World, request: Request) -> Reply {
     let netns = File::open(world.path("pod")).unwrap();
-    let answer = ask(&agent.socket(), request, Some(netns.as_fd()), DEADLINE, DEADLINE);
+    let answer = ask(
+        &agent.socket(),
+        request,
+        Some(netns.as_fd()),
+        DEADLINE,
+        DEADLINE,
+    );
     answer.unwrap()
 }
 
@@ -177,7 +192,9 @@ impl Stream {
         let bind = || UdpSocket::bind((from, 0));
         let socket = world.netns("pod").inside(bind).unwrap().unwrap();
         socket.connect((to, PORT)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
         let (ended, answered) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (end, count) = (ended.clone(), answered.clone());
         let thread = thread::spawn(move || {
@@ -271,7 +288,10 @@ fn four_of_two_families_come_by_one_add_and_go_by_one_del() {
     }
     let ruleset = world.nft("pod").to_string();
     for place in 0..4 {
-        assert!(ruleset.contains(&format!("\"metadata-{place}\"")), "{ruleset}");
+        assert!(
+            ruleset.contains(&format!("\"metadata-{place}\"")),
+            "{ruleset}"
+        );
     }
     assert_eq!(agent.journal(), 4);
     let check = Check {
@@ -315,7 +335,9 @@ fn failure_of_one_takes_all_of_them_back() {
         panic!("it did not fail");
     };
     assert!(
-        error.code == 100 && error.msg.contains("web-0-abcde-eni3") && error.msg.contains("named eni3 already"),
+        error.code == 100
+            && error.msg.contains("web-0-abcde-eni3")
+            && error.msg.contains("named eni3 already"),
         "{error:?}"
     );
     wait_until(|| agent.journal() == 0);
@@ -375,5 +397,8 @@ fn annotation_that_cannot_be_read_is_refused_with_its_sentence() {
         panic!("it was taken");
     };
     assert_eq!(error.code, 7);
-    assert!(error.msg.contains("interface eni1 stands twice"), "{error:?}");
+    assert!(
+        error.msg.contains("interface eni1 stands twice"),
+        "{error:?}"
+    );
 }

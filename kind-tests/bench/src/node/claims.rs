@@ -141,7 +141,9 @@ pub fn write_several(server: &ApiServer, pod: Pod, enis: &[Pod]) -> anyhow::Resu
 
 /// The annotation by which a pod asks for so many interfaces.
 pub fn interfaces(count: usize) -> String {
-    let named: Vec<String> = (0..count).map(|n| format!("{}=app", interface(n))).collect();
+    let named: Vec<String> = (0..count)
+        .map(|n| format!("{}=app", interface(n)))
+        .collect();
     named.join(",")
 }
 

@@ -42,7 +42,9 @@ impl<'a> Question<'a> {
         context.add_variable_from_value("oldObject", to_value(self.before).unwrap());
         context.add_variable_from_value("variables", self.variables.clone());
         let program = Program::compile(text).unwrap_or_else(|e| panic!("{text}: {e}"));
-        program.execute(&context).unwrap_or_else(|e| panic!("{text}: {e}"))
+        program
+            .execute(&context)
+            .unwrap_or_else(|e| panic!("{text}: {e}"))
     }
 
     fn holds(&self, expression: &Value) -> bool {
@@ -68,7 +70,8 @@ impl<'a> Question<'a> {
 }
 
 fn a_pod(label: Option<&str>, interfaces: Option<&str>, counts: &[&str]) -> Value {
-    let mut pod = json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "plain" }] } });
+    let mut pod =
+        json!({ "metadata": { "name": "web" }, "spec": { "containers": [{ "name": "plain" }] } });
     if let Some(label) = label {
         pod["metadata"]["labels"] = json!({ "eniclaim.io/class": label });
     }
@@ -104,23 +107,86 @@ fn pod_that_asks_in_a_wrong_way_is_refused_with_a_sentence() {
         assert_eq!(said(&pod), Vec::<String>::new(), "{pod}");
     }
     for (label, interfaces, counts, sentence) in [
-        (None, Some("eni1=app"), &[][..], "needs the label eniclaim.io/class"),
+        (
+            None,
+            Some("eni1=app"),
+            &[][..],
+            "needs the label eniclaim.io/class",
+        ),
         (Some("app"), Some(""), &[], "a list of <interface>=<class>"),
-        (Some("app"), Some("eni1"), &[], "a list of <interface>=<class>"),
-        (Some("app"), Some("eni1=app,"), &[], "a list of <interface>=<class>"),
-        (Some("app"), Some("eni1=app,eni2=No"), &[], "a list of <interface>=<class>"),
-        (Some("app"), Some("eni1=app, eni2=db"), &[], "needs a name of 1 to 15"),
-        (Some("app"), Some("Eni1=app"), &[], "needs a name of 1 to 15"),
-        (Some("app"), Some("eth0=app"), &[], "eth0, lo, all and default are taken"),
-        (Some("app"), Some("eni1=app,eni1=db"), &[], "names an interface twice"),
-        (Some("app"), Some(&nine.join(",")), &[], "asks for 9 interfaces, and a pod has 8 at most"),
-        (Some("db"), Some("eni1=app"), &[], "is db, and the first interface"),
-        (Some("app"), Some("eni1=app,eni2=app"), &["1"], "gets 2 ENIs, and its limits count 1"),
-        (Some("app"), None, &["2"], "gets one ENI, and its limits count 2"),
+        (
+            Some("app"),
+            Some("eni1"),
+            &[],
+            "a list of <interface>=<class>",
+        ),
+        (
+            Some("app"),
+            Some("eni1=app,"),
+            &[],
+            "a list of <interface>=<class>",
+        ),
+        (
+            Some("app"),
+            Some("eni1=app,eni2=No"),
+            &[],
+            "a list of <interface>=<class>",
+        ),
+        (
+            Some("app"),
+            Some("eni1=app, eni2=db"),
+            &[],
+            "needs a name of 1 to 15",
+        ),
+        (
+            Some("app"),
+            Some("Eni1=app"),
+            &[],
+            "needs a name of 1 to 15",
+        ),
+        (
+            Some("app"),
+            Some("eth0=app"),
+            &[],
+            "eth0, lo, all and default are taken",
+        ),
+        (
+            Some("app"),
+            Some("eni1=app,eni1=db"),
+            &[],
+            "names an interface twice",
+        ),
+        (
+            Some("app"),
+            Some(&nine.join(",")),
+            &[],
+            "asks for 9 interfaces, and a pod has 8 at most",
+        ),
+        (
+            Some("db"),
+            Some("eni1=app"),
+            &[],
+            "is db, and the first interface",
+        ),
+        (
+            Some("app"),
+            Some("eni1=app,eni2=app"),
+            &["1"],
+            "gets 2 ENIs, and its limits count 1",
+        ),
+        (
+            Some("app"),
+            None,
+            &["2"],
+            "gets one ENI, and its limits count 2",
+        ),
     ] {
         let pod = a_pod(label, interfaces, counts);
         let said = said(&pod);
-        assert!(said.iter().any(|text| text.contains(sentence)), "{pod}: {said:?}");
+        assert!(
+            said.iter().any(|text| text.contains(sentence)),
+            "{pod}: {said:?}"
+        );
         // The operator has no other opinion than the policy.
         if let (Some(label), Some(interfaces), []) = (label, interfaces, counts) {
             let read = api::interfaces::parse_for(&label.into(), interfaces);
@@ -129,13 +195,22 @@ fn pod_that_asks_in_a_wrong_way_is_refused_with_a_sentence() {
     }
     let mut mirror = a_pod(Some("app"), Some("nonsense"), &[]);
     mirror["metadata"]["annotations"]["kubernetes.io/config.mirror"] = json!("0a1b");
-    assert_eq!(said(&mirror), Vec::<String>::new(), "a mirror changes nothing");
+    assert_eq!(
+        said(&mirror),
+        Vec::<String>::new(),
+        "a mirror changes nothing"
+    );
 }
 
 #[test]
 fn interfaces_of_a_pod_cannot_change() {
     let objects = render(&[], &[]).unwrap();
-    let policy = find(&objects, "ValidatingAdmissionPolicy", "eniclaim-pod-updates").unwrap();
+    let policy = find(
+        &objects,
+        "ValidatingAdmissionPolicy",
+        "eniclaim-pod-updates",
+    )
+    .unwrap();
     let pod = |interfaces| a_pod(Some("app"), interfaces, &[]);
     for (before, after, taken) in [
         (None, None, true),
@@ -145,7 +220,11 @@ fn interfaces_of_a_pod_cannot_change() {
         (None, Some("eni1=app"), false),
     ] {
         let refusals = Question::new(policy, &pod(after), &pod(before)).refusals();
-        assert_eq!(refusals.is_empty(), taken, "{before:?} {after:?}: {refusals:?}");
+        assert_eq!(
+            refusals.is_empty(),
+            taken,
+            "{before:?} {after:?}: {refusals:?}"
+        );
     }
 }
 
@@ -164,6 +243,10 @@ fn admission_policy_counts_the_interfaces_and_their_classes() {
         let pod = a_pod(Some("app"), interfaces, &[]);
         let variables = Question::new(policy, &pod, &Value::Null).variables;
         assert_eq!(variables["count"], Cel::Int(count), "{interfaces:?}");
-        assert_eq!(variables["classes"], to_value(classes).unwrap(), "{interfaces:?}");
+        assert_eq!(
+            variables["classes"],
+            to_value(classes).unwrap(),
+            "{interfaces:?}"
+        );
     }
 }

@@ -94,7 +94,9 @@ fn pod_with_several_interfaces_asks_as_the_annotation_is_read() {
     let key = "eniclaim.io/interfaces";
     let annotation = &pod["metadata"]["annotations"][key];
     assert_eq!(*annotation, older["metadata"]["annotations"][key]);
-    let label = pod["metadata"]["labels"]["eniclaim.io/class"].as_str().unwrap();
+    let label = pod["metadata"]["labels"]["eniclaim.io/class"]
+        .as_str()
+        .unwrap();
     assert_eq!(older["metadata"]["annotations"]["eniclaim.io/class"], label);
     let named = api::interfaces::parse_for(&label.into(), annotation.as_str().unwrap()).unwrap();
     for one in &named {

@@ -85,9 +85,16 @@ pub fn refused(space: &Space) -> anyhow::Result<()> {
         ("eth0=app", "eth0, lo, all and default are taken"),
         ("eni1=app,eni1=app", "names an interface twice"),
         ("eni1=db", "the label eniclaim.io/class is app"),
-        ("e1=app,e2=app,e3=app,e4=app,e5=app,e6=app,e7=app,e8=app,e9=app", "a pod has 8 at most"),
+        (
+            "e1=app,e2=app,e3=app,e4=app,e5=app,e6=app,e7=app,e8=app,e9=app",
+            "a pod has 8 at most",
+        ),
     ] {
-        is_refused(space, &asking_several(pod("wrong"), "app", interfaces), says)?;
+        is_refused(
+            space,
+            &asking_several(pod("wrong"), "app", interfaces),
+            says,
+        )?;
     }
     let mut unlabelled = asking_several(pod("wrong"), "app", "eni1=app");
     unlabelled["metadata"]["labels"] = json!({});
@@ -97,7 +104,12 @@ pub fn refused(space: &Space) -> anyhow::Result<()> {
     is_refused(space, &counted, "gets 2 ENIs, and its limits count 1")?;
     // What runs keeps what it asked for.
     space.apply(&pod("plain"))?;
-    let annotate = ["annotate", "pod", "plain", "eniclaim.io/interfaces=eni1=app"];
+    let annotate = [
+        "annotate",
+        "pod",
+        "plain",
+        "eniclaim.io/interfaces=eni1=app",
+    ];
     match space.kubectl(&annotate) {
         Err(error) if format!("{error:#}").contains("cannot change") => {}
         other => bail!("the annotation of a pod was changed: {other:?}"),
@@ -195,7 +207,12 @@ fn others(space: &Space) -> anyhow::Result<Vec<Value>> {
         let ready = condition(&claim, "Ready");
         ensure!(ready["status"] == "True", "{name}: {ready}");
         let status = &claim["status"];
-        found.push(json!([status["eni"], status["attachment"], status["device"], ready]));
+        found.push(json!([
+            status["eni"],
+            status["attachment"],
+            status["device"],
+            ready
+        ]));
     }
     Ok(found)
 }

@@ -278,7 +278,10 @@ fn converges(shape: Shape, seed: u64, steps: u32) {
     world.rest();
     everybody_is_served(&world);
     let served = world.log.mutations.len() - calls;
-    assert!(served < CALLS * 5 * shape.enis(), "{served} calls without faults");
+    assert!(
+        served < CALLS * 5 * shape.enis(),
+        "{served} calls without faults"
+    );
     world.clear();
     world.run(30 * MINUTE);
     assert_eq!(world.made(), [], "{}", world.picture());
@@ -305,7 +308,11 @@ fn everybody_is_served(world: &World) {
     for (node, (pods, ready)) in served {
         let picture = world.picture();
         let room = world.shape.room / world.shape.enis();
-        assert_eq!(ready, pods.min(room), "{ready} of {pods} on {node}\n{picture}");
+        assert_eq!(
+            ready,
+            pods.min(room),
+            "{ready} of {pods} on {node}\n{picture}"
+        );
     }
 }
 

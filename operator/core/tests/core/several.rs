@@ -206,7 +206,8 @@ fn eni_that_somebody_takes_away_leaves_the_others_as_they_are() {
     assert_eq!(others(&world), before, "not one of them was written");
     let said = said(&world);
     assert!(
-        said.iter().any(|text| text.starts_with("interface eni2: ") && text.contains(lost.as_str())),
+        said.iter()
+            .any(|text| text.starts_with("interface eni2: ") && text.contains(lost.as_str())),
         "{said:?}"
     );
     world.clear();

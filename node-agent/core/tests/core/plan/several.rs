@@ -116,17 +116,26 @@ fn what_is_in_the_way_of_one_is_answered_at_once() {
     blocked.waits_for = Wait::Blocked("SubnetFull: no free address".into());
     let facts = waiting([claim("eni2")]).claim(blocked);
     let said = later(&orders(&facts, 0));
-    assert!(said.contains("web-0-abcde-eni3 is not ready: SubnetFull"), "{said}");
+    assert!(
+        said.contains("web-0-abcde-eni3 is not ready: SubnetFull"),
+        "{said}"
+    );
 
     let facts = waiting(["eni2", "eni1"].map(claim)).claim(released(claim("eni3")));
     let said = later(&orders(&facts, 0));
-    assert!(said.contains("eni3 is not ready: its attachment is released"), "{said}");
+    assert!(
+        said.contains("eni3 is not ready: its attachment is released"),
+        "{said}"
+    );
 }
 
 #[test]
 fn claim_that_the_pod_does_not_name_is_not_plugged() {
     let facts = waiting(NAMES.map(claim).into_iter().chain([claim("eni9")]));
-    let macs: Vec<Mac> = plugged(&orders(&facts, 0)).into_iter().map(|(mac, _)| mac).collect();
+    let macs: Vec<Mac> = plugged(&orders(&facts, 0))
+        .into_iter()
+        .map(|(mac, _)| mac)
+        .collect();
     assert_eq!(macs, NAMES.map(mac));
 }
 
@@ -165,5 +174,8 @@ fn check_wants_every_interface_that_the_pod_names() {
         Order::Answer(1, Answer::Missing(what)) => Some(what),
         _ => None,
     });
-    assert!(missing.unwrap().contains("interface eni3 of pod"), "{orders:?}");
+    assert!(
+        missing.unwrap().contains("interface eni3 of pod"),
+        "{orders:?}"
+    );
 }
