@@ -12,6 +12,8 @@ use crate::{
 
 /// The annotation by which a pod asks for an ENI. The same word as `api::name::CLASS`, which this small binary does not link.
 pub const CLASS_ANNOTATION: &str = "eniclaim.io/class";
+/// The annotation by which it asks for several: `api::name::INTERFACES`.
+pub const INTERFACES_ANNOTATION: &str = "eniclaim.io/interfaces";
 /// The capability under which containerd and CRI-O hand the pod's annotations to a plugin.
 pub const ANNOTATIONS_CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";
 /// Where the agent listens unless `socket` says otherwise.
@@ -76,10 +78,19 @@ impl Config {
 
     /// Whether the pod asks for an ENI. What is not where the runtime puts annotations is no annotation: such a pod does not ask.
     pub fn asks(&self) -> bool {
-        self.get("runtimeConfig")
-            .and_then(|runtime| runtime.get(ANNOTATIONS_CAPABILITY))
-            .and_then(|annotations| annotations.get(CLASS_ANNOTATION))
-            .is_some()
+        self.annotation(CLASS_ANNOTATION).is_some()
+    }
+
+    /// The interfaces that the pod asks for by name, as its annotation says. Whether that makes sense, the agent says.
+    pub fn interfaces(&self) -> Result<Option<String>, CniError> {
+        let Some(json) = self.annotation(INTERFACES_ANNOTATION) else {
+            return Ok(None);
+        };
+        json.string().map(Some).ok_or_else(|| {
+            malformed(&format!(
+                "the annotation {INTERFACES_ANNOTATION} in runtimeConfig is {json}, and must be a string"
+            ))
+        })
     }
 
     /// The result of the plugins before this one, whatever it is.
@@ -181,6 +192,12 @@ impl Config {
                 "unknown key {key:?} in the configuration of the plugin eniclaim; remove it"
             ))),
         }
+    }
+
+    fn annotation(&self, key: &str) -> Option<Json<'_>> {
+        self.get("runtimeConfig")
+            .and_then(|runtime| runtime.get(ANNOTATIONS_CAPABILITY))
+            .and_then(|annotations| annotations.get(key))
     }
 
     fn get(&self, key: &str) -> Option<Json<'_>> {

@@ -86,6 +86,7 @@ impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
                 namespace,
                 name,
                 uid,
+                interfaces: None,
             }),
             _ => Err(malformed(
                 "CNI_ARGS must hold K8S_POD_NAMESPACE, K8S_POD_NAME and K8S_POD_UID: only pods of Kubernetes can have a claim",

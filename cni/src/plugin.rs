@@ -18,6 +18,7 @@ use crate::{
     environment::{Environment, Verb},
     error::{CniError, code},
     netns::Netns,
+    protocol::Pod,
     version::SpecVersion,
 };
 
@@ -94,6 +95,17 @@ fn netns(
 ) -> Result<(Netns, String), CniError> {
     let path = environment.required("CNI_NETNS")?;
     Ok((Netns::open(path.as_ref())?, path))
+}
+
+/// The pod, and the interfaces that it asks for.
+fn pod(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<Pod, CniError> {
+    Ok(Pod {
+        interfaces: config.interfaces()?,
+        ..environment.pod()?
+    })
 }
 
 /// The agent answered another question.

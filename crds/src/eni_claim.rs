@@ -1,6 +1,9 @@
 //! EniClaim: one ENI for one owner; its status is the address book.
 
-use api::{ClaimStatus, id::ClassName};
+use api::{
+    ClaimStatus,
+    id::{ClassName, InterfaceName},
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -36,7 +39,9 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("has(self.owner)")
         .message("spec.owner is written by the operator; claims made by hand are not served yet: label a pod with eniclaim.io/class"),
     validation = Rule::new("!has(oldSelf.owner) || (has(self.owner) && self.owner == oldSelf.owner)")
-        .message("owner cannot change; a claim belongs to one pod")
+        .message("owner cannot change; a claim belongs to one pod"),
+    validation = Rule::new("has(self.interface) == has(oldSelf.interface) && (!has(self.interface) || self.interface == oldSelf.interface)")
+        .message("interface cannot change; delete the pod and create it again with the other annotation eniclaim.io/interfaces")
 )]
 pub struct EniClaimSpec {
     /// The EniClass that says where and how the ENI is made.
@@ -47,6 +52,18 @@ pub struct EniClaimSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Owner", extend("x-kubernetes-map-type" = "atomic"))]
     pub owner: Option<Owner>,
+    /// Which of the pod's interfaces the ENI becomes. The operator writes it when it makes the claim for a pod that asks for
+    /// interfaces by name (annotation eniclaim.io/interfaces). Absent: the pod has one, and it is named as the class says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClaimInterface", extend("x-kubernetes-map-type" = "atomic"))]
+    pub interface: Option<ClaimInterface>,
+}
+
+/// What the claim says of its interface, and not the class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClaimInterface {
+    /// Name of the interface in the pod.
+    pub name: InterfaceName,
 }
 
 /// For whom the ENI is; `kind` says what the other fields are about.

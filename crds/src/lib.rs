@@ -14,14 +14,14 @@ mod selector;
 pub use address_counts::AddressCounts;
 pub use api::{
     ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, claim, class,
-    condition, id, interface, name,
+    condition, id, interface, interfaces, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
     },
     node, reason, security_groups, tag, time,
 };
-pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
+pub use eni_claim::{ClaimInterface, EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec};
 pub use eni_node::{EniNode, EniNodeSpec};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -62,6 +62,7 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Unreadable> {
     };
     let nothing = ClaimStatus::default();
     let status = claim.status.as_ref().unwrap_or(&nothing);
+    let asked_as = claim.spec.interface.as_ref().map(|it| it.name.to_string());
     let interface = interface(status).map_err(malformed)?;
     let eni = match &status.eni {
         // Without addresses there is nothing to plug yet.
@@ -81,6 +82,7 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Unreadable> {
     });
     Ok(Claim {
         pod: status.binding.as_ref().map(bound_pod),
+        asked_as,
         eni,
         attachment,
         interface,

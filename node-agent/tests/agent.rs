@@ -60,6 +60,8 @@ mod report;
 mod running;
 #[path = "agent/scan.rs"]
 mod scan;
+#[path = "agent/several.rs"]
+mod several;
 #[path = "agent/silence.rs"]
 mod silence;
 #[path = "agent/socket.rs"]

@@ -167,6 +167,7 @@ fn done(subject: &Subject, object: &Object) {
             uid: _,
             source: _,
             class,
+            interface: _,
         }) => {
             tracing::info!(claim = %key, pod = at.pod, node = at.node, %class, "claim made");
         }
@@ -370,6 +371,7 @@ mod tests {
                 uid: "p".into(),
                 source: PodSource::Api,
                 class: "app".into(),
+                interface: None,
             })
         };
         let held = || {
@@ -381,6 +383,7 @@ mod tests {
                 deleting: false,
                 finalizer: false,
                 class: "app".into(),
+                interface: None,
                 owner: None,
                 force_detach: None,
                 force_forget: None,

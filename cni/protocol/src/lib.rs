@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::CniError;
 
 /// Version of the envelope; it changes when an old reader would misunderstand a new writer.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// No line is longer, newline included. The longest is that of GC: a thousand attachments have 110 KiB.
 pub const LONGEST_LINE: usize = 256 * 1024;
 
@@ -53,7 +53,7 @@ pub struct Sandbox {
     pub if_name: String,
 }
 
-/// The pod, as kubelet names it in `CNI_ARGS`.
+/// The pod, as kubelet names it in `CNI_ARGS`, and what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pod {
     /// Its namespace.
@@ -62,6 +62,9 @@ pub struct Pod {
     pub name: String,
     /// Its UID.
     pub uid: String,
+    /// Its annotation `eniclaim.io/interfaces`, as it is written; none: it asks for one interface.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interfaces: Option<String>,
 }
 
 /// Parameters of [`Request::Add`].
@@ -116,7 +119,7 @@ pub struct Attachment {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reply {
-    /// The interfaces are in the pod, in the order of their slots.
+    /// The interfaces are in the pod, in the order in which it asks for them.
     Added(Vec<Added>),
     /// There is nothing of that sandbox any more.
     Deleted,

@@ -7,7 +7,7 @@ use crate::{
     config::{Config, malformed},
     environment::Environment,
     error::CniError,
-    plugin::{ABSENT, WAIT, confused, netns},
+    plugin::{ABSENT, WAIT, confused, netns, pod},
     protocol::{Add, Reply, Request},
     result::with_interfaces,
 };
@@ -33,7 +33,7 @@ pub(super) fn add(
     let request = Request::Add(Add {
         sandbox,
         netns: netns.path.clone(),
-        pod: environment.pod()?,
+        pod: pod(environment, config)?,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {
         // A pod that asks and gets nothing is not what the agent can mean.

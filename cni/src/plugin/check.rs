@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     error::{CniError, code},
     json::Json,
-    plugin::{ABSENT, WAIT, confused, netns},
+    plugin::{ABSENT, WAIT, confused, netns, pod},
     protocol::{Check, Checked, Reply, Request},
     version::SpecVersion,
 };
@@ -31,7 +31,7 @@ pub(super) fn check(
     let request = Request::Check(Check {
         sandbox,
         netns: netns.path.clone(),
-        pod: environment.pod()?,
+        pod: pod(environment, config)?,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {
         Ok(Reply::Checked(interfaces)) if !interfaces.is_empty() => interfaces

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cni::protocol::{Reply, Request};
+use cni::protocol::{Added, Reply, Request};
 use cni::{CniError, error::code};
 use rustix::{
     fs::fstat,
@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::{
     del::pending,
     result::an_eni,
-    runtime::{Agent, Script, a_call, a_folder, previous_result},
+    runtime::{Agent, Script, a_call, a_configuration, a_folder, previous_result},
 };
 
 #[test]
@@ -54,6 +54,46 @@ fn agent_gets_the_request_and_the_namespace_itself() {
         fstat(netns.unwrap()).unwrap().st_ino,
         fstat(ours).unwrap().st_ino
     );
+}
+
+#[test]
+fn agent_gets_the_annotation_of_several_interfaces_and_the_result_lists_them_in_its_order() {
+    let folder = a_folder();
+    let second = Added {
+        name: "eni1".into(),
+        mac: "02:00:00:00:00:0b".into(),
+        ..an_eni()
+    };
+    let answer = Reply::Added(vec![second, an_eni()]);
+    let agent = Agent::listen(folder.path(), vec![Script::Answer(answer)]);
+    let mut configuration = a_configuration(folder.path());
+    let annotations = &mut configuration["runtimeConfig"]["io.kubernetes.cri.pod-annotations"];
+    annotations["eniclaim.io/interfaces"] = json!("eni1=app,eni0=db");
+    let run = a_call("ADD", folder.path())
+        .configured(&configuration)
+        .run();
+    let (envelope, _) = agent.heard().remove(0);
+    let Request::Add(add) = envelope.request else {
+        panic!("not ADD")
+    };
+    assert_eq!(add.pod.interfaces.as_deref(), Some("eni1=app,eni0=db"));
+    let result = run.json();
+    let named = |n: usize| &result["interfaces"][n]["name"];
+    assert_eq!((named(2), named(3)), (&json!("eni1"), &json!("eni0")));
+    let ips: Vec<_> = (1..=2).map(|n| &result["ips"][n]["interface"]).collect();
+    assert_eq!(ips, [&json!(2), &json!(3)]);
+}
+
+#[test]
+fn annotation_of_several_interfaces_that_is_no_string_is_refused() {
+    let folder = a_folder();
+    let mut configuration = a_configuration(folder.path());
+    let annotations = &mut configuration["runtimeConfig"]["io.kubernetes.cri.pod-annotations"];
+    annotations["eniclaim.io/interfaces"] = json!(["eni1"]);
+    a_call("ADD", folder.path())
+        .configured(&configuration)
+        .run()
+        .refused(7, "eniclaim.io/interfaces");
 }
 
 #[test]

@@ -239,7 +239,7 @@ pub const SECURITY_GROUPS_REASONS: [Reason; 11] = [
 ];
 
 /// The conditions that the operator writes of claims and nodes; all others of theirs are the agent's.
-pub const OPERATORS: [&str; 6] = [
+pub const OPERATORS: [&str; 7] = [
     kind::PROVISIONED,
     kind::ATTACHED,
     kind::READY,

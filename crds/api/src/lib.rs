@@ -12,6 +12,7 @@ pub mod condition;
 pub mod family;
 pub mod id;
 pub mod interface;
+pub mod interfaces;
 pub mod name;
 pub mod node;
 pub mod reason;

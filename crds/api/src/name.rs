@@ -8,6 +8,9 @@ pub const VERSION: &str = "v1alpha1";
 /// Label **and** annotation by which a pod asks for an ENI of the class it names.
 /// The label is what the operator selects by, the annotation is what the CNI plugin sees.
 pub const CLASS: &str = "eniclaim.io/class";
+/// Annotation by which a pod asks for several ENIs: `<interface>=<class>` of each, separated by commas. Beside it [`CLASS`] is the
+/// class of the first.
+pub const INTERFACES: &str = "eniclaim.io/interfaces";
 /// Extended resource of a node: how many ENIs of ours it can hold. One is used per interface of a pod.
 pub const RESOURCE: &str = "eniclaim.io/eni";
 /// Prefix of the node label `class.eniclaim.io/<class>: "true"`: the class can work on this node.

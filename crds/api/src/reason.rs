@@ -78,6 +78,8 @@ reasons! {
         NotAnnotated,
         /// The pod has no network of its own.
         HostNetwork,
+        /// The pod's annotation of its interfaces cannot be read, or its label names another class.
+        WrongInterfaces,
         /// The pod's limits count another number of ENIs than it gets.
         WrongCount,
         /// The API server refuses a write of the claim, the node or its EniNode.

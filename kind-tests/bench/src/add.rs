@@ -6,7 +6,7 @@ mod site;
 use crate::{
     add::{
         rounds::{ROUNDS, Round},
-        site::Site,
+        site::{MOVES, Site},
     },
     interval::Interval,
     row::{Row, seconds},
@@ -19,17 +19,23 @@ const LINKS: usize = 250;
 struct Names {
     add: [&'static str; 2],
     del: [&'static str; 2],
+    several: [&'static str; 2],
     links: usize,
 }
 
 const FEW: Names = Names {
     add: ["b-add", "b-add host-device"],
     del: ["b-del", "b-del host-device"],
+    several: ["b-add four interfaces", "b-del four interfaces"],
     links: 0,
 };
 const MANY: Names = Names {
     add: ["b-add 250 links", "b-add host-device 250 links"],
     del: ["b-del 250 links", "b-del host-device 250 links"],
+    several: [
+        "b-add four interfaces, 250 links",
+        "b-del four interfaces, 250 links",
+    ],
     links: LINKS,
 };
 
@@ -69,7 +75,26 @@ fn compared(names: &Names, rounds: &[Round]) -> Vec<Row> {
         .into_iter()
         .zip(del)
         .map(|(id, peer)| row(id, ("DEL", |round| round.del), peer, rounds));
-    add.chain(del).collect()
+    add.chain(del).chain(several(names, rounds)).collect()
+}
+
+/// One move for each interface at most, and all else once.
+fn several(names: &Names, rounds: &[Round]) -> [Row; 2] {
+    let [add, del] = names.several;
+    let peer: Peer = (
+        "empty program, a move each",
+        |round| round.started + MOVES * round.after_program.there,
+        1.15,
+    );
+    let ours: (&str, fn(&Round) -> f64) = ("ADD", |round| round.add_several);
+    let add = row(add, ours, peer, rounds);
+    let peer: Peer = (
+        "a move each",
+        |round| MOVES * round.after_program.back,
+        1.15,
+    );
+    let ours: (&str, fn(&Round) -> f64) = ("DEL", |round| round.del_several);
+    [add, row(del, ours, peer, rounds)]
 }
 
 fn row(

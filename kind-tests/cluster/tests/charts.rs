@@ -14,6 +14,8 @@ mod golden;
 mod helm;
 #[path = "charts/observed.rs"]
 mod observed;
+#[path = "charts/pods.rs"]
+mod pods;
 #[path = "charts/policy.rs"]
 mod policy;
 #[path = "charts/readme.rs"]

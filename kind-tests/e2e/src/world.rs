@@ -31,7 +31,7 @@ use serde_json::json;
 use api::Api;
 
 pub use at_end::outcome;
-pub use objects::{condition, is_ready, text};
+pub use objects::{address, condition, is_ready, text};
 pub use operator::Leader;
 pub use rustix::process::Signal;
 pub use snapshot::Snapshot;

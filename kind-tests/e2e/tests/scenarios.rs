@@ -36,6 +36,7 @@ mod scenarios {
     pub mod refused;
     pub mod rights;
     pub mod schema;
+    pub mod several;
     pub mod shared;
     pub mod static_pod;
     pub mod story;
@@ -54,7 +55,7 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, failing, families, foreign_client, full_node, groups, hidden, hostile, in_use,
     installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
-    schema, shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    schema, several, shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -71,6 +72,10 @@ const QUIET: &[Named] = &[
         "eni_deleted_by_another_client_is_reported",
         foreign_client::deleted,
     ),
+    (
+        "eni_of_one_of_four_interfaces_is_replaced",
+        several::one_is_replaced,
+    ),
 ];
 
 /// They measure time: nothing but what is quiet runs meanwhile.
@@ -83,6 +88,10 @@ const MEASURED: &[Named] = &[
     (
         "hostile_pod_slows_and_harms_nobody",
         hostile::beside_ordinary_pods,
+    ),
+    (
+        "four_interfaces_are_ready_hardly_later_than_one",
+        several::four_of_two_classes,
     ),
     (
         "leader_asked_to_end_while_pods_start_and_end",
@@ -117,6 +126,10 @@ const SCENARIOS: &[Named] = &[
     (
         "waiting_add_holds_no_other_pod_and_no_node",
         waiting::add_waits_for_a_stopped_agent,
+    ),
+    (
+        "wrong_interfaces_of_a_pod_are_refused_with_a_sentence",
+        several::refused,
     ),
     (
         "interface_names_of_the_kernel_are_refused",

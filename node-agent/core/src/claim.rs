@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use cni_protocol::Pod;
 use ipnet::IpNet;
 
-use crate::mac::Mac;
+use crate::{facts::Pod, mac::Mac};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +28,8 @@ pub struct Claim {
     pub key: ClaimKey,
     /// The pod that may have it.
     pub pod: Option<BoundPod>,
+    /// Which of the pod's interfaces it is; none where the pod asks for none by name.
+    pub asked_as: Option<String>,
     /// The ENI, once EC2 made it.
     pub eni: Option<Eni>,
     /// The attachment, once EC2 gave it an id.

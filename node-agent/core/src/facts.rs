@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-pub use cni_protocol::{Pod, Sandbox};
+pub use cni_protocol::Sandbox;
 
 pub use self::request::{Known, Request, RequestId, Verb};
 use crate::{
@@ -12,6 +12,19 @@ use crate::{
 };
 
 mod request;
+
+/// A pod that asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The interfaces that it asks for by name, in its order. Empty: it asks for one, whatever its name.
+    pub interfaces: Vec<String>,
+}
 
 /// Names a plug: one device in one sandbox. A pod with several ENIs has several.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

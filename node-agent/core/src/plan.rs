@@ -12,6 +12,7 @@ use crate::{
     picture::PodSlot,
 };
 
+mod asked;
 mod reports;
 mod requests;
 
@@ -91,7 +92,7 @@ pub enum Traces {
 /// What is answered without touching the kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The interfaces are in the pod; their devices in the order of their slots.
+    /// The interfaces are in the pod; their devices in the order in which it asks for them.
     Added(Vec<Mac>),
     /// Everything is as it should be.
     Checked,

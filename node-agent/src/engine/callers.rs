@@ -8,7 +8,7 @@ use cni::{
     protocol::{self, Added, Checked, Reply},
 };
 use node_agent_core::{
-    facts::{Request, RequestId, Verb},
+    facts::{Pod, Request, RequestId, Verb},
     mac::Mac,
     plan::Answer,
 };
@@ -67,13 +67,22 @@ impl Engine {
         reply: oneshot::Sender<Reply>,
     ) {
         let (sandbox, verb, path) = match request {
-            protocol::Request::Add(add) => (add.sandbox, Verb::Add(add.pod), add.netns),
-            protocol::Request::Check(check) => (check.sandbox, Verb::Check(check.pod), check.netns),
-            protocol::Request::Del(del) => (del.sandbox, Verb::Del, String::new()),
+            protocol::Request::Add(add) => (add.sandbox, pod(add.pod).map(Verb::Add), add.netns),
+            protocol::Request::Check(check) => {
+                (check.sandbox, pod(check.pod).map(Verb::Check), check.netns)
+            }
+            protocol::Request::Del(del) => (del.sandbox, Ok(Verb::Del), String::new()),
             protocol::Request::Gc(gc) => {
                 self.facts.collect(&gc.network, &gc.valid);
                 // A caller that is gone needs no answer.
                 drop(reply.send(Reply::Collected));
+                return;
+            }
+        };
+        let verb = match verb {
+            Ok(verb) => verb,
+            Err(error) => {
+                drop(reply.send(Reply::Failed(error)));
                 return;
             }
         };
@@ -165,4 +174,26 @@ impl Engine {
         );
         caller.reply.send(reply).ok().map(|()| request)
     }
+}
+
+/// The pod, with its annotation read.
+fn pod(asking: protocol::Pod) -> Result<Pod, CniError> {
+    let protocol::Pod {
+        namespace,
+        name,
+        uid,
+        interfaces,
+    } = asking;
+    let named = interfaces.as_deref().map(crds::interfaces::parse);
+    let named = named.transpose().map_err(|error| {
+        let why = format!("pod {namespace}/{name}: {error}; create the pod again");
+        CniError::new(code::CONFIGURATION, why)
+    })?;
+    let names = named.into_iter().flatten();
+    Ok(Pod {
+        interfaces: names.map(|named| named.interface.to_string()).collect(),
+        namespace,
+        name,
+        uid,
+    })
 }

@@ -69,6 +69,7 @@ fn each_network_has_an_entry_of_its_own_which_goes_by_its_own_del() {
                 namespace: "shop".into(),
                 name: "db-0".into(),
                 uid: "u-2".into(),
+                interfaces: None,
             },
         },
     );

@@ -345,6 +345,7 @@ pub fn an_add(path: &str, container: &str) -> Add {
         namespace: "shop".into(),
         name: "web-0".into(),
         uid: "u-1".into(),
+        interfaces: None,
     };
     Add {
         sandbox: sandbox(container),

@@ -15,10 +15,12 @@ pub fn admit(
     namespace: Option<&NamespaceFacts>,
 ) -> Result<(), Note> {
     if !pod.annotated {
+        // That of the first interface, whichever is asked about.
+        let label = pod.asks.first().map_or(name, |ask| &ask.class);
         return Err(Note::new(
             Reason::NotAnnotated,
             format!(
-                "the pod has the label eniclaim.io/class={name} but not the annotation of the same name and value, which the CNI plugin reads; create the pod again with both"
+                "the pod has the label eniclaim.io/class={label} but not the annotation of the same name and value, which the CNI plugin reads; create the pod again with both"
             ),
         ));
     }
@@ -28,11 +30,25 @@ pub fn admit(
             "the pod uses the node's network (hostNetwork: true) and cannot have an ENI of its own; remove hostNetwork or the label eniclaim.io/class",
         ));
     }
-    if let Some(count) = pod.requested.filter(|count| *count != 1) {
+    if let Some(why) = &pod.malformed {
+        return Err(Note::new(
+            Reason::WrongInterfaces,
+            format!("{why}; create the pod again"),
+        ));
+    }
+    let gets = pod.asks.len();
+    if let Some(count) = pod.requested
+        && usize::try_from(count) != Ok(gets)
+    {
+        let enis = if gets == 1 {
+            "one ENI".to_owned()
+        } else {
+            format!("{gets} ENIs")
+        };
         return Err(Note::new(
             Reason::WrongCount,
             format!(
-                "the pod gets one ENI but its limits count {count} of eniclaim.io/eni; create it again with 1, or without that resource where the admission policy adds it"
+                "the pod gets {enis} but its limits count {count} of eniclaim.io/eni; create it again with {gets}, or without that resource where the admission policy adds it"
             ),
         ));
     }
@@ -40,7 +56,8 @@ pub fn admit(
         return Err(Note::new(
             Reason::ClassNotFound,
             format!(
-                "there is no EniClass {name}; create it, or correct the label and annotation eniclaim.io/class of the pod"
+                "there is no EniClass {name}; create it, or correct {}",
+                names_class(pod)
             ),
         ));
     };
@@ -58,6 +75,15 @@ pub fn admit(
             pod.key.namespace
         ),
     ))
+}
+
+/// Where the pod names its classes.
+fn names_class(pod: &Pod) -> &'static str {
+    if pod.asks.iter().any(|ask| ask.interface.is_some()) {
+        "the annotation eniclaim.io/interfaces of the pod, and for its first interface the label and annotation eniclaim.io/class"
+    } else {
+        "the label and annotation eniclaim.io/class of the pod"
+    }
 }
 
 #[cfg(test)]
@@ -80,7 +106,9 @@ mod tests {
             source: PodSource::Api,
             asks: vec![Ask {
                 class: "app".into(),
+                interface: None,
             }],
+            malformed: None,
             annotated: true,
             host_network: false,
             node: None,
@@ -216,6 +244,36 @@ mod tests {
                 Reason::WrongCount
             );
         }
+    }
+
+    #[test]
+    fn the_resource_counts_the_interfaces() {
+        let ask = |name: &str| Ask {
+            class: "app".into(),
+            interface: Some(name.parse().unwrap()),
+        };
+        let class = class(Some(Selector::default()));
+        for (requested, admitted) in [(Some(2), true), (None, true), (Some(1), false)] {
+            let pod = Pod {
+                asks: vec![ask("eni1"), ask("eni2")],
+                requested,
+                ..pod()
+            };
+            let outcome = admit(&pod, &"app".into(), Some(&class), Some(&shop()));
+            assert_eq!(outcome.is_ok(), admitted, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_that_cannot_be_read_is_refused_with_its_sentence() {
+        let why = api::interfaces::parse("eni1").unwrap_err();
+        let pod = Pod {
+            malformed: Some(Box::new(why.clone())),
+            ..pod()
+        };
+        let note = admit(&pod, &"app".into(), None, None).unwrap_err();
+        assert_eq!(note.reason, Reason::WrongInterfaces);
+        assert!(note.message.starts_with(&why.to_string()), "{note:?}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ pub use api::claim::{
     Address, AddressRole, Attachment, Binding, ClaimStatus, CreateAnswer, CreateRequest, Creation,
     Device, DeviceState, Eni, Ipam, LastError, Phase, Release, RequestedCounts, Timeline,
 };
-use api::id::{AttachmentId, ClaimUid, ClassName, EniId, PodName, PodUid};
+use api::id::{AttachmentId, ClaimUid, ClassName, EniId, InterfaceName, PodName, PodUid};
 
 use crate::cluster::{Key, PodSource, Version};
 
@@ -25,6 +25,8 @@ pub struct Claim {
     pub finalizer: bool,
     /// The class it names.
     pub class: ClassName,
+    /// Which of its pod's interfaces it is; none where the pod asks for none by name.
+    pub interface: Option<InterfaceName>,
     /// The pod it is for; none for a claim that was made by hand.
     pub owner: Option<Owner>,
     /// The attachment that a person allows to be detached by force.

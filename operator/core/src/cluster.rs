@@ -11,7 +11,8 @@ use api::{
     ClassStatus, ConnectionTracking, DriftPolicy, Interface, NodeStatus, SmolStr, SourceDestCheck,
     Time,
     class::{SecurityGroups, Subnets},
-    id::{BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid},
+    id::{BootId, ClassName, InstanceId, InterfaceName, Namespace, NodeName, NodeUid, PodUid},
+    interfaces::NotInterfaces,
 };
 
 use crate::{addresses::Addresses, marks::Marks, reason::Note};
@@ -105,6 +106,8 @@ pub struct Pod {
     pub source: PodSource,
     /// The interfaces that it asks for; none where the label is gone.
     pub asks: Vec<Ask>,
+    /// Why its annotation of several interfaces asks for none.
+    pub malformed: Option<Box<NotInterfaces>>,
     /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
     pub annotated: bool,
     /// Whether it shares the node's network and so never meets a CNI plugin.
@@ -144,6 +147,8 @@ pub enum PodSource {
 /// One interface that a pod asks for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask {
+    /// Its name, of a pod that asks for interfaces by name; none: as the class says.
+    pub interface: Option<InterfaceName>,
     /// The class.
     pub class: ClassName,
 }

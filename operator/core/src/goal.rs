@@ -65,12 +65,24 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
         PodSeen::Unseen => return Goal::Unclear,
         PodSeen::Alive(_) | PodSeen::Unlabelled | PodSeen::Mirrorless => {}
     }
-    let name = claim_name(&owner.name, &owner.uid);
+    let name = claim_name(&owner.name, &owner.uid, claim.interface.as_ref());
     if claim.key.name != name {
         return Goal::Unserved(Note::new(
             Reason::NotServed,
             format!(
                 "pod {} is served by claim {name}; delete this one",
+                owner.name
+            ),
+        ));
+    }
+    if let (PodSeen::Alive(pod), Some(interface)) = (pod, &claim.interface)
+        && claim.status.creation.is_none()
+        && pod.asks.iter().all(|ask| ask.interface != claim.interface)
+    {
+        return Goal::Unserved(Note::new(
+            Reason::NotServed,
+            format!(
+                "pod {} does not ask for interface {interface}; delete this claim",
                 owner.name
             ),
         ));

@@ -44,6 +44,7 @@ impl Tone {
             | Reason::NamespaceNotSelected
             | Reason::NotAnnotated
             | Reason::HostNetwork
+            | Reason::WrongInterfaces
             | Reason::WrongCount
             | Reason::WriteRefused
             | Reason::ClaimNameTaken

@@ -1,6 +1,6 @@
 //! Names derived from UIDs by hash: the `ClientToken` of a Create and the name of a pod's claim.
 
-use api::id::{ClaimUid, PodName, PodUid};
+use api::id::{ClaimUid, InterfaceName, PodName, PodUid};
 use sha2::{Digest, Sha256};
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -20,12 +20,17 @@ pub fn client_token(claim: &ClaimUid, incarnation: u32) -> String {
     )
 }
 
-/// Name of the claim of a pod: the pod's name, cut where it is long, and five characters of its UID's hash.
-pub fn claim_name(pod: &PodName, uid: &PodUid) -> String {
+/// Name of the claim of a pod: the pod's name, cut where it is long, five characters of its UID's hash, and the interface if the
+/// pod asks for interfaces by name.
+pub fn claim_name(pod: &PodName, uid: &PodUid, interface: Option<&InterfaceName>) -> String {
     let hash = base32(&Sha256::digest(uid.as_str()));
-    let cut: String = pod.as_str().chars().take(NAME - SUFFIX - 1).collect();
-    let suffix: String = hash.chars().take(SUFFIX).collect();
-    format!("{}-{suffix}", cut.trim_end_matches(['-', '.']))
+    let mut end: String = hash.chars().take(SUFFIX).collect();
+    if let Some(interface) = interface {
+        end = format!("{end}-{interface}");
+    }
+    let room = NAME.saturating_sub(end.len() + 1);
+    let cut: String = pod.as_str().chars().take(room).collect();
+    format!("{}-{end}", cut.trim_end_matches(['-', '.']))
 }
 
 /// Sixteen characters that stand for these parts: the same parts give the same.
@@ -86,10 +91,26 @@ mod tests {
         let name = claim_name(
             &"web-0".into(),
             &"1b4e28ba-2fa1-11d2-883f-0016d3cca427".into(),
+            None,
         );
         assert!(name.starts_with("web-0-") && name.len() == 11, "{name}");
         let long = format!("{}.{}", "a".repeat(57), "b".repeat(100));
-        let long = claim_name(&long.as_str().into(), &"uid".into());
+        let long = claim_name(&long.as_str().into(), &"uid".into(), None);
         assert!(long.len() <= 63 && !long.contains('.'), "{long}");
+    }
+
+    #[test]
+    fn each_interface_of_a_pod_has_a_claim_of_its_own_that_ends_with_its_name() {
+        let name = |pod: &str, interface: Option<&str>| {
+            let interface = interface.map(|name| name.parse().unwrap());
+            claim_name(&pod.into(), &"uid".into(), interface.as_ref())
+        };
+        let one = name("web-0", None);
+        assert_eq!(name("web-0", Some("eni1")), format!("{one}-eni1"));
+        let pod = "a".repeat(253);
+        for interface in ["e", "eni-5678901-345"] {
+            let name = name(&pod, Some(interface));
+            assert!(name.len() == 63 && name.ends_with(interface), "{name}");
+        }
     }
 }

@@ -71,6 +71,8 @@ mod random;
 mod refused;
 #[path = "core/resolving.rs"]
 mod resolving;
+#[path = "core/several.rs"]
+mod several;
 #[path = "core/subnets.rs"]
 mod subnets;
 #[path = "core/sweeping.rs"]

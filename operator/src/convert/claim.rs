@@ -5,7 +5,7 @@ use api::{
     claim::Device,
     id::{ClaimUid, PodName, PodUid},
 };
-use crds::{EniClaim, EniClaimSpec, OwnerKind};
+use crds::{ClaimInterface, EniClaim, EniClaimSpec, OwnerKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 use operator_core::{
@@ -25,7 +25,11 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
         annotation(&claim, api::name::FORCE_FORGET),
     );
     let finalizer = claim.finalizers().iter().any(|f| f == api::name::FINALIZER);
-    let EniClaimSpec { class_name, owner } = claim.spec;
+    let EniClaimSpec {
+        class_name,
+        owner,
+        interface,
+    } = claim.spec;
     let mut status = claim.status.unwrap_or_default();
     let mut device = status.device.take();
     let owner = owner.map(|owner| Owner {
@@ -48,6 +52,7 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
         deleting,
         finalizer,
         class: class_name,
+        interface: interface.map(|interface| interface.name),
         owner,
         force_detach,
         force_forget,
@@ -103,6 +108,7 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
         uid,
         source,
         class,
+        interface,
     } = new;
     let (kind, owners) = match source {
         // The claim goes with its pod even while the operator is away; the finalizer waits for it.
@@ -126,6 +132,7 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
                 name: pod.to_string(),
                 uid: uid.to_string(),
             }),
+            interface: interface.clone().map(|name| ClaimInterface { name }),
         },
         status: None,
     }

@@ -1,6 +1,9 @@
 //! Pods: those that ask for an ENI, and our agent's.
 
-use api::id::PodUid;
+use api::{
+    id::PodUid,
+    interfaces::{Named, NotInterfaces, parse_for},
+};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 use kube::ResourceExt;
 use operator_core::cluster::{self, AgentPod, Ask, PodSource};
@@ -25,17 +28,14 @@ pub(crate) fn phase(pod: &Pod) -> Option<&str> {
 pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
     let spec = pod.spec.as_ref()?;
     let (uid, source) = identity(pod)?;
+    let (asks, malformed) = asks(pod);
     let class = pod.labels().get(api::name::CLASS);
     Some(cluster::Pod {
         key: key_of(pod),
         uid,
         source,
-        asks: class
-            .map(|class| Ask {
-                class: class.as_str().into(),
-            })
-            .into_iter()
-            .collect(),
+        asks,
+        malformed,
         annotated: pod.annotations().get(api::name::CLASS) == class,
         host_network: spec.host_network == Some(true),
         node: spec.node_name.as_deref().map(Into::into),
@@ -46,6 +46,31 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         created: created(pod),
         marks: marks(pod),
     })
+}
+
+/// The interfaces that a pod asks for. Where its annotation asks for none, why: the pod waits for the one of its label then, and
+/// is told.
+fn asks(pod: &Pod) -> (Vec<Ask>, Option<Box<NotInterfaces>>) {
+    let Some(class) = pod.labels().get(api::name::CLASS) else {
+        return (Vec::new(), None);
+    };
+    let one = Ask {
+        class: class.as_str().into(),
+        interface: None,
+    };
+    let Some(text) = pod.annotations().get(api::name::INTERFACES) else {
+        return (vec![one], None);
+    };
+    match parse_for(&one.class, text) {
+        Ok(named) => {
+            let ask = |named: Named| Ask {
+                interface: Some(named.interface),
+                class: named.class,
+            };
+            (named.into_iter().map(ask).collect(), None)
+        }
+        Err(error) => (vec![one], Some(Box::new(error))),
+    }
 }
 
 /// The object of a static pod is a mirror with a UID of its own. Kubelet gives the pod the hash of its manifest as UID
@@ -141,6 +166,38 @@ mod tests {
     #[test]
     fn a_pod_without_our_label_asks_for_nothing() {
         assert_eq!(a_pod(json!({})).asks, []);
+    }
+
+    #[test]
+    fn a_pod_asks_for_one_interface_or_for_several_by_name() {
+        let asking = |interfaces: Value| {
+            let whole = json!({
+                "metadata": {
+                    "name": "p", "namespace": "a", "uid": "u",
+                    "labels": { (api::name::CLASS): "app" },
+                    "annotations": { (api::name::CLASS): "app", (api::name::INTERFACES): interfaces.as_str().unwrap_or_default() },
+                },
+                "spec": { "containers": [] },
+            });
+            let mut whole: Pod = serde_json::from_value(whole).unwrap();
+            if interfaces.is_null() {
+                whole.annotations_mut().remove(api::name::INTERFACES);
+            }
+            pod(&whole).unwrap()
+        };
+        let ask = |class: &str, interface: Option<&str>| Ask {
+            class: class.into(),
+            interface: interface.map(|name| name.parse().unwrap()),
+        };
+        let one = asking(Value::Null);
+        assert_eq!((one.asks, one.malformed), (vec![ask("app", None)], None));
+        let two = asking(json!("eni2=app,eni1=db"));
+        let asks = vec![ask("app", Some("eni2")), ask("db", Some("eni1"))];
+        assert_eq!((two.asks, two.malformed), (asks, None));
+        let other = asking(json!("eni1=db"));
+        assert_eq!(other.asks, [ask("app", None)]);
+        let why = other.malformed.unwrap().to_string();
+        assert!(why.contains("eniclaim.io/class is app"), "{why}");
     }
 
     #[test]

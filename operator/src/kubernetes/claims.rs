@@ -189,6 +189,7 @@ mod tests {
             uid: "p".into(),
             source: PodSource::Api,
             class: "c".into(),
+            interface: None,
         })
     }
 

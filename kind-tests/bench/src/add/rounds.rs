@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    add::site::{OURS, PEERS},
+    add::site::{OURS, PEERS, SEVERAL},
     node::{
         link::Links,
         namespace::Namespace,
@@ -35,6 +35,8 @@ pub struct Rounds<'a> {
     pub links: Links,
     /// The plugin of the agent.
     pub ours: Plugin,
+    /// The same for a pod with several interfaces.
+    pub several: Plugin,
     /// Starts and ends.
     pub empty: Plugin,
     /// host-device.
@@ -66,6 +68,10 @@ pub struct Round {
     pub add: f64,
     /// DEL by the agent.
     pub del: f64,
+    /// ADD of several interfaces by the agent.
+    pub add_several: f64,
+    /// DEL of several interfaces by the agent.
+    pub del_several: f64,
     /// The bare move, right after a program that does nothing, as a plugin does it.
     pub after_program: Moved,
     /// The bare move, while nothing else happens.
@@ -94,10 +100,12 @@ impl Rounds<'_> {
         for number in 0..WARM_UP + ROUNDS {
             let pod = |who| Namespace::new(&format!("{who}{number}"));
             let [ours, upstream] = [pod("ours")?, pod("upstream")?];
-            let [after, rest] = [pod("after")?, pod("rest")?];
+            let [several, after, rest] = [pod("several")?, pod("after")?, pod("rest")?];
             self.pauses.pause();
             let (add, del) = self.in_and_out(&self.ours, &Container::new(&ours, OURS, "eth0"))?;
             let mut started = 0.0;
+            let container = Container::new(&several, SEVERAL, "eth0");
+            let (add_several, del_several) = self.in_and_out(&self.several, &container)?;
             let after_program = self.moved(&after, &mut |verb| {
                 let took = self
                     .empty
@@ -110,11 +118,13 @@ impl Rounds<'_> {
             let at_rest = self.moved(&rest, &mut |_| Ok(()))?;
             let container = Container::new(&upstream, PEERS, NAME);
             let (upstream_add, upstream_del) = self.in_and_out(self.upstream, &container)?;
-            pods.extend([ours, after, rest, upstream]);
+            pods.extend([ours, several, after, rest, upstream]);
             if number >= WARM_UP {
                 rounds.push(Round {
                     add,
                     del,
+                    add_several,
+                    del_several,
                     after_program,
                     at_rest,
                     started,

@@ -24,6 +24,13 @@ pub const OURS: Pod = Pod(0);
 /// The pod whose device the peers move. The agent knows no claim for it.
 pub const PEERS: Pod = Pod(1);
 
+/// The pod with several interfaces, whose devices the agent moves.
+pub const SEVERAL: Pod = Pod(2);
+/// Their ENIs.
+pub const ENIS: [Pod; 4] = [Pod(3), Pod(4), Pod(5), Pod(6)];
+/// How many that are.
+pub const MOVES: f64 = 4.0;
+
 /// Host and VPC.
 pub struct Site {
     host: Namespace,
@@ -35,7 +42,7 @@ impl Site {
     pub fn new(others: usize) -> anyhow::Result<Self> {
         let (host, vpc) = (Namespace::new("host")?, Namespace::new("vpc")?);
         let mut links = String::new();
-        for pod in [OURS, PEERS] {
+        for pod in [OURS, PEERS].into_iter().chain(ENIS) {
             let (device, mac, other) = (pod.device_on_host(), pod.mac(), other_end(pod));
             writeln!(
                 links,
@@ -49,7 +56,7 @@ impl Site {
         }
         host.ip(&links)?;
         let mut links = String::new();
-        for pod in [OURS, PEERS] {
+        for pod in [OURS, PEERS].into_iter().chain(ENIS) {
             writeln!(links, "link set {} up", other_end(pod))?;
         }
         writeln!(links, "addr add 10.0.1.1/24 dev {}", other_end(PEERS))?;
@@ -64,15 +71,23 @@ impl Site {
         self.host.inside(|| {
             let (server, address) = ApiServer::start()?;
             claims::write(&server, [OURS].into_iter())?;
+            claims::write_several(&server, SEVERAL, &ENIS)?;
             let agent = Agent::start(&server, &address)?;
-            claims::wait_for_reports(&server, 1)?;
+            claims::wait_for_reports(&server, 1 + ENIS.len())?;
             let upstream = Upstream::start(&self.vpc, &other_end(PEERS), PEERS)?;
             let configuration = configuration(&agent);
+            let mut several = configuration.clone();
+            let annotations = several.pointer_mut(ANNOTATIONS);
+            if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+                let interfaces = claims::interfaces(ENIS.len()).into();
+                annotations.insert("eniclaim.io/interfaces".to_owned(), interfaces);
+            }
             let rounds = Rounds {
                 host: &self.host,
                 links: Links::open()?,
-                ours: Plugin::new(ours, &configuration),
+                several: Plugin::new(ours.clone(), &several),
                 empty: Plugin::new(empty, &configuration),
+                ours: Plugin::new(ours, &configuration),
                 upstream: &upstream.plugin,
                 pauses: Pauses::default(),
             };
@@ -82,6 +97,9 @@ impl Site {
         })
     }
 }
+
+/// Where the runtime hands a pod's annotations to the plugin.
+const ANNOTATIONS: &str = "/runtimeConfig/io.kubernetes.cri.pod-annotations";
 
 /// The end of a device in the VPC.
 fn other_end(pod: Pod) -> String {

@@ -115,6 +115,42 @@ pub fn write(server: &ApiServer, pods: impl Iterator<Item = Pod>) -> anyhow::Res
     Ok(())
 }
 
+/// Writes the claims of one pod that asks for so many interfaces by name. Its ENIs are those that these other pods would have.
+pub fn write_several(server: &ApiServer, pod: Pod, enis: &[Pod]) -> anyhow::Result<()> {
+    let claims = format!("/apis/eniclaim.io/v1alpha1/namespaces/{NAMESPACE}/eniclaims");
+    for (number, eni) in enis.iter().enumerate() {
+        let interface = interface(number);
+        let name = format!("{}-{interface}", pod.claim());
+        let spec =
+            json!({ "className": "app", "owner": pod.owner(), "interface": { "name": interface } });
+        create(server, &claims, OURS, "EniClaim", &name, &spec)?;
+        let mut written = eni.status();
+        for (pointer, value) in [
+            ("/binding/podName", pod.name()),
+            ("/binding/podUid", pod.uid()),
+            ("/interface/name", interface),
+        ] {
+            if let Some(field) = written.pointer_mut(pointer) {
+                *field = json!(value);
+            }
+        }
+        status(server, &claims, &name, &written)?;
+    }
+    Ok(())
+}
+
+/// The annotation by which a pod asks for so many interfaces.
+pub fn interfaces(count: usize) -> String {
+    let named: Vec<String> = (0..count)
+        .map(|n| format!("{}=app", interface(n)))
+        .collect();
+    named.join(",")
+}
+
+fn interface(number: usize) -> String {
+    format!("eni{}", number + 1)
+}
+
 /// Waits until the agent has reported the devices of so many claims.
 pub fn wait_for_reports(server: &ApiServer, count: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + LIMIT;

@@ -128,6 +128,7 @@ impl Kubernetes {
             deleting: false,
             finalizer: true,
             class: new.class.clone(),
+            interface: new.interface.clone(),
             owner: Some(Owner {
                 name: new.pod.clone(),
                 uid: new.uid.clone(),

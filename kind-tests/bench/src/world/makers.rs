@@ -237,7 +237,9 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
         source: PodSource::Api,
         asks: vec![Ask {
             class: class_name(number),
+            interface: None,
         }],
+        malformed: None,
         annotated: true,
         host_network: false,
         node: node.map(node_name),
@@ -310,13 +312,14 @@ pub fn unfinished(number: usize) -> Claim {
     let name = pod.key.name.as_str().into();
     let node = node(number / ON_NODE);
     let mut claim = Claim {
-        key: Key::of(pod.key.namespace.clone(), claim_name(&name, &pod.uid)),
+        key: Key::of(pod.key.namespace.clone(), claim_name(&name, &pod.uid, None)),
         uid: uid(3, number).into(),
         version: Version::from((10_000 + number).to_string()),
         generation: 1,
         deleting: false,
         finalizer: true,
         class: class_name(number),
+        interface: None,
         owner: Some(Owner {
             name: name.clone(),
             uid: pod.uid.clone(),

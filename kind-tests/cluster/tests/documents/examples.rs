@@ -78,13 +78,33 @@ fn pod_of_older_clusters_carries_what_the_policy_would_add() {
     for written in [
         "annotations: {\"eniclaim.io/class\"",
         "\"class.eniclaim.io/\" + variables.class",
-        "\"eniclaim.io/eni\": \"1\"",
+        "\"eniclaim.io/eni\": string(variables.count)",
     ] {
         assert!(
             policy.contains(written),
             "the admission policy no longer adds {written}"
         );
     }
+}
+
+#[test]
+fn pod_with_several_interfaces_asks_as_the_annotation_is_read() {
+    let pod = yaml(&block("docs/interfaces.md", "apiVersion: v1\nkind: Pod"));
+    let older = yaml(&block("docs/interfaces.md", "metadata:"));
+    let key = "eniclaim.io/interfaces";
+    let annotation = &pod["metadata"]["annotations"][key];
+    assert_eq!(*annotation, older["metadata"]["annotations"][key]);
+    let label = pod["metadata"]["labels"]["eniclaim.io/class"]
+        .as_str()
+        .unwrap();
+    assert_eq!(older["metadata"]["annotations"]["eniclaim.io/class"], label);
+    let named = api::interfaces::parse_for(&label.into(), annotation.as_str().unwrap()).unwrap();
+    for one in &named {
+        let selector = format!("class.eniclaim.io/{}", one.class);
+        assert_eq!(older["spec"]["nodeSelector"][&selector], "true");
+    }
+    let limits = &older["spec"]["containers"][0]["resources"]["limits"];
+    assert_eq!(limits["eniclaim.io/eni"], named.len());
 }
 
 #[test]

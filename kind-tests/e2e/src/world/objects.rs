@@ -58,13 +58,23 @@ impl Space<'_> {
         self.list("eniclaims")
     }
 
+    /// The claims of a pod: one for each of its interfaces.
+    pub fn claims_of(&self, pod: &str) -> anyhow::Result<Vec<Value>> {
+        let mut claims = self.claims()?;
+        claims.retain(|claim| owner(claim) == pod);
+        Ok(claims)
+    }
+
     /// The claim of a pod, or null while there is none.
     pub fn claim_of(&self, pod: &str) -> anyhow::Result<Value> {
-        let claims = self.claims()?;
-        Ok(claims
-            .into_iter()
-            .find(|claim| owner(claim) == pod)
-            .unwrap_or_default())
+        Ok(self.claims_of(pod)?.into_iter().next().unwrap_or_default())
+    }
+
+    /// The claim of an interface that a pod asks for by name, or null while there is none.
+    pub fn claim_of_interface(&self, pod: &str, name: &str) -> anyhow::Result<Value> {
+        let claims = self.claims_of(pod)?.into_iter();
+        let mut found = claims.filter(|claim| claim["spec"]["interface"]["name"] == name);
+        Ok(found.next().unwrap_or_default())
     }
 
     /// The id of a pod's ENI.
@@ -78,22 +88,25 @@ impl Space<'_> {
 
     /// The address of a pod's ENI, without the prefix length.
     pub fn eni_address(&self, pod: &str) -> anyhow::Result<String> {
-        let claim = self.claim_of(pod)?;
-        let address = claim["status"]["ipam"]["addresses"][0]["address"]
-            .as_str()
-            .context("the claim has no address")?;
-        Ok(address.split('/').next().unwrap_or_default().to_owned())
+        address(&self.claim_of(pod)?)
     }
 
-    /// Waits until the pod is Ready, by kubelet's own probe, and its claim is.
+    /// Waits until the pod is Ready, by kubelet's own probe, and its claims are.
     pub fn await_ready(&self, pod: &str) -> anyhow::Result<()> {
         self.world
             .wait(&format!("pod {pod} to be Ready"), 2 * SOON, || {
                 Ok(is_ready(&self.get("pod", pod)?))
             })?;
-        let what = format!("the claim of pod {pod} to be Ready");
-        self.world
-            .wait(&what, SOON, || Ok(is_ready(&self.claim_of(pod)?)))
+        self.await_claims(pod)
+    }
+
+    /// Waits until the claims of a pod are Ready.
+    pub fn await_claims(&self, pod: &str) -> anyhow::Result<()> {
+        let what = format!("the claims of pod {pod} to be Ready");
+        self.world.wait(&what, SOON, || {
+            let claims = self.claims_of(pod)?;
+            Ok(!claims.is_empty() && claims.iter().all(is_ready))
+        })
     }
 
     /// The Events about an object, whoever wrote them.
@@ -127,6 +140,14 @@ impl Space<'_> {
         })?;
         found.context("no Event")
     }
+}
+
+/// The first address of a claim's ENI, without the prefix length.
+pub fn address(claim: &Value) -> anyhow::Result<String> {
+    let address = claim["status"]["ipam"]["addresses"][0]["address"]
+        .as_str()
+        .context("the claim has no address")?;
+    Ok(address.split('/').next().unwrap_or_default().to_owned())
 }
 
 /// The name of the pod that owns a claim, in whichever form the owner is written.

@@ -13,9 +13,14 @@ pub struct Traffic {
 impl Space<'_> {
     /// Lets a pod talk over its ENI, and waits until it does.
     pub fn traffic(&self, pod: &str) -> anyhow::Result<Traffic> {
-        let (address, target) = (self.eni_address(pod)?, format!("{PEER}:{PORT}"));
+        self.traffic_from(pod, &self.eni_address(pod)?)
+    }
+
+    /// The same from one of its addresses.
+    pub fn traffic_from(&self, pod: &str, address: &str) -> anyhow::Result<Traffic> {
+        let target = format!("{PEER}:{PORT}");
         let watch = self.world.cluster.kubectl_spawn(
-            &format!("traffic-{}-{pod}", self.name()),
+            &format!("traffic-{}-{pod}-{address}", self.name()),
             &[
                 "-n",
                 self.name(),
@@ -26,7 +31,7 @@ impl Space<'_> {
                 "watch",
                 &target,
                 "--from",
-                &address,
+                address,
             ],
         )?;
         let traffic = Traffic { watch };

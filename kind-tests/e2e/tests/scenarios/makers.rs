@@ -35,6 +35,13 @@ pub fn asking(mut pod: Value, class: &str) -> Value {
     pod
 }
 
+/// The same pod, which asks for these interfaces by name, the first of this class.
+pub fn asking_several(pod: Value, class: &str, interfaces: &str) -> Value {
+    let mut pod = asking(pod, class);
+    pod["metadata"]["annotations"] = json!({"eniclaim.io/interfaces": interfaces});
+    pod
+}
+
 /// The same pod, only on this node.
 pub fn on(mut pod: Value, node: &str) -> Value {
     pod["spec"]["nodeSelector"] = json!({"kubernetes.io/hostname": node});

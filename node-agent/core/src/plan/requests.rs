@@ -2,8 +2,8 @@
 
 use super::{
     Answer, Claim, DEL_ATTEMPTS, LONGEST_ADD, LeaseRead, Mac, NO_CLAIM, NO_PROGRESS, Operator,
-    Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Unreadable, Verb,
-    Wait,
+    Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Verb, Wait,
+    asked::{Asked, Missing, whose},
 };
 use crate::facts::Pod;
 
@@ -22,7 +22,7 @@ enum Step<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn add(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+    pub(super) fn add(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
         // kubelet makes another sandbox when it has given up on this one, before or without its DEL.
         if let Some(newer) = self.facts.newer(&request.sandbox) {
             let why = format!(
@@ -34,41 +34,35 @@ impl<'a> Round<'a> {
         if let Some(unreadable) = self.unreadable_of(pod) {
             return self.wait_until(request.since + NO_CLAIM, id, &unreadable.to_string());
         }
-        let (released, wanted): (Vec<_>, Vec<_>) =
-            self.claims_of(pod).partition(|claim| is_released(claim));
-        if wanted.is_empty() {
-            return match released.first() {
-                Some(claim) => self.answer_later(
-                    id,
-                    &not_ready(claim, "its attachment is released and never plugged again"),
-                ),
-                None => self.wait_for_claim(id, request, pod),
-            };
-        }
+        let Asked { wanted, missing } = self.asked(pod);
         let steps: Vec<_> = wanted
             .iter()
-            .map(|claim| self.step(request, claim))
+            .map(|claim| (*claim, self.step(request, claim)))
             .collect();
-        // Nothing is moved for a pod that cannot start: it would be moved back at once.
-        let blocked = steps
-            .iter()
-            .zip(&wanted)
-            .find_map(|(step, claim)| match step {
-                Step::Wait(wait @ Wait::Blocked(_)) => Some((*claim, wait.clone())),
-                _ => None,
-            });
+        // The worst first: what does not pass by itself is answered at once.
+        let blocked = steps.iter().find_map(|(claim, step)| match step {
+            Step::Wait(wait @ Wait::Blocked(_)) => Some((claim, wait)),
+            _ => None,
+        });
         if let Some((claim, wait)) = blocked {
-            return self.wait(id, request, claim, &wait);
+            return self.wait(id, request, claim, wait);
         }
-        let mut done = Vec::new();
-        for (claim, step) in wanted.iter().zip(steps) {
-            match step {
-                Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
-                Step::Busy => {
-                    let why = "its device is being moved";
-                    self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
-                }
-                Step::Plug(mac) => self.plug(id, request, claim, mac),
+        match missing {
+            Some(Missing::Released(claim)) => {
+                let why = "its attachment is released and never plugged again";
+                self.answer_later(id, &not_ready(claim, why));
+            }
+            Some(Missing::Claim(interface)) => self.wait_for_claim(id, request, pod, interface),
+            None => self.plug_all(id, request, &steps),
+        }
+    }
+
+    /// Plugs all devices of a request once each can be plugged: one that came alone would be moved back when another does not
+    /// come.
+    fn plug_all(&mut self, id: RequestId, request: &Request, steps: &[(&Claim, Step<'a>)]) {
+        let mut waits = None;
+        for (claim, step) in steps {
+            let wait = match step {
                 // Newest wins: the pod has a new sandbox, and the old one gives the device up.
                 Step::Held(key, plug) => {
                     self.unplug(key, plug);
@@ -77,25 +71,46 @@ impl<'a> Round<'a> {
                     } else {
                         "its device has not returned from an older sandbox of the pod"
                     };
-                    return self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
+                    Wait::Progress(why.to_owned())
                 }
-                Step::Wait(wait) => return self.wait(id, request, claim, &wait),
+                Step::Wait(wait) => wait.clone(),
+                Step::Done | Step::Busy | Step::Plug(_) => continue,
+            };
+            waits.get_or_insert((*claim, wait));
+        }
+        if let Some((claim, wait)) = waits {
+            return self.wait(id, request, claim, &wait);
+        }
+        let mut done = Vec::new();
+        for (claim, step) in steps {
+            match step {
+                Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
+                Step::Busy => {
+                    let why = "its device is being moved";
+                    self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
+                }
+                Step::Plug(mac) => self.plug(id, request, claim, *mac),
+                Step::Held(..) | Step::Wait(_) => {}
             }
         }
-        if done.len() == wanted.len() {
-            done.sort_by_key(|mac| self.slot(&request.sandbox, *mac));
+        if done.len() == steps.len() {
             self.order(Order::Answer(id, Answer::Added(done)));
         }
     }
 
-    pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+    pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
         if let Some(unreadable) = self.unreadable_of(pod) {
             return self.answer_later(id, &unreadable.to_string());
         }
-        let wanted: Vec<_> = self
-            .claims_of(pod)
-            .filter(|claim| !is_released(claim))
-            .collect();
+        let Asked { wanted, missing } = self.asked(pod);
+        if let Some(missing) = missing {
+            let interface = match missing {
+                Missing::Released(claim) => claim.asked_as.as_deref(),
+                Missing::Claim(interface) => interface,
+            };
+            let whose = whose(pod, interface);
+            return self.missing(id, format!("no EniClaim on this node is bound to {whose}"));
+        }
         let mut done = 0;
         for claim in &wanted {
             let mac = claim.eni.as_ref().map(|eni| eni.mac);
@@ -123,15 +138,6 @@ impl<'a> Round<'a> {
                     );
                 }
             }
-        }
-        if wanted.is_empty() {
-            return self.missing(
-                id,
-                format!(
-                    "no EniClaim on this node is bound to pod {}/{}",
-                    pod.namespace, pod.name
-                ),
-            );
         }
         if done == wanted.len() {
             self.order(Order::Answer(id, Answer::Checked));
@@ -253,15 +259,6 @@ impl<'a> Round<'a> {
         own.or_else(free).unwrap_or(PodSlot(u8::MAX))
     }
 
-    fn claims_of<'b>(&self, pod: &'b Pod) -> impl Iterator<Item = &'a Claim> + use<'a, 'b> {
-        self.facts.claims.values().filter(|claim| claim.serves(pod))
-    }
-
-    fn unreadable_of(&self, pod: &Pod) -> Option<&'a Unreadable> {
-        let mut unreadable = self.facts.unreadable.values();
-        unreadable.find(|claim| claim.serves(pod))
-    }
-
     fn wait(&mut self, id: RequestId, request: &Request, claim: &Claim, wait: &Wait) {
         match wait {
             Wait::Blocked(why) => self.answer_later(id, &not_ready(claim, why)),
@@ -272,7 +269,13 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn wait_for_claim(&mut self, id: RequestId, request: &Request, pod: &Pod) {
+    fn wait_for_claim(
+        &mut self,
+        id: RequestId,
+        request: &Request,
+        pod: &Pod,
+        interface: Option<&str>,
+    ) {
         let end = request.since + NO_CLAIM;
         if !self.facts.listed {
             let why = "the eniclaim-agent on this node has no list of EniClaims: it has not reached the API server since it started";
@@ -294,9 +297,8 @@ impl<'a> Round<'a> {
             }
         };
         let why = format!(
-            "no EniClaim on this node is bound to pod {}/{} ({}){}",
-            pod.namespace,
-            pod.name,
+            "no EniClaim on this node is bound to {} ({}){}",
+            whose(pod, interface),
             pod.uid,
             operator.map_or_else(String::new, because)
         );
@@ -318,13 +320,6 @@ impl<'a> Round<'a> {
     fn missing(&mut self, id: RequestId, what: String) {
         self.order(Order::Answer(id, Answer::Missing(what)));
     }
-}
-
-fn is_released(claim: &Claim) -> bool {
-    claim
-        .attachment
-        .as_ref()
-        .is_some_and(|attachment| attachment.release)
 }
 
 fn not_ready(claim: &Claim, why: &str) -> String {

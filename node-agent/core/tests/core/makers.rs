@@ -71,6 +71,7 @@ pub fn a_claim() -> Claim {
     Claim {
         key: key(),
         pod: Some(bound_to("u-1")),
+        asked_as: None,
         eni: Some(Eni {
             id: "eni-0123abcd".into(),
             mac: mac(),
@@ -156,6 +157,7 @@ pub fn a_pod() -> Pod {
         namespace: "shop".into(),
         name: "web-0".into(),
         uid: "u-1".into(),
+        interfaces: vec![],
     }
 }
 

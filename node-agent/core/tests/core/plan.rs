@@ -8,5 +8,7 @@ mod reports;
 mod requests;
 #[path = "plan/sandboxes.rs"]
 mod sandboxes;
+#[path = "plan/several.rs"]
+mod several;
 #[path = "plan/unreadable.rs"]
 mod unreadable;

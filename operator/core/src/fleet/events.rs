@@ -49,7 +49,14 @@ impl Fleet {
             self.work.told.say(target, note.reason, now);
             return;
         }
-        self.tell(target, about, note.clone(), now, orders);
+        let note = match (&about, &claim.interface) {
+            // The pod's other interfaces say the same of themselves.
+            (About::Pod(..), Some(name)) => {
+                Note::new(note.reason, format!("interface {name}: {}", note.message))
+            }
+            _ => note.clone(),
+        };
+        self.tell(target, about, note, now, orders);
     }
 
     /// What an Event about a claim is published on: its pod, while that is there.

@@ -7,7 +7,7 @@ use api::{
 };
 
 use super::Fleet;
-use crate::cluster::Pod;
+use crate::cluster::{Ask, Pod};
 
 /// How many ENIs a node can hold, and holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +67,14 @@ impl Fleet {
         if !pod.needs_eni() || pod.deleting || pod.terminal {
             return None;
         }
-        let ready = self
-            .claim_of(pod)
-            .and_then(|claim| claim.status.condition(kind::READY));
-        match ready {
+        let waits = pod.asks.iter().filter_map(|ask| self.waits_for(pod, ask));
+        waits.min()
+    }
+
+    /// Since when a pod has waited for one of its interfaces.
+    fn waits_for(&self, pod: &Pod, ask: &Ask) -> Option<Time> {
+        let claim = self.claim_of(pod, ask);
+        match claim.and_then(|claim| claim.status.condition(kind::READY)) {
             None => Some(pod.created),
             Some(ready) if ready.status == ConditionStatus::True => None,
             // An ENI that was lost begins a second wait.

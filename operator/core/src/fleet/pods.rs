@@ -1,8 +1,11 @@
-//! Pods that ask: one claim for each interface, whatever anybody deletes or makes.
+//! Pods that ask: one claim for each interface, for all or for none, whatever anybody deletes or makes.
 
 use std::collections::BTreeSet;
 
-use api::{Time, id::PodName};
+use api::{
+    Time,
+    id::{ClassName, PodName},
+};
 
 use super::{Fleet, index::Dependency};
 use crate::{
@@ -24,75 +27,93 @@ impl Fleet {
             self.index.depend(&target, BTreeSet::new());
             return;
         }
-        // A pod has one interface, and so one claim.
-        let Some(ask) = pod.asks.first().cloned() else {
+        if pod.asks.is_empty() {
             return;
-        };
-        match self.claim_for(&pod, &ask) {
+        }
+        match self.next_claim(&pod) {
             Ok(None) => {
                 self.index.depend(&target, BTreeSet::new());
                 self.work.told.forget(&target);
             }
             Ok(Some(new)) => {
-                self.index.depend(&target, rests_on(&pod, &ask));
+                self.index.depend(&target, rests_on(&pod));
                 self.write(Object::NewClaim(new), now, orders);
             }
             Err(note) => {
-                self.index.depend(&target, rests_on(&pod, &ask));
+                self.index.depend(&target, rests_on(&pod));
                 self.tell_pod(&pod, note, now, orders);
             }
         }
     }
 
-    /// The claim of a pod, if it has been made.
-    pub(super) fn claim_of(&self, pod: &Pod) -> Option<&Claim> {
-        let claim = self.watched.claim(&claim_key(pod))?;
+    /// The claim of one of a pod's interfaces, if it has been made.
+    pub(super) fn claim_of(&self, pod: &Pod, ask: &Ask) -> Option<&Claim> {
+        let claim = self.watched.claim(&claim_key(pod, ask))?;
         let ours = claim.owner.as_ref().is_some_and(|o| o.uid == pod.uid);
         ours.then_some(claim)
     }
 
-    /// The claim that is to be made for an interface of a pod: none where it is there, or the sentence that says why not.
-    fn claim_for(&self, pod: &Pod, ask: &Ask) -> Result<Option<NewClaim>, Note> {
-        if self.claim_of(pod).is_some_and(|c| c.class == ask.class) {
+    /// The next claim that is to be made for a pod: none where all are there, or the sentence that says why it gets none.
+    fn next_claim(&self, pod: &Pod) -> Result<Option<NewClaim>, Note> {
+        let is_missing = |ask: &&Ask| {
+            let claim = self.claim_of(pod, ask);
+            claim.is_none_or(|claim| claim.class != ask.class)
+        };
+        let missing: Vec<&Ask> = pod.asks.iter().filter(is_missing).collect();
+        let Some(ask) = missing.first() else {
             return Ok(None);
-        }
-        let key = claim_key(pod);
-        if self.watched.claim(&key).is_some() {
+        };
+        let mut keys = missing.iter().map(|ask| claim_key(pod, ask));
+        if let Some(key) = keys.find(|key| self.watched.claim(key).is_some()) {
             return Err(Note::new(
                 Reason::ClaimNameTaken,
                 format!("EniClaim {key} exists and is not for this pod and class; delete it"),
             ));
         }
+        self.admit(pod, classes(pod))?;
         let namespace = self.watched.namespaces.get(&pod.key.namespace);
-        admit(
-            pod,
-            &ask.class,
-            self.watched.classes.get(&ask.class),
-            namespace,
-        )?;
         if namespace.is_some_and(|n| n.deleting) {
             // Nothing can be made in it any more, and the pod goes with it.
             return Ok(None);
         }
         Ok(Some(NewClaim {
-            key,
+            key: claim_key(pod, ask),
             pod: PodName::from(pod.key.name.as_str()),
             uid: pod.uid.clone(),
             source: pod.source,
             class: ask.class.clone(),
+            interface: ask.interface.clone(),
         }))
+    }
+
+    /// Whether a pod may have claims of all of these classes; if not, the sentence that says why it gets none.
+    pub(super) fn admit<'a>(
+        &self,
+        pod: &Pod,
+        mut classes: impl Iterator<Item = &'a ClassName>,
+    ) -> Result<(), Note> {
+        let namespace = self.watched.namespaces.get(&pod.key.namespace);
+        classes.try_for_each(|name| admit(pod, name, self.watched.classes.get(name), namespace))
     }
 }
 
-fn claim_key(pod: &Pod) -> Key {
-    let name = claim_name(&PodName::from(pod.key.name.as_str()), &pod.uid);
+/// The classes that a pod asks for.
+pub(super) fn classes(pod: &Pod) -> impl Iterator<Item = &ClassName> {
+    pod.asks.iter().map(|ask| &ask.class)
+}
+
+fn claim_key(pod: &Pod, ask: &Ask) -> Key {
+    let pod_name = PodName::from(pod.key.name.as_str());
+    let name = claim_name(&pod_name, &pod.uid, ask.interface.as_ref());
     Key::of(pod.key.namespace.clone(), name)
 }
 
-fn rests_on(pod: &Pod, ask: &Ask) -> BTreeSet<Dependency> {
-    BTreeSet::from([
-        Dependency::Class(ask.class.clone()),
-        Dependency::Namespace(pod.key.namespace.clone()),
-        Dependency::Claim(claim_key(pod)),
-    ])
+fn rests_on(pod: &Pod) -> BTreeSet<Dependency> {
+    let claims = pod
+        .asks
+        .iter()
+        .map(|ask| Dependency::Claim(claim_key(pod, ask)));
+    let classes = classes(pod).cloned().map(Dependency::Class);
+    let namespace = Dependency::Namespace(pod.key.namespace.clone());
+    claims.chain(classes).chain([namespace]).collect()
 }

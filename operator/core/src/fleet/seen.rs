@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use api::{
-    IpFamily, SmolStr, Time,
+    Interface, IpFamily, SmolStr, Time,
     time::{MINUTE, SECOND},
 };
 
 use super::{
     Fleet,
     index::Dependency,
+    pods::classes,
     watched::{MIRROR_RETURNS, PodProof},
 };
 use crate::{
     claim::{Claim, CreateAnswer},
-    cluster::Cluster,
+    cluster::{Class, Cluster},
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Target},
@@ -118,7 +119,7 @@ impl Fleet {
         Seen {
             cluster,
             groups: self.groups_seen(claim, &eni),
-            interface: class.map(|class| class.interface.clone()),
+            interface: class.map(|class| interface(claim, class)),
             preferred: class.map_or(IpFamily::IPv4, |class| class.addresses.preferred()),
             source_dest_check: class.map(|c| c.source_dest_check),
             net_admin: self.net_admin(claim),
@@ -189,8 +190,7 @@ impl Fleet {
     fn shape(&self, claim: &Claim, site: &Site, now: Time) -> Result<Shape, Note> {
         let class = self.watched.classes.get(&claim.class);
         if let Some(pod) = self.pod_of(claim) {
-            let namespace = self.watched.namespaces.get(&pod.key.namespace);
-            crate::admit::admit(pod, &claim.class, class, namespace)?;
+            self.admit(pod, classes(pod).chain([&claim.class]))?;
         }
         let Some(class) = class else {
             return Err(Note::new(
@@ -285,6 +285,10 @@ impl Fleet {
             let resolved = self.watched.resolved.get(&claim.class);
             let found = resolved.into_iter().flat_map(|r| &r.subnets);
             on.extend(named.chain(found).cloned().map(Dependency::Subnet));
+            // It is made only if its pod may have all of them.
+            let pod = self.pod_of(claim);
+            let classes = pod.into_iter().flat_map(classes);
+            on.extend(classes.cloned().map(Dependency::Class));
         }
         if let Some(eni) = &status.eni
             && !matches!(seen.subnet, SubnetSeen::Known(_))
@@ -293,4 +297,13 @@ impl Fleet {
         }
         on
     }
+}
+
+/// What the interface of a claim looks like: as the class says, under the name by which its pod asks for it.
+fn interface(claim: &Claim, class: &Class) -> Interface {
+    let mut interface = class.interface.clone();
+    if let Some(name) = &claim.interface {
+        interface.name = name.clone();
+    }
+    interface
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use api::{
     ClaimStatus, ClassStatus, NodeStatus, SmolStr,
-    id::{ClaimUid, ClassName, NodeName, NodeUid, PodName, PodUid},
+    id::{ClaimUid, ClassName, InterfaceName, NodeName, NodeUid, PodName, PodUid},
 };
 
 use super::Target;
@@ -84,6 +84,8 @@ pub struct NewClaim {
     pub source: PodSource,
     /// Its class.
     pub class: ClassName,
+    /// Which of the pod's interfaces it is; none where the pod asks for none by name.
+    pub interface: Option<InterfaceName>,
 }
 
 /// A status to be written.

@@ -162,6 +162,7 @@ impl World {
             deleting: false,
             finalizer: true,
             class: new.class,
+            interface: new.interface,
             owner: Some(Owner {
                 name: new.pod,
                 uid: new.uid,

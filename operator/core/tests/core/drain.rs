@@ -24,7 +24,9 @@ fn a_pod(name: &str) -> Pod {
         source: PodSource::Api,
         asks: vec![Ask {
             class: "app".into(),
+            interface: None,
         }],
+        malformed: None,
         annotated: true,
         host_network: false,
         node: None,
@@ -55,6 +57,7 @@ fn a_claim(pod: &str) -> Claim {
         deleting: false,
         finalizer: true,
         class: "app".into(),
+        interface: None,
         owner: Some(Owner {
             name: pod.into(),
             uid: pod.into(),

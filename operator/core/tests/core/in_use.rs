@@ -106,7 +106,7 @@ fn a_claim_name_taken_by_another_owner_is_told_and_free_again_once_that_is_gone(
         world.remove_pod("template");
         world.rest();
         let uid = "web-uid-of-mine";
-        let name = operator_core::token::claim_name(&"web".into(), &uid.into());
+        let name = operator_core::token::claim_name(&"web".into(), &uid.into(), None);
         let squatter = operator_core::claim::Claim {
             key: pod_key(&name),
             uid: "squatter".into(),

@@ -198,7 +198,9 @@ impl World {
         let Some(owner) = &claim.owner else {
             return false;
         };
-        let named = operator_core::token::claim_name(&owner.name, &owner.uid) == claim.key.name;
+        let interface = claim.interface.as_ref();
+        let name = operator_core::token::claim_name(&owner.name, &owner.uid, interface);
+        let named = name == claim.key.name;
         let pod = claim.pod_key().and_then(|key| self.store.pods.get(&key));
         named && pod.is_some_and(|pod| pod.uid == owner.uid && !pod.terminal)
     }

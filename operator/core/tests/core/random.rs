@@ -7,10 +7,21 @@ use operator_core::{MINUTE, SECOND, Settings, cluster::NodeHealth, order::Action
 use proptest::{prelude::*, test_runner::RngSeed};
 use vpc::{Detach, Request, world as aws};
 
-use super::{ec2::Script, story::pod_key, world::World};
+use super::{
+    ec2::Script,
+    story::pod_key,
+    world::{Shape, World},
+};
 
 /// Calls that one pod may cost, faults included.
 const CALLS: usize = 60;
+
+/// Two interfaces a pod, and nodes that hold all five pods.
+const SEVERAL: Shape = Shape {
+    nodes: "c6in.32xlarge",
+    room: 13,
+    interfaces: &["eni1", "eni2"],
+};
 
 /// A few minutes of bad luck.
 fn trouble(world: &mut World, steps: u32) {
@@ -168,7 +179,7 @@ fn lose_node(world: &mut World) {
             }
         }
     }
-    world.add_node_in("n2", "m5.large", aws::SUBNET_NODES);
+    world.add_node_in("n2", world.shape.nodes, aws::SUBNET_NODES);
 }
 
 fn agents(world: &mut World) {
@@ -264,12 +275,16 @@ fn mend(world: &mut World) {
     world.stir();
 }
 
-fn converges(seed: u64, steps: u32) {
-    let mut world = World::new();
-    world.start(Settings {
+fn settings() -> Settings {
+    Settings {
         cluster_id: Some("c1".into()),
         ..Settings::default()
-    });
+    }
+}
+
+fn converges(shape: Shape, seed: u64, steps: u32) {
+    let mut world = World::of(shape, settings());
+    world.start(settings());
     world.seed(seed);
     trouble(&mut world, steps);
     let calls = world.log.mutations.len();
@@ -277,13 +292,16 @@ fn converges(seed: u64, steps: u32) {
     world.rest();
     everybody_is_served(&world);
     let served = world.log.mutations.len() - calls;
-    assert!(served < CALLS * 5, "{served} calls without faults");
+    assert!(
+        served < CALLS * 5 * shape.enis(),
+        "{served} calls without faults"
+    );
     world.clear();
     world.run(30 * MINUTE);
     assert_eq!(world.made(), [], "{}", world.picture());
 }
 
-/// Each node takes two ENIs: so many pods of each have theirs, and the others say that it is full.
+/// As many pods of each node as it takes have all their ENIs, and the others say that it is full.
 fn everybody_is_served(world: &World) {
     let mut served: BTreeMap<NodeName, (usize, usize)> = BTreeMap::new();
     for pod in world.store.pods.values().filter(|pod| !pod.terminal) {
@@ -304,7 +322,12 @@ fn everybody_is_served(world: &World) {
     }
     for (node, (pods, ready)) in served {
         let picture = world.picture();
-        assert_eq!(ready, pods.min(2), "{ready} of {pods} on {node}\n{picture}");
+        let room = world.shape.room / world.shape.enis();
+        assert_eq!(
+            ready,
+            pods.min(room),
+            "{ready} of {pods} on {node}\n{picture}"
+        );
     }
 }
 
@@ -336,14 +359,19 @@ proptest! {
 
     #[test]
     fn it_converges_whatever_happens(seed: u64, steps in 5_u32..80) {
-        converges(seed, steps);
+        converges(Shape::default(), seed, steps);
+    }
+
+    #[test]
+    fn pods_with_several_interfaces_converge_whatever_happens(seed: u64, steps in 5_u32..60) {
+        converges(SEVERAL, seed, steps);
     }
 
     #[test]
     fn what_was_decided_is_decided_again(seed: u64, steps in 5_u32..40) {
         // Asked twice without news, the fleet orders nothing more.
         let mut world = World::new();
-        world.start(Settings { cluster_id: Some("c1".into()), ..Settings::default() });
+        world.start(settings());
         world.seed(seed);
         trouble(&mut world, steps);
         world.run(SECOND);

@@ -139,17 +139,31 @@ impl World {
             },
             uid,
             source: PodSource::Api,
-            asks: vec![Ask {
-                class: "app".into(),
-            }],
+            asks: self.asks(),
+            malformed: None,
             annotated: true,
             host_network: false,
             node: Some(node.into()),
-            requested: Some(1),
+            requested: u32::try_from(self.shape.enis()).ok(),
             net_admin: None,
             deleting: false,
             terminal: false,
             created: self.now,
+        }
+    }
+
+    /// What every pod asks for.
+    fn asks(&self) -> Vec<Ask> {
+        let ask = |interface: Option<&str>| Ask {
+            interface: interface.map(|name| name.parse().unwrap()),
+            class: "app".into(),
+        };
+        let named = self.shape.interfaces.iter();
+        let named: Vec<Ask> = named.map(|name| ask(Some(name))).collect();
+        if named.is_empty() {
+            vec![ask(None)]
+        } else {
+            named
         }
     }
 
@@ -172,10 +186,18 @@ impl World {
         self.put_class(class);
     }
 
+    /// The claim of its first interface.
     pub fn claim_of(&self, pod: &str) -> Option<&Claim> {
-        let uid = &self.store.pods.get(&pod_key(pod))?.uid;
-        let name = operator_core::token::claim_name(&pod.into(), uid);
-        self.store.claims.get(&pod_key(&name))
+        self.claims_of(pod).next().flatten()
+    }
+
+    /// The claim of each interface, where there is one.
+    fn claims_of(&self, pod: &str) -> impl Iterator<Item = Option<&Claim>> {
+        let uid = self.store.pods.get(&pod_key(pod)).map(|pod| &pod.uid);
+        self.asks().into_iter().map(move |ask| {
+            let name = operator_core::token::claim_name(&pod.into(), uid?, ask.interface.as_ref());
+            self.store.claims.get(&pod_key(&name))
+        })
     }
 
     pub fn change_claim(&mut self, key: &Key, change: impl FnOnce(&mut Claim)) {
@@ -194,21 +216,26 @@ impl World {
         }
     }
 
+    /// Whether all its interfaces are there.
     pub fn is_ready(&self, pod: &str) -> bool {
-        self.claim_of(pod)
-            .is_some_and(|claim| claim.status.phase == Some(Phase::Ready) && self.is_plugged(pod))
+        self.claims_of(pod).all(|claim| {
+            claim.is_some_and(|claim| {
+                claim.status.phase == Some(Phase::Ready) && self.holds_device(pod, claim)
+            })
+        })
     }
 
     /// Whether the pod has the device that its claim names.
     pub fn is_plugged(&self, pod: &str) -> bool {
-        let Some(uid) = self.store.pods.get(&pod_key(pod)).map(|p| &p.uid) else {
-            return false;
-        };
-        let eni = self.eni_of(pod);
-        eni.is_some_and(|eni| {
-            let held = self.agents.plugged.get(&eni);
-            held.is_some_and(|(_, holder)| holder == uid)
-        })
+        self.claim_of(pod)
+            .is_some_and(|claim| self.holds_device(pod, claim))
+    }
+
+    fn holds_device(&self, pod: &str, claim: &Claim) -> bool {
+        let pod = self.store.pods.get(&pod_key(pod));
+        let held = claim.status.eni.as_ref();
+        let held = held.and_then(|eni| self.agents.plugged.get(&eni.id));
+        pod.is_some_and(|pod| held.is_some_and(|(_, holder)| *holder == pod.uid))
     }
 
     pub fn eni_of(&self, pod: &str) -> Option<EniId> {

@@ -23,6 +23,8 @@ pub struct World {
     pub ops: Vec<Process>,
     pub script: Script,
     pub log: Log,
+    /// What its pods and nodes are like.
+    pub shape: Shape,
     /// Which process renews its term.
     pub leader: Option<usize>,
     /// Until when two processes led at once, the last time.
@@ -65,6 +67,34 @@ pub struct Log {
     pub by: BTreeMap<usize, usize>,
 }
 
+/// What pods ask for, and how many of them a node holds.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Instance type of the nodes.
+    pub nodes: &'static str,
+    /// How many ENIs of ours one of them holds.
+    pub room: usize,
+    /// The interfaces that a pod asks for by name; none: one without a name.
+    pub interfaces: &'static [&'static str],
+}
+
+impl Shape {
+    /// How many ENIs a pod gets.
+    pub fn enis(&self) -> usize {
+        self.interfaces.len().max(1)
+    }
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            nodes: "m5.large",
+            room: 2,
+            interfaces: &[],
+        }
+    }
+}
+
 impl World {
     /// Two small nodes in one zone (two ENIs of ours each), one leader.
     pub fn new() -> Self {
@@ -75,6 +105,10 @@ impl World {
     }
 
     pub fn with(settings: Settings) -> Self {
+        Self::of(Shape::default(), settings)
+    }
+
+    pub fn of(shape: Shape, settings: Settings) -> Self {
         let mut world = Self {
             now: Time(1_800_000_000_000),
             vpc: Vpc::new(Delays::default()),
@@ -83,6 +117,7 @@ impl World {
             ops: Vec::new(),
             script: Script::default(),
             log: Log::default(),
+            shape,
             leader: None,
             overlap: Time(0),
             twins: BTreeSet::new(),
@@ -93,7 +128,7 @@ impl World {
             dice: 1,
         };
         for name in ["n1", "n2"] {
-            world.add_node(name, "m5.large");
+            world.add_node(name, shape.nodes);
         }
         world.start(settings);
         world.leader = Some(0);
