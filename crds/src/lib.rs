@@ -11,12 +11,13 @@ mod eni_node;
 mod selector;
 
 pub use api::{
-    ClaimStatus, Condition, Interface, NodeStatus, Time, claim, condition, id, interface, name,
+    ClaimStatus, Condition, Interface, NodeStatus, Time, cidr, claim, condition, id, interface,
+    name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
     },
-    node, reason, tag, time,
+    node, reason, sysctl, tag, time,
 };
 pub use eni_claim::{EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec, SecurityGroups, Subnets};

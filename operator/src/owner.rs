@@ -230,5 +230,6 @@ fn settings(options: &Options) -> Settings {
             options::SweepMode::DryRun => operator_core::SweepMode::DryRun,
             options::SweepMode::On => operator_core::SweepMode::On,
         },
+        cluster_cidrs: options.cluster_cidrs.clone(),
     }
 }

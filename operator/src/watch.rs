@@ -1,6 +1,7 @@
 //! Streams of Kubernetes objects, turned into facts.
 
 mod guarded;
+mod services;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -30,6 +31,7 @@ pub(crate) fn start(
     pods(client, options, &every, facts, watches);
     cluster(client, &every, facts, watches);
     ours(client, &every, facts, watches);
+    watches.spawn(services::follow(client.clone(), every, facts.clone()));
 }
 
 fn pods(

@@ -5,6 +5,7 @@
 // What stands here is what `kubectl explain` prints: names of kinds and calls without backticks.
 #![allow(clippy::doc_markdown)]
 
+pub mod cidr;
 pub mod claim;
 pub mod condition;
 pub mod id;
@@ -13,6 +14,7 @@ pub mod name;
 pub mod node;
 pub mod reason;
 pub mod schema;
+pub mod sysctl;
 pub mod tag;
 pub mod time;
 mod words;

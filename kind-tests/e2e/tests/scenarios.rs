@@ -14,6 +14,7 @@ mod scenarios {
     pub mod clusters;
     pub mod crashes;
     pub mod cycles;
+    pub mod default_route;
     pub mod failing;
     pub mod foreign_client;
     pub mod full_node;
@@ -48,9 +49,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, failing, foreign_client, full_node, hidden, hostile, in_use, installed,
-    killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights, schema,
-    static_pod, story, stuck, versions, waiting, without_agent, writes,
+    crashes, cycles, default_route, failing, foreign_client, full_node, hidden, hostile, in_use,
+    installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
+    schema, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -146,6 +147,7 @@ const SCENARIOS: &[Named] = &[
         without_agent::deleted,
     ),
     ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
+    ("who_answers_by_which_interface", default_route::who_answers),
     ("unknown_class_is_reported", bad_input::unknown_class),
     (
         "namespace_not_selected_is_reported",

@@ -1,10 +1,14 @@
 //! A claim as the agent needs it: what to plug, for whom, and what was said about it.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use cni_protocol::Pod;
+use ipnet::IpNet;
 
-use crate::mac::Mac;
+use crate::{mac::Mac, picture::Sysctl};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +118,34 @@ pub struct Interface {
     pub metadata: Metadata,
     /// Its addresses, the primary one first.
     pub addresses: Vec<Address>,
+    /// Whether what the pod starts leaves by it.
+    pub default_route: DefaultRoute,
+    /// Destinations that the pod reaches by it whatever its default route is.
+    pub destinations: Vec<Destination>,
+    /// Networks of the cluster, which the pod reaches by its first interface whatever else is said: those of Services above all.
+    pub cluster: BTreeSet<IpNet>,
+    /// Settings beside those that every interface gets, or in their place.
+    pub sysctls: BTreeMap<Sysctl, String>,
+}
+
+/// Whether what the pod starts leaves by the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// Only what its addresses send.
+    Never,
+    /// What no route of the pod's other interfaces leads anywhere.
+    Fallback,
+    /// All but what has to stay with the pod's first interface.
+    Primary,
+}
+
+/// A network that is reached by the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination {
+    /// The network.
+    pub to: IpNet,
+    /// The router in the ENI's subnet; `None`: that of the subnet.
+    pub via: Option<IpAddr>,
 }
 
 /// Whether the instance metadata service may be reached.

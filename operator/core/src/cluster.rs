@@ -9,6 +9,7 @@ use std::{
 
 use api::{
     Interface, NodeStatus, SmolStr, Time,
+    cidr::Cidr,
     id::{
         BootId, ClassName, InstanceId, Namespace, NodeName, NodeUid, PodUid, SecurityGroupId,
         SubnetId,
@@ -230,6 +231,15 @@ pub struct Class {
     pub interface: Interface,
     /// The class's own tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// Networks of Services, as an object of kind `ServiceCIDR` says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceCidr {
+    /// Its name.
+    pub name: SmolStr,
+    /// One of each IP family at most.
+    pub cidrs: Vec<Cidr>,
 }
 
 /// A label selector.

@@ -2,11 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use api::id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeName};
+use api::{
+    SmolStr,
+    id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeName},
+};
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, ServiceCidr},
     ec2::{EniView, Instance, Subnet, TypeFacts},
     error::Ec2Error,
     lease::Term,
@@ -37,6 +40,8 @@ pub enum Fact {
     Namespaces(Change<Namespace, NamespaceFacts>),
     /// Classes.
     Classes(Change<ClassName, Class>),
+    /// Networks of Services.
+    ServiceCidrs(Change<SmolStr, ServiceCidr>),
     /// Claims; one made again under a name that was used before is another one.
     Claims(Change<(Key, ClaimUid), Arc<Claim>>),
     /// Our node reports.

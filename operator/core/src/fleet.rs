@@ -11,6 +11,7 @@ mod index;
 mod learn;
 mod learn_claims;
 mod marks;
+mod networks;
 mod nodes;
 mod outcome;
 mod pods;
@@ -29,7 +30,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
-use api::{Time, claim::Phase};
+use api::{Time, cidr::Cidr, claim::Phase};
 
 use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
 pub use self::{
@@ -50,6 +51,8 @@ pub struct Settings {
     pub budget_share: u32,
     /// What becomes of ENIs that no claim owns.
     pub sweep: SweepMode,
+    /// Networks that pods reach by their first interface, beside those of Services that the API server names.
+    pub cluster_cidrs: Vec<Cidr>,
 }
 
 /// What becomes of ENIs that no claim owns.
@@ -69,6 +72,7 @@ impl Default for Settings {
             cluster_id: None,
             budget_share: 600,
             sweep: SweepMode::On,
+            cluster_cidrs: Vec::new(),
         }
     }
 }

@@ -47,6 +47,7 @@ impl Tone {
             | Reason::NotServed
             | Reason::NodeUnsupported
             | Reason::NodeFull
+            | Reason::ServicesUnknown
             | Reason::NoSubnetInZone
             | Reason::SubnetNotFound
             | Reason::SubnetFull

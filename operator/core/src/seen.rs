@@ -21,7 +21,8 @@ use crate::{
 pub struct Seen {
     /// This cluster.
     pub cluster: Cluster,
-    /// What the class says of the interface, while it exists.
+    /// What the class says of the interface, with the networks of the cluster where it needs them; none while those are not known, or the
+    /// class does not exist.
     pub interface: Option<Interface>,
     /// A container of its pod that can change the pod's network; as the claim says where the pod is not seen.
     pub net_admin: Option<SmolStr>,

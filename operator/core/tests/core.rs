@@ -49,6 +49,8 @@ mod limits;
 mod lost;
 #[path = "core/marks.rs"]
 mod marks;
+#[path = "core/networks.rs"]
+mod networks;
 #[path = "core/node_report.rs"]
 mod node_report;
 #[path = "core/pods.rs"]

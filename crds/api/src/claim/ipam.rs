@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::cidr::ip;
 
 /// The addresses of the ENI.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -42,8 +44,4 @@ impl Ipam {
     pub fn primary(&self) -> Option<&Address> {
         self.addresses.first()
     }
-}
-
-fn ip(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "maxLength": 45, "pattern": "^[0-9a-f.:]+$" })
 }

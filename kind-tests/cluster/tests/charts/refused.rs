@@ -22,6 +22,7 @@ fn a_wrong_value_is_refused_with_its_name() {
         ("commonLabels={\"helm.sh/chart\":\"x\"}", "commonLabels"),
         ("admissionPolicy={\"enabled\":true}", "admissionPolicy"),
         ("budgetShare=60", "budgetShare"),
+        ("clusterCidrs=[\"10.96.0.0\"]", "clusterCidrs"),
         ("clusterId=\"my cluster\"", "has to be 1 to 64 characters"),
         (
             "image.registry=\"ghcr.io/eniclaim/operator:1.0\"",

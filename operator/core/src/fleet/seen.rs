@@ -119,7 +119,7 @@ impl Fleet {
                 .watched
                 .classes
                 .get(&claim.class)
-                .map(|c| c.interface.clone()),
+                .and_then(|class| self.interface(class)),
             net_admin: self.net_admin(claim),
             shape,
             zone: site.and_then(|site| self.zone(site)),
@@ -197,6 +197,7 @@ impl Fleet {
                 format!("there is no EniClass {}; create it again", claim.class),
             ));
         };
+        self.services_known(class)?;
         let (instance, facts) = self.support(&site.node, &site.instance)?;
         if self.may_have_ended(claim, site, now) {
             return Err(Note::new(

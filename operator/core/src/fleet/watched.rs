@@ -13,7 +13,7 @@ use api::{
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod},
+    cluster::{AgentPod, Class, Cluster, Key, NamespaceFacts, Node, NodeReport, Pod, ServiceCidr},
     fact::Change,
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Watched {
     pub(super) nodes: BTreeMap<NodeName, Node>,
     pub(super) namespaces: BTreeMap<Namespace, NamespaceFacts>,
     pub(super) classes: BTreeMap<ClassName, Class>,
+    /// None before they are listed: not every API server serves them, so nothing else waits for the list.
+    pub(super) service_cidrs: Option<BTreeMap<SmolStr, ServiceCidr>>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
     /// Claims that this version cannot read: they exist, and own what they own.
