@@ -78,7 +78,8 @@ pub enum DefaultRoute {
     /// What the pod's other interfaces have no route for.
     Fallback,
     /// All but what the pod's main routing table has a route for other than its default route, and clusterCidrs. The pod's first
-    /// interface keeps kubelet's probes, Services, DNS, the node and the answers to whoever asks it.
+    /// interface keeps kubelet's probes, Services, DNS, the node and the answers to whoever asks it. A program that binds itself to the
+    /// first interface or its address leaves by it.
     Primary,
 }
 

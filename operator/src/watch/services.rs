@@ -49,3 +49,73 @@ async fn is_served(client: &Client) -> kube::Result<bool> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use operator_core::Change;
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::script::{self, Call};
+
+    static SERVES: AtomicBool = AtomicBool::new(false);
+
+    /// A server that does not serve them, and does after an upgrade.
+    fn answer(call: &Call) -> Option<(u16, String)> {
+        let path = call.path.split('?').next()?;
+        match path {
+            "/apis/networking.k8s.io/v1" if SERVES.load(Ordering::Relaxed) => {
+                let resource = json!({
+                    "name": "servicecidrs", "singularName": "servicecidr", "namespaced": false,
+                    "kind": "ServiceCIDR", "verbs": ["list", "watch"],
+                });
+                let list = json!({
+                    "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "networking.k8s.io/v1",
+                    "resources": [resource],
+                });
+                Some((200, list.to_string()))
+            }
+            "/apis/networking.k8s.io/v1/servicecidrs" if !call.path.contains("watch=true") => {
+                let object = json!({
+                    "metadata": {"name": "kubernetes", "uid": "u", "resourceVersion": "1"},
+                    "spec": {"cidrs": ["10.96.0.0/12", "fd00:10:96::/112"]},
+                });
+                let list = json!({
+                    "kind": "ServiceCIDRList", "apiVersion": "networking.k8s.io/v1",
+                    "metadata": {"resourceVersion": "1"}, "items": [object],
+                });
+                Some((200, list.to_string()))
+            }
+            "/apis/networking.k8s.io/v1/servicecidrs" => None,
+            _ => script::failure(404, "NotFound"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn networks_are_listed_once_the_api_server_serves_them() {
+        let (client, calls) = script::client(answer);
+        let (sender, mut facts) = mpsc::channel(10);
+        let watch = tokio::spawn(follow(client, Config::default(), sender));
+        tokio::time::sleep(AGAIN * 2).await;
+        assert!(facts.is_empty());
+        assert!(
+            script::outline(&calls)
+                .iter()
+                .all(|line| line == "GET /apis/networking.k8s.io/v1")
+        );
+        SERVES.store(true, Ordering::Relaxed);
+        let Some(Fact::ServiceCidrs(Change::All(all))) = facts.recv().await else {
+            panic!("no list");
+        };
+        let cidrs: Vec<_> = all
+            .iter()
+            .flat_map(|one| &one.cidrs)
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(cidrs, ["10.96.0.0/12", "fd00:10:96::/112"]);
+        watch.abort();
+    }
+}

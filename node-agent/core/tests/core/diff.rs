@@ -162,6 +162,25 @@ proptest! {
     }
 
     #[test]
+    fn attempt_that_ended_after_any_step_leaves_nothing(
+        interface in interface(), features in features(), surroundings in surroundings(),
+    ) {
+        let wanted = wanted(&interface, FIRST, features, &surroundings);
+        let steps = diff(&Picture::default(), &wanted);
+        for done in 0..=steps.len() {
+            let mut picture = Picture::default();
+            steps[..done].iter().for_each(|step| apply(&mut picture, step));
+            // The device leaves before anything is cleared, and takes along what needs it.
+            (picture.link, picture.addresses, picture.sysctls) = <_>::default();
+            picture.routes.retain(|route| !route.needs_link());
+            for step in clear(&picture.clone()).into_iter().chain(clear_shared(&picture.clone())) {
+                apply(&mut picture, &step);
+            }
+            prop_assert_eq!(picture, Picture::default());
+        }
+    }
+
+    #[test]
     fn at_most_one_move(seen in a_namespace(), interface in interface(), features in features()) {
         let steps = diff(&seen, &wanted(&interface, FIRST, features, &chained()));
         let moves = steps.iter().filter(|s| matches!(s, Step::MoveIn { .. })).count();
