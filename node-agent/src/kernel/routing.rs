@@ -41,8 +41,8 @@ impl Netlink {
         message.header.index = index;
         let request = RouteNetlinkMessage::GetAddress(message);
         self.dump(&request, |found: &mut Addresses, message| {
-            let seen = decode(message).and_then(|message| seen_address(&message, index));
-            if let Some((address, ready)) = seen {
+            let seen = decode(message).and_then(|message| seen_address(&message));
+            if let Some((_, address, ready)) = seen.filter(|(link, ..)| *link == index) {
                 insert(&mut found.all, address)?;
                 found.unready.extend((!ready).then_some(address));
             }
@@ -69,18 +69,6 @@ impl Netlink {
                 Some(rule) if wanted(&rule) => insert(found, rule),
                 Some(_) | None => Ok(()),
             }
-        })
-    }
-
-    /// Whether the pod has rules of ours for another ENI than the one at `slot`.
-    pub fn has_other_slots(&mut self, family: Family, slot: PodSlot) -> io::Result<bool> {
-        let mut message = RuleMessage::default();
-        message.header.family = af(family);
-        let request = RouteNetlinkMessage::GetRule(message);
-        self.dump(&request, |others, message| {
-            let rule = decode(message).and_then(|message| seen_rule(&message));
-            *others |= rule.is_some_and(|rule| !rule.is_of(slot));
-            Ok(())
         })
     }
 
@@ -202,12 +190,12 @@ fn address_message(index: u32, address: IpNet) -> AddressMessage {
     message
 }
 
-/// The address, and whether it can be used.
-fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, bool)> {
+/// The link, the address if it is good beyond it, and whether it can be used.
+pub(super) fn seen_address(message: &RouteNetlinkMessage) -> Option<(u32, IpNet, bool)> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;
     };
-    if message.header.index != index || message.header.scope == AddressScope::Link {
+    if message.header.scope == AddressScope::Link {
         return None;
     }
     let local = message.attributes.iter().find_map(|a| match a {
@@ -225,10 +213,8 @@ fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, boo
         _ => None,
     });
     let address = IpNet::new(local.or(address)?, message.header.prefix_len).ok()?;
-    Some((
-        address,
-        flags.is_none_or(|flags| !flags.intersects(unready)),
-    ))
+    let ready = flags.is_none_or(|flags| !flags.intersects(unready));
+    Some((message.header.index, address, ready))
 }
 
 fn rule_message(rule: &Rule) -> RuleMessage {

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use netlink_packet_core::NlasIterator;
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    address::{AddressAttribute, AddressMessage, AddressScope},
+    address::AddressMessage,
     route::{RouteAttribute, RouteMessage},
 };
 use node_agent_core::{
@@ -23,7 +23,7 @@ use crate::{
     error::Error,
     kernel::{
         netlink::{Netlink, errno},
-        routing::{MOST, af, decode},
+        routing::{MOST, af, decode, seen_address},
         view::Inspector,
     },
 };
@@ -90,7 +90,9 @@ impl Netlink {
     fn all_addresses(&mut self) -> io::Result<BTreeSet<(u32, IpAddr)>> {
         let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         self.dump(&request, |found: &mut BTreeSet<_>, message| {
-            found.extend(decode(message).as_ref().and_then(seen));
+            let seen = decode(message).and_then(|message| seen_address(&message));
+            let seen = seen.filter(|(link, ..)| *link != LOOPBACK);
+            found.extend(seen.map(|(link, address, _)| (link, address.addr())));
             if found.len() > MOST {
                 return Err(io::Error::other(format!(
                     "the pod has more than {MOST} addresses"
@@ -142,27 +144,4 @@ fn is_unreachable(error: &io::Error) -> bool {
         Errno::INVAL,
     ];
     errno(error).is_some_and(|errno| unreachable.contains(&errno))
-}
-
-fn seen(message: &RouteNetlinkMessage) -> Option<(u32, IpAddr)> {
-    let RouteNetlinkMessage::NewAddress(message) = message else {
-        return None;
-    };
-    let near = [AddressScope::Link, AddressScope::Host];
-    if near.contains(&message.header.scope) || message.header.index == LOOPBACK {
-        return None;
-    }
-    let find = |wanted: fn(&AddressAttribute) -> Option<IpAddr>| {
-        message.attributes.iter().find_map(wanted)
-    };
-    // On a link between two points IFA_ADDRESS is the other end, and IPv6 has no IFA_LOCAL otherwise.
-    let local = find(|a| match a {
-        AddressAttribute::Local(ip) => Some(*ip),
-        _ => None,
-    });
-    let address = find(|a| match a {
-        AddressAttribute::Address(ip) => Some(*ip),
-        _ => None,
-    });
-    Some((message.header.index, local.or(address)?))
 }

@@ -152,10 +152,8 @@ impl Inspector {
     /// Whether another ENI of the pod needs the rules that they share.
     pub fn has_other_slots(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<bool, Error> {
         for family in self.families() {
-            if netlink
-                .has_other_slots(*family, slot)
-                .map_err(Error::netlink("list the rules"))?
-            {
+            let others = netlink.rules_that(*family, |rule| !rule.is_of(slot));
+            if !others.map_err(Error::netlink("list the rules"))?.is_empty() {
                 return Ok(true);
             }
         }

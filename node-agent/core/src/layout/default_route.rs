@@ -34,8 +34,8 @@ pub const MAIN: u32 = 254;
 
 /// What an earlier interface keeps. Below the 1024 and 1536 of the AWS VPC CNI, as all that is asked early.
 const KEPT: u32 = 768;
-/// Longer prefixes of table main than a destination of the class. All that leads what the pod starts to the ENI is asked late, so that rules that the
-/// pod or a service mesh makes for marked packets go before.
+/// Longer prefixes of table main than a destination of the class. All that leads what the pod starts to the ENI is asked late, so that
+/// rules that the pod or a service mesh makes for marked packets go before.
 const BEYOND_DESTINATIONS: u32 = 31_232;
 /// Destinations of the class.
 const DESTINATIONS: u32 = 31_488;
