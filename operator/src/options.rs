@@ -38,8 +38,8 @@ pub struct Flags {
     /// Whether ENIs of this cluster that no claim owns are deleted.
     #[arg(long, env = "ENICLAIM_SWEEP", default_value = "on")]
     pub sweep: SweepMode,
-    /// Networks that pods reach by their first interface though a class has defaultRoute: Primary, separated by commas: those of Services
-    /// where the API server shows no ServiceCIDR, and those of pods where the VPC does not know them.
+    /// Networks that pods reach by their first interface though a class has `defaultRoute: Primary`, separated by commas: those of Services
+    /// where the API server shows no `ServiceCIDR`, and those of pods where the VPC does not know them.
     #[arg(long, env = "ENICLAIM_CLUSTER_CIDRS", value_delimiter = ',')]
     pub cluster_cidrs: Vec<Cidr>,
     /// Label selector of the agent's pods, in the operator's own namespace.
