@@ -13,13 +13,13 @@ mod selector;
 
 pub use address_counts::AddressCounts;
 pub use api::{
-    ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, claim, class,
-    condition, id, interface, interfaces, name,
+    ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, cidr, claim,
+    class, condition, id, interface, interfaces, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,
     },
-    node, reason, security_groups, tag, time,
+    node, reason, security_groups, sysctl, tag, time,
 };
 pub use eni_claim::{ClaimInterface, EniClaim, EniClaimSpec, Owner, OwnerKind};
 pub use eni_class::{EniClass, EniClassSpec};

@@ -214,7 +214,12 @@ fn every_field_of_a_status_is_explained() {
 
 #[test]
 fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
-    let cases: Vec<Value> = serde_saphyr::from_str(include_str!("rules.yaml")).unwrap();
+    // The objects are made of one another, with more aliases than a guard against hostile documents takes.
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { enforce_alias_anchor_ratio: false },
+    };
+    let cases: Vec<Value> =
+        serde_saphyr::from_str_with_options(include_str!("rules.yaml"), options).unwrap();
     let mut shown = BTreeSet::new();
     for case in &cases {
         let says = case["says"].as_str().unwrap();

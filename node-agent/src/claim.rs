@@ -2,14 +2,19 @@
 
 use crds::{
     ClaimStatus, EniClaim,
+    cidr::Cidr,
     claim::{self, DeviceState},
     condition::{PluggedReason, kind},
-    interface::{DefaultRoute, InstanceMetadata},
+    interface::{InstanceMetadata, Route},
 };
+use ipnet::IpNet;
 use kube::{ResourceExt, api::DynamicObject};
-use node_agent_core::claim::{
-    Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
-    Unreadable, Wait,
+use node_agent_core::{
+    claim::{
+        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Destination, Eni, Interface,
+        Metadata, Place, Report, Unreadable, Wait,
+    },
+    picture::{Family, Folder, Sysctl},
 };
 
 use crate::report::is_outdated;
@@ -105,11 +110,11 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         name,
         mtu,
         default_route,
+        routes,
+        cluster_cidrs,
         instance_metadata,
+        sysctls,
     } = status.interface.clone().unwrap_or_default();
-    match default_route {
-        DefaultRoute::Never => {}
-    }
     let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
     let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
@@ -121,6 +126,57 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         },
         addresses: addresses.map(address).collect::<Result<_, _>>()?,
         prefixes: prefixes.copied().collect(),
+        default_route: match default_route {
+            crds::interface::DefaultRoute::Never => DefaultRoute::Never,
+            crds::interface::DefaultRoute::Fallback => DefaultRoute::Fallback,
+            crds::interface::DefaultRoute::Primary => DefaultRoute::Primary,
+        },
+        destinations: routes.iter().map(destination).collect::<Result<_, _>>()?,
+        cluster: cluster_cidrs
+            .into_iter()
+            .map(network)
+            .collect::<Result<_, _>>()?,
+        sysctls: (sysctls.into_iter())
+            .map(|(sysctl, value)| Ok((setting(sysctl)?, value)))
+            .collect::<Result<_, String>>()?,
+    })
+}
+
+fn destination(route: &Route) -> Result<Destination, String> {
+    let Route { dst, via } = route;
+    if via.is_some_and(|via| via.is_ipv4() != dst.address().is_ipv4()) {
+        return Err(format!(
+            "status.interface.routes: {dst} has a router of the other family"
+        ));
+    }
+    Ok(Destination {
+        to: network(*dst)?,
+        via: *via,
+    })
+}
+
+fn network(cidr: Cidr) -> Result<IpNet, String> {
+    IpNet::new(cidr.address(), cidr.prefix()).map_err(|error| format!("{cidr}: {error}"))
+}
+
+/// net, family, folder, IFNAME, name.
+fn setting(sysctl: crds::sysctl::Sysctl) -> Result<Sysctl, String> {
+    let key = sysctl.key();
+    let parts: Vec<_> = key.split('.').collect();
+    let (family, folder, name) = match parts[..] {
+        ["net", "ipv4", folder, "IFNAME", name] => (Family::V4, folder, name),
+        ["net", "ipv6", folder, "IFNAME", name] => (Family::V6, folder, name),
+        _ => return Err(format!("{key} is no setting of an interface")),
+    };
+    let folder = match folder {
+        "conf" => Folder::Conf,
+        "neigh" => Folder::Neigh,
+        _ => return Err(format!("{key} is no setting of an interface")),
+    };
+    Ok(Sysctl {
+        family,
+        folder,
+        name,
     })
 }
 

@@ -8,4 +8,5 @@ pub mod netlink;
 pub mod nft;
 pub mod routing;
 pub mod step;
+pub mod surroundings;
 pub mod view;

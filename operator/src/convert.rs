@@ -10,6 +10,7 @@ mod node;
 mod object;
 mod pod;
 mod report;
+mod service_cidr;
 
 pub(crate) use claim::{claim, claim_id, new_claim};
 pub(crate) use class::class;
@@ -20,3 +21,4 @@ pub(crate) use node::{namespace, node};
 pub(crate) use object::{key_of, name_of, time_of};
 pub(crate) use pod::{agent_pod, has_ended, phase, pod};
 pub(crate) use report::{new_report, report};
+pub(crate) use service_cidr::service_cidr;

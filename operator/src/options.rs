@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use crds::cidr::Cidr;
 use jiff::SignedDuration;
 use operator_core::reserve::Reserve;
 use telemetry::log::LogOptions;
@@ -42,6 +43,10 @@ pub struct Flags {
     /// to take.
     #[arg(long, env = "ENICLAIM_RESERVE", default_value = "Auto", value_parser = reserve)]
     pub reserve: Reserve,
+    /// Networks that pods reach by their first interface though a class has `defaultRoute: Primary`, separated by commas: those of Services
+    /// where the API server shows no `ServiceCIDR`, and those of pods where the VPC does not know them.
+    #[arg(long, env = "ENICLAIM_CLUSTER_CIDRS", value_delimiter = ',')]
+    pub cluster_cidrs: Vec<Cidr>,
     /// Label selector of the agent's pods, in the operator's own namespace.
     #[arg(long, env = "ENICLAIM_AGENT_SELECTOR", default_value = AGENT)]
     pub agent_selector: String,
@@ -126,6 +131,8 @@ pub struct Options {
     pub sweep: SweepMode,
     /// How many ENIs of each instance are left to others.
     pub reserve: Reserve,
+    /// Networks that pods reach by their first interface, beside those of Services that the API server names.
+    pub cluster_cidrs: Vec<Cidr>,
     /// Label selector of the agent's pods in `namespace`.
     pub agent_selector: String,
     /// The operator's own namespace.
@@ -157,6 +164,7 @@ impl Default for Options {
             budget_share: 0.6,
             sweep: SweepMode::On,
             reserve: Reserve::Auto,
+            cluster_cidrs: Vec::new(),
             agent_selector: AGENT.to_owned(),
             namespace: NAMESPACE.to_owned(),
             instance: NAME.to_owned(),
@@ -178,6 +186,7 @@ impl Options {
             budget_share,
             sweep,
             reserve,
+            cluster_cidrs,
             agent_selector,
             namespace,
             pod_name,
@@ -194,6 +203,7 @@ impl Options {
             budget_share,
             sweep,
             reserve,
+            cluster_cidrs,
             agent_selector,
             namespace,
             lease: LeaseOptions {
@@ -271,6 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn networks_are_separated_by_commas_and_have_no_host_bits() {
+        let networks =
+            |text: &str| flags(&["--cluster-cidrs", text]).map(|flags| flags.cluster_cidrs);
+        let two: Vec<Cidr> = ["10.96.0.0/12", "fd00:10:96::/112"]
+            .map(|one| one.parse().unwrap())
+            .into();
+        assert_eq!(networks("10.96.0.0/12,fd00:10:96::/112").unwrap(), two);
+        let error = networks("10.96.0.1/12").unwrap_err().to_string();
+        assert!(error.contains("without host bits"), "{error}");
+    }
+
+    #[test]
     fn shares_and_durations_have_bounds() {
         for (share, fits) in [
             ("0.01", true),
@@ -332,6 +354,7 @@ mod tests {
             budget_share,
             sweep,
             reserve,
+            cluster_cidrs,
             agent_selector,
             namespace,
             instance,
@@ -342,6 +365,7 @@ mod tests {
         assert!((budget_share - default.budget_share).abs() < f64::EPSILON);
         assert_eq!((cluster_id, sweep), (default.cluster_id, default.sweep));
         assert_eq!(reserve, default.reserve);
+        assert_eq!(cluster_cidrs, default.cluster_cidrs);
         assert_eq!(agent_selector, default.agent_selector);
         assert_eq!((namespace, instance), (default.namespace, default.instance));
         assert_eq!(

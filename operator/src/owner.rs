@@ -231,5 +231,6 @@ fn settings(options: &Options) -> Settings {
             options::SweepMode::On => operator_core::SweepMode::On,
         },
         reserve: options.reserve,
+        cluster_cidrs: options.cluster_cidrs.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 mod guarded;
 mod served;
+mod services;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +33,7 @@ pub(crate) fn start(
     cluster(client, &every, facts, watches);
     ours(client, &every, facts, watches);
     neighbours(client, &every, facts, watches);
+    watches.spawn(services::follow(client.clone(), every, facts.clone()));
 }
 
 fn pods(

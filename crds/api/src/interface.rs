@@ -1,9 +1,11 @@
 //! What an ENI looks like inside a pod: the part of a class that the agent obeys.
 
+use std::{collections::BTreeMap, net::IpAddr};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::id::InterfaceName;
+use crate::{cidr::Cidr, id::InterfaceName, sysctl::Sysctl};
 
 /// What the ENI looks like inside the pod. A claim carries it as the class said when the device was last not in the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -16,21 +18,69 @@ pub struct Interface {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 576, max = 9001), extend("format" = "int32"))]
     pub mtu: Option<u32>,
-    /// Whether the pod's default route leaves by the ENI.
+    /// Which of what the pod starts leaves by the ENI, so that the ENI's security groups decide about it. What comes in by an interface
+    /// is always answered by that interface. It holds for the IP families of which the ENI has an address. Of several ENIs of a pod
+    /// that are Primary, the first is.
     #[serde(default)]
     pub default_route: DefaultRoute,
+    /// Destinations that the pod reaches by the ENI whatever defaultRoute says, from the ENI's address, as if the pod's main routing
+    /// table had a route of that length. What the cluster needs (clusterCidrs) stays with the pod's first interface.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["dst"]))]
+    pub routes: Vec<Route>,
+    /// Networks that the pod reaches by its first interface though defaultRoute is Primary or routes cover them, beside the node's own
+    /// addresses, NodeLocal DNSCache at 169.254.20.10 and EKS Pod Identity at 169.254.170.23 and fd00:ec2::23. In a claim the operator adds
+    /// the CIDRs of Services (API ServiceCIDR) and those of its value clusterCidrs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub cluster_cidrs: Vec<Cidr>,
     /// Whether the pod may reach the instance metadata service, and so the node's credentials. Blocked holds for the whole pod,
     /// also through its other interfaces such as eth0.
     #[serde(default)]
     pub instance_metadata: InstanceMetadata,
+    /// Kernel settings of the interface, each a key in which IFNAME stands for its name, with a value as the kernel writes it.
+    /// net.ipv4.conf.IFNAME: arp_accept, arp_announce, arp_filter, arp_ignore, arp_notify, forwarding, log_martians, promote_secondaries,
+    /// proxy_arp, rp_filter, send_redirects, src_valid_mark. net.ipv6.conf.IFNAME: accept_ra, forwarding, ndisc_notify, proxy_ndp.
+    /// net.ipv4.neigh.IFNAME and net.ipv6.neigh.IFNAME: base_reachable_time_ms, delay_first_probe_time, gc_stale_time, mcast_solicit,
+    /// ucast_solicit, unres_qlen_bytes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "crate::sysctl::sysctls")]
+    pub sysctls: BTreeMap<Sysctl, String>,
 }
 
-/// Whether the pod's default route leaves by the ENI.
+/// A destination that is reached by the ENI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!self.dst.endsWith('/0')",
+        "message": "a route for all destinations is what defaultRoute is for"
+    },
+    {
+        "rule": "!has(self.via) || self.via.contains(':') == self.dst.contains(':')",
+        "message": "via is an address of the same IP family as dst"
+    }
+]))]
+pub struct Route {
+    /// The destination, for example 10.8.0.0/16.
+    pub dst: Cidr,
+    /// The router: an address of the ENI's subnet. Absent: the subnet's own router, and none within the subnet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::cidr::ip")]
+    pub via: Option<IpAddr>,
+}
+
+/// Which of what a pod starts leaves by the ENI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 pub enum DefaultRoute {
-    /// The main routing table stays as it was; only traffic from the ENI's own addresses leaves by the ENI.
+    /// Nothing: only what a program sends from the ENI's own addresses, or answers there, leaves by the ENI.
     #[default]
     Never,
+    /// What the pod's other interfaces have no route for.
+    Fallback,
+    /// All but what the pod's main routing table has a route for other than its default route, and clusterCidrs. The pod's first
+    /// interface keeps kubelet's probes, Services, DNS, the node and the answers to whoever asks it. A program that binds itself to the
+    /// first interface or its address leaves by it.
+    Primary,
 }
 
 /// Whether the pod may reach the instance metadata service.

@@ -6,6 +6,7 @@
 #![allow(clippy::doc_markdown)]
 
 pub mod attributes;
+pub mod cidr;
 pub mod claim;
 pub mod class;
 pub mod condition;
@@ -18,6 +19,7 @@ pub mod node;
 pub mod reason;
 pub mod schema;
 pub mod security_groups;
+pub mod sysctl;
 pub mod tag;
 pub mod time;
 mod words;

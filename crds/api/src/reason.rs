@@ -92,6 +92,8 @@ reasons! {
         NodeUnsupported,
         /// The node has no free slot.
         NodeFull,
+        /// The class has defaultRoute: Primary, and the networks of Services are not known.
+        ServicesUnknown,
         /// No subnet of the class lies in the node's zone.
         NoSubnetInZone,
         /// No subnet of the class in the node's zone serves the IP families of the class.

@@ -277,6 +277,7 @@ fn name(fact: &Fact) -> &'static str {
         Fact::Nodes(c) => change(c, "nodes", "node"),
         Fact::Namespaces(c) => change(c, "namespaces", "namespace"),
         Fact::Classes(c) => change(c, "classes", "class"),
+        Fact::ServiceCidrs(c) => change(c, "networks of Services", "network of Services"),
         Fact::Claims(c) => change(c, "claims", "claim"),
         Fact::Reports(c) => change(c, "reports", "report"),
         Fact::VpcCni(c) => change(c, "VPC CNI", "VPC CNI"),

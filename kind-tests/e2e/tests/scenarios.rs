@@ -15,6 +15,7 @@ mod scenarios {
     pub mod clusters;
     pub mod crashes;
     pub mod cycles;
+    pub mod default_route;
     pub mod failing;
     pub mod families;
     pub mod foreign_client;
@@ -53,9 +54,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, failing, families, foreign_client, full_node, groups, hidden, hostile, in_use,
-    installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata, refused, rights,
-    schema, several, shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    crashes, cycles, default_route, failing, families, foreign_client, full_node, groups, hidden,
+    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata,
+    refused, rights, schema, several, shared, static_pod, story, stuck, versions, waiting,
+    without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -171,6 +173,7 @@ const SCENARIOS: &[Named] = &[
         without_agent::deleted,
     ),
     ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
+    ("who_answers_by_which_interface", default_route::who_answers),
     ("unknown_class_is_reported", bad_input::unknown_class),
     (
         "namespace_not_selected_is_reported",

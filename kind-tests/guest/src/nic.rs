@@ -1,6 +1,9 @@
 //! One life of a NIC: plugged into the running machine, moved into pods, unplugged while it is in one.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, anyhow, ensure};
 use node_agent::{
@@ -15,7 +18,7 @@ use node_agent::{
 };
 use node_agent_core::{
     absence::Whereabouts,
-    claim::{Address, Interface, Metadata},
+    claim::{Address, DefaultRoute, Interface, Metadata},
     facts::Hardware,
     picture::PodSlot,
     plan::Traces,
@@ -124,6 +127,10 @@ impl Nic {
             mtu: None,
             metadata: Metadata::Blocked,
             addresses: vec![address],
+            default_route: DefaultRoute::Never,
+            destinations: Vec::new(),
+            cluster: BTreeSet::new(),
+            sysctls: BTreeMap::new(),
         };
         Ok(Self {
             console,

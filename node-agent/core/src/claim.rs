@@ -1,10 +1,13 @@
 //! A claim as the agent needs it: what to plug, for whom, and what was said about it.
 
-use std::net::IpAddr;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnet::IpNet;
 
-use crate::{facts::Pod, mac::Mac};
+use crate::{facts::Pod, mac::Mac, picture::Sysctl};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +121,14 @@ pub struct Interface {
     pub addresses: Vec<Address>,
     /// The prefixes that are delegated to it.
     pub prefixes: Vec<IpNet>,
+    /// Whether what the pod starts leaves by it.
+    pub default_route: DefaultRoute,
+    /// Destinations that the pod reaches by it whatever its default route is.
+    pub destinations: Vec<Destination>,
+    /// Networks of the cluster, which the pod reaches by its first interface whatever else is said: those of Services above all.
+    pub cluster: BTreeSet<IpNet>,
+    /// Settings beside those that every interface gets, or in their place.
+    pub sysctls: BTreeMap<Sysctl, String>,
 }
 
 impl Interface {
@@ -126,6 +137,26 @@ impl Interface {
         self.addresses.iter().any(|address| address.ip.is_ipv6())
             || self.prefixes.iter().any(|prefix| prefix.addr().is_ipv6())
     }
+}
+
+/// Whether what the pod starts leaves by the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultRoute {
+    /// Only what its addresses send.
+    Never,
+    /// What no route of the pod's other interfaces leads anywhere.
+    Fallback,
+    /// All but what has to stay with the pod's first interface.
+    Primary,
+}
+
+/// A network that is reached by the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination {
+    /// The network.
+    pub to: IpNet,
+    /// The router in the ENI's subnet; `None`: that of the subnet.
+    pub via: Option<IpAddr>,
 }
 
 /// Whether the instance metadata service may be reached.

@@ -49,7 +49,7 @@ fn of_link(seen: &Link, wanted: &Link, found: &mut Vec<String>) {
 
 fn of_settings(seen: &Picture, wanted: &Picture, found: &mut Vec<String>) {
     for (sysctl, value) in &wanted.sysctls {
-        let name = sysctl.name();
+        let name = sysctl.name;
         match seen.sysctls.get(sysctl) {
             Some(is) if is == value => {}
             Some(is) => found.push(format!("{name} is {is}, not {value}")),

@@ -1,6 +1,11 @@
 //! From a claim to the wanted picture of the pod's namespace.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+mod default_route;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnet::IpNet;
 
@@ -8,6 +13,8 @@ use crate::{
     claim::{Address, Interface, Metadata},
     picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Sysctl, Way},
 };
+
+pub use default_route::{MAIN, Surroundings, needs_surroundings, steer};
 
 /// Routing table of a pod's first ENI; those of its others follow. Outside 10000–10999, which belong to ec2-net-utils.
 const TABLE: u32 = 23_600;
@@ -75,7 +82,7 @@ impl Rule {
 
     /// Whether it is a rule of the ENI at `slot`, alone or shared.
     pub fn is_of(&self, slot: PodSlot) -> bool {
-        self.is_shared() || self.priority == slot.priority()
+        self.is_shared() || slot.priorities().any(|one| one == self.priority)
     }
 }
 
@@ -129,12 +136,25 @@ pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: 
         let name = &interface.name;
         lead_out(&mut picture, slot, name, *family, &of_family, &prefixes);
     }
-    picture.sysctls.insert(Sysctl::RpFilter, "2".to_owned());
-    if ipv6 {
-        picture.sysctls.insert(Sysctl::AcceptRa, "0".to_owned());
-        picture.sysctls.insert(Sysctl::AcceptDad, "0".to_owned());
-    }
+    picture.sysctls = sysctls(interface);
     picture
+        .sysctls
+        .retain(|sysctl, _| ipv6 || !sysctl.is_ipv6());
+    picture
+}
+
+/// The settings of the interface: what the class says goes before what every interface gets.
+fn sysctls(interface: &Interface) -> BTreeMap<Sysctl, String> {
+    let always = [
+        (Sysctl::RP_FILTER, "2"),
+        (Sysctl::ACCEPT_RA, "0"),
+        (Sysctl::ACCEPT_DAD, "0"),
+    ];
+    let mut all: BTreeMap<_, _> = always
+        .map(|(sysctl, value)| (sysctl, value.to_owned()))
+        .into();
+    all.extend(interface.sysctls.clone());
+    all
 }
 
 /// Rules and routes for the addresses and prefixes of one family.

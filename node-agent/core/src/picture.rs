@@ -94,6 +94,7 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} rule {}: ", self.family, self.priority)?;
         match &self.selector {
+            Selector::Everything => {}
             Selector::To(network) => write!(f, "to {network} ")?,
             Selector::From(network) => write!(f, "from {network} ")?,
             Selector::Out(name) => write!(f, "oif {name} ")?,
@@ -101,6 +102,12 @@ impl fmt::Display for Rule {
         match self.action {
             Action::Blackhole => f.write_str("blackhole"),
             Action::Table(table) => write!(f, "lookup {table}"),
+            Action::Main { ignoring: None } => f.write_str("lookup main"),
+            Action::Main {
+                ignoring: Some(prefix),
+            } => {
+                write!(f, "lookup main suppress_prefixlength {prefix}")
+            }
         }
     }
 }
@@ -108,6 +115,8 @@ impl fmt::Display for Rule {
 /// Which packets a rule is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selector {
+    /// All of them.
+    Everything,
     /// To this destination.
     To(IpNet),
     /// From this source.
@@ -123,6 +132,11 @@ pub enum Action {
     Blackhole,
     /// Look the route up in this table.
     Table(u32),
+    /// Look the route up in table main.
+    Main {
+        /// Ignore what is found with a prefix of this length or a shorter one; with 0, the default route.
+        ignoring: Option<u8>,
+    },
 }
 
 /// A route.
@@ -190,39 +204,57 @@ impl fmt::Display for Route {
 
 /// A setting of the ENI's interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sysctl {
-    /// Reverse path filter, IPv4.
-    RpFilter,
-    /// Whether router advertisements change addresses and routes, IPv6.
-    AcceptRa,
-    /// Duplicate address detection, IPv6.
-    AcceptDad,
+pub struct Sysctl {
+    /// The family it belongs to.
+    pub family: Family,
+    /// Which of the interface's folders it is in.
+    pub folder: Folder,
+    /// Its name there.
+    pub name: &'static str,
+}
+
+/// The folders of `/proc/sys/net/ipv4` and `ipv6` that have settings of each interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Folder {
+    /// Addresses, routes and packets.
+    Conf,
+    /// Neighbours.
+    Neigh,
 }
 
 impl Sysctl {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::RpFilter, Self::AcceptRa, Self::AcceptDad];
+    /// Reverse path filter, IPv4.
+    pub const RP_FILTER: Self = Self::conf(Family::V4, "rp_filter");
+    /// Whether router advertisements change addresses and routes, IPv6.
+    pub const ACCEPT_RA: Self = Self::conf(Family::V6, "accept_ra");
+    /// Duplicate address detection, IPv6.
+    pub const ACCEPT_DAD: Self = Self::conf(Family::V6, "accept_dad");
+    /// Those that every interface gets.
+    pub const ALWAYS: [Self; 3] = [Self::RP_FILTER, Self::ACCEPT_RA, Self::ACCEPT_DAD];
 
-    /// Whether it is a setting of IPv6.
-    pub fn is_ipv6(self) -> bool {
-        match self {
-            Self::RpFilter => false,
-            Self::AcceptRa | Self::AcceptDad => true,
+    const fn conf(family: Family, name: &'static str) -> Self {
+        Self {
+            family,
+            folder: Folder::Conf,
+            name,
         }
     }
 
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::RpFilter => "rp_filter",
-            Self::AcceptRa => "accept_ra",
-            Self::AcceptDad => "accept_dad",
-        }
+    /// Whether it is a setting of IPv6.
+    pub fn is_ipv6(self) -> bool {
+        self.family == Family::V6
     }
 
     /// Its path below `/proc/sys/net` for the interface `link`.
     pub fn path(self, link: &str) -> String {
-        let family = if self.is_ipv6() { "ipv6" } else { "ipv4" };
-        format!("{family}/conf/{link}/{}", self.name())
+        let family = match self.family {
+            Family::V4 => "ipv4",
+            Family::V6 => "ipv6",
+        };
+        let folder = match self.folder {
+            Folder::Conf => "conf",
+            Folder::Neigh => "neigh",
+        };
+        format!("{family}/{folder}/{link}/{}", self.name)
     }
 }

@@ -63,7 +63,7 @@ impl fmt::Display for Step {
             Self::AddAddress(address) => write!(f, "add address {address}"),
             Self::DelAddress(address) => write!(f, "delete address {address}"),
             Self::Set(sysctl, value) => {
-                write!(f, "set {} of the interface to {value}", sysctl.name())
+                write!(f, "set {} of the interface to {value}", sysctl.name)
             }
             Self::DropEgress => f.write_str("block the instance metadata service in nftables"),
             Self::AllowEgress => {

@@ -167,6 +167,14 @@ impl Netlink {
         Ok(device.filter(|device| device.mac == mac))
     }
 
+    /// Names of all links by their index, without those that are no UTF-8.
+    pub fn names(&mut self) -> io::Result<BTreeMap<u32, String>> {
+        self.dump(&all_links(), |names: &mut BTreeMap<_, _>, message| {
+            names.extend(device::name(message.payload()));
+            Ok(())
+        })
+    }
+
     /// Whether any link here has this name, as its first or as a further one.
     pub fn has_link(&mut self, name: &str) -> io::Result<bool> {
         let named = link(0, vec![LinkAttribute::IfName(name.to_owned())]);

@@ -13,14 +13,17 @@ use netlink_packet_route::{
     },
     rule::{RuleAction, RuleAttribute, RuleMessage},
 };
-use node_agent_core::picture::{Action, Family, PROTOCOL, PodSlot, Route, Rule, Selector, Way};
+use node_agent_core::{
+    layout::MAIN,
+    picture::{Action, Family, PROTOCOL, PodSlot, Route, Rule, Selector, Way},
+};
 use rustix::io::Errno;
 
 use crate::kernel::netlink::{Message, Netlink, Request, errno};
 
 /// As many as no pod has of ours: a pod with `NET_ADMIN` can add any number under our protocol number, and reading them
 /// must not cost the agent's memory.
-const MOST: usize = 4096;
+pub(super) const MOST: usize = 4096;
 
 /// Addresses of a link.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,8 +41,8 @@ impl Netlink {
         message.header.index = index;
         let request = RouteNetlinkMessage::GetAddress(message);
         self.dump(&request, |found: &mut Addresses, message| {
-            let seen = decode(message).and_then(|message| seen_address(&message, index));
-            if let Some((address, ready)) = seen {
+            let seen = decode(message).and_then(|message| seen_address(&message));
+            if let Some((_, address, ready)) = seen.filter(|(link, ..)| *link == index) {
                 insert(&mut found.all, address)?;
                 found.unready.extend((!ready).then_some(address));
             }
@@ -49,39 +52,53 @@ impl Netlink {
 
     /// Our rules of a family, those of the ENI at `slot` and those that the pod's ENIs share.
     pub fn rules(&mut self, family: Family, slot: PodSlot) -> io::Result<BTreeSet<Rule>> {
+        self.rules_that(family, |rule| rule.is_of(slot))
+    }
+
+    /// Those of our rules of a family that are wanted.
+    pub(super) fn rules_that(
+        &mut self,
+        family: Family,
+        wanted: impl Fn(&Rule) -> bool,
+    ) -> io::Result<BTreeSet<Rule>> {
         let mut message = RuleMessage::default();
         message.header.family = af(family);
         let request = RouteNetlinkMessage::GetRule(message);
         self.dump(&request, |found, message| {
             match decode(message).and_then(|message| seen_rule(&message)) {
-                Some(rule) if rule.is_of(slot) => insert(found, rule),
+                Some(rule) if wanted(&rule) => insert(found, rule),
                 Some(_) | None => Ok(()),
             }
         })
     }
 
-    /// Whether the pod has rules of ours for another ENI than the one at `slot`.
-    pub fn has_other_slots(&mut self, family: Family, slot: PodSlot) -> io::Result<bool> {
-        let mut message = RuleMessage::default();
-        message.header.family = af(family);
-        let request = RouteNetlinkMessage::GetRule(message);
-        self.dump(&request, |others, message| {
-            let rule = decode(message).and_then(|message| seen_rule(&message));
-            *others |= rule.is_some_and(|rule| !rule.is_of(slot));
-            Ok(())
-        })
-    }
-
     /// Our routes of a family in the table of the ENI at `slot`.
     pub fn routes(&mut self, family: Family, slot: PodSlot) -> io::Result<BTreeSet<Route>> {
+        self.routes_in(family, slot.table(), None)
+    }
+
+    /// Our routes of a family in table main that go by the link `index`.
+    pub fn main_routes(&mut self, family: Family, index: u32) -> io::Result<BTreeSet<Route>> {
+        self.routes_in(family, MAIN, Some(index))
+    }
+
+    fn routes_in(
+        &mut self,
+        family: Family,
+        table: u32,
+        link: Option<u32>,
+    ) -> io::Result<BTreeSet<Route>> {
         let mut message = RouteMessage::default();
         message.header.address_family = af(family);
         message.header.protocol = protocol();
-        message.attributes.push(RouteAttribute::Table(slot.table()));
+        message.attributes.push(RouteAttribute::Table(table));
+        message.attributes.extend(link.map(RouteAttribute::Oif));
         let request = RouteNetlinkMessage::GetRoute(message);
         let found = self.dump(&request, |found, message| {
             match decode(message).and_then(|message| seen_route(&message)) {
-                Some(route) if route.table == slot.table() => insert(found, route),
+                Some((route, by)) if route.table == table && (link.is_none() || by == link) => {
+                    insert(found, route)
+                }
                 Some(_) | None => Ok(()),
             }
         });
@@ -128,7 +145,7 @@ pub fn delete_route(route: &Route) -> Request {
 }
 
 /// What does not decode was not made by us.
-fn decode(message: &Message<'_>) -> Option<RouteNetlinkMessage> {
+pub(super) fn decode(message: &Message<'_>) -> Option<RouteNetlinkMessage> {
     match NetlinkMessage::deserialize(message.clone().into_inner())
         .ok()?
         .payload
@@ -148,7 +165,7 @@ fn insert<T: Ord>(found: &mut BTreeSet<T>, thing: T) -> io::Result<()> {
     Ok(())
 }
 
-fn af(family: Family) -> AddressFamily {
+pub(super) fn af(family: Family) -> AddressFamily {
     match family {
         Family::V4 => AddressFamily::Inet,
         Family::V6 => AddressFamily::Inet6,
@@ -173,12 +190,12 @@ fn address_message(index: u32, address: IpNet) -> AddressMessage {
     message
 }
 
-/// The address, and whether it can be used.
-fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, bool)> {
+/// The link, the address if it is good beyond it, and whether it can be used.
+pub(super) fn seen_address(message: &RouteNetlinkMessage) -> Option<(u32, IpNet, bool)> {
     let RouteNetlinkMessage::NewAddress(message) = message else {
         return None;
     };
-    if message.header.index != index || message.header.scope == AddressScope::Link {
+    if message.header.scope == AddressScope::Link {
         return None;
     }
     let local = message.attributes.iter().find_map(|a| match a {
@@ -196,10 +213,8 @@ fn seen_address(message: &RouteNetlinkMessage, index: u32) -> Option<(IpNet, boo
         _ => None,
     });
     let address = IpNet::new(local.or(address)?, message.header.prefix_len).ok()?;
-    Some((
-        address,
-        flags.is_none_or(|flags| !flags.intersects(unready)),
-    ))
+    let ready = flags.is_none_or(|flags| !flags.intersects(unready));
+    Some((message.header.index, address, ready))
 }
 
 fn rule_message(rule: &Rule) -> RuleMessage {
@@ -210,6 +225,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
         RuleAttribute::Protocol(protocol()),
     ];
     match &rule.selector {
+        Selector::Everything => {}
         Selector::To(network) => {
             message.header.dst_len = network.prefix_len();
             message
@@ -232,6 +248,12 @@ fn rule_message(rule: &Rule) -> RuleMessage {
             message.header.action = RuleAction::ToTable;
             message.attributes.push(RuleAttribute::Table(table));
         }
+        Action::Main { ignoring } => {
+            message.header.action = RuleAction::ToTable;
+            let ignoring = ignoring.map(|prefix| RuleAttribute::SuppressPrefixLen(prefix.into()));
+            message.attributes.push(RuleAttribute::Table(MAIN));
+            message.attributes.extend(ignoring);
+        }
     }
     message
 }
@@ -251,32 +273,34 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
         AddressFamily::Inet6 => Family::V6,
         _ => return None,
     };
-    let (mut priority, mut table, mut selector) = (0, None, None);
+    let (mut priority, mut table, mut ignoring) = (0, None, None);
+    let mut selector = Selector::Everything;
     for attribute in &message.attributes {
         match attribute {
             RuleAttribute::Priority(value) => priority = *value,
             RuleAttribute::Table(value) => table = Some(*value),
+            // The kernel says -1 where nothing is ignored.
+            RuleAttribute::SuppressPrefixLen(value) => ignoring = u8::try_from(*value).ok(),
             RuleAttribute::Destination(ip) => {
-                selector = Some(Selector::To(IpNet::new(*ip, message.header.dst_len).ok()?));
+                selector = Selector::To(IpNet::new(*ip, message.header.dst_len).ok()?);
             }
             RuleAttribute::Source(ip) => {
-                selector = Some(Selector::From(
-                    IpNet::new(*ip, message.header.src_len).ok()?,
-                ));
+                selector = Selector::From(IpNet::new(*ip, message.header.src_len).ok()?);
             }
-            RuleAttribute::Oifname(name) => selector = Some(Selector::Out(name.clone())),
+            RuleAttribute::Oifname(name) => selector = Selector::Out(name.clone()),
             _ => {}
         }
     }
     let action = match message.header.action {
         RuleAction::Blackhole => Action::Blackhole,
+        RuleAction::ToTable if table? == MAIN => Action::Main { ignoring },
         RuleAction::ToTable => Action::Table(table?),
         _ => return None,
     };
     Some(Rule {
         priority,
         family,
-        selector: selector?,
+        selector,
         action,
     })
 }
@@ -320,7 +344,8 @@ fn route_message(route: &Route, index: Option<u32>) -> RouteMessage {
     message
 }
 
-fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
+/// The route, and the link that it goes by.
+fn seen_route(message: &RouteNetlinkMessage) -> Option<(Route, Option<u32>)> {
     let RouteNetlinkMessage::NewRoute(message) = message else {
         return None;
     };
@@ -333,8 +358,8 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
         _ => return None,
     };
     let mut to = family.everything().addr();
-    let (mut table, mut metric, mut via, mut source) =
-        (u32::from(message.header.table), 0, None, None);
+    let (mut table, mut metric) = (u32::from(message.header.table), 0);
+    let (mut via, mut source, mut link) = (None, None, None);
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Table(value) => table = *value,
@@ -342,6 +367,7 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
             RouteAttribute::Destination(address) => to = ip(address)?,
             RouteAttribute::Gateway(address) => via = ip(address),
             RouteAttribute::PrefSource(address) => source = ip(address),
+            RouteAttribute::Oif(index) => link = Some(*index),
             _ => {}
         }
     }
@@ -351,12 +377,13 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<Route> {
         (RouteType::Unicast, None, Some(source)) => Way::OnLink { source },
         _ => return None,
     };
-    Some(Route {
+    let route = Route {
         table,
         to: IpNet::new(to, message.header.destination_prefix_length).ok()?,
         way,
         metric,
-    })
+    };
+    Some((route, link))
 }
 
 fn protocol() -> RouteProtocol {

@@ -7,6 +7,7 @@ use std::{
 
 use ipnet::IpNet;
 use node_agent_core::{
+    claim::Interface,
     layout::{Features, Limits},
     mac::Mac,
     picture::{Family, Link, Picture, PodSlot, Sysctl},
@@ -80,11 +81,14 @@ impl Inspector {
     }
 
     /// The picture, and the device if it is here.
+    ///
+    /// Of the settings of its interface those are read that every interface gets, and those that `interface` names.
     pub fn inspect(
         &self,
         netlink: &mut Netlink,
         mac: Mac,
         slot: PodSlot,
+        interface: &Interface,
         last: Option<u32>,
     ) -> Result<Inspection, Error> {
         let device = netlink.device(mac, &self.drivers, last)?;
@@ -100,10 +104,18 @@ impl Inspector {
                 .addresses(device.index)
                 .map_err(Error::netlink("list the addresses"))?;
             (picture.addresses, unready) = (addresses.all, addresses.unready);
-            for sysctl in Sysctl::ALL {
-                if let Ok(value) = fs::read_to_string(self.sysctl(sysctl, &device.name)) {
-                    picture.sysctls.insert(sysctl, value.trim().to_owned());
+            let named = interface.sysctls.keys();
+            for sysctl in Sysctl::ALWAYS.iter().chain(named) {
+                if let Ok(value) = fs::read_to_string(self.sysctl(*sysctl, &device.name)) {
+                    picture.sysctls.insert(*sysctl, value.trim().to_owned());
                 }
+            }
+            for family in self.families() {
+                picture.routes.extend(
+                    netlink
+                        .main_routes(*family, device.index)
+                        .map_err(Error::netlink("list the routes"))?,
+                );
             }
         }
         Ok(Inspection {
@@ -113,7 +125,7 @@ impl Inspector {
         })
     }
 
-    /// Rules and routes alone: what stays in a pod when the device has left.
+    /// Rules and routes of its own table alone: what stays in a pod when the device has left.
     pub fn traces(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<Picture, Error> {
         let mut picture = Picture::default();
         for family in self.families() {
@@ -140,17 +152,15 @@ impl Inspector {
     /// Whether another ENI of the pod needs the rules that they share.
     pub fn has_other_slots(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<bool, Error> {
         for family in self.families() {
-            if netlink
-                .has_other_slots(*family, slot)
-                .map_err(Error::netlink("list the rules"))?
-            {
+            let others = netlink.rules_that(*family, |rule| !rule.is_of(slot));
+            if !others.map_err(Error::netlink("list the rules"))?.is_empty() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn families(&self) -> &'static [Family] {
+    pub(super) fn families(&self) -> &'static [Family] {
         if self.features.ipv6 {
             &[Family::V4, Family::V6]
         } else {

@@ -4,7 +4,7 @@ use node_agent_core::{
     claim::{Address, Interface},
     diff::diff,
     difference::differences,
-    layout::layout,
+    layout::{layout, needs_surroundings, steer},
     picture::{Picture, PodSlot, Sysctl},
     plan::Traces,
 };
@@ -93,7 +93,7 @@ fn converge(
             outcome => outcome?,
         }
         let last = session.link.as_ref().map(|(index, _)| *index);
-        let inspection = inspect(session, last)?;
+        let inspection = inspect(session, interface, last)?;
         seen = inspection.picture;
         seen.egress_drop = session.drops_egress;
         let steps = diff(&seen, &wanted);
@@ -115,11 +115,11 @@ fn start(
     interface: &Interface,
 ) -> Result<(Picture, Picture), Error> {
     session.device = node.device(&mut session.host_netlink, session.mac)?;
-    if let Some(device) = &session.device {
-        let wanted = wanted(session, device, false, interface)?;
+    if let Some(device) = session.device.clone() {
+        let wanted = wanted(session, &device, false, interface)?;
         return Ok((Picture::default(), wanted));
     }
-    let inspection = inspect(session, None)?;
+    let inspection = inspect(session, interface, None)?;
     let device = inspection
         .device
         .ok_or(Error::NoDevice { mac: session.mac })?;
@@ -129,14 +129,20 @@ fn start(
 }
 
 fn wanted(
-    session: &Session<'_>,
+    session: &mut Session<'_>,
     device: &Device,
     here: bool,
     interface: &Interface,
 ) -> Result<Picture, Error> {
     let inspector = session.inspector;
     let limits = inspector.limits(device, here.then_some(device.name.as_str()));
-    let wanted = layout(interface, session.slot, inspector.features, limits);
+    let mut wanted = layout(interface, session.slot, inspector.features, limits);
+    if needs_surroundings(interface) {
+        let (pod, host) = (&mut session.pod_netlink, &mut session.host_netlink);
+        let itself = here.then_some(device.index);
+        let surroundings = inspector.surroundings(pod, host, session.slot, itself)?;
+        steer(&mut wanted, interface, session.slot, &surroundings);
+    }
     if wanted.addresses.is_empty() && !interface.addresses.is_empty() {
         return Err(if inspector.features.ipv6 {
             Error::NoIpv6
@@ -147,11 +153,16 @@ fn wanted(
     Ok(wanted)
 }
 
-fn inspect(session: &mut Session<'_>, last: Option<u32>) -> Result<Inspection, Error> {
+fn inspect(
+    session: &mut Session<'_>,
+    interface: &Interface,
+    last: Option<u32>,
+) -> Result<Inspection, Error> {
+    let (mac, slot) = (session.mac, session.slot);
     let inspection =
         session
             .inspector
-            .inspect(&mut session.pod_netlink, session.mac, session.slot, last)?;
+            .inspect(&mut session.pod_netlink, mac, slot, interface, last)?;
     let device = inspection.device.as_ref();
     session.link = device.map(|device| (device.index, device.name.clone()));
     Ok(inspection)
@@ -166,7 +177,7 @@ pub fn check(
     slot: PodSlot,
 ) -> Result<(), Error> {
     inside(node, pod, eni, slot, |session| {
-        let seen = inspect(session, None)?;
+        let seen = inspect(session, interface, None)?;
         let Some(device) = &seen.device else {
             let missing = format!("the device with the MAC address {} is missing", eni.mac);
             return Err(Error::NotAsWanted {

@@ -1,7 +1,7 @@
 //! From the API's claim to the core's.
 
 use node_agent::claim::convert;
-use node_agent_core::claim::Wait;
+use node_agent_core::claim::{DefaultRoute, Wait};
 use serde_json::json;
 
 use crate::running::{a_claim, claim_document, with};
@@ -25,6 +25,51 @@ fn mtu_is_that_of_the_class_or_left_to_the_device() {
     assert_eq!(convert(&a_claim()).unwrap().interface.mtu, None);
     let claim = with(a_claim(), "/status/interface", json!({ "mtu": 1400 }));
     assert_eq!(convert(&claim).unwrap().interface.mtu, Some(1400));
+}
+
+#[test]
+fn routes_networks_and_settings_are_those_of_the_claim() {
+    let interface = json!({
+        "defaultRoute": "Primary", "clusterCidrs": ["10.96.0.0/12"],
+        "routes": [{ "dst": "10.8.0.0/16", "via": "10.0.1.9" }, { "dst": "2001:db8:9::/48" }],
+        "sysctls": { "net.ipv6.neigh.IFNAME.gc_stale_time": "120" }
+    });
+    let interface = convert(&with(a_claim(), "/status/interface", interface));
+    let interface = interface.unwrap().interface;
+    assert_eq!(interface.default_route, DefaultRoute::Primary);
+    let networks: Vec<_> = interface.cluster.iter().map(ToString::to_string).collect();
+    assert_eq!(networks, ["10.96.0.0/12"]);
+    let destinations: Vec<_> = (interface.destinations.iter())
+        .map(|one| (one.to.to_string(), one.via.map(|via| via.to_string())))
+        .collect();
+    assert_eq!(
+        destinations,
+        [
+            ("10.8.0.0/16".to_owned(), Some("10.0.1.9".to_owned())),
+            ("2001:db8:9::/48".to_owned(), None)
+        ]
+    );
+    let (sysctl, value) = interface.sysctls.first_key_value().unwrap();
+    assert_eq!(
+        (sysctl.path("eni0").as_str(), value.as_str()),
+        ("ipv6/neigh/eni0/gc_stale_time", "120")
+    );
+}
+
+/// What the class may set is what the agent can set: each leads to a file of the interface.
+#[test]
+fn every_setting_of_a_class_has_a_path() {
+    for sysctl in crds::sysctl::Sysctl::ALL {
+        let key = sysctl.key();
+        let claim = with(
+            a_claim(),
+            "/status/interface",
+            json!({ "sysctls": { key: "1" } }),
+        );
+        let sysctls = convert(&claim).unwrap().interface.sysctls;
+        let path = sysctls.first_key_value().unwrap().0.path("IFNAME");
+        assert_eq!(path.replace('/', "."), key.trim_start_matches("net."));
+    }
 }
 
 #[test]

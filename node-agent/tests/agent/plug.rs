@@ -11,6 +11,8 @@ use crate::world::{HOME, MAC, World, an_eni, an_interface};
 
 #[path = "plug/check.rs"]
 mod check;
+#[path = "plug/default_route.rs"]
+mod default_route;
 #[path = "plug/family.rs"]
 mod family;
 #[path = "plug/mtu.rs"]

@@ -1,6 +1,7 @@
 //! A node, pods and a VPC made of network namespaces, gone when the test ends, however it ends.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     io,
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -13,7 +14,7 @@ use node_agent::{
     kernel::{link::Drivers, namespace::Namespace, view::Inspector},
     plug::{Eni, Node},
 };
-use node_agent_core::claim::{Address, Interface, Metadata};
+use node_agent_core::claim::{Address, DefaultRoute, Interface, Metadata};
 use rustix::net::{
     AddressFamily, SocketType, bind, connect, socket,
     sockopt::{Timeout, set_socket_timeout},
@@ -321,5 +322,9 @@ pub fn an_interface() -> Interface {
             gateway: "10.0.1.1".parse().unwrap(),
         }],
         prefixes: vec![],
+        default_route: DefaultRoute::Never,
+        destinations: Vec::new(),
+        cluster: BTreeSet::new(),
+        sysctls: BTreeMap::new(),
     }
 }

@@ -10,6 +10,7 @@ use std::{
 use api::{
     ClassStatus, ConnectionTracking, DriftPolicy, Interface, NodeStatus, SmolStr, SourceDestCheck,
     Time,
+    cidr::Cidr,
     class::{SecurityGroups, Subnets},
     id::{BootId, ClassName, InstanceId, InterfaceName, Namespace, NodeName, NodeUid, PodUid},
     interfaces::NotInterfaces,
@@ -289,6 +290,15 @@ impl Class {
         };
         spec(self) == spec(other)
     }
+}
+
+/// Networks of Services, as an object of kind `ServiceCIDR` says.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ServiceCidr {
+    /// Its name.
+    pub name: SmolStr,
+    /// One of each IP family at most.
+    pub cidrs: Vec<Cidr>,
 }
 
 /// A label selector.

@@ -3,13 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::{
+    SmolStr,
     class::Tags,
     id::{AttachmentId, ClaimUid, ClassName, InstanceType, Namespace, NodeName},
 };
 
 use crate::{
     claim::Claim,
-    cluster::{AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni},
+    cluster::{
+        AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, ServiceCidr, VpcCni,
+    },
     ec2::{EniView, Group, Instance, Subnet, TypeFacts},
     error::Ec2Error,
     lease::Term,
@@ -40,6 +43,8 @@ pub enum Fact {
     Namespaces(Change<Namespace, NamespaceFacts>),
     /// Classes.
     Classes(Change<ClassName, Class>),
+    /// Networks of Services.
+    ServiceCidrs(Change<SmolStr, ServiceCidr>),
     /// Claims; one made again under a name that was used before is another one.
     Claims(Change<(Key, ClaimUid), Arc<Claim>>),
     /// Our node reports.

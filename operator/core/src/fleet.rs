@@ -14,6 +14,7 @@ mod learn_claims;
 mod learn_neighbours;
 mod lookups;
 mod marks;
+mod networks;
 mod nodes;
 mod outcome;
 mod pods;
@@ -33,7 +34,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
-use api::{Time, claim::Phase};
+use api::{Time, cidr::Cidr, claim::Phase};
 
 use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
 pub use self::{
@@ -59,6 +60,8 @@ pub struct Settings {
     pub sweep: SweepMode,
     /// How many ENIs of each instance are left to others.
     pub reserve: Reserve,
+    /// Networks that pods reach by their first interface, beside those of Services that the API server names.
+    pub cluster_cidrs: Vec<Cidr>,
 }
 
 /// What becomes of ENIs that no claim owns.
@@ -79,6 +82,7 @@ impl Default for Settings {
             budget_share: 600,
             sweep: SweepMode::On,
             reserve: Reserve::Auto,
+            cluster_cidrs: Vec::new(),
         }
     }
 }

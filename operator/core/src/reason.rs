@@ -51,6 +51,7 @@ impl Tone {
             | Reason::NotServed
             | Reason::NodeUnsupported
             | Reason::NodeFull
+            | Reason::ServicesUnknown
             | Reason::NoSubnetInZone
             | Reason::SubnetLacksFamily
             | Reason::SubnetNotFound

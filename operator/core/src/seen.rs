@@ -22,7 +22,8 @@ use crate::{
 pub struct Seen {
     /// This cluster.
     pub cluster: Cluster,
-    /// What the class says of the interface, while it exists.
+    /// What the class says of the interface, with the networks of the cluster where it needs them; none while those are not known, or the
+    /// class does not exist.
     pub interface: Option<Interface>,
     /// The family whose addresses come first, as the class says while it exists.
     pub preferred: IpFamily,

@@ -68,7 +68,9 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
                 net_admin: None,
             });
             next.node_name = Some(site.node.clone());
-            next.interface.clone_from(&seen.interface);
+            if seen.interface.is_some() {
+                next.interface.clone_from(&seen.interface);
+            }
             next.timeline.requested.get_or_insert(now);
             if let Some(shape) = shape {
                 next.creation =

@@ -61,6 +61,8 @@ mod lost;
 mod marks;
 #[path = "core/neighbours.rs"]
 mod neighbours;
+#[path = "core/networks.rs"]
+mod networks;
 #[path = "core/node_report.rs"]
 mod node_report;
 #[path = "core/pods.rs"]

@@ -6,6 +6,8 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use crate::cidr::ip;
+
 /// The addresses of the ENI.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Ipam {
@@ -52,13 +54,10 @@ impl Ipam {
     }
 }
 
-fn ip(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "maxLength": 45, "pattern": "^[0-9a-f.:]+$" })
-}
-
 fn prefixes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 128, "x-kubernetes-list-type": "atomic",
         "items": { "type": "string", "maxLength": 49, "pattern": "^[0-9a-f.:]+/[0-9]{1,3}$" }
     })
 }
+

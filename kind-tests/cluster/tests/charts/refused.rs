@@ -24,6 +24,7 @@ fn a_wrong_value_is_refused_with_its_name() {
         ("budgetShare=60", "budgetShare"),
         ("reserve=0", "reserve"),
         ("reserve=\"some\"", "reserve"),
+        ("clusterCidrs=[\"10.96.0.0\"]", "clusterCidrs"),
         ("clusterId=\"my cluster\"", "has to be 1 to 64 characters"),
         (
             "image.registry=\"ghcr.io/eniclaim/operator:1.0\"",

@@ -6,17 +6,17 @@ use std::{
 };
 
 use node_agent_core::{
-    claim::{Address, Interface, Metadata},
+    claim::{Address, DefaultRoute, Destination, Interface, Metadata},
     diff::{Step, clear, clear_shared, diff},
     difference::differences,
-    layout::{Features, METADATA_PRIORITY, layout},
-    picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Way},
+    layout::{Features, MAIN, METADATA_PRIORITY, Surroundings, layout},
+    picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Sysctl, Way},
 };
 use proptest::{prelude::*, sample::subsequence};
 
 use crate::{
     kernel::apply,
-    makers::{ENA, FULL, an_interface},
+    makers::{ENA, FULL, an_interface, chained, wanted},
 };
 
 const FIRST: PodSlot = PodSlot(0);
@@ -41,12 +41,36 @@ prop_compose! {
         mtu in prop::sample::select(vec![None, Some(1200), Some(1500)]),
         addresses in prop::collection::vec(an_address(), 0..4),
         prefixes in prop::collection::vec(prop::sample::select(PREFIXES.to_vec()), 0..3),
+        default_route in prop::sample::select(vec![DefaultRoute::Never, DefaultRoute::Fallback, DefaultRoute::Primary]),
+        destinations in subsequence(destinations(), 0..=4),
+        sysctl in prop::option::of(prop::sample::select(vec![Sysctl::RP_FILTER, Sysctl::ACCEPT_RA])),
     ) -> Interface {
         // One router a subnet, as in a VPC: two prefixes over one router would be two default routes.
         let metadata = if blocked { Metadata::Blocked } else { Metadata::Allowed };
         let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
-        Interface { name: name.into(), mtu, metadata, addresses, prefixes }
+        let cluster = ["10.96.0.0/12", "fd00:10:96::/112"].map(|network| network.parse().unwrap()).into();
+        let sysctls = sysctl.map(|sysctl| (sysctl, "1".to_owned())).into_iter().collect();
+        Interface { name: name.into(), mtu, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls }
     }
+}
+
+/// One is the subnet itself, one in it.
+fn destinations() -> Vec<Destination> {
+    [
+        ("10.8.0.0/16", None),
+        ("10.0.1.0/24", Some("10.0.1.9")),
+        ("10.0.1.128/25", None),
+        ("2001:db8:9::/48", None),
+    ]
+    .map(|(to, via): (&str, Option<&str>)| Destination {
+        to: to.parse().unwrap(),
+        via: via.map(|ip| ip.parse().unwrap()),
+    })
+    .into()
+}
+
+fn surroundings() -> impl Strategy<Value = Surroundings> {
+    prop::sample::select(vec![chained(), Surroundings::default()])
 }
 
 fn features() -> impl Strategy<Value = Features> {
@@ -55,9 +79,15 @@ fn features() -> impl Strategy<Value = Features> {
 
 /// A namespace as it may be found: some parts of another layout, at some stage, damaged by the pod.
 fn a_namespace() -> impl Strategy<Value = Picture> {
-    (interface(), features(), any::<bool>(), any::<bool>()).prop_flat_map(
-        |(interface, features, here, up)| {
-            let whole = layout(&interface, FIRST, features, ENA);
+    (
+        interface(),
+        features(),
+        surroundings(),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_flat_map(|(interface, features, surroundings, here, up)| {
+            let whole = wanted(&interface, FIRST, features, &surroundings);
             let (rules, routes) = (
                 Vec::from_iter(whole.rules.clone()),
                 Vec::from_iter(whole.routes.clone()),
@@ -85,8 +115,7 @@ fn a_namespace() -> impl Strategy<Value = Picture> {
                     }
                     picture
                 })
-        },
-    )
+        })
 }
 
 proptest! {
@@ -94,9 +123,9 @@ proptest! {
 
     #[test]
     fn applying_the_difference_gives_the_wanted_picture_and_then_nothing(
-        seen in a_namespace(), interface in interface(), features in features(),
+        seen in a_namespace(), interface in interface(), features in features(), surroundings in surroundings(),
     ) {
-        let wanted = layout(&interface, FIRST, features, ENA);
+        let wanted = wanted(&interface, FIRST, features, &surroundings);
         let mut picture = seen.clone();
         for step in diff(&seen, &wanted) {
             apply(&mut picture, &step);
@@ -113,7 +142,7 @@ proptest! {
     fn nothing_is_said_to_differ_exactly_if_no_step_is_left(
         other in a_namespace(), interface in interface(), features in features(), takes in any::<[bool; 6]>(),
     ) {
-        let wanted = layout(&interface, FIRST, features, ENA);
+        let wanted = wanted(&interface, FIRST, features, &chained());
         let (mut seen, [link, addresses, sysctls, rules, routes, egress_drop]) = (wanted.clone(), takes);
         if link { seen.link = other.link; }
         if addresses { seen.addresses = other.addresses; }
@@ -125,8 +154,10 @@ proptest! {
     }
 
     #[test]
-    fn no_step_lets_traffic_out_another_way(interface in interface(), features in features()) {
-        let wanted = layout(&interface, FIRST, features, ENA);
+    fn no_step_lets_traffic_out_another_way(
+        interface in interface(), features in features(), surroundings in surroundings(),
+    ) {
+        let wanted = wanted(&interface, FIRST, features, &surroundings);
         let mut picture = Picture::default();
         for step in diff(&Picture::default(), &wanted) {
             apply(&mut picture, &step);
@@ -135,8 +166,27 @@ proptest! {
     }
 
     #[test]
+    fn attempt_that_ended_after_any_step_leaves_nothing(
+        interface in interface(), features in features(), surroundings in surroundings(),
+    ) {
+        let wanted = wanted(&interface, FIRST, features, &surroundings);
+        let steps = diff(&Picture::default(), &wanted);
+        for done in 0..=steps.len() {
+            let mut picture = Picture::default();
+            steps[..done].iter().for_each(|step| apply(&mut picture, step));
+            // The device leaves before anything is cleared, and takes along what needs it.
+            (picture.link, picture.addresses, picture.sysctls) = <_>::default();
+            picture.routes.retain(|route| !route.needs_link());
+            for step in clear(&picture.clone()).into_iter().chain(clear_shared(&picture.clone())) {
+                apply(&mut picture, &step);
+            }
+            prop_assert_eq!(picture, Picture::default());
+        }
+    }
+
+    #[test]
     fn at_most_one_move(seen in a_namespace(), interface in interface(), features in features()) {
-        let steps = diff(&seen, &layout(&interface, FIRST, features, ENA));
+        let steps = diff(&seen, &wanted(&interface, FIRST, features, &chained()));
         let moves = steps.iter().filter(|s| matches!(s, Step::MoveIn { .. })).count();
         prop_assert!(moves <= 1);
     }
@@ -144,9 +194,9 @@ proptest! {
     #[test]
     fn enis_of_one_pod_come_and_go_without_touching_each_other(
         interfaces in prop::collection::vec(interface(), 3),
-        turns in prop::collection::vec(0_u8..3, 1..12),
+        turns in prop::collection::vec(0_u8..3, 1..12), surroundings in surroundings(),
     ) {
-        let wanted: Vec<_> = (0..).map(PodSlot).zip(&interfaces).map(|(slot, i)| layout(i, slot, FULL, ENA)).collect();
+        let wanted: Vec<_> = (0..).map(PodSlot).zip(&interfaces).map(|(slot, i)| wanted(i, slot, FULL, &surroundings)).collect();
         let mut pod = Pod::default();
         for k in turns.into_iter().chain(0..3).chain(0..3) {
             let (slot, layout) = (PodSlot(k), &wanted[usize::from(k)]);
@@ -182,11 +232,10 @@ impl Pod {
             .filter(|r| r.is_of(slot))
             .cloned()
             .collect();
-        let table = slot.table();
         picture.routes = self
             .routes
             .iter()
-            .filter(|r| r.table == table)
+            .filter(|route| is_of(route, slot))
             .copied()
             .collect();
         picture
@@ -215,13 +264,18 @@ impl Pod {
     fn unplug(&mut self, slot: PodSlot) {
         self.links.remove(&slot);
         self.routes
-            .retain(|r| r.table != slot.table() || !r.needs_link());
+            .retain(|route| !is_of(route, slot) || !route.needs_link());
         let seen = self.picture(slot);
         self.run(slot, &clear(&seen));
         if self.links.is_empty() {
             self.run(slot, &clear_shared(&seen));
         }
     }
+}
+
+/// In table main a route belongs to the ENI by whose link it goes; here the metric tells.
+fn is_of(route: &Route, slot: PodSlot) -> bool {
+    route.table == slot.table() || (route.table == MAIN && route.metric % 1024 == u32::from(slot.0))
 }
 
 /// What must hold between any two steps of a plug.
@@ -241,6 +295,15 @@ fn closed(picture: &Picture, interface: &Interface, features: Features, after: &
             .iter()
             .any(|r| r.table == table && r.to == everything && r.way == Way::Unreachable);
         assert!(ends, "the table of {address} is open after {after:?}");
+    }
+    for rule in &picture.rules {
+        let Action::Table(table) = rule.action else {
+            continue;
+        };
+        let everything = rule.family.everything();
+        let ends = (picture.routes.iter())
+            .any(|r| r.table == table && r.to == everything && r.way == Way::Unreachable);
+        assert!(ends, "{rule} leads into an open table after {after:?}");
     }
     if picture.link.as_ref().is_some_and(|l| l.up) && interface.metadata == Metadata::Blocked {
         assert!(

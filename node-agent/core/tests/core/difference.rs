@@ -19,8 +19,8 @@ fn each_part_is_said_with_what_is_and_what_should_be() {
     let mut seen = wanted.clone();
     let link = seen.link.as_mut().unwrap();
     (link.name, link.mtu, link.up) = ("other".into(), 1500, false);
-    seen.sysctls.insert(Sysctl::RpFilter, "1".into());
-    seen.sysctls.remove(&Sysctl::AcceptRa);
+    seen.sysctls.insert(Sysctl::RP_FILTER, "1".into());
+    seen.sysctls.remove(&Sysctl::ACCEPT_RA);
     seen.addresses = ["192.0.2.1/32".parse().unwrap()].into();
     seen.rules.pop_first();
     seen.routes.retain(|route| !route.needs_link());

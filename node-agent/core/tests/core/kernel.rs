@@ -94,9 +94,9 @@ fn link(picture: &mut Picture) -> &mut Link {
 
 fn defaults(mtu: u32) -> std::collections::BTreeMap<Sysctl, String> {
     let all = [
-        (Sysctl::RpFilter, "0".into()),
-        (Sysctl::AcceptRa, "1".into()),
-        (Sysctl::AcceptDad, "1".into()),
+        (Sysctl::RP_FILTER, "0".into()),
+        (Sysctl::ACCEPT_RA, "1".into()),
+        (Sysctl::ACCEPT_DAD, "1".into()),
     ];
     all.into_iter()
         .filter(|(sysctl, _)| mtu >= IPV6_MTU || !sysctl.is_ipv6())

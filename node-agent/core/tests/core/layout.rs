@@ -147,7 +147,7 @@ fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
     });
     let dual = layout(&interface, FIRST, FULL, ENA);
     assert_eq!(dual.addresses.len(), 2);
-    assert!(dual.sysctls.contains_key(&Sysctl::AcceptRa));
+    assert!(dual.sysctls.contains_key(&Sysctl::ACCEPT_RA));
     let disabled = Limits { ipv6: false, ..ENA };
     let mut narrow = interface.clone();
     narrow.mtu = Some(1279);

@@ -1,14 +1,16 @@
 //! Small makers of the core's nouns.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use node_agent_core::{
     claim::{
-        Address, Attachment, BoundPod, Claim, ClaimKey, Eni, Interface, Metadata, Place, Report,
-        Unreadable, Wait,
+        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Eni, Interface, Metadata,
+        Place, Report, Unreadable, Wait,
     },
     facts::{Facts, Netns, Observed, Origin, Plug, PlugKey, PlugState, Pod, Sandbox, Verb},
-    layout::{Features, Limits},
+    layout::{Features, Limits, Surroundings, layout, steer},
     mac::Mac,
-    picture::PodSlot,
+    picture::{Picture, PodSlot},
     plan::{Order, plan},
 };
 
@@ -36,7 +38,33 @@ pub fn an_interface() -> Interface {
             gateway: "10.0.1.1".parse().unwrap(),
         }],
         prefixes: vec![],
+        default_route: DefaultRoute::Never,
+        destinations: Vec::new(),
+        cluster: BTreeSet::new(),
+        sysctls: BTreeMap::new(),
     }
+}
+
+/// A pod whose first interface is eth0, in both families.
+pub fn chained() -> Surroundings {
+    let ips = |ips: &[&str]| ips.iter().map(|ip| ip.parse().unwrap()).collect();
+    Surroundings {
+        earlier: ["eth0".to_owned()].into(),
+        addresses: ips(&["10.244.1.2", "fd00:10:244::2"]),
+        node: ips(&["10.0.1.5", "2001:db8:1::5"]),
+    }
+}
+
+/// All that is wanted of an ENI among these surroundings.
+pub fn wanted(
+    interface: &Interface,
+    slot: PodSlot,
+    features: Features,
+    surroundings: &Surroundings,
+) -> Picture {
+    let mut picture = layout(interface, slot, features, ENA);
+    steer(&mut picture, interface, slot, surroundings);
+    picture
 }
 
 pub fn mac() -> Mac {

@@ -153,6 +153,16 @@ pub(super) fn read(payload: &[u8]) -> io::Result<Link> {
     })
 }
 
+/// Index and name of a link, unless the name is no UTF-8.
+pub(super) fn name(payload: &[u8]) -> Option<(u32, String)> {
+    let index = u32::from_ne_bytes(chunk(payload, 4)?);
+    let name = NlasIterator::new(payload.get(HEADER..)?)
+        .filter_map(Result::ok)
+        .find(|attribute: &NlaBuffer<&[u8]>| attribute.kind() == IFLA_IFNAME)?;
+    let name = std::str::from_utf8(trimmed(name.value())).ok()?;
+    Some((index, name.to_owned()))
+}
+
 /// The id in an answer to `RTM_GETNSID`; negative: it has none.
 pub(super) fn namespace_id(payload: &[u8]) -> Option<i32> {
     const RTGENMSG: usize = 4;

@@ -33,6 +33,7 @@ impl Fleet {
             Fact::CniNodes(change) => self.learn_cni_nodes(change),
             Fact::Namespaces(change) => self.learn_namespaces(change),
             Fact::Classes(change) => self.learn_classes(change),
+            Fact::ServiceCidrs(change) => self.learn_service_cidrs(change),
             Fact::Unreadable(object) => self.learn_unreadable(object),
             Fact::Term(term) => self.learn_term(term, now),
             Fact::Page(enis) => self.learn_page(enis, now),

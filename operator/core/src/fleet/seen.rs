@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{
-    Interface, IpFamily, SmolStr, Time,
+    IpFamily, SmolStr, Time,
     time::{MINUTE, SECOND},
 };
 
@@ -119,7 +119,7 @@ impl Fleet {
         Seen {
             cluster,
             groups: self.groups_seen(claim, &eni),
-            interface: class.map(|class| interface(claim, class)),
+            interface: class.and_then(|class| self.interface(claim, class)),
             preferred: class.map_or(IpFamily::IPv4, |class| class.addresses.preferred()),
             source_dest_check: class.map(|c| c.source_dest_check),
             net_admin: self.net_admin(claim),
@@ -198,6 +198,7 @@ impl Fleet {
                 format!("there is no EniClass {}; create it again", claim.class),
             ));
         };
+        self.services_known(class)?;
         let (instance, facts) = self.support(&site.node, &site.instance)?;
         let Some(vpc) = &instance.vpc else {
             return Err(Note::new(
@@ -297,13 +298,4 @@ impl Fleet {
         }
         on
     }
-}
-
-/// What the interface of a claim looks like: as the class says, under the name by which its pod asks for it.
-fn interface(claim: &Claim, class: &Class) -> Interface {
-    let mut interface = class.interface.clone();
-    if let Some(name) = &claim.interface {
-        interface.name = name.clone();
-    }
-    interface
 }

@@ -14,7 +14,8 @@ use api::{
 use crate::{
     claim::Claim,
     cluster::{
-        AgentPod, Class, Cluster, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, VpcCni,
+        AgentPod, Class, Cluster, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, ServiceCidr,
+        VpcCni,
     },
     fact::Change,
     resolve::Resolved,
@@ -60,6 +61,8 @@ pub(super) struct Watched {
     pub(super) classes: BTreeMap<ClassName, Class>,
     /// What each class stands for in EC2, as far as that is known.
     pub(super) resolved: BTreeMap<ClassName, Resolved>,
+    /// None before they are listed: not every API server serves them, so nothing else waits for the list.
+    pub(super) service_cidrs: Option<BTreeMap<SmolStr, ServiceCidr>>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
     /// The AWS VPC CNI, where it runs.

@@ -1,0 +1,90 @@
+//! Networks of the cluster, which the pods of a class whose ENI is primary reach by their first interface.
+
+use std::collections::BTreeSet;
+
+use api::{Interface, SmolStr, cidr::Cidr, id::ClassName, interface::DefaultRoute};
+
+use super::{
+    Fleet,
+    index::Dependency,
+    watched::{gone, items},
+};
+use crate::{
+    claim::Claim,
+    cluster::{Class, ServiceCidr},
+    fact::Change,
+    reason::{Note, Reason},
+};
+
+impl Fleet {
+    /// What the interface of a claim looks like: as its class says, under the name by which its pod asks for it, with the networks of the
+    /// cluster where it needs them; none while those are not known.
+    pub(super) fn interface(&self, claim: &Claim, class: &Class) -> Option<Interface> {
+        self.services_known(class).ok()?;
+        let mut interface = class.interface.clone();
+        if let Some(name) = &claim.interface {
+            interface.name = name.clone();
+        }
+        if leads_away(class) {
+            interface.cluster_cidrs = self.networks(class).into_iter().collect();
+        }
+        Some(interface)
+    }
+
+    /// Whether a pod with an ENI of this class would still reach Services.
+    pub(super) fn services_known(&self, class: &Class) -> Result<(), Note> {
+        match class.interface.default_route {
+            DefaultRoute::Never | DefaultRoute::Fallback => Ok(()),
+            DefaultRoute::Primary if !self.networks(class).is_empty() => Ok(()),
+            DefaultRoute::Primary => Err(Note::new(
+                Reason::ServicesUnknown,
+                format!(
+                    "class {} has defaultRoute: Primary, and the networks of Services, which stay with the pod's first interface, are not known: the API server shows no ServiceCIDR (Kubernetes 1.33 and later do); set the chart's value clusterCidrs",
+                    class.name
+                ),
+            )),
+        }
+    }
+
+    fn networks(&self, class: &Class) -> BTreeSet<Cidr> {
+        let services = self
+            .watched
+            .service_cidrs
+            .iter()
+            .flat_map(|all| all.values());
+        let services = services.flat_map(|service| &service.cidrs);
+        (services.chain(&self.settings.cluster_cidrs))
+            .chain(&class.interface.cluster_cidrs)
+            .copied()
+            .collect()
+    }
+
+    pub(super) fn learn_service_cidrs(&mut self, change: Change<SmolStr, ServiceCidr>) {
+        let mut known = self.watched.service_cidrs.take().unwrap_or_default();
+        let before = known.clone();
+        for name in gone(&known, &change, |one| one.name.clone()) {
+            known.remove(&name);
+        }
+        let changed = items(change).into_iter();
+        known.extend(changed.map(|one| (one.name.clone(), one)));
+        let same = known == before;
+        self.watched.service_cidrs = Some(known);
+        if same {
+            return;
+        }
+        let classes = self
+            .watched
+            .classes
+            .values()
+            .filter(|class| leads_away(class));
+        let names: Vec<ClassName> = classes.map(|class| class.name.clone()).collect();
+        for name in names {
+            self.wake_up(&Dependency::Class(name));
+        }
+    }
+}
+
+/// Whether what the pod starts may leave by the ENI though an earlier interface has a route for it.
+fn leads_away(class: &Class) -> bool {
+    class.interface.default_route == DefaultRoute::Primary || !class.interface.routes.is_empty()
+}
