@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod del;
 mod gc;
+mod ipam;
 
 use std::{
     ffi::OsString,
@@ -94,6 +95,19 @@ fn netns(
 ) -> Result<(Netns, String), CniError> {
     let path = environment.required("CNI_NETNS")?;
     Ok((Netns::open(path.as_ref())?, path))
+}
+
+/// Why there is no network for the pod that the environment names.
+fn refuse(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    why: &str,
+) -> CniError {
+    let pod = environment.pod();
+    let pod = pod.map_or_else(
+        |_| "the pod".to_owned(),
+        |pod| format!("pod {}/{}", pod.namespace, pod.name),
+    );
+    CniError::new(code::CONFIGURATION, format!("{pod} {why}"))
 }
 
 /// The agent answered another question.

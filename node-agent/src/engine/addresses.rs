@@ -1,0 +1,48 @@
+//! What the plugin is answered where it is the IPAM plugin of another one.
+
+use cni::{
+    CniError,
+    error::code,
+    protocol::{self, AddedAddress, Addressed, Reply},
+};
+use node_agent_core::{claim::Interface, layout::default_routes, plan::addresses};
+use telemetry::Outcome;
+
+use crate::engine::{Engine, work::route};
+
+impl Engine {
+    /// The addresses of the pod's claim. Nothing is moved, and nothing is waited for.
+    pub(super) fn addresses(&self, asked: &protocol::Addresses) -> Reply {
+        let protocol::Addresses { sandbox, pod } = asked;
+        let found = addresses(&self.facts, pod, &sandbox.if_name);
+        let outcome = match &found {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Waiting,
+        };
+        self.parts.metrics.addressed(outcome);
+        tracing::info!(
+            pod = format!("{}/{}", pod.namespace, pod.name),
+            command = "IPAM",
+            container = sandbox.container_id,
+            outcome = outcome.as_str(),
+            error = found.as_ref().err(),
+            "the CNI plugin was answered"
+        );
+        match found {
+            Ok(interface) => Reply::Addresses(Addressed {
+                addresses: added_addresses(interface),
+                routes: default_routes(interface).into_iter().map(route).collect(),
+            }),
+            Err(why) => Reply::Failed(CniError::new(code::TRY_LATER, why)),
+        }
+    }
+}
+
+/// The addresses of an interface, with the prefix of their subnet.
+pub(super) fn added_addresses(interface: &Interface) -> Vec<AddedAddress> {
+    let addresses = interface.addresses.iter().map(|address| AddedAddress {
+        address: format!("{}/{}", address.ip, address.prefix),
+        gateway: address.gateway.to_string(),
+    });
+    addresses.collect()
+}
