@@ -98,10 +98,7 @@ fn netns(
 }
 
 /// Why there is no network for the pod that the environment names.
-fn refuse(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    why: &str,
-) -> CniError {
+fn refuse(environment: &Environment<impl Fn(&str) -> Option<OsString>>, why: &str) -> CniError {
     let pod = environment.pod();
     let pod = pod.map_or_else(
         |_| "the pod".to_owned(),

@@ -334,7 +334,9 @@ impl Engine {
             now,
             seen: seen.copied().unwrap_or(now),
             if_name: name,
-            custody: plug.map(|(_, plug)| plug.custody.clone()).unwrap_or_default(),
+            custody: plug
+                .map(|(_, plug)| plug.custody.clone())
+                .unwrap_or_default(),
             metadata: claim.interface.metadata,
             features: self.parts.node.inspector.features,
         };

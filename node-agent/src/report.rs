@@ -114,7 +114,10 @@ impl Notice {
             } => (
                 Some(pod_uid.as_str().into()),
                 Some(container_id.as_str().into()),
-                Some((self.if_name.as_deref()).map_or_else(|| interface_name(before).into(), Into::into)),
+                Some(
+                    (self.if_name.as_deref())
+                        .map_or_else(|| interface_name(before).into(), Into::into),
+                ),
             ),
             Place::Seen | Place::Home | Place::Released => (None, None, None),
         };

@@ -121,7 +121,10 @@ fn ipam_answers_with_addresses_and_routes_alone() {
     let Request::Addresses(asked) = request else {
         panic!("{request:?}")
     };
-    assert_eq!((asked.pod.uid.as_str(), asked.sandbox.if_name.as_str()), ("u-1", "eth0"));
+    assert_eq!(
+        (asked.pod.uid.as_str(), asked.sandbox.if_name.as_str()),
+        ("u-1", "eth0")
+    );
 }
 
 #[test]

@@ -65,7 +65,10 @@ fn each_version_gets_the_shape_it_knows() {
             assert_eq!(has(&interface["mtu"]), version >= SpecVersion::V1_1_0);
             assert_eq!(has(&interface["pciID"]), version >= SpecVersion::V1_1_0);
         }
-        assert_eq!(has(&alone["ips"][0]["version"]), version < SpecVersion::V1_0_0);
+        assert_eq!(
+            has(&alone["ips"][0]["version"]),
+            version < SpecVersion::V1_0_0
+        );
     }
 }
 
@@ -79,11 +82,15 @@ fn addresses_behind_other_plugins_stay_theirs() {
 
 #[test]
 fn borrowed_device_stays_as_its_plugin_listed_it() {
-    let interfaces = json!([{ "name": "eth0", "mac": "02:00:00:00:00:0A", "sandbox": "/run/netns/x" }]);
+    let interfaces =
+        json!([{ "name": "eth0", "mac": "02:00:00:00:00:0A", "sandbox": "/run/netns/x" }]);
     let previous = json!({ "cniVersion": "1.1.0", "interfaces": interfaces });
     let mut eni = an_eni();
     eni.name = "eth0".into();
-    assert_eq!(result(SpecVersion::V1_1_0, &previous, &[eni.clone()]), previous);
+    assert_eq!(
+        result(SpecVersion::V1_1_0, &previous, &[eni.clone()]),
+        previous
+    );
     // On the host, where it was before.
     let elsewhere = json!({ "interfaces": [{ "name": "eth1", "mac": "02:00:00:00:00:0a" }] });
     let result = result(SpecVersion::V1_1_0, &elsewhere, &[eni]);

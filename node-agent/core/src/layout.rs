@@ -201,7 +201,10 @@ pub fn default_routes(interface: &Interface) -> Vec<(IpNet, IpAddr)> {
         let address = addresses.find(|address| Family::of(address.ip) == family)?;
         Some((family.everything(), address.gateway))
     };
-    [Family::V4, Family::V6].into_iter().filter_map(first).collect()
+    [Family::V4, Family::V6]
+        .into_iter()
+        .filter_map(first)
+        .collect()
 }
 
 /// The subnet of an address; the address alone if its prefix is longer than its family allows.

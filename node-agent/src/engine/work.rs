@@ -245,7 +245,10 @@ impl Engine {
             |error| error,
             move || {
                 let forgotten = on_host.forget();
-                (forgotten.map(|unplugged| (unplugged.found, unplugged.left)), None)
+                (
+                    forgotten.map(|unplugged| (unplugged.found, unplugged.left)),
+                    None,
+                )
             },
         );
     }

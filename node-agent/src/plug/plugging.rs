@@ -64,7 +64,15 @@ pub fn plug(
     slot: PodSlot,
 ) -> Result<Plugged, Failed> {
     let nothing = |_: &Custody| Ok(());
-    plug_as(node, pod, eni, interface, slot, Some(&Custody::Ours), nothing)
+    plug_as(
+        node,
+        pod,
+        eni,
+        interface,
+        slot,
+        Some(&Custody::Ours),
+        nothing,
+    )
 }
 
 /// As [`plug`]. `before` is who moved the device in, where an attempt before this one found that out; a device that is in the pod
@@ -92,7 +100,9 @@ pub fn plug_as(
         })
     });
     outcome.map_err(|error| {
-        let undone = begun.as_ref().map_or(Ok(()), |custody| undo(node, pod, eni, slot, custody));
+        let undone = begun
+            .as_ref()
+            .map_or(Ok(()), |custody| undo(node, pod, eni, slot, custody));
         Failed {
             error,
             undo: undone.err(),
@@ -217,10 +227,13 @@ fn inspect(
     last: Option<u32>,
 ) -> Result<Inspection, Error> {
     let (mac, slot) = (session.mac, session.slot);
-    let inspection =
-        session
-            .inspector
-            .inspect(&mut session.pod_netlink, mac, slot, &interface.sysctls, last)?;
+    let inspection = session.inspector.inspect(
+        &mut session.pod_netlink,
+        mac,
+        slot,
+        &interface.sysctls,
+        last,
+    )?;
     let device = inspection.device.as_ref();
     session.link = device.map(|device| (device.index, device.name.clone()));
     Ok(inspection)

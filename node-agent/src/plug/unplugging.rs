@@ -69,9 +69,7 @@ pub fn restore(
         let (inspector, mac) = (session.inspector, session.mac);
         let inspection =
             inspector.inspect(&mut session.pod_netlink, mac, slot, &BTreeMap::new(), None)?;
-        session.link = inspection
-            .device
-            .map(|device| (device.index, device.name));
+        session.link = inspection.device.map(|device| (device.index, device.name));
         let seen = Picture {
             egress_drop: inspector.features.egress_hook,
             ..inspection.picture

@@ -4,9 +4,7 @@
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
     custody::{Custody, Loan},
-    facts::{
-        Facts, LeaseRead, Liveness, Operator, Origin, Plug, PlugKey, PlugState, Retry, Verb,
-    },
+    facts::{Facts, LeaseRead, Liveness, Operator, Origin, Plug, PlugKey, PlugState, Retry, Verb},
     plan::{Answer, LENDER_RETURNS_WITHIN, LONGEST_ADD, Order, plan},
 };
 use proptest::prelude::*;

@@ -24,29 +24,53 @@ fn eni_is_the_interface_of_the_pod_with_its_default_route() {
     let mut site = site(ours());
     let result = site.cnitool("add").unwrap();
     let interface = &result["interfaces"][0];
-    assert_eq!((&interface["name"], &interface["mac"]), (&json!("eth0"), &json!(MAC)));
+    assert_eq!(
+        (&interface["name"], &interface["mac"]),
+        (&json!("eth0"), &json!(MAC))
+    );
     assert_eq!(
         result["ips"],
         json!([{ "interface": 0, "address": "10.0.1.50/24", "gateway": "10.0.1.1" }])
     );
-    assert_eq!(result["routes"], json!([{ "dst": "0.0.0.0/0", "gw": "10.0.1.1" }]));
+    assert_eq!(
+        result["routes"],
+        json!([{ "dst": "0.0.0.0/0", "gw": "10.0.1.1" }])
+    );
     let notice = site.agent.notice();
-    assert_eq!(notice.patch().unwrap()["status"]["device"]["ifName"], "eth0");
+    assert_eq!(
+        notice.patch().unwrap()["status"]["device"]["ifName"],
+        "eth0"
+    );
     let routes = site.world.json("bare", "route");
     let default = &routes[0];
     assert_eq!(
-        (&default["dst"], &default["gateway"], &default["dev"], &default["prefsrc"]),
-        (&json!("default"), &json!("10.0.1.1"), &json!("eth0"), &json!("10.0.1.50"))
+        (
+            &default["dst"],
+            &default["gateway"],
+            &default["dev"],
+            &default["prefsrc"]
+        ),
+        (
+            &json!("default"),
+            &json!("10.0.1.1"),
+            &json!("eth0"),
+            &json!("10.0.1.50")
+        )
     );
     // Other subnets, from whatever address the kernel chooses.
     site.world.serve("vpc", 80);
     site.world.reach("bare", None, "10.0.9.9", 80).unwrap();
     site.world.reach("bare", None, "10.0.1.1", 80).unwrap();
-    site.world.reach("bare", None, "169.254.169.254", 80).unwrap_err();
+    site.world
+        .reach("bare", None, "169.254.169.254", 80)
+        .unwrap_err();
     assert_eq!(site.cnitool("check"), Ok(Value::Null));
     site.world.ip("bare", "route del default");
     let error = site.cnitool("check").unwrap_err();
-    assert!(error.contains("route 0.0.0.0/0") && error.contains("is missing"), "{error}");
+    assert!(
+        error.contains("route 0.0.0.0/0") && error.contains("is missing"),
+        "{error}"
+    );
     for _ in 0..2 {
         assert_eq!(site.cnitool("del"), Ok(Value::Null));
         assert!(site.world.has_link("host", HOME));

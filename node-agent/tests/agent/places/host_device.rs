@@ -25,7 +25,10 @@ fn alias(world: &World) -> Option<Value> {
 /// The device is on the host as host-device returns it: under its old name and without an alias, as far as we are concerned.
 fn is_returned(site: &Site) {
     let device = site.world.device("host").expect("on the host");
-    assert_eq!((&device["ifname"], &device["ifalias"]), (&json!("eth1"), &Value::Null));
+    assert_eq!(
+        (&device["ifname"], &device["ifalias"]),
+        (&json!("eth1"), &Value::Null)
+    );
     site.world.wait_until(|_| site.agent.journal() == 0);
     let device = site.world.device("host").unwrap();
     assert_eq!(device["ifname"], "eth1", "it keeps its name");
@@ -44,7 +47,10 @@ fn device_is_configured_where_it_is_and_left_as_it_was() {
     let result = site.plugin("ADD", ours(), Some(&first)).unwrap();
     assert_eq!(result, first, "host-device has listed it");
     let device = site.world.device("bare").unwrap();
-    assert_eq!((&device["ifname"], &device["mtu"]), (&json!("eth0"), &json!(9001)));
+    assert_eq!(
+        (&device["ifname"], &device["mtu"]),
+        (&json!("eth0"), &json!(9001))
+    );
     assert_eq!(device["addr_info"][0]["local"], "10.0.1.50");
     assert_eq!(alias(&site.world), Some(json!("eth1")));
     assert_eq!(site.world.tables("bare"), 1, "the packet filter");
@@ -64,7 +70,10 @@ fn device_is_configured_where_it_is_and_left_as_it_was() {
         assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
         assert_eq!(site.world.portrait("bare"), before);
     }
-    assert_eq!(site.plugin("DEL", host_device(), Some(&first)), Ok(Value::Null));
+    assert_eq!(
+        site.plugin("DEL", host_device(), Some(&first)),
+        Ok(Value::Null)
+    );
     is_returned(&site);
 }
 
@@ -91,7 +100,10 @@ fn device_that_host_device_returned_first_leaves_nothing_in_the_pod() {
     let empty = site.world.portrait("bare");
     let (_, first) = moved(&site);
     site.plugin("ADD", ours(), Some(&first)).unwrap();
-    assert_eq!(site.plugin("DEL", host_device(), Some(&first)), Ok(Value::Null));
+    assert_eq!(
+        site.plugin("DEL", host_device(), Some(&first)),
+        Ok(Value::Null)
+    );
     assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
     is_returned(&site);
     assert_eq!(site.world.portrait("bare"), empty);
@@ -122,7 +134,10 @@ fn agents_that_come_and_go_leave_the_device_to_host_device() {
     let mut site = site.restart();
     assert!(site.agent.is_quiet());
     assert_eq!(site.world.portrait("bare"), before);
-    assert_eq!(site.plugin("DEL", host_device(), Some(&first)), Ok(Value::Null));
+    assert_eq!(
+        site.plugin("DEL", host_device(), Some(&first)),
+        Ok(Value::Null)
+    );
     is_returned(&site);
 }
 
@@ -138,7 +153,11 @@ fn agent_that_was_killed_on_the_way_leaves_the_device_as_it_was() {
         let entry = entry.replace("\"Plugged\"", "\"Plugging\"");
         fs::write(file, entry).unwrap();
     });
-    site.world.wait_until(|world| world.portrait("bare") == before);
-    assert_eq!(site.plugin("DEL", host_device(), Some(&first)), Ok(Value::Null));
+    site.world
+        .wait_until(|world| world.portrait("bare") == before);
+    assert_eq!(
+        site.plugin("DEL", host_device(), Some(&first)),
+        Ok(Value::Null)
+    );
     is_returned(&site);
 }

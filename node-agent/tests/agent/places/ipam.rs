@@ -41,7 +41,10 @@ fn claim_that_is_not_there_is_refused_at_once() {
     let start = Instant::now();
     let error = site.cnitool("add").unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(2));
-    assert!(error.contains("no EniClaim on this node is bound to pod shop/web-0"), "{error}");
+    assert!(
+        error.contains("no EniClaim on this node is bound to pod shop/web-0"),
+        "{error}"
+    );
     assert_eq!(site.cnitool("del"), Ok(Value::Null));
     assert!(site.world.has_link("host", "eth1"));
 }

@@ -155,7 +155,9 @@ fn said(mut command: Command, input: Option<String>) -> Said {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(input.unwrap_or_default().as_bytes()).unwrap();
+    stdin
+        .write_all(input.unwrap_or_default().as_bytes())
+        .unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     let (stdout, stderr) = (

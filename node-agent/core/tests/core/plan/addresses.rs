@@ -44,9 +44,6 @@ fn of_several_enis_the_one_with_the_name_of_the_interface_is_meant() {
     second.interface.name = "net1".into();
     second.interface.addresses[0].ip = "10.0.2.60".parse().unwrap();
     let facts = an_agent().claim(a_claim()).claim(second.clone());
-    assert_eq!(
-        addresses(&facts, &a_pod(), "net1"),
-        Ok(&second.interface)
-    );
+    assert_eq!(addresses(&facts, &a_pod(), "net1"), Ok(&second.interface));
     assert!(refused(&facts).contains("several ENIs and none for eth0"));
 }

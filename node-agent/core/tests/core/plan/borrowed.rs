@@ -7,8 +7,8 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_borrowed_plug, a_claim, a_plug_key, an_agent, key, mac, orders, plugged_place, plugs,
-    released, report, saying,
+    Knowing, a_borrowed_plug, a_claim, a_plug_key, an_agent, key, mac, orders, plugged_place,
+    plugs, released, report, saying,
 };
 
 fn restores() -> Order {
