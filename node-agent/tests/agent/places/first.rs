@@ -94,7 +94,9 @@ fn multus_needs_the_key_for_it_and_the_pods_own_default_route_stays() {
     refused(&site, "came without annotations");
     plugin["pods"] = json!("All");
     site.network(json!([plugin]));
-    site.world.ip("bare", "link add own type dummy");
+    site.world
+        .ip("bare", "link add own type veth peer name other");
+    site.world.ip("bare", "link set other up");
     site.world.ip("bare", "addr add 10.244.1.2/24 dev own");
     site.world.ip("bare", "link set own up");
     site.world.ip("bare", "route add default via 10.244.1.1");

@@ -17,27 +17,39 @@ fn site() -> Site {
     site
 }
 
-/// The pod's device as host-device names it: with its name on the host as its alias.
-fn alias(world: &World) -> Option<Value> {
-    world.device("bare").map(|device| device["ifalias"].clone())
+/// The alias of the device: host-device keeps its name on the host there while the pod has it.
+fn alias(world: &World, place: &str, link: &str) -> Value {
+    world.json(place, &format!("link show {link}"))[0]["ifalias"].clone()
 }
 
-/// The device is on the host as host-device returns it: under its old name and without an alias, as far as we are concerned.
+/// The device is on the host as host-device returns it, under its old name and without an alias, and stays like that.
 fn is_returned(site: &Site) {
-    let device = site.world.device("host").expect("on the host");
-    assert_eq!(
-        (&device["ifname"], &device["ifalias"]),
-        (&json!("eth1"), &Value::Null)
-    );
-    site.world.wait_until(|_| site.agent.journal() == 0);
-    let device = site.world.device("host").unwrap();
-    assert_eq!(device["ifname"], "eth1", "it keeps its name");
+    let world = &site.world;
+    assert_eq!(alias(world, "host", "eth1"), Value::Null);
+    world.wait_until(|_| site.agent.journal() == 0);
+    assert!(world.has_link("host", "eth1"), "it keeps its name");
+    assert_eq!(world.json("host", "link show eth1")[0]["address"], MAC);
 }
 
-/// What one ADD of host-device leaves, and the result.
+/// What the pod's namespace looks like; nftables numbers what it makes.
+fn portrait(site: &Site) -> Value {
+    let mut portrait = site.world.portrait("bare");
+    let tables = portrait[6]["nftables"].as_array_mut().unwrap();
+    for object in tables
+        .iter_mut()
+        .flat_map(|o| o.as_object_mut().unwrap().values_mut())
+    {
+        object.as_object_mut().unwrap().remove("handle");
+    }
+    portrait
+}
+
+/// What one ADD of host-device leaves, and its result.
 fn moved(site: &Site) -> (Value, Value) {
     let result = site.plugin("ADD", host_device(), None).unwrap();
-    (site.world.portrait("bare"), result)
+    let world = &site.world;
+    world.wait_until(|world| world.json("bare", "link show eth0")[0]["operstate"] == "UP");
+    (portrait(site), result)
 }
 
 #[test]
@@ -52,7 +64,7 @@ fn device_is_configured_where_it_is_and_left_as_it_was() {
         (&json!("eth0"), &json!(9001))
     );
     assert_eq!(device["addr_info"][0]["local"], "10.0.1.50");
-    assert_eq!(alias(&site.world), Some(json!("eth1")));
+    assert_eq!(alias(&site.world, "bare", "eth0"), "eth1");
     assert_eq!(site.world.tables("bare"), 1, "the packet filter");
     let notice = site.agent.notice();
     assert!(matches!(notice.report.place, Place::Plugged { .. }));
@@ -61,14 +73,14 @@ fn device_is_configured_where_it_is_and_left_as_it_was() {
     let message = status["conditions"][0]["message"].as_str().unwrap();
     assert!(message.contains("another CNI plugin"), "{message}");
     // Again: nothing changes.
-    let configured = site.world.portrait("bare");
+    let configured = portrait(&site);
     assert_eq!(site.plugin("ADD", ours(), Some(&first)), Ok(first.clone()));
-    assert_eq!(site.world.portrait("bare"), configured);
+    assert_eq!(portrait(&site), configured);
     assert_eq!(site.plugin("CHECK", ours(), Some(&first)), Ok(Value::Null));
 
     for _ in 0..2 {
         assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
-        assert_eq!(site.world.portrait("bare"), before);
+        assert_eq!(portrait(&site), before);
     }
     assert_eq!(
         site.plugin("DEL", host_device(), Some(&first)),
@@ -97,7 +109,7 @@ fn cnitool_adds_checks_and_deletes_the_two() {
 #[test]
 fn device_that_host_device_returned_first_leaves_nothing_in_the_pod() {
     let site = site();
-    let empty = site.world.portrait("bare");
+    let empty = portrait(&site);
     let (_, first) = moved(&site);
     site.plugin("ADD", ours(), Some(&first)).unwrap();
     assert_eq!(
@@ -106,7 +118,7 @@ fn device_that_host_device_returned_first_leaves_nothing_in_the_pod() {
     );
     assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
     is_returned(&site);
-    assert_eq!(site.world.portrait("bare"), empty);
+    assert_eq!(portrait(&site), empty);
 }
 
 /// The pod has both again, in place, when a runtime repeats ADD after a DEL of ours alone.
@@ -115,10 +127,10 @@ fn add_after_our_del_alone_configures_again() {
     let site = site();
     let (_, first) = moved(&site);
     site.plugin("ADD", ours(), Some(&first)).unwrap();
-    let configured = site.world.portrait("bare");
+    let configured = portrait(&site);
     assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
     assert_eq!(site.plugin("ADD", ours(), Some(&first)), Ok(first));
-    assert_eq!(site.world.portrait("bare"), configured);
+    assert_eq!(portrait(&site), configured);
 }
 
 #[test]
@@ -126,14 +138,14 @@ fn agents_that_come_and_go_leave_the_device_to_host_device() {
     let site = site();
     let (before, first) = moved(&site);
     site.plugin("ADD", ours(), Some(&first)).unwrap();
-    let configured = site.world.portrait("bare");
+    let configured = portrait(&site);
     let site = site.restart();
     assert_eq!(site.plugin("CHECK", ours(), Some(&first)), Ok(Value::Null));
-    assert_eq!(site.world.portrait("bare"), configured);
+    assert_eq!(portrait(&site), configured);
     assert_eq!(site.plugin("DEL", ours(), Some(&first)), Ok(Value::Null));
     let mut site = site.restart();
     assert!(site.agent.is_quiet());
-    assert_eq!(site.world.portrait("bare"), before);
+    assert_eq!(portrait(&site), before);
     assert_eq!(
         site.plugin("DEL", host_device(), Some(&first)),
         Ok(Value::Null)
@@ -153,8 +165,7 @@ fn agent_that_was_killed_on_the_way_leaves_the_device_as_it_was() {
         let entry = entry.replace("\"Plugged\"", "\"Plugging\"");
         fs::write(file, entry).unwrap();
     });
-    site.world
-        .wait_until(|world| world.portrait("bare") == before);
+    site.world.wait_until(|_| portrait(&site) == before);
     assert_eq!(
         site.plugin("DEL", host_device(), Some(&first)),
         Ok(Value::Null)
