@@ -311,6 +311,13 @@ impl Facts {
         self.searches.remove(&mac);
     }
 
+    /// Takes in that a device was found in no namespace. It may have come to the host since it was looked for there.
+    pub fn not_found(&mut self, mac: Mac) {
+        if !self.devices.contains_key(&mac) {
+            self.absent.insert(mac);
+        }
+    }
+
     /// What was last reported of a claim's present attachment, on its way or taken.
     pub fn reported<'a>(&'a self, claim: &'a Claim) -> Option<&'a Place> {
         let attachment = claim.attachment.as_ref()?;

@@ -26,7 +26,7 @@ impl Engine {
             container = sandbox.container_id,
             outcome = outcome.as_str(),
             error = found.as_ref().err(),
-            "the CNI plugin was answered"
+            "the addresses of the pod's ENI were asked for"
         );
         match found {
             Ok(interface) => Reply::Addresses(Addressed {

@@ -237,7 +237,7 @@ impl Engine {
             let now = self.now();
             self.facts.arrived(mac, now);
         } else {
-            self.facts.absent.insert(mac);
+            self.facts.not_found(mac);
         }
     }
 

@@ -338,7 +338,7 @@ impl World {
             Order::Search(_) if well && self.lent => self.comes_home(),
             Order::Search(_) if well => {
                 assert_eq!(self.inside, None, "the search found nothing");
-                self.facts.absent.insert(mac());
+                self.facts.not_found(mac());
             }
             Order::Search(_) => {
                 let before = self.facts.searches.get(&mac()).copied().unwrap_or_default();
