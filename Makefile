@@ -82,6 +82,8 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
 	@kind-tests/vpc-sim/boto3/python.sh > /dev/null
+	@# Not by root.
+	@$(TARGET)/debug/cluster cni-plugins > /dev/null
 	$(RAISED) $(TEST) --test cni --test agent --test sim
 
 rung5: images ## Charts, documents and scenarios on real clusters, and the simulated API server beside a real one.

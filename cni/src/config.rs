@@ -19,8 +19,13 @@ pub const ANNOTATIONS_CAPABILITY: &str = "io.kubernetes.cri.pod-annotations";
 /// Where the agent listens unless `socket` says otherwise.
 pub const SOCKET: &str = "/run/eniclaim/agent.sock";
 
+/// The plugin, as configurations name it in `type`.
+pub const PLUGIN: &str = "eniclaim";
+
 /// No runtime sends more; a cap keeps a mistake from becoming an out-of-memory kill.
 const LARGEST: u64 = 1 << 20;
+/// Keys of ours.
+const OWN_KEYS: [&str; 2] = ["socket", "pods"];
 /// Keys that the specification gives to every plugin.
 const KEYS_OF_THE_SPECIFICATION: [&str; 10] = [
     "cniVersion",
@@ -34,6 +39,21 @@ const KEYS_OF_THE_SPECIFICATION: [&str; 10] = [
     "runtimeConfig",
     "prevResult",
 ];
+
+/// What the key `pods` may say: each pod of the network asks, or those with the annotation.
+const ALL: &str = "All";
+const ANNOTATED: &str = "Annotated";
+
+/// Whether the pod asks for an ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asking {
+    /// It has the annotation, or the configuration says that every pod asks.
+    Yes,
+    /// The runtime handed over the pod's annotations, and ours is not among them.
+    No,
+    /// The runtime handed over no annotations.
+    Unknown,
+}
 
 /// The network configuration: a JSON object of which nothing else is known yet.
 #[derive(Debug, Clone)]
@@ -78,12 +98,23 @@ impl Config {
 
     /// Whether the pod asks for an ENI. What is not where the runtime puts annotations is no annotation: such a pod does not ask.
     pub fn asks(&self) -> bool {
-        self.annotation(CLASS_ANNOTATION).is_some()
+        self.asking() == Asking::Yes
+    }
+
+    /// What is known of whether the pod asks.
+    pub fn asking(&self) -> Asking {
+        match self.annotations() {
+            _ if self.own_string("pods").is_some_and(|pods| pods == ALL) => Asking::Yes,
+            Some(annotations) if annotations.get(CLASS_ANNOTATION).is_some() => Asking::Yes,
+            Some(_) => Asking::No,
+            None => Asking::Unknown,
+        }
     }
 
     /// The interfaces that the pod asks for by name, as its annotation says. Whether that makes sense, the agent says.
     pub fn interfaces(&self) -> Result<Option<String>, CniError> {
-        let Some(json) = self.annotation(INTERFACES_ANNOTATION) else {
+        let annotations = self.annotations();
+        let Some(json) = annotations.and_then(|all| all.get(INTERFACES_ANNOTATION)) else {
             return Ok(None);
         };
         json.string().map(Some).ok_or_else(|| {
@@ -91,6 +122,21 @@ impl Config {
                 "the annotation {INTERFACES_ANNOTATION} in runtimeConfig is {json}, and must be a string"
             ))
         })
+    }
+
+    /// Whether another plugin asks for addresses: the configuration is that plugin's, and `ipam` in it is ours.
+    pub fn is_ipam(&self) -> bool {
+        let is_ours = |kind: Option<Json<'_>>| {
+            kind.and_then(Json::string)
+                .is_some_and(|kind| kind == PLUGIN)
+        };
+        let ipam = self.get("ipam").and_then(|ipam| ipam.get("type"));
+        is_ours(ipam) && !is_ours(self.get("type"))
+    }
+
+    /// The DNS settings that the configuration has for the result, whatever they are.
+    pub fn dns(&self) -> Option<Json<'_>> {
+        self.get("dns")
     }
 
     /// The result of the plugins before this one, whatever it is.
@@ -145,7 +191,7 @@ impl Config {
 
     /// Where the agent listens.
     pub fn socket(&self) -> Result<PathBuf, CniError> {
-        let Some(json) = self.get("socket") else {
+        let Some(json) = self.own().get("socket") else {
             return Ok(PathBuf::from(SOCKET));
         };
         match json.string() {
@@ -181,23 +227,39 @@ impl Config {
     /// Refuses keys that nobody knows: a misspelled one must not be ignored silently.
     pub fn refuse_unknown_keys(&self) -> Result<(), CniError> {
         let known = |key: &str| {
-            key == "socket"
+            OWN_KEYS.contains(&key)
                 || key.starts_with("cni.dev/")
                 || KEYS_OF_THE_SPECIFICATION.contains(&key)
         };
-        let entries = Json::of(&self.text).entries().unwrap_or_default();
-        match entries.iter().find(|(key, _)| !known(key)) {
-            None => Ok(()),
-            Some((key, _)) => Err(malformed(&format!(
+        let entries = self.own().entries().unwrap_or_default();
+        if let Some((key, _)) = entries.iter().find(|(key, _)| !known(key)) {
+            return Err(malformed(&format!(
                 "unknown key {key:?} in the configuration of the plugin eniclaim; remove it"
+            )));
+        }
+        match self.own().get("pods").map(|pods| (pods, pods.string())) {
+            None => Ok(()),
+            Some((_, Some(pods))) if [ALL, ANNOTATED].contains(&pods.as_str()) => Ok(()),
+            Some((pods, _)) => Err(malformed(&format!(
+                "pods {pods} must be \"{ANNOTATED}\" or \"{ALL}\""
             ))),
         }
     }
 
-    fn annotation(&self, key: &str) -> Option<Json<'_>> {
-        self.get("runtimeConfig")
-            .and_then(|runtime| runtime.get(ANNOTATIONS_CAPABILITY))
-            .and_then(|annotations| annotations.get(key))
+    fn annotations(&self) -> Option<Json<'_>> {
+        self.get("runtimeConfig")?.get(ANNOTATIONS_CAPABILITY)
+    }
+
+    /// The object that holds our own keys.
+    fn own(&self) -> Json<'_> {
+        match self.get("ipam") {
+            Some(ipam) if self.is_ipam() => ipam,
+            Some(_) | None => Json::of(&self.text),
+        }
+    }
+
+    fn own_string(&self, key: &str) -> Option<String> {
+        self.own().get(key)?.string()
     }
 
     fn get(&self, key: &str) -> Option<Json<'_>> {

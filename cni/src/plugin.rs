@@ -4,6 +4,7 @@ mod add;
 mod check;
 mod del;
 mod gc;
+mod ipam;
 
 use std::{
     ffi::OsString,
@@ -106,6 +107,16 @@ fn pod(
         interfaces: config.interfaces()?,
         ..environment.pod()?
     })
+}
+
+/// Why there is no network for the pod that the environment names.
+fn refuse(environment: &Environment<impl Fn(&str) -> Option<OsString>>, why: &str) -> CniError {
+    let pod = environment.pod();
+    let pod = pod.map_or_else(
+        |_| "the pod".to_owned(),
+        |pod| format!("pod {}/{}", pod.namespace, pod.name),
+    );
+    CniError::new(code::CONFIGURATION, format!("{pod} {why}"))
 }
 
 /// The agent answered another question.

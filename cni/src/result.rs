@@ -1,11 +1,11 @@
-//! The CNI result: that of the plugins before us as it is, and the ENIs as further interfaces behind its own.
+//! The CNI result: behind other plugins theirs with the ENIs as further interfaces, alone one of our own, and for IPAM addresses.
 
 use serde::Serialize;
 
 use crate::{
     error::{CniError, code},
     json::{Json, entry},
-    protocol::{Added, AddedAddress},
+    protocol::{Added, AddedAddress, AddedRoute, Addressed},
     version::SpecVersion,
 };
 
@@ -24,16 +24,36 @@ struct Interface<'a> {
 struct Ip<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<&'static str>,
-    interface: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface: Option<usize>,
     address: &'a str,
     gateway: &'a str,
 }
 
+#[derive(Serialize)]
+struct Route<'a> {
+    dst: &'a str,
+    gw: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole<'a> {
+    cni_version: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    interfaces: Vec<Interface<'a>>,
+    ips: Vec<Ip<'a>>,
+    routes: Vec<Route<'a>>,
+}
+
 /// The previous result with the plugged interfaces behind its own. All else of it stays as it is written.
 ///
-/// An address of a family in which the previous result has none is left out of `ips`: CRI-O reports every address of the result as
-/// the pod's (`networkStart` in `server/sandbox_network.go`), kubelet takes the first of each family (`sortPodIPs` in
-/// `kubelet_pods.go`), and so the ENI's would become the pod's. containerd reports the addresses of `CNI_IFNAME` alone.
+/// The addresses of the ENIs are not in it. Upstream's plugins (bridge, ptp, host-device, macvlan ...) look in their CHECK for every
+/// address of the last result on their own interface (`ValidateExpectedInterfaceIPs` in pkg/ip/utils_linux.go of
+/// containernetworking/plugins), and CRI-O calls CHECK after each ADD. CRI-O also reports every address of the result as the pod's
+/// (`networkStart` in `server/sandbox_network.go`). The claim's status has the addresses (docs/decisions/0021).
+///
+/// A borrowed device is listed by the plugin that moved it.
 pub fn with_interfaces(
     version: SpecVersion,
     previous: Json<'_>,
@@ -41,30 +61,66 @@ pub fn with_interfaces(
     sandbox: &str,
 ) -> Result<Vec<u8>, CniError> {
     let interfaces = list(previous, "interfaces")?;
-    let ips = list(previous, "ips")?;
-    let families: Vec<bool> = ips
-        .iter()
-        .filter_map(|ip| Json::of(ip).get("address")?.string())
-        .map(|address| is_v6(&address))
-        .collect();
-    let (mut new_interfaces, mut new_ips) = (Vec::new(), Vec::new());
-    for (index, one) in (interfaces.len()..).zip(added) {
-        new_interfaces.push(written(&interface(version, one, sandbox))?);
-        for address in &one.addresses {
-            if families.contains(&is_v6(&address.address)) {
-                new_ips.push(written(&ip(version, index, address))?);
-            }
-        }
-    }
+    list(previous, "ips")?;
+    let is_listed = |one: &Added| {
+        let mut listed = interfaces.iter().copied().map(Json::of);
+        let said = |interface: &Json<'_>, key| interface.get(key)?.string();
+        listed.any(|interface| {
+            said(&interface, "sandbox").is_some_and(|said| said == sandbox)
+                && said(&interface, "mac").is_some_and(|mac| mac.eq_ignore_ascii_case(&one.mac))
+        })
+    };
+    let new = added.iter().filter(|one| !is_listed(one));
+    let new = new.map(|one| written(&interface(version, one, sandbox)));
+    let new = new.collect::<Result<Vec<_>, _>>()?;
     let mut result = Vec::from(previous.text());
     set(&mut result, "cniVersion", &written(&version.as_str())?);
-    set(
-        &mut result,
-        "interfaces",
-        &joined(&interfaces, &new_interfaces),
-    );
-    set(&mut result, "ips", &joined(&ips, &new_ips));
+    set(&mut result, "interfaces", &joined(&interfaces, &new));
     Ok(result)
+}
+
+/// The result of the only plugin: the ENIs, their addresses and routes, and the DNS settings that the configuration has.
+pub fn alone(
+    version: SpecVersion,
+    dns: Option<Json<'_>>,
+    added: &[Added],
+    sandbox: &str,
+) -> Result<Vec<u8>, CniError> {
+    let (mut ips, mut routes) = (Vec::new(), Vec::new());
+    for (index, one) in added.iter().enumerate() {
+        let of_one = one.addresses.iter();
+        ips.extend(of_one.map(|address| ip(version, Some(index), address)));
+        routes.extend(one.routes.iter().map(route));
+    }
+    let interfaces = added.iter().map(|one| interface(version, one, sandbox));
+    let mut result = written(&Whole {
+        cni_version: version.as_str(),
+        interfaces: interfaces.collect(),
+        ips,
+        routes,
+    })?;
+    if let Some(dns) = dns {
+        set(&mut result, "dns", dns.text());
+    }
+    Ok(result)
+}
+
+/// The result of an IPAM plugin.
+pub fn addressed(version: SpecVersion, addressed: &Addressed) -> Result<Vec<u8>, CniError> {
+    let ips = addressed.addresses.iter();
+    written(&Whole {
+        cni_version: version.as_str(),
+        interfaces: Vec::new(),
+        ips: ips.map(|address| ip(version, None, address)).collect(),
+        routes: addressed.routes.iter().map(route).collect(),
+    })
+}
+
+fn route(route: &AddedRoute) -> Route<'_> {
+    Route {
+        dst: &route.to,
+        gw: &route.gateway,
+    }
 }
 
 fn interface<'a>(version: SpecVersion, added: &'a Added, sandbox: &'a str) -> Interface<'a> {
@@ -78,7 +134,7 @@ fn interface<'a>(version: SpecVersion, added: &'a Added, sandbox: &'a str) -> In
     }
 }
 
-fn ip(version: SpecVersion, interface: usize, address: &AddedAddress) -> Ip<'_> {
+fn ip(version: SpecVersion, interface: Option<usize>, address: &AddedAddress) -> Ip<'_> {
     let family = if is_v6(&address.address) { "6" } else { "4" };
     Ip {
         version: (version < SpecVersion::V1_0_0).then_some(family),

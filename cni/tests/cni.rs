@@ -22,6 +22,8 @@ mod json;
 mod other_verbs;
 #[path = "cni/pass_through.rs"]
 mod pass_through;
+#[path = "cni/places.rs"]
+mod places;
 #[path = "cni/result.rs"]
 mod result;
 #[path = "cni/runtime.rs"]

@@ -38,6 +38,7 @@ use crate::{
     status::{Status, status},
 };
 
+mod addresses;
 mod callers;
 mod log;
 mod moves;
@@ -239,6 +240,8 @@ impl Engine {
                 slot,
             } => self.start_check(request, &claim, key, slot),
             Order::Unplug(key, traces) => self.start_unplug(key, traces),
+            Order::Restore(key) => self.start_restore(key),
+            Order::Forget(key) => self.start_forget(key),
             Order::Search(mac) => self.start_search(mac),
             Order::Report(claim, report) => self.report(claim, report),
             Order::ReadLease => self.read_lease(),
@@ -321,17 +324,22 @@ impl Engine {
             return;
         };
         let now = clock();
-        let seen = (claim.eni.as_ref()).and_then(|eni| self.seen.get(&eni.mac));
         let mac = claim.eni.as_ref().map(|eni| eni.mac);
-        let holder = mac.and_then(|mac| self.facts.holder(mac));
+        let seen = mac.and_then(|mac| self.seen.get(&mac));
+        let plug = mac.and_then(|mac| self.facts.holder(mac));
+        let name = plug.map(|(key, plug)| plug.interface(&key.sandbox, &claim.interface).name);
         let notice = Notice {
             claim: object.clone(),
             report: report.clone(),
             now,
             seen: seen.copied().unwrap_or(now),
+            if_name: name,
+            custody: plug
+                .map(|(_, plug)| plug.custody.clone())
+                .unwrap_or_default(),
             metadata: claim.interface.metadata,
             features: self.parts.node.inspector.features,
-            without_ipv6: holder.is_some_and(|(_, plug)| plug.observed.without_ipv6),
+            without_ipv6: plug.is_some_and(|(_, plug)| plug.observed.without_ipv6),
         };
         if self.parts.notices.send(notice).is_ok() {
             self.facts.unconfirmed.insert(key, report);

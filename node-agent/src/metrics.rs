@@ -80,6 +80,12 @@ impl Metrics {
             .count([command(verb).into(), outcome.as_str().into()]);
     }
 
+    /// The plugin asked for addresses alone.
+    pub(crate) fn addressed(&self, outcome: Outcome) {
+        self.requests
+            .count(["IPAM".into(), outcome.as_str().into()]);
+    }
+
     /// A claim's status was written, or not.
     pub(crate) fn reported(&self, outcome: Outcome) {
         self.writes

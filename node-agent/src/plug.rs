@@ -12,8 +12,8 @@ use std::{
 use node_agent_core::{mac::Mac, picture::PodSlot};
 
 pub use crate::plug::{
-    plugging::{Failed, Plugged, check, plug},
-    unplugging::{Unplugged, unplug},
+    plugging::{Failed, Plugged, check, check_as, plug, plug_as},
+    unplugging::{Unplugged, forget, restore, unplug},
 };
 use crate::{
     error::Error,

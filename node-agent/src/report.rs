@@ -14,6 +14,7 @@ use kube::{
 };
 use node_agent_core::{
     claim::{ClaimKey, Metadata, Place, Report},
+    custody::Custody,
     layout::Features,
 };
 use serde_json::{Value, json};
@@ -40,6 +41,10 @@ pub struct Notice {
     pub now: Time,
     /// When the device was first seen on the node.
     pub seen: Time,
+    /// Name of the interface in the pod that has the device.
+    pub if_name: Option<String>,
+    /// Who moved the device into that pod.
+    pub custody: Custody,
     /// Whether the class wants the metadata service blocked.
     pub metadata: Metadata,
     /// What the kernel can do about it.
@@ -111,7 +116,10 @@ impl Notice {
             } => (
                 Some(pod_uid.as_str().into()),
                 Some(container_id.as_str().into()),
-                Some(interface_name(before).into()),
+                Some(
+                    (self.if_name.as_deref())
+                        .map_or_else(|| interface_name(before).into(), Into::into),
+                ),
             ),
             Place::Seen | Place::Home | Place::Released => (None, None, None),
         };
@@ -188,7 +196,15 @@ impl Notice {
         let (holds, message) = match &self.report.place {
             Place::Seen => (false, "the device is on the node and waits for its pod"),
             Place::Plugged { .. } if self.lacks_ipv6() => (true, self.without_ipv6()),
-            Place::Plugged { .. } => (true, "the device is in the pod, addressed and routed"),
+            Place::Plugged { .. } => (
+                true,
+                match self.custody {
+                    Custody::Ours => "the device is in the pod, addressed and routed",
+                    Custody::Borrowed(_) => {
+                        "the device is in the pod, where another CNI plugin moved it, addressed and routed"
+                    }
+                },
+            ),
             Place::Hidden { pod_uid, .. } => (false, &*self.hidden(pod_uid)),
             Place::Home => (false, "the device is back on the node"),
             Place::Released => (false, "the device is given back and may be detached"),

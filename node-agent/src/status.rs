@@ -100,7 +100,7 @@ impl State {
             Some(plug) => match plug.state {
                 PlugState::Plugging => Self::Plugging,
                 PlugState::Plugged => Self::Plugged,
-                PlugState::Unplugging => Self::Returning,
+                PlugState::Unplugging | PlugState::Restored => Self::Returning,
             },
             None if facts.devices.contains_key(&mac) => Self::OnHost,
             None => Self::Awaited,
@@ -125,7 +125,8 @@ pub fn status(facts: &Facts, features: Features) -> Status {
 }
 
 fn device(facts: &Facts, mac: Mac, features: Features) -> Option<Device> {
-    let plug = facts.holder(mac).map(|(_, plug)| plug);
+    let held = facts.holder(mac);
+    let plug = held.map(|(_, plug)| plug);
     let mut claims = facts.claims.values();
     let claim = claims.find(|claim| claim.eni.as_ref().is_some_and(|eni| eni.mac == mac));
     let key = claim
@@ -134,7 +135,11 @@ fn device(facts: &Facts, mac: Mac, features: Features) -> Option<Device> {
     let eni = claim
         .and_then(|claim| claim.eni.as_ref())
         .map(|eni| &eni.id);
-    let interface = claim.map(|claim| &claim.interface);
+    let interface = claim.map(|claim| match held {
+        Some((key, plug)) => plug.interface(&key.sandbox, &claim.interface),
+        None => claim.interface.clone(),
+    });
+    let interface = interface.as_ref();
     let slot = plug.map(|plug| plug.slot);
     Some(Device {
         device: mac.to_string(),

@@ -12,6 +12,8 @@ mod addresses;
 mod answer;
 #[path = "agent/api_server.rs"]
 mod api_server;
+#[path = "agent/borrowed.rs"]
+mod borrowed;
 #[path = "agent/caller.rs"]
 mod caller;
 #[path = "agent/churn.rs"]
@@ -44,6 +46,8 @@ mod metadata;
 mod networks;
 #[path = "agent/nft.rs"]
 mod nft;
+#[path = "agent/places.rs"]
+mod places;
 #[path = "agent/plug.rs"]
 mod plug;
 #[path = "agent/presence.rs"]

@@ -27,7 +27,10 @@ pub const FIELDS: &[Field] = &[
         "code",
         "Code of the error: AWS's, or the reason of the API server.",
     ),
-    ("command", "Command of the CNI: ADD, CHECK or DEL."),
+    (
+        "command",
+        "Command of the CNI: ADD, CHECK or DEL; IPAM where it asks for addresses alone.",
+    ),
     ("container", "Id of the pod's sandbox, `CNI_CONTAINERID`."),
     (
         "egress_hook",

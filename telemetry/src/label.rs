@@ -66,7 +66,9 @@ impl Label {
             Self::Action => {
                 "An action of the EC2 API as IAM policies spell it, for example CreateNetworkInterface."
             }
-            Self::Command => "A command of the CNI: ADD, CHECK or DEL.",
+            Self::Command => {
+                "A command of the CNI: ADD, CHECK or DEL; IPAM where it asks for addresses alone."
+            }
             Self::Node => "Name of a node.",
             Self::Object => "A Kubernetes kind as manifests spell it, for example EniClaim.",
             Self::Outcome => "How it ended, in the words of the table of outcomes.",

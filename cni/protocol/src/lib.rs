@@ -39,6 +39,8 @@ pub enum Request {
     Check(Check),
     /// Unplug what was plugged for sandboxes that the runtime does not know any more.
     Gc(Gc),
+    /// Say what the addresses of the pod's ENI are, and touch nothing (IPAM).
+    Addresses(Addresses),
 }
 
 /// One attachment of a container to a network: the identity that the specification gives to ADD and DEL.
@@ -67,6 +69,17 @@ pub struct Pod {
     pub interfaces: Option<String>,
 }
 
+/// Where in the pod's network the plugin stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Position {
+    /// Behind other plugins, whose interface is the pod's first.
+    #[default]
+    Chained,
+    /// Nothing is before it: the ENI is `CNI_IFNAME`, and the pod's default route.
+    First,
+}
+
 /// Parameters of [`Request::Add`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add {
@@ -76,6 +89,9 @@ pub struct Add {
     pub netns: String,
     /// For which pod.
     pub pod: Pod,
+    /// Where the plugin stands.
+    #[serde(default)]
+    pub position: Position,
 }
 
 /// Parameters of [`Request::Del`].
@@ -105,6 +121,15 @@ pub struct Gc {
     pub valid: Vec<Attachment>,
 }
 
+/// Parameters of [`Request::Addresses`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// For which sandbox: of a pod's several ENIs the one whose interface is `CNI_IFNAME` is meant.
+    pub sandbox: Sandbox,
+    /// Of which pod.
+    pub pod: Pod,
+}
+
 /// One attachment of a network, as the runtime lists it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -127,6 +152,8 @@ pub enum Reply {
     Checked(Vec<Checked>),
     /// What no listed attachment uses is being unplugged.
     Collected,
+    /// The addresses of the pod's ENI, its primary one first, and the routes that lead out by it.
+    Addresses(Addressed),
     /// It cannot be done, or not now.
     Failed(CniError),
 }
@@ -154,6 +181,27 @@ pub struct Added {
     pub pci_id: Option<String>,
     /// Its addresses.
     pub addresses: Vec<AddedAddress>,
+    /// Its routes that packets of every source take; empty where only packets from its addresses go by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<AddedRoute>,
+}
+
+/// Addresses and routes, for whoever configures the interface.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addressed {
+    /// The addresses.
+    pub addresses: Vec<AddedAddress>,
+    /// The routes.
+    pub routes: Vec<AddedRoute>,
+}
+
+/// One route by the interface. Text, because the plugin only hands it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedRoute {
+    /// Where to, for example 0.0.0.0/0.
+    pub to: String,
+    /// The router.
+    pub gateway: String,
 }
 
 /// One address of the interface. Text, because the plugin only hands it on.

@@ -4,29 +4,82 @@ use std::{ffi::OsString, os::fd::AsFd};
 
 use crate::{
     agent,
-    config::{Config, malformed},
+    config::{Asking, Config},
     environment::Environment,
     error::CniError,
-    plugin::{ABSENT, WAIT, confused, netns, pod},
-    protocol::{Add, Reply, Request},
-    result::with_interfaces,
+    json::Json,
+    plugin::{ABSENT, WAIT, confused, ipam, netns, pod, refuse},
+    protocol::{Add, Added, Position, Reply, Request},
+    result::{alone, with_interfaces},
+    version::SpecVersion,
 };
 
-/// The result to print: the previous one as it is for a pod that does not ask, whatever else the configuration says.
+/// The result to print, as it is due where the plugin stands.
 pub(super) fn add(
     environment: &Environment<impl Fn(&str) -> Option<OsString>>,
     config: &Config,
 ) -> Result<Vec<u8>, CniError> {
-    let previous = config.previous_result().ok_or_else(|| {
-        malformed("eniclaim adds an interface to a pod that has a network already: put it behind another plugin in the plugins list")
-    })?;
+    match config.previous_result() {
+        _ if config.is_ipam() => ipam::add(environment, config),
+        Some(previous) => chained(environment, config, previous),
+        None => first(environment, config),
+    }
+}
+
+/// The previous result as it is for a pod that does not ask, whatever else the configuration says.
+fn chained(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+    previous: Json<'_>,
+) -> Result<Vec<u8>, CniError> {
     if !config.asks() {
         return Ok(Vec::from(previous.text()));
     }
-    let version = config.version()?;
-    config.refuse_unknown_keys()?;
+    let version = ready(config)?;
     // What cannot become a result is refused before anything is plugged.
     with_interfaces(version, previous, &[], "")?;
+    let (added, path) = plug(environment, config, Position::Chained)?;
+    with_interfaces(version, previous, &added, &path)
+}
+
+/// Without the plugin a pod has no network here: one that does not ask cannot start.
+fn first(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<Vec<u8>, CniError> {
+    match config.asking() {
+        Asking::Yes => {}
+        Asking::No => {
+            return Err(refuse(
+                environment,
+                "does not ask for an ENI, and this network has nothing else for it: give it the label and the annotation eniclaim.io/class, or put eniclaim behind another plugin in the plugins list",
+            ));
+        }
+        Asking::Unknown => {
+            return Err(refuse(
+                environment,
+                "came without annotations: add \"capabilities\": {\"io.kubernetes.cri.pod-annotations\": true} to the plugin eniclaim, or \"pods\": \"All\" where the runtime has no such capability, as Multus",
+            ));
+        }
+    }
+    let version = ready(config)?;
+    let (added, path) = plug(environment, config, Position::First)?;
+    alone(version, config.dns(), &added, &path)
+}
+
+/// What can be refused before anybody is asked.
+fn ready(config: &Config) -> Result<SpecVersion, CniError> {
+    let version = config.version()?;
+    config.refuse_unknown_keys()?;
+    Ok(version)
+}
+
+/// Has the agent plug; the interfaces, and the path of their namespace as the runtime wrote it.
+fn plug(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+    position: Position,
+) -> Result<(Vec<Added>, String), CniError> {
     let sandbox = environment.sandbox(config.network()?)?;
     let (netns, path) = netns(environment)?;
     let socket = config.socket()?;
@@ -34,16 +87,19 @@ pub(super) fn add(
         sandbox,
         netns: netns.path.clone(),
         pod: pod(environment, config)?,
+        position,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {
         // A pod that asks and gets nothing is not what the agent can mean.
-        Ok(Reply::Added(added)) if !added.is_empty() => {
-            with_interfaces(version, previous, &added, &path)
-        }
+        Ok(Reply::Added(added)) if !added.is_empty() => Ok((added, path)),
         Ok(Reply::Failed(error)) => Err(error),
-        Ok(Reply::Added(_) | Reply::Deleted | Reply::Checked(_) | Reply::Collected) => {
-            Err(confused())
-        }
+        Ok(
+            Reply::Added(_)
+            | Reply::Deleted
+            | Reply::Checked(_)
+            | Reply::Collected
+            | Reply::Addresses(_),
+        ) => Err(confused()),
         Err(why) => Err(why.explain(&socket)),
     }
 }

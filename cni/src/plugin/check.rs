@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     error::{CniError, code},
     json::Json,
-    plugin::{ABSENT, WAIT, confused, netns, pod},
+    plugin::{ABSENT, WAIT, confused, ipam, netns, pod},
     protocol::{Check, Checked, Reply, Request},
     version::SpecVersion,
 };
@@ -18,6 +18,9 @@ pub(super) fn check(
     environment: &Environment<impl Fn(&str) -> Option<OsString>>,
     config: &Config,
 ) -> Result<(), CniError> {
+    if config.is_ipam() {
+        return ipam::check(environment, config);
+    }
     if !config.asks() {
         return Ok(());
     }
@@ -38,9 +41,13 @@ pub(super) fn check(
             .iter()
             .try_for_each(|interface| compare(previous, interface, &path)),
         Ok(Reply::Failed(error)) => Err(error),
-        Ok(Reply::Checked(_) | Reply::Deleted | Reply::Added(_) | Reply::Collected) => {
-            Err(confused())
-        }
+        Ok(
+            Reply::Checked(_)
+            | Reply::Deleted
+            | Reply::Added(_)
+            | Reply::Collected
+            | Reply::Addresses(_),
+        ) => Err(confused()),
         Err(why) => Err(why.explain(&socket)),
     }
 }

@@ -29,7 +29,8 @@ pub(super) fn del(
     config: Result<Config, CniError>,
 ) {
     let identified = match config {
-        Ok(config) if !config.asks() => return,
+        // An IPAM plugin gave addresses that are the claim's, in use or not.
+        Ok(config) if config.is_ipam() || !config.asks() => return,
         Ok(config) => identify(environment, &config),
         // What cannot be read names nothing to take away, and a failing DEL is repeated for ever.
         Err(error) => Err(error),
@@ -83,7 +84,9 @@ fn unplug(
     match agent::ask(socket, request, netns, ABSENT, WAIT) {
         Ok(Reply::Deleted) => Ok(()),
         Ok(Reply::Failed(error)) => Err(error),
-        Ok(Reply::Added(_) | Reply::Checked(_) | Reply::Collected) => Err(confused()),
+        Ok(Reply::Added(_) | Reply::Checked(_) | Reply::Collected | Reply::Addresses(_)) => {
+            Err(confused())
+        }
         Err(why) => Err(why.explain(socket)),
     }
 }

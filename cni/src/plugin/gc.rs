@@ -15,6 +15,9 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Has the agent unplug what no valid attachment uses.
 pub(super) fn gc(config: &Config) -> Result<(), CniError> {
+    if config.is_ipam() {
+        return Ok(());
+    }
     config.version_since(SpecVersion::V1_1_0)?;
     let Some(valid) = config.valid_attachments()? else {
         return Ok(());
@@ -28,7 +31,9 @@ pub(super) fn gc(config: &Config) -> Result<(), CniError> {
     match agent::ask(&socket, request, None, Duration::ZERO, WAIT) {
         Ok(Reply::Collected) | Err(NoReply::NotThere) => Ok(()),
         Ok(Reply::Failed(error)) => Err(error),
-        Ok(Reply::Added(_) | Reply::Deleted | Reply::Checked(_)) => Err(confused()),
+        Ok(Reply::Added(_) | Reply::Deleted | Reply::Checked(_) | Reply::Addresses(_)) => {
+            Err(confused())
+        }
         Err(why) => Err(why.explain(&socket)),
     }
 }

@@ -83,9 +83,8 @@ fn wrong_configuration_names_the_key() {
         ),
         (
             a_call("ADD", folder.path()).configured(&json!({})),
-            "behind another plugin",
+            "came without annotations",
         ),
-        (changed("prevResult", json!(null)), "behind another plugin"),
         (changed("cniVersion", json!(null)), "cniVersion is missing"),
         (
             changed("cniVersion", json!(1)),
@@ -102,6 +101,8 @@ fn wrong_configuration_names_the_key() {
         ),
         (changed("socket", json!("relative.sock")), "absolute path"),
         (changed("sockett", json!("/x")), "unknown key \"sockett\""),
+        (changed("pods", json!("all")), "pods \"all\" must be"),
+        (changed("pods", json!(true)), "pods true must be"),
     ] {
         call.run().refused(7, part);
     }

@@ -125,18 +125,3 @@ fn runtime_that_passes_no_annotations_is_passed_through() {
     assert!(run.ok);
     assert_eq!(run.stdout, previous_result().to_string());
 }
-
-#[test]
-fn first_plugin_of_a_chain_is_told_to_go_behind() {
-    let folder = a_folder();
-    for mut configuration in [
-        a_configuration(folder.path()),
-        of_another_pod(folder.path()),
-    ] {
-        configuration.as_object_mut().unwrap().remove("prevResult");
-        a_call("ADD", folder.path())
-            .configured(&configuration)
-            .run()
-            .refused(7, "behind another plugin");
-    }
-}

@@ -2,8 +2,8 @@
 
 use cni::{
     json::Json,
-    protocol::{Added, AddedAddress},
-    result::with_interfaces,
+    protocol::{Added, AddedAddress, AddedRoute},
+    result::{alone, with_interfaces},
     version::SpecVersion,
 };
 use proptest::prelude::*;
@@ -24,6 +24,7 @@ pub fn an_eni() -> Added {
             address: "10.0.1.50/24".into(),
             gateway: "10.0.1.1".into(),
         }],
+        routes: Vec::new(),
     }
 }
 
@@ -46,29 +47,37 @@ fn result(version: SpecVersion, previous: &Value, added: &[Added]) -> Value {
     serde_json::from_slice(&result.unwrap()).unwrap()
 }
 
+/// What the only plugin prints.
+fn whole(version: SpecVersion, added: &[Added]) -> Value {
+    serde_json::from_slice(&alone(version, None, added, "/run/netns/x").unwrap()).unwrap()
+}
+
+/// C05.
 #[test]
 fn each_version_gets_the_shape_it_knows() {
     for version in SpecVersion::ALL {
-        let result = result(version, &previous_result(), &[an_eni()]);
-        assert_eq!(result["cniVersion"], version.as_str());
         let has = |value: &Value| !value.is_null();
-        let (ip, interface) = (&result["ips"][1], &result["interfaces"][2]);
-        assert_eq!(has(&ip["version"]), version < SpecVersion::V1_0_0);
-        assert_eq!(has(&interface["mtu"]), version >= SpecVersion::V1_1_0);
-        assert_eq!(has(&interface["pciID"]), version >= SpecVersion::V1_1_0);
+        let chained = result(version, &previous_result(), &[an_eni()]);
+        let alone = whole(version, &[an_eni()]);
+        for (result, interface) in [(&chained, 2), (&alone, 0)] {
+            let interface = &result["interfaces"][interface];
+            assert_eq!(result["cniVersion"], version.as_str());
+            assert_eq!(has(&interface["mtu"]), version >= SpecVersion::V1_1_0);
+            assert_eq!(has(&interface["pciID"]), version >= SpecVersion::V1_1_0);
+        }
+        assert_eq!(
+            has(&alone["ips"][0]["version"]),
+            version < SpecVersion::V1_0_0
+        );
     }
 }
 
+/// CRI-O reports every address of the result as the pod's, and calls CHECK after ADD, in which upstream's plugins look for each address
+/// of the result on their own interface.
 #[test]
-fn address_family_has_its_version() {
-    let mut previous = previous_result();
-    previous["ips"]
-        .as_array_mut()
-        .unwrap()
-        .push(json!({ "address": "fd00::2/64" }));
-    let result = result(SpecVersion::V0_4_0, &previous, &[dual(an_eni())]);
-    assert_eq!(result["ips"][2]["version"], "4");
-    assert_eq!(result["ips"][3]["version"], "6");
+fn addresses_behind_other_plugins_stay_theirs() {
+    let result = result(SpecVersion::V1_1_0, &previous_result(), &[dual(an_eni())]);
+    assert_eq!(result["ips"], previous_result()["ips"]);
 }
 
 /// C07.
@@ -97,39 +106,61 @@ fn every_address_of_an_eni_is_listed_with_its_gateway_in_every_version() {
     }
 }
 
-/// CRI-O reports every address of the result, and kubelet takes the first of each family as the pod's.
 #[test]
-fn eni_never_gives_the_pod_its_first_address_of_a_family() {
-    let families = |previous: Value| -> Vec<String> {
-        let result = result(SpecVersion::V1_0_0, &previous, &[dual(an_eni())]);
-        let ips = result["ips"].as_array().unwrap().iter();
-        ips.map(|ip| ip["address"].as_str().unwrap().to_owned())
-            .collect()
-    };
-    let previous = |ips: Value| json!({ "interfaces": [{ "name": "eth0" }], "ips": ips });
+fn borrowed_device_stays_as_its_plugin_listed_it() {
+    let interfaces =
+        json!([{ "name": "eth0", "mac": "02:00:00:00:00:0A", "sandbox": "/run/netns/x" }]);
+    let previous = json!({ "cniVersion": "1.1.0", "interfaces": interfaces });
+    let mut eni = an_eni();
+    eni.name = "eth0".into();
     assert_eq!(
-        families(previous(json!([{ "address": "10.244.1.2/24" }]))),
-        ["10.244.1.2/24", "10.0.1.50/24"]
+        result(SpecVersion::V1_1_0, &previous, &[eni.clone()]),
+        previous
     );
+    // On the host, where it was before.
+    let elsewhere = json!({ "interfaces": [{ "name": "eth1", "mac": "02:00:00:00:00:0a" }] });
+    let result = result(SpecVersion::V1_1_0, &elsewhere, &[eni]);
+    assert_eq!(result["interfaces"].as_array().unwrap().len(), 2);
+}
+
+/// C06.
+#[test]
+fn only_plugin_lists_interface_addresses_and_routes() {
+    let mut eni = dual(an_eni());
+    eni.routes = vec![AddedRoute {
+        to: "0.0.0.0/0".into(),
+        gateway: "10.0.1.1".into(),
+    }];
     assert_eq!(
-        families(previous(json!([{ "address": "fd00::2/64" }]))),
-        ["fd00::2/64", "2600:1f16::50/64"]
+        whole(SpecVersion::V1_0_0, &[eni.clone()]),
+        json!({
+            "cniVersion": "1.0.0",
+            "interfaces": [{ "name": "eni0", "mac": "02:00:00:00:00:0a", "sandbox": "/run/netns/x" }],
+            "ips": [
+                { "interface": 0, "address": "10.0.1.50/24", "gateway": "10.0.1.1" },
+                { "interface": 0, "address": "2600:1f16::50/64", "gateway": "fe80:ec2::1" },
+            ],
+            "routes": [{ "dst": "0.0.0.0/0", "gw": "10.0.1.1" }],
+        })
     );
-    assert!(families(previous(json!([]))).is_empty());
-    assert!(families(json!({})).is_empty());
+    let old = whole(SpecVersion::V0_4_0, &[eni]);
+    assert_eq!(old["ips"][0]["version"], "4");
+    assert_eq!(old["ips"][1]["version"], "6");
 }
 
 #[test]
 fn several_enis_are_several_interfaces_with_their_own_addresses() {
     let mut second = an_eni();
-    second.name = "eni1".into();
+    (second.name, second.mac) = ("eni1".into(), "02:00:00:00:00:0b".into());
     second.addresses[0].address = "10.0.2.60/24".into();
-    let result = result(SpecVersion::V1_1_0, &previous_result(), &[an_eni(), second]);
-    assert_eq!(result["interfaces"][2]["name"], "eni0");
-    assert_eq!(result["interfaces"][3]["name"], "eni1");
-    assert_eq!(result["ips"][1]["interface"], 2);
-    assert_eq!(result["ips"][2]["interface"], 3);
-    assert_eq!(result["ips"][2]["address"], "10.0.2.60/24");
+    let both = [an_eni(), second];
+    let chained = result(SpecVersion::V1_1_0, &previous_result(), &both);
+    assert_eq!(chained["interfaces"][2]["name"], "eni0");
+    assert_eq!(chained["interfaces"][3]["name"], "eni1");
+    let alone = whole(SpecVersion::V1_1_0, &both);
+    assert_eq!(alone["ips"][0]["interface"], 0);
+    assert_eq!(alone["ips"][1]["interface"], 1);
+    assert_eq!(alone["ips"][1]["address"], "10.0.2.60/24");
 }
 
 #[test]
@@ -168,15 +199,13 @@ proptest! {
         let result = with_interfaces(SpecVersion::V1_1_0, json, &[an_eni()], "/x").unwrap();
         let mut result: Value = serde_json::from_slice(&result).unwrap();
         let none = Vec::new();
-        for key in ["interfaces", "ips"] {
-            let before = previous.get(key).and_then(Value::as_array).unwrap_or(&none);
-            prop_assert_eq!(&result[key].as_array().unwrap()[..before.len()], &before[..]);
-        }
-        for key in ["interfaces", "ips", "cniVersion"] {
+        let before = previous.get("interfaces").and_then(Value::as_array).unwrap_or(&none);
+        prop_assert_eq!(&result["interfaces"].as_array().unwrap()[..before.len()], &before[..]);
+        for key in ["interfaces", "cniVersion"] {
             result.as_object_mut().unwrap().remove(key);
         }
         let mut rest = previous;
-        for key in ["interfaces", "ips", "cniVersion"] {
+        for key in ["interfaces", "cniVersion"] {
             rest.as_object_mut().unwrap().remove(key);
         }
         prop_assert_eq!(result, rest);

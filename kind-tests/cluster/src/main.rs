@@ -33,6 +33,8 @@ enum Verb {
     },
     /// Build Kubernetes, containerd, etcd, the CNI plugins and helm into the user's cache folder, and say where.
     Binaries,
+    /// Build the CNI plugins alone, with cnitool.
+    CniPlugins,
 }
 
 #[derive(Args)]
@@ -80,6 +82,10 @@ fn run(verb: Verb) -> anyhow::Result<()> {
             .into()),
         Verb::Binaries => {
             println!("{:#?}", Binaries::build()?);
+            Ok(())
+        }
+        Verb::CniPlugins => {
+            println!("{}", cluster::cni_plugins()?.display());
             Ok(())
         }
     }

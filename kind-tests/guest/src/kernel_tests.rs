@@ -7,8 +7,9 @@ use anyhow::{Context, ensure};
 use crate::console::Console;
 
 /// Modules of tests that ask the kernel for something; the others ask files, sockets and an API server, as on any kernel.
-const OF_THE_KERNEL: [&str; 13] = [
+const OF_THE_KERNEL: [&str; 14] = [
     "addresses::",
+    "borrowed::",
     "churn::",
     "engine::",
     "events::",

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
-pub use cni_protocol::Sandbox;
+pub use cni_protocol::{Position, Sandbox};
 
 pub use self::request::{Known, Request, RequestId, Verb};
 use crate::{
-    claim::{Claim, ClaimKey, Place, Report, Unreadable},
+    claim::{Claim, ClaimKey, DefaultRoute, Interface, Place, Report, Unreadable},
+    custody::Custody,
     mac::Mac,
     picture::PodSlot,
 };
@@ -46,12 +47,40 @@ pub struct Plug {
     pub slot: PodSlot,
     /// The pod's network namespace.
     pub netns: Netns,
+    /// Where the plugin stood when it was asked for.
+    pub position: Position,
+    /// Who moved the device into the pod.
+    pub custody: Custody,
     /// The hardware behind the device, once that was in the pod. Nothing of a pod runs before.
     pub hardware: Option<Hardware>,
     /// How far it is.
     pub state: PlugState,
     /// What this agent has seen of it.
     pub observed: Observed,
+}
+
+impl Plug {
+    /// What the interface of its claim is to look like in this sandbox.
+    pub fn interface(&self, sandbox: &Sandbox, claimed: &Interface) -> Interface {
+        let mut interface = self.custody.interface(claimed.clone());
+        match (self.position, &self.custody) {
+            (Position::First, Custody::Ours) if self.slot == PodSlot(0) => {
+                interface.name.clone_from(&sandbox.if_name);
+                // The only interface has the default route; where there is another one after all, that one's stays.
+                if interface.default_route == DefaultRoute::Never {
+                    interface.default_route = DefaultRoute::Fallback;
+                }
+            }
+            (Position::First | Position::Chained, Custody::Ours | Custody::Borrowed(_)) => {}
+        }
+        interface
+    }
+
+    /// From now on we move the device to the host, whoever moved it in.
+    pub fn take_back(&mut self) {
+        self.custody = Custody::Ours;
+        self.state = PlugState::Unplugging;
+    }
 }
 
 /// What an agent has seen of a plug since it started. The journal does not keep it.
@@ -65,6 +94,8 @@ pub struct Observed {
     pub hidden: Option<u64>,
     /// Whether the pod has the device without its IPv6 addresses.
     pub without_ipv6: bool,
+    /// Since when it is [`PlugState::Restored`], in milliseconds.
+    pub restored: u64,
 }
 
 /// What asked for a plug.
@@ -116,6 +147,8 @@ pub enum PlugState {
     Plugged,
     /// The device must return to the host.
     Unplugging,
+    /// A borrowed device is in the pod as it was found, and the plugin that moved it in is to take it back.
+    Restored,
 }
 
 /// What is known of a namespace.
@@ -291,6 +324,13 @@ impl Facts {
         }
         self.absent.remove(&mac);
         self.searches.remove(&mac);
+    }
+
+    /// Takes in that a device was found in no namespace. It may have come to the host since it was looked for there.
+    pub fn not_found(&mut self, mac: Mac) {
+        if !self.devices.contains_key(&mac) {
+            self.absent.insert(mac);
+        }
     }
 
     /// What was last reported of a claim's present attachment, on its way or taken.

@@ -222,6 +222,19 @@ fn lead_out(
     }
 }
 
+/// A way out of each family of the interface, by the router of its first address.
+pub fn default_routes(interface: &Interface) -> Vec<(IpNet, IpAddr)> {
+    let first = |family: Family| {
+        let mut addresses = interface.addresses.iter();
+        let address = addresses.find(|address| Family::of(address.ip) == family)?;
+        Some((family.everything(), address.gateway))
+    };
+    [Family::V4, Family::V6]
+        .into_iter()
+        .filter_map(first)
+        .collect()
+}
+
 /// The subnet of an address; the address alone if its prefix is longer than its family allows.
 fn subnet(address: &Address) -> IpNet {
     IpNet::new(address.ip, address.prefix).map_or(address.ip.into(), |subnet| subnet.trunc())

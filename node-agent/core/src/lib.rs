@@ -2,6 +2,7 @@
 
 pub mod absence;
 pub mod claim;
+pub mod custody;
 pub mod diff;
 pub mod difference;
 pub mod facts;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     claim::{Claim, ClaimKey, Place, Report, Unreadable, Wait},
+    custody::Custody,
     facts::{
         Facts, LeaseRead, Liveness, Operator, Plug, PlugKey, PlugState, Request, RequestId, Retry,
         Sandbox, Verb,
@@ -12,9 +13,12 @@ use crate::{
     picture::PodSlot,
 };
 
+mod addresses;
 mod asked;
 mod reports;
 mod requests;
+
+pub use self::addresses::addresses;
 
 /// Without progress for so long a waiting ADD is answered, so that a person reads why; kubelet asks again.
 pub const NO_PROGRESS: u64 = 10_000;
@@ -30,6 +34,9 @@ pub const HIDDEN_AFTER: u64 = 3_000;
 /// If the pod's namespace is dead, after so long: an orphaned TCP socket holds its namespace until the last retransmission, up to about two minutes
 /// (`net.ipv4.tcp_orphan_retries` in `Documentation/networking/ip-sysctl.rst`), and then the kernel returns the device.
 pub const HIDDEN_AFTER_DEATH: u64 = 120_000;
+/// The plugin that moved a borrowed device into its pod has so long to take it back after our DEL; then we do. A runtime calls the other
+/// plugins' DEL right after ours, and repeats it for minutes where it fails.
+pub const LENDER_RETURNS_WITHIN: u64 = 60_000;
 /// A device on the host is reported so long after it came there. Most are plugged sooner when they are new, and released sooner
 /// when they come back: that report says both.
 pub const REPORT_ON_HOST_AFTER: u64 = 2_000;
@@ -72,6 +79,10 @@ pub enum Order {
     },
     /// Return the device of a plug to the host, wherever it is.
     Unplug(PlugKey, Traces),
+    /// Leave a borrowed device where it is, as it was found.
+    Restore(PlugKey),
+    /// Forget a borrowed device, which the plugin that moved it in returned to the host.
+    Forget(PlugKey),
     /// Look for a device that the journal knows nothing of in every namespace, and return it to the host.
     Search(Mac),
     /// Tell the API server.
@@ -150,7 +161,7 @@ impl Round<'_> {
     fn tend(&mut self, key: &PlugKey, plug: &Plug) {
         let on_host = self.facts.devices.contains_key(&key.mac);
         let goes = match plug.state {
-            PlugState::Unplugging => true,
+            PlugState::Unplugging | PlugState::Restored => true,
             // It came because the namespace died, or because the pod pushed it here.
             PlugState::Plugged if on_host => true,
             PlugState::Plugging if on_host && plug.observed.liveness == Liveness::Dead => true,
@@ -211,9 +222,30 @@ impl Round<'_> {
         if self.taken.contains(&key.mac) || !self.is_due(plug.observed.retry) {
             return;
         }
+        let Some(order) = self.way_back(key, plug) else {
+            return;
+        };
         self.taken.insert(key.mac);
-        let traces = self.traces(key, plug);
-        self.order(Order::Unplug(key.clone(), traces));
+        self.order(order);
+    }
+
+    /// How the device of a plug gets back to the host; `None`: another plugin still has time to do it.
+    fn way_back(&mut self, key: &PlugKey, plug: &Plug) -> Option<Order> {
+        let on_host = self.facts.devices.contains_key(&key.mac);
+        let unplug = Order::Unplug(key.clone(), self.traces(key, plug));
+        match (&plug.custody, plug.state) {
+            (Custody::Ours, _) => Some(unplug),
+            (
+                Custody::Borrowed(_),
+                PlugState::Plugging | PlugState::Plugged | PlugState::Unplugging,
+            ) => Some(Order::Restore(key.clone())),
+            (Custody::Borrowed(_), PlugState::Restored) if on_host => {
+                Some(Order::Forget(key.clone()))
+            }
+            (Custody::Borrowed(_), PlugState::Restored) => self
+                .is_time(plug.observed.restored + LENDER_RETURNS_WITHIN)
+                .then_some(unplug),
+        }
     }
 
     fn traces(&self, key: &PlugKey, plug: &Plug) -> Traces {

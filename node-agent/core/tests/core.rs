@@ -8,6 +8,8 @@
 
 #[path = "core/absence.rs"]
 mod absence;
+#[path = "core/custody.rs"]
+mod custody;
 #[path = "core/default_route.rs"]
 mod default_route;
 #[path = "core/diff.rs"]

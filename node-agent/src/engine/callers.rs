@@ -8,7 +8,7 @@ use cni::{
     protocol::{self, Added, Checked, Reply},
 };
 use node_agent_core::{
-    facts::{Pod, Request, RequestId, Verb},
+    facts::{Pod, Position, Request, RequestId, Verb},
     mac::Mac,
     plan::Answer,
 };
@@ -24,6 +24,7 @@ pub(super) struct Callers(BTreeMap<RequestId, Caller>);
 struct Caller {
     reply: oneshot::Sender<Reply>,
     netns: Option<Namespace>,
+    position: Position,
     since: Instant,
     /// The pod, for the log.
     pod: Option<String>,
@@ -41,6 +42,12 @@ impl Callers {
     /// The namespace that came with a request.
     pub(super) fn netns(&self, id: RequestId) -> Option<Namespace> {
         self.0.get(&id)?.netns.clone()
+    }
+
+    /// Where the plugin stands that made a request.
+    pub(super) fn position(&self, id: RequestId) -> Position {
+        let caller = self.0.get(&id);
+        caller.map_or_else(Position::default, |caller| caller.position)
     }
 
     /// Keeps an interface for the answer to ADD.
@@ -66,12 +73,21 @@ impl Engine {
         netns: Option<OwnedFd>,
         reply: oneshot::Sender<Reply>,
     ) {
+        let position = match &request {
+            protocol::Request::Add(add) => add.position,
+            _ => Position::default(),
+        };
         let (sandbox, verb, path) = match request {
             protocol::Request::Add(add) => (add.sandbox, pod(add.pod).map(Verb::Add), add.netns),
             protocol::Request::Check(check) => {
                 (check.sandbox, pod(check.pod).map(Verb::Check), check.netns)
             }
             protocol::Request::Del(del) => (del.sandbox, Ok(Verb::Del), String::new()),
+            protocol::Request::Addresses(asked) => {
+                // A caller that is gone needs no answer.
+                drop(reply.send(self.addresses(&asked)));
+                return;
+            }
             protocol::Request::Gc(gc) => {
                 self.facts.collect(&gc.network, &gc.valid);
                 // A caller that is gone needs no answer.
@@ -109,6 +125,7 @@ impl Engine {
         let caller = Caller {
             reply,
             netns,
+            position,
             since: Instant::now(),
             pod,
             added: BTreeMap::new(),
@@ -155,7 +172,11 @@ impl Engine {
         );
         let error = match &reply {
             Reply::Failed(error) => Some(error),
-            Reply::Added(_) | Reply::Checked(_) | Reply::Deleted | Reply::Collected => None,
+            Reply::Added(_)
+            | Reply::Checked(_)
+            | Reply::Deleted
+            | Reply::Collected
+            | Reply::Addresses(_) => None,
         };
         let outcome = match error.map(|error| error.code) {
             None => Outcome::Success,
@@ -177,7 +198,7 @@ impl Engine {
 }
 
 /// The pod, with its annotation read.
-fn pod(asking: protocol::Pod) -> Result<Pod, CniError> {
+pub(super) fn pod(asking: protocol::Pod) -> Result<Pod, CniError> {
     let protocol::Pod {
         namespace,
         name,

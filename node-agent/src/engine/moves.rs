@@ -4,6 +4,7 @@ use std::path::Path;
 
 use node_agent_core::{
     claim::Interface,
+    custody::{Custody, Loan},
     facts::{Liveness, Plug, PlugKey, PlugState},
     plan::Traces,
 };
@@ -13,7 +14,7 @@ use crate::{
     error::Error,
     journal::Journal,
     kernel::{hardware, namespace::Namespace},
-    plug::{Eni, Failed, Node, Plugged, Unplugged, plug, unplug},
+    plug::{Deferred, Eni, Failed, Node, Plugged, Unplugged, forget, plug_as, restore, unplug},
 };
 
 /// A device that is to be moved.
@@ -39,13 +40,18 @@ impl Move {
         let nothing_done = |error| Failed {
             error,
             undo: known.then_some(Error::PluggedBefore),
+            custody: Custody::default(),
         };
         self.entry.netns = netns.identify().map_err(nothing_done)?;
-        if self.entry.state != PlugState::Plugged {
-            self.write().map_err(nothing_done)?;
-        }
         let (eni, slot) = (self.eni(), self.entry.slot);
-        let plugged = plug(&self.node, netns, &eni, interface, slot)
+        let before = known.then(|| self.entry.custody.clone());
+        let node = self.node.clone();
+        let intend = |custody: &Custody| {
+            let written = self.entry.state == PlugState::Plugged && self.entry.custody == *custody;
+            self.entry.custody.clone_from(custody);
+            if written { Ok(()) } else { self.write() }
+        };
+        let plugged = plug_as(&node, netns, &eni, interface, slot, before.as_ref(), intend)
             .map_err(|failed| self.undone(known, failed))?;
         self.entry.state = PlugState::Plugged;
         self.entry.observed.without_ipv6 = plugged.without_ipv6;
@@ -56,8 +62,17 @@ impl Move {
         match self.write() {
             Ok(()) => Ok((self.entry, plugged)),
             Err(error) => {
-                let undo = unplug(&self.node, Some(netns), &eni, slot, Traces::Remove).err();
-                Err(self.undone(known, Failed { error, undo }))
+                let undo = match &self.entry.custody {
+                    Custody::Ours => unplug(&node, Some(netns), &eni, slot, Traces::Remove).err(),
+                    Custody::Borrowed(loan) => restore(&node, netns, &eni, slot, loan).err(),
+                };
+                let custody = self.entry.custody.clone();
+                let failed = Failed {
+                    error,
+                    undo,
+                    custody,
+                };
+                Err(self.undone(known, failed))
             }
         }
     }
@@ -69,15 +84,8 @@ impl Move {
         netns: Option<Namespace>,
         traces: Traces,
     ) -> Result<Unplugged, Error> {
-        // Written down, so that a crash on the way does not make it look like a plug that is to stay. A full /run is no reason to leave
-        // the device where it is.
-        if let Err(error) = self.write() {
-            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
-        }
-        let netns = match netns {
-            Some(netns) => Some(netns),
-            None => Namespace::find(&self.entry.netns)?,
-        };
+        self.write_return();
+        let netns = self.netns(netns)?;
         let (eni, slot) = (self.eni(), self.entry.slot);
         let mut unplugged = unplug(&self.node, netns.as_ref(), &eni, slot, traces)?;
         if !unplugged.found {
@@ -86,6 +94,47 @@ impl Move {
         }
         self.journal.remove(&self.key)?;
         Ok(unplugged)
+    }
+
+    /// Leaves a borrowed device where it is, as it was found; what could not be taken off it.
+    pub fn restore(
+        mut self,
+        loan: &Loan,
+        netns: Option<Namespace>,
+    ) -> Result<(Vec<Error>, Deferred), Error> {
+        self.write_return();
+        let (eni, slot) = (self.eni(), self.entry.slot);
+        let restored = match self.netns(netns)? {
+            Some(netns) => restore(&self.node, &netns, &eni, slot, loan)?,
+            // What was ours there died with it.
+            None => Unplugged::default(),
+        };
+        self.entry.state = PlugState::Restored;
+        self.write_return();
+        Ok((restored.left, restored.deferred))
+    }
+
+    /// Forgets a borrowed device that is on the host again.
+    pub fn forget(&self) -> Result<Unplugged, Error> {
+        let unplugged = forget(&self.node, &self.eni())?;
+        self.journal.remove(&self.key)?;
+        Ok(unplugged)
+    }
+
+    /// The pod's namespace, by the request or by the journal, while it is there.
+    fn netns(&self, asked: Option<Namespace>) -> Result<Option<Namespace>, Error> {
+        match asked {
+            Some(netns) => Ok(Some(netns)),
+            None => Namespace::find(&self.entry.netns),
+        }
+    }
+
+    /// Written down, so that a crash on the way does not make it look like a plug that is to stay. A full /run is no reason to leave
+    /// the device where it is.
+    fn write_return(&self) {
+        if let Err(error) = self.write() {
+            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
+        }
     }
 
     fn undone(&self, known: bool, mut failed: Failed) -> Failed {

@@ -6,7 +6,8 @@ use cni::{
 };
 use node_agent_core::{
     claim::Interface,
-    facts::{Plug, PlugKey, PlugState, RequestId},
+    custody::Custody,
+    facts::{Plug, PlugKey, PlugState, RequestId, Retry},
     mac::Mac,
 };
 use telemetry::Outcome;
@@ -50,6 +51,10 @@ impl Engine {
                 self.moved(key.mac);
                 self.unplugged(&key, outcome);
             }
+            Done::Restore { key, outcome } => {
+                self.moved(key.mac);
+                self.restored(&key, outcome);
+            }
             Done::Search { mac, outcome } => {
                 self.moved(mac);
                 self.searched(mac, outcome);
@@ -69,6 +74,7 @@ impl Engine {
         if let Some(plug) = self.facts.plugs.get_mut(key) {
             (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
             plug.observed.without_ipv6 = entry.observed.without_ipv6;
+            plug.custody = entry.custody;
         }
         if let Some(request) = self.facts.requests.get_mut(&id) {
             request.done.insert(key.mac);
@@ -76,7 +82,13 @@ impl Engine {
         }
     }
 
-    fn not_plugged(&mut self, id: RequestId, key: &PlugKey, Failed { error, undo }: &Failed) {
+    fn not_plugged(&mut self, id: RequestId, key: &PlugKey, failed: &Failed) {
+        let Failed {
+            error,
+            undo,
+            custody,
+        } = failed;
+        let was_here = self.facts.devices.contains_key(&key.mac);
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
@@ -86,6 +98,8 @@ impl Engine {
             self.pod(&plug.origin),
         );
         match (error, undo) {
+            // It was looked for in the pod alone.
+            (Error::NoDevice { .. }, None) if !was_here => {}
             (Error::NoDevice { .. }, None) => {
                 tracing::info!(%claim, pod, eni, %error, "the device left the node before it was plugged; the pod waits for it");
             }
@@ -96,6 +110,9 @@ impl Engine {
             }
         }
         if undo.is_some() {
+            if let (Custody::Borrowed(_), Some(plug)) = (custody, self.facts.plugs.get_mut(key)) {
+                plug.custody.clone_from(custody);
+            }
             self.retry_later(key);
         } else {
             self.facts.plugs.remove(key);
@@ -103,6 +120,9 @@ impl Engine {
         if let Error::NoDevice { .. } = error {
             // The ADD waits on, as for one that has not appeared. If it is on the host the scan that follows every move finds it.
             self.facts.devices.remove(&key.mac);
+            if let Some(request) = self.facts.requests.get_mut(&id) {
+                request.missed.insert(key.mac);
+            }
         } else {
             let why = format!("EniClaim {claim} ({eni}): {error}");
             self.fail(id, code::KERNEL, why);
@@ -169,6 +189,33 @@ impl Engine {
         }
     }
 
+    fn restored(&mut self, key: &PlugKey, outcome: Result<Vec<Error>, Error>) {
+        let now = self.now();
+        let Some(plug) = self.facts.plugs.get_mut(key) else {
+            return;
+        };
+        let (claim, eni) = (plug.origin.claim().clone(), plug.eni.clone());
+        let (origin, succeeded) = (plug.origin.clone(), outcome.is_ok());
+        if succeeded {
+            plug.state = PlugState::Restored;
+            (plug.observed.retry, plug.observed.restored) = (Retry::default(), now);
+        } else {
+            self.retry_later(key);
+        }
+        let pod = self.pod(&origin);
+        match outcome {
+            Ok(left) => {
+                for error in left {
+                    tracing::warn!(%claim, pod, eni, %error, "something of the interface stays in the pod");
+                }
+                tracing::info!(%claim, pod, eni, "the device is left in the pod to the plugin that moved it there");
+            }
+            Err(error) => {
+                tracing::warn!(%claim, pod, eni, %error, "the configuration of the device cannot be taken off it");
+            }
+        }
+    }
+
     fn searched(&mut self, mac: Mac, outcome: Result<bool, Error>) {
         match outcome {
             Ok(found) => self.found(mac, found),
@@ -191,7 +238,7 @@ impl Engine {
             let now = self.now();
             self.facts.arrived(mac, now);
         } else {
-            self.facts.absent.insert(mac);
+            self.facts.not_found(mac);
         }
     }
 

@@ -1,11 +1,16 @@
 //! Has orders done: each on a thread that may block, and its outcome back as a fact.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use cni::protocol::{Added, AddedAddress};
+use cni::protocol::{Added, AddedRoute};
+use ipnet::IpNet;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Interface},
-    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, RequestId, Verb},
+    custody::Custody,
+    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, Position, RequestId, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::Traces,
@@ -13,10 +18,13 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{Engine, moves::Move, scan::Scan, search::search, threads::Threads},
+    engine::{
+        Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search,
+        threads::Threads,
+    },
     error::Error,
     kernel::namespace::Namespace,
-    plug::{Deferred, Eni, Failed, Plugged, Unplugged, check},
+    plug::{Deferred, Eni, Failed, Plugged, Unplugged, check_as},
 };
 
 /// Something that was ordered is over.
@@ -44,6 +52,12 @@ pub(super) enum Done {
         /// Whether it is on the host now, and what could not be removed from it or from the pod.
         outcome: Result<(bool, Vec<Error>), Error>,
     },
+    /// A borrowed device was to be left as it was found.
+    Restore {
+        key: PlugKey,
+        /// What could not be taken off it.
+        outcome: Result<Vec<Error>, Error>,
+    },
     /// A search.
     Search {
         mac: Mac,
@@ -65,13 +79,18 @@ impl Engine {
             self.facts.requests.remove(&id);
             return;
         };
-        let Some(entry) = entry(claim, &netns, slot) else {
+        let position = self.callers.position(id);
+        let Some(entry) = entry(claim, &netns, slot, position) else {
             return;
         };
-        let interface = claim.interface.clone();
         // An entry that is there stays as it is until the steps are done.
         let known = self.facts.plugs.contains_key(&key);
-        let entry = self.facts.plugs.entry(key.clone()).or_insert(entry).clone();
+        let entry = self.facts.plugs.entry(key.clone()).or_insert(entry);
+        if entry.state == PlugState::Restored {
+            entry.state = PlugState::Plugging;
+        }
+        let entry = entry.clone();
+        let interface = entry.interface(&key.sandbox, &claim.interface);
         self.facts.busy.insert(key.mac);
         let (since, into_pod) = (Instant::now(), self.move_of(key.clone(), entry));
         let done = move |outcome| Done::Plug {
@@ -87,6 +106,7 @@ impl Engine {
                 _ => Some(Error::Unfinished),
             },
             error,
+            custody: Custody::default(),
         };
         self.spawn(done, broken, move || {
             match into_pod.plug(known, &netns, &interface) {
@@ -115,7 +135,8 @@ impl Engine {
             return;
         };
         self.facts.busy.insert(key.mac);
-        let (node, interface) = (self.parts.node.clone(), claim.interface.clone());
+        let interface = plug.interface(&key.sandbox, &claim.interface);
+        let (node, custody) = (self.parts.node.clone(), plug.custody.clone());
         let eni = Eni {
             mac: key.mac,
             id: plug.eni.clone(),
@@ -130,7 +151,10 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || (check(&node, &netns, &eni, &wanted, slot), None),
+            move || {
+                let checked = check_as(&node, &netns, &eni, &wanted, slot, &custody);
+                (checked, None)
+            },
         );
     }
 
@@ -138,13 +162,10 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get_mut(&key) else {
             return;
         };
-        plug.state = PlugState::Unplugging;
+        plug.take_back();
         let plug = plug.clone();
         self.facts.busy.insert(key.mac);
-        let mut dels = self.facts.requests.iter();
-        let del =
-            dels.find(|(_, request)| request.sandbox == key.sandbox && request.verb == Verb::Del);
-        let netns = del.and_then(|(id, _)| self.callers.netns(*id));
+        let netns = self.netns_of_del(&key);
         let (out_of_pod, namespaces) = (
             self.move_of(key.clone(), plug),
             self.parts.namespaces.clone(),
@@ -163,6 +184,63 @@ impl Engine {
                     deferred,
                 }) => (Ok((found, left)), Some(deferred)),
                 Err(error) => (Err(error), None),
+            },
+        );
+    }
+
+    /// The namespace that came with the DEL of a plug's sandbox.
+    fn netns_of_del(&self, key: &PlugKey) -> Option<Namespace> {
+        let mut requests = self.facts.requests.iter();
+        let (id, _) = requests
+            .find(|(_, request)| request.sandbox == key.sandbox && request.verb == Verb::Del)?;
+        self.callers.netns(*id)
+    }
+
+    pub(super) fn start_restore(&mut self, key: PlugKey) {
+        let Some(plug) = self.facts.plugs.get_mut(&key) else {
+            return;
+        };
+        plug.state = PlugState::Unplugging;
+        let plug = plug.clone();
+        let Custody::Borrowed(loan) = plug.custody.clone() else {
+            return;
+        };
+        self.facts.busy.insert(key.mac);
+        let netns = self.netns_of_del(&key);
+        let in_pod = self.move_of(key.clone(), plug);
+        let done = move |outcome| Done::Restore {
+            key: key.clone(),
+            outcome,
+        };
+        self.spawn(
+            done,
+            |error| error,
+            move || match in_pod.restore(&loan, netns) {
+                Ok((left, deferred)) => (Ok(left), Some(deferred)),
+                Err(error) => (Err(error), None),
+            },
+        );
+    }
+
+    pub(super) fn start_forget(&mut self, key: PlugKey) {
+        let Some(plug) = self.facts.plugs.get(&key).cloned() else {
+            return;
+        };
+        self.facts.busy.insert(key.mac);
+        let on_host = self.move_of(key.clone(), plug);
+        let done = move |outcome| Done::Unplug {
+            key: key.clone(),
+            outcome,
+        };
+        self.spawn(
+            done,
+            |error| error,
+            move || {
+                let forgotten = on_host.forget();
+                (
+                    forgotten.map(|unplugged| (unplugged.found, unplugged.left)),
+                    None,
+                )
             },
         );
     }
@@ -229,26 +307,33 @@ fn spawn<T: 'static, E: 'static>(
     }
 }
 
-fn added(
-    Plugged {
-        device, addresses, ..
-    }: &Plugged,
-) -> Added {
-    let addresses = addresses.iter().map(|address| AddedAddress {
-        address: format!("{}/{}", address.ip, address.prefix),
-        gateway: address.gateway.to_string(),
-    });
+fn added(plugged: &Plugged) -> Added {
+    let Plugged {
+        device,
+        addresses,
+        routes,
+        ..
+    } = plugged;
     Added {
         name: device.name.clone(),
         mac: device.mac.to_string(),
         mtu: device.mtu,
         pci_id: device.pci.clone(),
-        addresses: addresses.collect(),
+        addresses: added_addresses(addresses),
+        routes: routes.iter().copied().map(route).collect(),
+    }
+}
+
+/// A route as the plugin hands it on.
+pub(super) fn route((to, via): (IpNet, IpAddr)) -> AddedRoute {
+    AddedRoute {
+        to: to.to_string(),
+        gateway: via.to_string(),
     }
 }
 
 /// What the journal says of a plug that begins.
-fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
+fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot, position: Position) -> Option<Plug> {
     Some(Plug {
         origin: Origin::Claim {
             claim: claim.key.clone(),
@@ -261,6 +346,8 @@ fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot) -> Option<Plug> {
             path: netns.name().to_owned(),
             cookie: None,
         },
+        position,
+        custody: Custody::Ours,
         hardware: None,
         state: PlugState::Plugging,
         observed: Observed::default(),

@@ -2,7 +2,8 @@
 
 use node_agent_core::{
     claim::ClaimKey,
-    facts::{Hardware, Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
+    custody::{Custody, Loan},
+    facts::{Hardware, Netns, Observed, Origin, Plug, PlugKey, PlugState, Position, Sandbox},
     picture::PodSlot,
 };
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::journal::version_1;
 
 /// It changes when an old reader would misunderstand a new writer.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// Version 2 had no positions, and no borrowed devices.
+const BEFORE: u32 = 2;
 
 /// A file of the journal.
 #[derive(Serialize, Deserialize)]
@@ -22,6 +25,10 @@ pub(super) struct Entry {
     eni: String,
     slot: u8,
     origin: EntryOrigin,
+    #[serde(default)]
+    position: Position,
+    #[serde(default)]
+    custody: EntryCustody,
     netns: EntryNetns,
     hardware: Option<EntryHardware>,
     state: EntryState,
@@ -44,6 +51,18 @@ enum EntryOrigin {
     },
 }
 
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum EntryCustody {
+    #[default]
+    Ours,
+    Borrowed {
+        name: String,
+        mtu: u32,
+        addresses: Vec<String>,
+    },
+}
+
 #[derive(Serialize, Deserialize)]
 struct EntryNetns {
     path: String,
@@ -61,17 +80,18 @@ enum EntryState {
     Plugging,
     Plugged,
     Unplugging,
+    Restored,
 }
 
 /// The plug that a file of any version says.
 pub(super) fn parse(text: &[u8]) -> Result<(PlugKey, Plug), String> {
     let EntryVersion { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     match version {
-        Some(VERSION) => serde_json::from_slice(text)
+        Some(BEFORE | VERSION) => serde_json::from_slice(text)
             .map_err(|e| e.to_string())
             .and_then(Entry::plug),
         Some(version) => Err(format!(
-            "it is of version {version}, and this agent reads versions 1 and {VERSION}"
+            "it is of version {version}, and this agent reads versions 1 to {VERSION}"
         )),
         None => serde_json::from_slice(text)
             .map_err(|e| e.to_string())
@@ -89,6 +109,8 @@ impl Entry {
             origin,
             eni,
             slot: PodSlot(slot),
+            position,
+            custody,
             netns: Netns { path, cookie },
             hardware,
             state,
@@ -111,12 +133,15 @@ impl Entry {
                 attachment,
                 pod_uid,
             },
+            position,
+            custody: EntryCustody::new(custody),
             netns: EntryNetns { path, cookie },
             hardware: hardware.map(|Hardware { path, inode }| EntryHardware { path, inode }),
             state: match state {
                 PlugState::Plugging => EntryState::Plugging,
                 PlugState::Plugged => EntryState::Plugged,
                 PlugState::Unplugging => EntryState::Unplugging,
+                PlugState::Restored => EntryState::Restored,
             },
         }
     }
@@ -141,15 +166,53 @@ impl Entry {
             },
             eni: self.eni,
             slot: PodSlot(self.slot),
+            position: self.position,
+            custody: self.custody.custody()?,
             netns: Netns { path, cookie },
             hardware: (self.hardware).map(|EntryHardware { path, inode }| Hardware { path, inode }),
             state: match self.state {
                 EntryState::Plugging => PlugState::Plugging,
                 EntryState::Plugged => PlugState::Plugged,
                 EntryState::Unplugging => PlugState::Unplugging,
+                EntryState::Restored => PlugState::Restored,
             },
             observed: Observed::default(),
         };
         Ok((key, plug))
+    }
+}
+
+impl EntryCustody {
+    fn new(custody: Custody) -> Self {
+        match custody {
+            Custody::Ours => Self::Ours,
+            Custody::Borrowed(Loan {
+                name,
+                mtu,
+                addresses,
+            }) => Self::Borrowed {
+                name,
+                mtu,
+                addresses: addresses.iter().map(ToString::to_string).collect(),
+            },
+        }
+    }
+
+    fn custody(self) -> Result<Custody, String> {
+        let Self::Borrowed {
+            name,
+            mtu,
+            addresses,
+        } = self
+        else {
+            return Ok(Custody::Ours);
+        };
+        let addresses = addresses.iter().map(|address| address.parse());
+        let addresses = addresses.collect::<Result<_, _>>();
+        Ok(Custody::Borrowed(Loan {
+            name,
+            mtu,
+            addresses: addresses.map_err(|error| format!("custody: {error}"))?,
+        }))
     }
 }

@@ -2,7 +2,8 @@
 
 use node_agent_core::{
     claim::ClaimKey,
-    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
+    custody::Custody,
+    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, Position, Sandbox},
     picture::PodSlot,
 };
 use serde::Deserialize;
@@ -51,6 +52,8 @@ impl Entry {
                 pod_uid: self.pod_uid,
             },
             eni: self.eni,
+            position: Position::Chained,
+            custody: Custody::Ours,
             hardware: None,
             slot: PodSlot(0),
             // The namespace that is at the path now need not be the one of then: its cookie would prove nothing.

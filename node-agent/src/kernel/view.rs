@@ -1,13 +1,13 @@
 //! What is: the picture of the namespace that the calling thread is in.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use ipnet::IpNet;
 use node_agent_core::{
-    claim::Interface,
     layout::{Features, Limits},
     mac::Mac,
     picture::{Family, Link, Picture, PodSlot, Sysctl},
@@ -82,13 +82,13 @@ impl Inspector {
 
     /// The picture, and the device if it is here.
     ///
-    /// Of the settings of its interface those are read that every interface gets, and those that `interface` names.
+    /// Of the settings of its interface those are read that every interface gets, and those that `named` has.
     pub fn inspect(
         &self,
         netlink: &mut Netlink,
         mac: Mac,
         slot: PodSlot,
-        interface: &Interface,
+        named: &BTreeMap<Sysctl, String>,
         last: Option<u32>,
     ) -> Result<Inspection, Error> {
         let device = netlink.device(mac, &self.drivers, last)?;
@@ -104,8 +104,7 @@ impl Inspector {
                 .addresses(device.index)
                 .map_err(Error::netlink("list the addresses"))?;
             (picture.addresses, unready) = (addresses.all, addresses.unready);
-            let named = interface.sysctls.keys();
-            for sysctl in Sysctl::ALWAYS.iter().chain(named) {
+            for sysctl in Sysctl::ALWAYS.iter().chain(named.keys()) {
                 if let Ok(value) = fs::read_to_string(self.sysctl(*sysctl, &device.name)) {
                     picture.sysctls.insert(*sysctl, value.trim().to_owned());
                 }

@@ -1,6 +1,9 @@
 //! Unplugging: the device goes back to the host, and what it left in the pod is removed if the pod lives on.
 
+use std::collections::BTreeMap;
+
 use node_agent_core::{
+    custody::Loan,
     diff::{clear, clear_shared},
     mac::Mac,
     picture::{Picture, PodSlot},
@@ -18,8 +21,8 @@ use crate::{
     plug::{Deferred, Eni, Node, inside, open},
 };
 
-/// A device that is not in the pod.
-#[derive(Debug)]
+/// A device that is not in the pod, or not ours there.
+#[derive(Debug, Default)]
 pub struct Unplugged {
     /// Whether it is on the host. Otherwise it is in another namespace, or detached.
     pub found: bool,
@@ -47,6 +50,50 @@ pub fn unplug(
     let index = tidy(node, &mut netlink, eni, &mut left)?;
     Ok(Unplugged {
         found: index.is_some(),
+        left,
+        deferred: Deferred::default(),
+    })
+}
+
+/// Takes what is ours off a borrowed device and out of its pod, and leaves the device there as it was found, for the plugin that moved
+/// it in. What cannot be taken off is in the outcome.
+pub fn restore(
+    node: &Node,
+    pod: &Namespace,
+    eni: &Eni,
+    slot: PodSlot,
+    loan: &Loan,
+) -> Result<Unplugged, Error> {
+    inside(node, pod, eni, slot, |session| {
+        let mut left = Vec::new();
+        let (inspector, mac) = (session.inspector, session.mac);
+        let inspection =
+            inspector.inspect(&mut session.pod_netlink, mac, slot, &BTreeMap::new(), None)?;
+        session.link = inspection.device.map(|device| (device.index, device.name));
+        let seen = Picture {
+            egress_drop: inspector.features.egress_hook,
+            ..inspection.picture
+        };
+        left.extend(session.run_each(&loan.give_back(&seen)));
+        remove_shared(session, &seen, &mut left);
+        Ok(Unplugged {
+            found: false,
+            left,
+            deferred: Deferred::of(session),
+        })
+    })
+}
+
+/// What is left to do with a borrowed device that is on the host again: nothing. One that still has the alias of host-device came by
+/// the end of its namespace, and nobody else will clean it.
+pub fn forget(node: &Node, eni: &Eni) -> Result<Unplugged, Error> {
+    let (mut left, mut netlink) = (Vec::new(), node.host.inside(open)??);
+    let device = node.device(&mut netlink, eni.mac)?;
+    if device.is_some_and(|device| device.alias) {
+        tidy(node, &mut netlink, eni, &mut left)?;
+    }
+    Ok(Unplugged {
+        found: true,
         left,
         deferred: Deferred::default(),
     })
@@ -96,13 +143,18 @@ fn remove_traces(session: &mut Session<'_>, device: Option<u32>, left: &mut Vec<
         ..seen
     };
     left.extend(session.run_each(&clear(&seen)));
+    remove_shared(session, &seen, left);
+}
+
+/// What the ENIs of a pod share goes with the last of them.
+fn remove_shared(session: &mut Session<'_>, seen: &Picture, left: &mut Vec<Error>) {
     // Asked after its own are gone: of two ENIs that leave together the one that is later sees no other.
     let others = session
         .inspector
         .has_other_slots(&mut session.pod_netlink, session.slot);
     match others {
         Ok(true) => {}
-        Ok(false) => left.extend(session.run_each(&clear_shared(&seen))),
+        Ok(false) => left.extend(session.run_each(&clear_shared(seen))),
         Err(error) => left.push(error),
     }
 }

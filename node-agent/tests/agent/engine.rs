@@ -353,7 +353,7 @@ fn envelope_is_one_line_of_json() {
         serde_json::to_value(envelope).unwrap(),
         json!({ "version": VERSION, "request": { "add": {
             "sandbox": { "network": "pods", "containerId": "c1", "ifName": "eth0" },
-            "netns": "/run/netns/x",
+            "position": "chained", "netns": "/run/netns/x",
             "pod": { "namespace": "shop", "name": "web-0", "uid": "u-1" }
         } } })
     );

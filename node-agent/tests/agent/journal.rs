@@ -11,7 +11,10 @@ use cni::protocol::Reply;
 use node_agent::{journal::Journal, kernel::namespace::Namespace};
 use node_agent_core::{
     claim::{ClaimKey, Place},
-    facts::{Hardware, Liveness, Netns, Observed, Origin, Plug, PlugKey, PlugState, Sandbox},
+    custody::{Custody, Loan},
+    facts::{
+        Hardware, Liveness, Netns, Observed, Origin, Plug, PlugKey, PlugState, Position, Sandbox,
+    },
     picture::PodSlot,
 };
 use serde_json::{Value, json};
@@ -28,10 +31,10 @@ fn device_whose_entry_cannot_be_used_is_searched_for_before_it_is_given_back() {
     let damages: [(&str, Damage); 3] = [
         ("cut short", |text| text[..text.len() / 2].to_owned()),
         ("older", |text| {
-            text.replace("\"version\":2", "\"version\":1")
+            text.replace("\"version\":3", "\"version\":1")
         }),
         ("without a version", |text| {
-            text.replace("\"version\":2,", "")
+            text.replace("\"version\":3,", "")
         }),
     ];
     for (damage, of) in damages {
@@ -92,6 +95,22 @@ fn entry_of_version_1_is_read_and_goes_with_its_plug() {
     assert!(world.has_link("host", HOME));
     assert_eq!(agent.journal(), 0);
     assert!(!folder.path().join("journal/.unreadable").exists());
+}
+
+#[test]
+fn entry_of_version_2_is_of_a_device_that_we_moved() {
+    let (world, agent) = plugged();
+    let folder = agent.stop();
+    let file = journal_files(&folder).remove(0);
+    let mut entry: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    entry["version"] = json!(2);
+    for key in ["position", "custody"] {
+        assert!(entry.as_object_mut().unwrap().remove(key).is_some());
+    }
+    fs::write(&file, entry.to_string()).unwrap();
+    let agent = Agent::start_in(&world, folder);
+    assert_eq!(agent.del(None, "c1"), Reply::Deleted);
+    assert!(world.has_link("host", HOME));
 }
 
 #[test]
@@ -237,6 +256,11 @@ fn plugs_of_two_networks_and_two_devices_of_one_container_are_four_entries() {
                     path: "/run/netns/c1".into(),
                     cookie: Some(7),
                 },
+                position: Position::First,
+                custody: Custody::Borrowed(Loan {
+                    addresses: ["10.0.1.50/32".parse().unwrap()].into(),
+                    ..Loan::new("eth0", 1500)
+                }),
                 hardware: Some(Hardware {
                     path: "/sys/bus/pci/devices/0000:00:06.0".into(),
                     inode: 8,

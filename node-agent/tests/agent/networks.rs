@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cni::protocol::{Add, Del, Pod, Reply, Request, Sandbox};
+use cni::protocol::{Add, Del, Pod, Position, Reply, Request, Sandbox};
 use serde_json::json;
 
 use crate::{
@@ -71,6 +71,7 @@ fn each_network_has_an_entry_of_its_own_which_goes_by_its_own_del() {
                 uid: "u-2".into(),
                 interfaces: None,
             },
+            position: Position::Chained,
         },
     );
     assert_eq!(networks_in_the_journal(&agent), ["pods", "storage"]);

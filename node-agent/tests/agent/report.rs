@@ -4,6 +4,7 @@ use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, id::PodUid}
 use node_agent::report::{Notice, is_outdated};
 use node_agent_core::{
     claim::{Metadata, Place, Report},
+    custody::Custody,
     layout::Features,
 };
 
@@ -18,6 +19,8 @@ pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
         },
         now: now.parse().unwrap(),
         seen: "2026-01-01T00:00:01Z".parse().unwrap(),
+        if_name: None,
+        custody: Custody::Ours,
         metadata: Metadata::Blocked,
         features: Features {
             egress_hook: true,

@@ -10,7 +10,7 @@ use std::{
 
 use cni::{
     agent::{NoReply, ask},
-    protocol::{Add, Del, Pod, Reply, Request, Sandbox},
+    protocol::{Add, Del, Pod, Position, Reply, Request, Sandbox},
 };
 use crds::EniClaim;
 use node_agent::{
@@ -351,6 +351,7 @@ pub fn an_add(path: &str, container: &str) -> Add {
         sandbox: sandbox(container),
         netns: path.into(),
         pod,
+        position: Position::Chained,
     }
 }
 

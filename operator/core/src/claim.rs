@@ -4,7 +4,11 @@ pub use api::claim::{
     Address, AddressRole, Attachment, Binding, ClaimStatus, CreateAnswer, CreateRequest, Creation,
     Device, DeviceState, Eni, Ipam, LastError, Phase, Release, RequestedCounts, Timeline,
 };
-use api::id::{AttachmentId, ClaimUid, ClassName, EniId, InterfaceName, PodName, PodUid};
+use api::{
+    SmolStr,
+    claim::interface_name,
+    id::{AttachmentId, ClaimUid, ClassName, EniId, InterfaceName, PodName, PodUid},
+};
 
 use crate::cluster::{Key, PodSource, Version};
 
@@ -62,6 +66,13 @@ impl Claim {
         let pod = self.device.as_ref().and_then(|d| d.pod_uid.as_ref());
         self.device_state() == Some(DeviceState::Plugged)
             && pod == self.status.binding.as_ref().map(|b| &b.pod_uid)
+    }
+
+    /// Name of the interface in the pod: what the agent reported of the device there, or else what the class says.
+    pub fn interface_name(&self) -> SmolStr {
+        let device = self.device.as_ref().filter(|_| self.is_plugged());
+        let name = device.and_then(|device| device.if_name.clone());
+        name.unwrap_or_else(|| interface_name(&self.status).into())
     }
 
     /// Key of the pod that it is for.

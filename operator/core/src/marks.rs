@@ -4,9 +4,8 @@ use std::net::IpAddr;
 
 use api::{
     ConditionStatus, SmolStr, Time,
-    claim::interface_name,
     condition::kind,
-    id::{ClassName, InterfaceName, Mac},
+    id::{ClassName, Mac},
 };
 
 use crate::{
@@ -63,7 +62,7 @@ pub struct Network {
     /// The class, which is the network that the pod asked for.
     pub class: ClassName,
     /// The interface in the pod.
-    pub interface: InterfaceName,
+    pub interface: SmolStr,
     /// Its addresses.
     pub ips: Box<[IpAddr]>,
     /// Its MAC address.
@@ -136,7 +135,7 @@ fn network(claim: &Claim) -> Option<Network> {
     let (eni, ipam) = (status.eni.as_ref()?, status.ipam.as_ref()?);
     Some(Network {
         class: claim.class.clone(),
-        interface: interface_name(status),
+        interface: claim.interface_name(),
         ips: ipam.addresses.iter().map(|a| a.address).collect(),
         mac: eni.mac.clone(),
     })

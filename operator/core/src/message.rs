@@ -67,7 +67,7 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
 }
 
 fn ready(claim: &Claim, eni: &str) -> Note {
-    let name = api::claim::interface_name(&claim.status);
+    let name = claim.interface_name();
     if claim.deleting {
         return Note::new(
             Reason::InUse,

@@ -2,10 +2,7 @@
 
 use std::net::IpAddr;
 
-use api::{
-    SmolStr,
-    id::{InterfaceName, Mac},
-};
+use api::{SmolStr, id::Mac};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use operator_core::marks::{Marks, Network, Networks, PodReady, PodWrite};
@@ -22,7 +19,7 @@ const PREFIX: &str = "eniclaim.io/";
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
-    interface: InterfaceName,
+    interface: SmolStr,
     ips: Vec<IpAddr>,
     mac: Mac,
     dns: Dns,
@@ -143,7 +140,7 @@ mod tests {
     fn network() -> Network {
         Network {
             class: "app".into(),
-            interface: InterfaceName::default(),
+            interface: "eni0".into(),
             ips: ["10.0.1.50".parse().unwrap()].into(),
             mac: "02:00:00:00:00:0a".parse().unwrap(),
         }

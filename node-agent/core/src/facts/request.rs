@@ -17,6 +17,8 @@ pub struct Request {
     pub progress: u64,
     /// Devices that were plugged, or checked, for this request.
     pub done: BTreeSet<Mac>,
+    /// Devices that were looked for in its namespace and not found: no other plugin moved them there.
+    pub missed: BTreeSet<Mac>,
 }
 
 /// What is asked.
@@ -72,6 +74,7 @@ impl Facts {
             since: now,
             progress: now,
             done: BTreeSet::new(),
+            missed: BTreeSet::new(),
         };
         self.requests.insert(id, request);
     }
@@ -87,7 +90,8 @@ impl Facts {
     pub fn deleted(&mut self, sandbox: &Sandbox) {
         self.sandboxes.remove(sandbox);
         for (key, plug) in &mut self.plugs {
-            if key.sandbox == *sandbox && !self.busy.contains(&key.mac) {
+            let goes = plug.state != PlugState::Restored;
+            if key.sandbox == *sandbox && goes && !self.busy.contains(&key.mac) {
                 plug.state = PlugState::Unplugging;
             }
         }
@@ -130,7 +134,8 @@ impl Facts {
             sandbox.network == network && !known
         };
         for (PlugKey { sandbox, .. }, plug) in &mut self.plugs {
-            if is_gone(sandbox) && plug.observed.liveness == Liveness::Dead {
+            let dead = plug.observed.liveness == Liveness::Dead;
+            if is_gone(sandbox) && dead && plug.state != PlugState::Restored {
                 plug.state = PlugState::Unplugging;
             }
         }

@@ -145,6 +145,18 @@ fn keeps(interface: &Interface, family: Family) -> bool {
         || (interface.destinations.iter()).any(|destination| of_family(&destination.to))
 }
 
+impl Picture {
+    /// Where table main leads by the ENI, and by which router.
+    pub fn main_routes(&self) -> Vec<(IpNet, IpAddr)> {
+        let main = self.routes.iter().filter(|route| route.table == MAIN);
+        let by_router = main.filter_map(|route| match route.way {
+            Way::Gateway { via, .. } => Some((route.to, via)),
+            Way::OnLink { .. } | Way::Unreachable => None,
+        });
+        by_router.collect()
+    }
+}
+
 /// One family's part.
 struct Steering<'a> {
     picture: &'a mut Picture,

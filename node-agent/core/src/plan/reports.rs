@@ -56,7 +56,7 @@ impl Round<'_> {
                     pod_uid,
                     container_id,
                 }),
-                PlugState::Plugging | PlugState::Unplugging => None,
+                PlugState::Plugging | PlugState::Unplugging | PlugState::Restored => None,
             };
         }
         let since = self.facts.devices.get(&mac).copied();

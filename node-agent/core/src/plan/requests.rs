@@ -5,7 +5,7 @@ use super::{
     Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Verb, Wait,
     asked::{Asked, Missing, whose},
 };
-use crate::facts::Pod;
+use crate::{facts::Pod, plan::addresses::attached};
 
 /// How far the device of one claim is for one request.
 enum Step<'a> {
@@ -159,7 +159,9 @@ impl<'a> Round<'a> {
         }
         let mut left = false;
         for (key, plug) in plugs {
-            if plug.observed.retry.failures < DEL_ATTEMPTS {
+            // What is done then is up to the plugin that moved the device in, which is asked after us.
+            let ours = plug.state != PlugState::Restored;
+            if ours && plug.observed.retry.failures < DEL_ATTEMPTS {
                 left = true;
                 self.unplug(key, plug);
             }
@@ -184,23 +186,10 @@ impl<'a> Round<'a> {
     }
 
     fn step(&self, request: &Request, claim: &Claim) -> Step<'a> {
-        let (Some(eni), Some(attachment)) = (&claim.eni, &claim.attachment) else {
-            return Step::Wait(claim.waits_for.clone());
+        let eni = match attached(self.facts, claim) {
+            Ok((eni, _)) => eni,
+            Err(wait) => return Step::Wait(wait),
         };
-        match &self.facts.instance {
-            Some(own) if *own == attachment.instance => {}
-            Some(own) => {
-                return Step::Wait(Wait::Blocked(format!(
-                    "its ENI is attached to instance {}, and this node is instance {own}",
-                    attachment.instance
-                )));
-            }
-            None => {
-                return Step::Wait(Wait::Progress(
-                    "the EniNode of this node names no instance yet".to_owned(),
-                ));
-            }
-        }
         if self.taken.contains(&eni.mac) {
             return Step::Busy;
         }
@@ -213,7 +202,8 @@ impl<'a> Round<'a> {
             }
             Some(_) if request.done.contains(&eni.mac) && !on_host => Step::Done,
             Some(_) => Step::Plug(eni.mac),
-            None if on_host => Step::Plug(eni.mac),
+            // A plugin before ours may have moved it into the pod: that is found out once.
+            None if on_host || !request.missed.contains(&eni.mac) => Step::Plug(eni.mac),
             None => Step::Wait(Wait::Progress(format!(
                 "{} is attached, but its device with MAC address {} has not appeared on this node",
                 eni.id, eni.mac
@@ -322,7 +312,7 @@ impl<'a> Round<'a> {
     }
 }
 
-fn not_ready(claim: &Claim, why: &str) -> String {
+pub(super) fn not_ready(claim: &Claim, why: &str) -> String {
     format!("EniClaim {} is not ready: {why}", claim.key)
 }
 

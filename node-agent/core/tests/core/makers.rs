@@ -7,7 +7,10 @@ use node_agent_core::{
         Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Eni, Interface, Metadata,
         Place, Report, Unreadable, Wait,
     },
-    facts::{Facts, Netns, Observed, Origin, Plug, PlugKey, PlugState, Pod, Sandbox, Verb},
+    custody::{Custody, Loan},
+    facts::{
+        Facts, Netns, Observed, Origin, Plug, PlugKey, PlugState, Pod, Position, Sandbox, Verb,
+    },
     layout::{Features, Limits, Surroundings, layout, steer},
     mac::Mac,
     picture::{Picture, PodSlot},
@@ -167,9 +170,19 @@ pub fn a_plug(state: PlugState) -> Plug {
             path: "/run/netns/c1".into(),
             cookie: Some(7),
         },
+        position: Position::Chained,
+        custody: Custody::Ours,
         hardware: None,
         state,
         observed: Observed::default(),
+    }
+}
+
+/// A plug whose device another plugin moved.
+pub fn a_borrowed_plug(state: PlugState) -> Plug {
+    Plug {
+        custody: Custody::Borrowed(Loan::new("eth0", 1500)),
+        ..a_plug(state)
     }
 }
 
@@ -240,6 +253,8 @@ impl Knowing for Facts {
 
     fn asked(mut self, id: u64, container: &str, verb: Verb) -> Self {
         self.ask(id, a_sandbox(container), verb, 0);
+        // No other plugin moved the device into its namespace.
+        self.requests.get_mut(&id).unwrap().missed.insert(mac());
         self
     }
 

@@ -1,5 +1,9 @@
 //! Single decisions.
 
+#[path = "plan/addresses.rs"]
+mod addresses;
+#[path = "plan/borrowed.rs"]
+mod borrowed;
 #[path = "plan/devices.rs"]
 mod devices;
 #[path = "plan/reports.rs"]

@@ -3,8 +3,9 @@
 
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
-    facts::{Facts, LeaseRead, Liveness, Operator, Origin, PlugKey, PlugState, Verb},
-    plan::{Answer, LONGEST_ADD, Order, plan},
+    custody::{Custody, Loan},
+    facts::{Facts, LeaseRead, Liveness, Operator, Origin, Plug, PlugKey, PlugState, Retry, Verb},
+    plan::{Answer, LENDER_RETURNS_WITHIN, LONGEST_ADD, Order, plan},
 };
 use proptest::prelude::*;
 
@@ -18,6 +19,10 @@ enum Event {
     Del(usize),
     HangUp,
     DeviceAppears,
+    /// Another plugin moves the device into a sandbox.
+    Lent(usize),
+    /// That plugin takes it back.
+    TakenBack,
     NamespaceDies(usize),
     Release,
     Attach,
@@ -40,6 +45,8 @@ fn an_event() -> impl Strategy<Value = Event> {
         (0..3_usize).prop_map(Event::Del),
         Just(Event::HangUp),
         Just(Event::DeviceAppears),
+        (0..3_usize).prop_map(Event::Lent),
+        Just(Event::TakenBack),
         (0..3_usize).prop_map(Event::NamespaceDies),
         Just(Event::Release),
         Just(Event::Attach),
@@ -61,6 +68,8 @@ struct World {
     running: Vec<Order>,
     /// The sandbox whose namespace holds the device.
     inside: Option<String>,
+    /// Whether another plugin moved it there.
+    lent: bool,
     dead: Vec<String>,
     /// What was reported, and whether the claim named a container with `NET_ADMIN` then.
     reports: Vec<(Report, bool)>,
@@ -85,6 +94,7 @@ impl World {
             next_request: 0,
             running: Vec::new(),
             inside: None,
+            lent: false,
             dead: Vec::new(),
             reports: Vec::new(),
             net_admin: false,
@@ -126,14 +136,18 @@ impl World {
             Event::Del(i) => self.ask(&name(i), Verb::Del),
             Event::HangUp => drop(self.facts.requests.pop_first()),
             Event::DeviceAppears if self.inside.is_none() => self.facts.arrived(mac(), self.now),
+            Event::Lent(i) if self.is_on_host() && !self.dead.contains(&name(i)) => {
+                self.facts.devices.remove(&mac());
+                (self.inside, self.lent) = (Some(name(i)), true);
+            }
+            Event::TakenBack if self.lent => self.comes_home(),
             Event::NamespaceDies(i) => {
                 self.dead.push(name(i));
                 if let Some(plug) = self.facts.plugs.get_mut(&a_plug_key(&name(i))) {
                     plug.observed.liveness = Liveness::Dead;
                 }
                 if self.inside.as_ref() == Some(&name(i)) {
-                    self.inside = None;
-                    self.facts.arrived(mac(), self.now);
+                    self.comes_home();
                 }
             }
             Event::Release => self.claim(|c| c.attachment.as_mut().unwrap().release = true),
@@ -147,6 +161,8 @@ impl World {
                         && plug.state == PlugState::Plugging
                     {
                         plug.state = PlugState::Plugged;
+                        // Whose it is was written down before anything was done.
+                        plug.custody = custody(self.lent, plug);
                     }
                 }
                 let before = std::mem::take(&mut self.facts);
@@ -169,7 +185,11 @@ impl World {
                 let order = self.running.remove(0);
                 self.end(order, well);
             }
-            Event::Add(_) | Event::DeviceAppears | Event::Ends { .. } => {}
+            Event::Add(_)
+            | Event::DeviceAppears
+            | Event::Lent(_)
+            | Event::TakenBack
+            | Event::Ends { .. } => {}
             Event::ApiServerEchoes => {
                 if let Some((last, net_admin)) = self.reports.last().cloned() {
                     self.said_net_admin = net_admin;
@@ -220,11 +240,24 @@ impl World {
             Order::Unplug(ref key, _) => {
                 let waited = self.failed_at.is_none_or(|at| self.now >= at + 1_000);
                 assert!(waited, "tried again without a pause");
-                self.facts
-                    .plugs
-                    .get_mut(key)
-                    .expect("unplug without an entry")
-                    .state = PlugState::Unplugging;
+                let plug = self.facts.plugs.get_mut(key);
+                let plug = plug.expect("unplug without an entry");
+                if let Custody::Borrowed(_) = plug.custody {
+                    let late = self.now >= plug.observed.restored + LENDER_RETURNS_WITHIN;
+                    assert!(plug.state == PlugState::Restored && late, "taken too early");
+                }
+                plug.take_back();
+                self.begin(order);
+            }
+            Order::Restore(ref key) => {
+                let plug = self.facts.plugs.get_mut(key).unwrap();
+                assert!(matches!(plug.custody, Custody::Borrowed(_)));
+                plug.state = PlugState::Unplugging;
+                self.begin(order);
+            }
+            Order::Forget(ref key) => {
+                assert!(self.is_on_host(), "forgotten in a pod");
+                assert_eq!(self.facts.plugs[key].state, PlugState::Restored);
                 self.begin(order);
             }
             Order::Plug {
@@ -240,7 +273,10 @@ impl World {
                 let mut plug = a_plug(PlugState::Plugging);
                 let Origin::Claim { attachment: of, .. } = &mut plug.origin;
                 *of = attachment.id;
-                self.facts.plugs.entry(key.clone()).or_insert(plug);
+                let plug = self.facts.plugs.entry(key.clone()).or_insert(plug);
+                if plug.state == PlugState::Restored {
+                    plug.state = PlugState::Plugging;
+                }
                 self.begin(order);
             }
             Order::Check { .. } | Order::Search(_) => self.begin(order),
@@ -264,7 +300,8 @@ impl World {
         let left = self.facts.plugs_of(&request.sandbox).next();
         match answer {
             Answer::Deleted => assert!(
-                left.is_none_or(|(_, plug)| plug.observed.retry.failures >= 2),
+                left.is_none_or(|(_, plug)| plug.state == PlugState::Restored
+                    || plug.observed.retry.failures >= 2),
                 "a DEL left {left:?}"
             ),
             Answer::Added(macs) => {
@@ -288,9 +325,20 @@ impl World {
                 }
             }
             Order::Unplug(key, _) => self.unplugged(&key, well),
+            Order::Restore(key) if well => {
+                let plug = self.facts.plugs.get_mut(&key).unwrap();
+                plug.state = PlugState::Restored;
+                plug.observed.retry = Retry::default();
+                plug.observed.restored = self.now;
+            }
+            Order::Forget(key) if well => {
+                self.facts.plugs.remove(&key);
+            }
+            Order::Restore(key) | Order::Forget(key) => self.unplugged(&key, false),
+            Order::Search(_) if well && self.lent => self.comes_home(),
             Order::Search(_) if well => {
                 assert_eq!(self.inside, None, "the search found nothing");
-                self.facts.absent.insert(mac());
+                self.facts.not_found(mac());
             }
             Order::Search(_) => {
                 let before = self.facts.searches.get(&mac()).copied().unwrap_or_default();
@@ -303,13 +351,25 @@ impl World {
     }
 
     fn plugged(&mut self, request: u64, key: &PlugKey, well: bool) {
+        let here = self.inside.as_ref() == Some(&key.sandbox.container_id);
+        if !here && !self.is_on_host() {
+            self.facts.plugs.remove(key);
+            if let Some(request) = self.facts.requests.get_mut(&request) {
+                request.missed.insert(mac());
+            }
+            return;
+        }
         if !well || self.dead.contains(&key.sandbox.container_id) {
-            // Undone: the device is on the host.
+            // Undone: the device is where it was before it was ours.
             self.facts.plugs.remove(key);
             self.facts.requests.remove(&request);
-            self.inside = None;
-            return self.facts.arrived(mac(), self.now);
+            if !(self.lent && here) {
+                self.comes_home();
+            }
+            return;
         }
+        let plug = self.facts.plugs.get_mut(key).unwrap();
+        plug.custody = custody(self.lent && here, plug);
         self.inside = Some(key.sandbox.container_id.clone());
         self.facts.devices.remove(&mac());
         self.done(request);
@@ -318,21 +378,43 @@ impl World {
     fn unplugged(&mut self, key: &PlugKey, well: bool) {
         if !well {
             let plug = self.facts.plugs.get_mut(key).unwrap();
+            plug.state = match plug.state {
+                PlugState::Restored => PlugState::Restored,
+                _ => PlugState::Unplugging,
+            };
             plug.observed.retry = plug.observed.retry.failed(self.now);
             self.failed_at = Some(self.now);
             return;
         }
         self.facts.plugs.remove(key);
         if self.inside.as_ref() == Some(&key.sandbox.container_id) {
-            self.inside = None;
-            self.facts.arrived(mac(), self.now);
+            self.comes_home();
         }
+    }
+
+    fn is_on_host(&self) -> bool {
+        self.facts.devices.contains_key(&mac())
+    }
+
+    fn comes_home(&mut self) {
+        (self.inside, self.lent) = (None, false);
+        self.facts.arrived(mac(), self.now);
     }
 
     fn done(&mut self, request: u64) {
         if let Some(request) = self.facts.requests.get_mut(&request) {
             request.done.insert(mac());
         }
+    }
+}
+
+/// Whose the device of a plug is, once that was found out.
+fn custody(lent: bool, plug: &Plug) -> Custody {
+    match &plug.custody {
+        Custody::Ours if lent => Custody::Borrowed(Loan::new("eth0", 1500)),
+        Custody::Ours => Custody::Ours,
+        Custody::Borrowed(_) if !lent => Custody::Ours,
+        Custody::Borrowed(loan) => Custody::Borrowed(loan.clone()),
     }
 }
 

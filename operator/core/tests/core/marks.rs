@@ -64,6 +64,10 @@ fn addresses_are_on_the_pod_before_its_eni_is_attached() {
     assert_eq!(pod(&world).marks.ready, None);
     world.until(60 * SECOND, "ready", |w| pod(w).marks.ready == Some(true));
     assert!(world.is_ready("web"));
+    // As first plugin, or behind one that moved the device, the agent gives it another name.
+    let mut claim = world.claim_of("web").unwrap().clone();
+    claim.device.as_mut().unwrap().if_name = Some("eth0".into());
+    assert_eq!(claim.interface_name(), "eth0");
     world.rest();
     assert_eq!(writes(&world), 2);
     world.run(LONG);

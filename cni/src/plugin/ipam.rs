@@ -1,0 +1,81 @@
+//! The plugin as the IPAM plugin of another one: it answers with addresses, and moves nothing.
+
+use std::{collections::BTreeSet, ffi::OsString};
+
+use crate::{
+    agent,
+    config::{Asking, Config, malformed},
+    environment::Environment,
+    error::{CniError, code},
+    json::Json,
+    plugin::{ABSENT, WAIT, confused, pod, refuse},
+    protocol::{Addressed, Addresses, Reply, Request},
+    result::addressed,
+    version::SpecVersion,
+};
+
+/// The addresses of the pod's claim, with its routes.
+pub(super) fn add(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<Vec<u8>, CniError> {
+    if config.asking() == Asking::No {
+        return Err(refuse(
+            environment,
+            "does not ask for an ENI, and this network has no other addresses: give it the label and the annotation eniclaim.io/class, or another IPAM plugin to the network",
+        ));
+    }
+    let version = config.version()?;
+    config.refuse_unknown_keys()?;
+    addressed(version, &ask(environment, config)?)
+}
+
+/// Succeeds if the claim still has the addresses that ADD gave.
+pub(super) fn check(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<(), CniError> {
+    config.version_since(SpecVersion::V0_4_0)?;
+    let previous = config.previous_result().ok_or_else(|| {
+        malformed("prevResult is missing in the network configuration: CHECK compares with it")
+    })?;
+    let listed = previous.get("ips").and_then(Json::elements);
+    let listed = listed.unwrap_or_default().into_iter();
+    let listed: BTreeSet<_> = listed
+        .filter_map(|ip| ip.get("address")?.string())
+        .collect();
+    let mut addresses = ask(environment, config)?.addresses.into_iter();
+    match addresses.find(|one| !listed.contains(&one.address)) {
+        None => Ok(()),
+        Some(missing) => Err(CniError::new(
+            code::DIFFERENT,
+            format!(
+                "the pod's EniClaim has the address {}, which prevResult does not list",
+                missing.address
+            ),
+        )),
+    }
+}
+
+fn ask(
+    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    config: &Config,
+) -> Result<Addressed, CniError> {
+    let request = Request::Addresses(Addresses {
+        sandbox: environment.sandbox(config.network()?)?,
+        pod: pod(environment, config)?,
+    });
+    let socket = config.socket()?;
+    match agent::ask(&socket, request, None, ABSENT, WAIT) {
+        Ok(Reply::Addresses(addressed)) if !addressed.addresses.is_empty() => Ok(addressed),
+        Ok(Reply::Failed(error)) => Err(error),
+        Ok(
+            Reply::Addresses(_)
+            | Reply::Added(_)
+            | Reply::Deleted
+            | Reply::Checked(_)
+            | Reply::Collected,
+        ) => Err(confused()),
+        Err(why) => Err(why.explain(&socket)),
+    }
+}
