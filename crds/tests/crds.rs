@@ -206,6 +206,7 @@ fn every_field_of_a_status_is_explained() {
     }
 }
 
+/// Cases: C02.
 #[test]
 fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
     let cases: Vec<Value> = serde_saphyr::from_str(include_str!("rules.yaml")).unwrap();

@@ -46,6 +46,7 @@ fn result(version: SpecVersion, previous: &Value, added: &[Added]) -> Value {
     serde_json::from_slice(&result.unwrap()).unwrap()
 }
 
+/// Cases: C05, C06.
 #[test]
 fn each_version_gets_the_shape_it_knows() {
     for version in SpecVersion::ALL {
@@ -93,6 +94,7 @@ fn eni_never_gives_the_pod_its_first_address_of_a_family() {
     assert!(families(json!({})).is_empty());
 }
 
+/// Cases: C06.
 #[test]
 fn several_enis_are_several_interfaces_with_their_own_addresses() {
     let mut second = an_eni();

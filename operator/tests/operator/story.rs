@@ -199,6 +199,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
     })
 }
 
+/// Cases: A01.
 #[test]
 fn a_pod_comes_and_goes_and_leaves_nothing() {
     let Told {
@@ -216,6 +217,7 @@ fn a_pod_comes_and_goes_and_leaves_nothing() {
     );
 }
 
+/// Cases: A06.
 #[test]
 fn a_crash_after_each_effect_converges() {
     thread::scope(|scope| {

@@ -23,6 +23,7 @@ fn a_pod_gets_its_eni_and_everything_goes_with_it() {
     world.clear();
 }
 
+/// Cases: A07.
 #[test]
 fn a_deleted_claim_of_a_living_pod_stays_in_use_and_goes_with_the_pod() {
     let mut world = World::new();
