@@ -16,5 +16,5 @@ mkdir -p "$folder"
 $whole && rm -f "$file"
 # The program's status, past tee.
 exec 4>&1
-status=$({ { "$@" 3>&- 4>&-; echo $? >&3; } | tee -a "$file" >&4 3>&-; } 3>&1)
+status=$({ { "$@" 3>&- 4>&- && echo 0 >&3 || echo $? >&3; } | tee -a "$file" >&4 3>&-; } 3>&1)
 exit "$status"
