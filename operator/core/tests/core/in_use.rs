@@ -78,6 +78,8 @@ fn a_second_claim_of_the_same_pod_is_served_to_nobody_and_loops_nothing() {
     };
     world.put_claim(second.clone());
     world.rest();
+    let pod = &world.store.pods[&pod_key("web")];
+    assert_eq!(pod.marks.ready, Some(true), "the second says nothing of it");
     let orders = world.log.orders;
     world.delete_claim(&second.key);
     world.run(LONG);
