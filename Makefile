@@ -8,7 +8,11 @@ TEST    := $(CARGO) test --locked --workspace
 NEEDS   := kind-tests/prerequisites.sh
 # What needs root is raised by itself; all that is built belongs to whoever calls make.
 RAISE   := $(CURDIR)/kind-tests/as-root.sh
-RAISED  := CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUNNER=$(RAISE)
+# Each keeps which tests passed, for `make cases`.
+RUNNER  := CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUNNER
+RECORD  := $(CURDIR)/kind-tests/recorded.sh
+export $(RUNNER) := $(RECORD)
+RAISED  := $(RUNNER)="$(RECORD) $(RAISE)"
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/eniclaim
 DENY    := $(CACHE)/cargo-deny-0.20.2/bin/cargo-deny
 # Empty: every rung.
@@ -34,7 +38,7 @@ SCENARIO ?=
 # Where `make campaign` begins; another one every time.
 SEED    := $(or $(SEED),$(shell date +%s))
 
-.PHONY: help advisories aws-facts bench campaign demo e2e logs test lint build images release-images prerequisites crds reference rung1 rung3 rung4 rung5 rung6
+.PHONY: help advisories aws-facts bench campaign cases demo e2e logs test lint build images release-images prerequisites crds reference shapes rung1 rung3 rung4 rung5 rung6
 
 help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,7 +78,7 @@ $(DENY):
 	cd / && $(CARGO) install cargo-deny --version 0.20.2 --locked --root $(CACHE)/cargo-deny-0.20.2
 
 rung1: prerequisites ## Single decisions: unit tests, cores, CRDs, EC2 rules, the dependency graph.
-	$(TEST) --lib --bins --test core --test crds --test kube_api --test rules --test workspace
+	$(TEST) --lib --bins --test cases --test core --test crds --test kube_api --test rules --test workspace
 	$(TEST) --doc
 
 rung3: prerequisites ## The real operator against a simulated API server and EC2, in virtual time; docs/reference.
@@ -134,6 +138,12 @@ crds: ## Generate crds/yaml from the types, and copy it into the chart.
 	$(CARGO) run --locked --quiet --package crds --bin crdgen -- EniClaim > crds/yaml/eniclaims.yaml
 	$(CARGO) run --locked --quiet --package crds --bin crdgen -- EniNode > crds/yaml/eninodes.yaml
 	cp crds/yaml/*.yaml charts/eniclaim-crds/templates/
+
+cases: ## Which cases of the catalogue are covered by tests that passed when they ran last, and why others are not.
+	@$(CARGO) run --locked --quiet --package cases
+
+shapes: ## Generate docs/reference/shapes.md from the tests that passed when they ran last.
+	@$(CARGO) run --locked --quiet --package cases -- shapes
 
 reference: ## Generate docs/reference from what the programs declare.
 	ENICLAIM_WRITE=1 $(TEST) --test reference

@@ -212,6 +212,7 @@ fn every_field_of_a_status_is_explained() {
     }
 }
 
+/// Cases: C02.
 #[test]
 fn every_rule_is_shown_by_an_accepted_and_a_refused_object() {
     // The objects are made of one another, with more aliases than a guard against hostile documents takes.

@@ -213,12 +213,11 @@ fn done(subject: &Subject, object: &Object) {
                 "claim deleted: its pod is gone"
             );
         }
-        Object::Marks(write) => {
+        Object::Marks(_) => {
             tracing::info!(
                 claim = at.claim,
                 pod = at.pod,
                 node = at.node,
-                ready = write.ready.as_ref().map(|ready| ready.holds),
                 "pod's network status or condition written"
             );
         }

@@ -112,6 +112,7 @@ fn interface_is_added_behind_those_before_it() {
     assert_eq!(result, wanted);
 }
 
+/// Cases: C10.
 #[test]
 fn reason_of_the_agent_is_the_error_of_the_plugin() {
     let folder = a_folder();

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::runtime::{a_call, a_configuration, a_folder};
 
+/// Cases: C01.
 #[test]
 fn malformed_environment_names_the_variable() {
     let folder = a_folder();
@@ -47,6 +48,7 @@ fn malformed_environment_names_the_variable() {
     }
 }
 
+/// Cases: C10.
 #[test]
 fn stdin_that_is_not_json_is_a_decoding_error() {
     let folder = a_folder();
@@ -68,6 +70,7 @@ fn stdin_that_is_not_json_is_a_decoding_error() {
     call.run().refused(6, "not JSON");
 }
 
+/// Cases: C01, C04.
 #[test]
 fn wrong_configuration_names_the_key() {
     let folder = a_folder();

@@ -46,6 +46,7 @@ fn agent_is_asked_and_the_answer_is_silence() {
     assert!(pending(folder.path()).is_empty());
 }
 
+/// Cases: M12.
 #[test]
 fn missing_empty_or_vanished_namespace_is_no_error() {
     let without = |folder: &Path| a_call("DEL", folder).without("CNI_NETNS");
@@ -67,6 +68,7 @@ fn pod_that_did_not_ask_needs_no_agent() {
     assert!(pending(folder.path()).is_empty());
 }
 
+/// Cases: M12.
 #[test]
 fn input_that_names_nothing_is_no_error() {
     let folder = a_folder();

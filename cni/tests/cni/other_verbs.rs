@@ -95,6 +95,7 @@ fn gc_without_an_agent_or_without_a_list_does_nothing() {
     .refused(7, "cni.dev/valid-attachments");
 }
 
+/// Cases: C05.
 #[test]
 fn verbs_are_refused_below_the_version_that_brought_them() {
     let folder = a_folder();

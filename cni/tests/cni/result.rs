@@ -52,7 +52,7 @@ fn whole(version: SpecVersion, added: &[Added]) -> Value {
     serde_json::from_slice(&alone(version, None, added, "/run/netns/x").unwrap()).unwrap()
 }
 
-/// C05.
+/// Cases: C05, C06.
 #[test]
 fn each_version_gets_the_shape_it_knows() {
     for version in SpecVersion::ALL {
@@ -148,6 +148,7 @@ fn only_plugin_lists_interface_addresses_and_routes() {
     assert_eq!(old["ips"][1]["version"], "6");
 }
 
+/// Cases: C06.
 #[test]
 fn several_enis_are_several_interfaces_with_their_own_addresses() {
     let mut second = an_eni();

@@ -61,6 +61,8 @@ fn assert_all_serve(world: &World) {
     }
 }
 
+/// Cases: C07, M01.
+/// Shape: IPv4+IPv6, 2 addresses.
 #[test]
 fn all_addresses_of_both_families_come_go_and_come_again() {
     let world = World::new();

@@ -105,6 +105,7 @@ fn claim_waits_by_the_operators_word_and_is_blocked_by_its_reason() {
     assert_eq!(waits_for(&document), unknown);
 }
 
+/// Cases: C02.
 #[test]
 fn address_that_fits_no_subnet_is_refused_by_name() {
     for (pointer, value, part) in [

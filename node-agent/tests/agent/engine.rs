@@ -30,6 +30,7 @@ fn added(reply: Reply) -> cni::protocol::Added {
     }
 }
 
+/// Cases: C06.
 #[test]
 fn add_answers_with_the_interface_and_then_reports_it() {
     let world = World::new();
@@ -60,6 +61,7 @@ fn add_answers_with_the_interface_and_then_reports_it() {
     assert_eq!(agent.journal(), 1);
 }
 
+/// Cases: M02.
 #[test]
 fn waiting_add_is_served_when_the_device_appears() {
     let world = World::new();
@@ -71,6 +73,7 @@ fn waiting_add_is_served_when_the_device_appears() {
     added(adding.join().unwrap());
 }
 
+/// Cases: A05.
 #[test]
 fn waiting_add_is_served_when_the_claim_gets_its_attachment() {
     let world = World::new();
@@ -82,6 +85,7 @@ fn waiting_add_is_served_when_the_claim_gets_its_attachment() {
     added(adding.join().unwrap());
 }
 
+/// Cases: M08.
 #[test]
 fn repeated_add_changes_nothing() {
     let (world, mut agent) = plugged();
@@ -91,6 +95,7 @@ fn repeated_add_changes_nothing() {
     assert!(agent.is_quiet());
 }
 
+/// Cases: M12.
 #[test]
 fn del_takes_home_twice_without_complaint_and_without_a_list_of_claims() {
     let (world, agent) = plugged();
@@ -104,6 +109,7 @@ fn del_takes_home_twice_without_complaint_and_without_a_list_of_claims() {
     assert!(agent.is_quiet());
 }
 
+/// Cases: M12.
 #[test]
 fn del_without_a_namespace_finds_it_by_the_journal() {
     let (world, mut agent) = plugged();
@@ -127,6 +133,7 @@ fn older_del_does_not_take_the_device_of_a_newer_sandbox() {
     assert!(world.has_link("host", HOME));
 }
 
+/// Cases: A06.
 #[test]
 fn restart_disturbs_nothing() {
     let (world, agent) = plugged();

@@ -67,6 +67,7 @@ fn living_pod_keeps_no_trace() {
     is_home(&world);
 }
 
+/// Cases: M12.
 #[test]
 fn second_time_changes_nothing() {
     let world = plugged();
@@ -105,6 +106,7 @@ fn whatever_the_pod_did_to_the_device_it_comes_home_clean() {
     is_home(&world);
 }
 
+/// Cases: M12.
 #[test]
 fn dead_namespace_gives_the_device_back_and_it_is_tidied() {
     let mut world = plugged();

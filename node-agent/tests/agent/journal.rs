@@ -173,6 +173,7 @@ fn nothing_is_said_of_devices_of_another_instance() {
     assert_eq!(agent.place(), Place::Released);
 }
 
+/// Cases: M17.
 #[test]
 fn path_that_leads_to_another_namespace_is_a_dead_one() {
     let mut world = World::new();
@@ -208,6 +209,7 @@ fn path_that_cannot_be_read_proves_nothing() {
     Namespace::liveness(&netns).unwrap_err();
 }
 
+/// Cases: M17.
 #[test]
 fn namespace_that_is_not_at_its_path_is_not_plugged() {
     let mut world = World::new();

@@ -133,6 +133,7 @@ fn every_form_arrives_without_the_block() {
     assert_delivered(&a_pod(), &forms, |_| true);
 }
 
+/// Cases: I01.
 #[test]
 fn no_form_reaches_the_service() {
     assert_delivered(&blocked(), &every_form(&SERVICE), |_| false);
@@ -148,6 +149,7 @@ fn no_tagged_frame_leaves_and_every_other_reaches_a_neighbour() {
     assert_delivered(&blocked(), &forms, |form| form.tags.is_empty());
 }
 
+/// Cases: I01.
 #[test]
 fn other_link_local_services_are_reached() {
     let forms: Vec<_> = OTHER_SERVICES.map(|to| Form::honest(address(to))).into();
@@ -280,6 +282,7 @@ fn block_moves_to_another_device() {
     });
 }
 
+/// Cases: I04.
 #[test]
 fn block_is_replaced_without_a_gap() {
     let world = blocked();
@@ -306,6 +309,7 @@ fn block_is_replaced_without_a_gap() {
     assert_eq!(receiver.until(1), BTreeSet::new());
 }
 
+/// Cases: I05.
 #[test]
 fn block_that_somebody_changed_is_none_and_is_put_right() {
     let world = blocked();

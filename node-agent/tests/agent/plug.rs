@@ -17,6 +17,8 @@ mod default_route;
 mod family;
 #[path = "plug/mtu.rs"]
 mod mtu;
+#[path = "plug/names.rs"]
+mod names;
 #[path = "plug/shapes.rs"]
 mod shapes;
 #[path = "plug/slots.rs"]
@@ -61,6 +63,8 @@ fn pick(value: &Value, keys: &[&str]) -> Value {
         .into()
 }
 
+/// Cases: M01, M09.
+/// Shape: IPv4.
 #[test]
 fn device_is_up_in_the_pod_with_its_address_as_a_host() {
     let world = plugged();
@@ -84,6 +88,7 @@ fn device_is_up_in_the_pod_with_its_address_as_a_host() {
     );
 }
 
+/// Shape: IPv4.
 #[test]
 fn main_table_stays_and_the_own_table_ends_in_unreachable() {
     let world = World::new();
@@ -115,6 +120,7 @@ fn main_table_stays_and_the_own_table_ends_in_unreachable() {
     );
 }
 
+/// Shape: IPv4.
 #[test]
 fn rules_lead_by_source_and_by_interface_and_refuse_metadata_first() {
     let world = plugged();
@@ -142,6 +148,7 @@ fn rules_lead_by_source_and_by_interface_and_refuse_metadata_first() {
     );
 }
 
+/// Cases: M15.
 #[test]
 fn settings_of_the_interface_are_those_of_the_design() {
     let world = plugged();
@@ -159,6 +166,7 @@ fn settings_of_the_interface_are_those_of_the_design() {
     }
 }
 
+/// Cases: M08, I04.
 #[test]
 fn second_plug_changes_nothing() {
     let world = plugged();
@@ -195,6 +203,7 @@ fn device_that_is_in_the_pod_under_its_old_name_is_finished() {
     assert_eq!(world.device("pod").unwrap()["ifname"], "eni0");
 }
 
+/// Cases: M06.
 #[test]
 fn name_taken_in_the_pod_leaves_the_device_at_home() {
     let world = World::new();
@@ -214,6 +223,7 @@ fn name_taken_in_the_pod_leaves_the_device_at_home() {
     assert!(world.has_link("host", HOME));
 }
 
+/// Cases: M07.
 #[test]
 fn failed_step_undoes_all() {
     // A router that is the pod itself: refused by the very last step.
@@ -238,6 +248,7 @@ fn failed_step_undoes_all() {
     assert_eq!(device["addr_info"], json!([]));
 }
 
+/// Cases: M03.
 #[test]
 fn device_that_is_not_there_is_named_and_leaves_nothing() {
     let world = World::new();
@@ -248,6 +259,7 @@ fn device_that_is_not_there_is_named_and_leaves_nothing() {
     assert_eq!(world.portrait("pod"), before);
 }
 
+/// Cases: M04.
 #[test]
 fn two_devices_with_one_address_are_refused() {
     let world = World::new();
@@ -263,6 +275,7 @@ fn two_devices_with_one_address_are_refused() {
     );
 }
 
+/// Cases: M04.
 #[test]
 fn software_links_are_no_devices() {
     let world = World::new();
@@ -343,6 +356,7 @@ fn routes_that_a_pod_made_in_any_number_are_neither_read_nor_touched() {
     assert_eq!(checked(&world), "");
 }
 
+/// Cases: M16.
 #[test]
 fn only_the_move_waits_for_other_moves() {
     let world = World::new();

@@ -115,6 +115,7 @@ fn kernel_without_the_hook_and_class_that_allows_are_told_apart() {
     assert_eq!(condition(Metadata::Allowed, true), "Allowed");
 }
 
+/// Cases: I05.
 #[test]
 fn pod_that_can_undo_the_block_is_named_once_its_claim_says_so() {
     let condition = |claim: &EniClaim| {

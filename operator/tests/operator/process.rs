@@ -181,6 +181,7 @@ fn with_every_flag_it_starts_and_ends_when_asked() {
     assert!(operator.terminate("-INT"));
 }
 
+/// Cases: A04.
 #[test]
 fn without_a_region_it_waits_and_says_where_it_looked() {
     let mut operator = Operator::start(&[], &[]);

@@ -310,6 +310,7 @@ fn work_without_faults_converges_and_rests() {
     run(&[WORK], Faults::default());
 }
 
+/// Cases: A03.
 #[test]
 fn work_under_faults_converges_and_rests() {
     run(&[WORK, SERVER], Faults::swarm());

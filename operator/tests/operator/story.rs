@@ -239,6 +239,7 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
     })
 }
 
+/// Cases: A01.
 #[test]
 fn a_pod_comes_and_goes_and_leaves_nothing() {
     let Told {
@@ -282,6 +283,7 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
     });
 }
 
+/// Cases: A06.
 #[test]
 fn a_crash_after_each_effect_converges() {
     thread::scope(|scope| {

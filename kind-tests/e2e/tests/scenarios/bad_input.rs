@@ -56,6 +56,7 @@ pub fn group_does_not_exist(space: &Space) -> anyhow::Result<()> {
 }
 
 /// One pod more than the node has slots waits, with the scheduler's sentence, until another one goes.
+/// Cases: A02.
 pub fn node_full(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     let node = space.world.cluster.node(0).name();
@@ -88,6 +89,7 @@ pub fn node_full(space: &Space) -> anyhow::Result<()> {
 }
 
 /// The plugin on the node, called by hand with what no runtime should send.
+/// Cases: C10.
 pub fn malformed_cni_input(space: &Space) -> anyhow::Result<()> {
     let env = "CNI_COMMAND=ADD CNI_CONTAINERID=c1 CNI_NETNS=/run/netns/x CNI_IFNAME=eth0 CNI_PATH=/opt/cni/bin";
     // Only a plugin that is asked looks further than its configuration.

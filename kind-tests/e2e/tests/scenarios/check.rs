@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::makers::{asking, class, on, pod};
 
 /// 0 after ADD; a sentence once the interface is not what it was (ocicni#74, ovn-kubernetes#2511).
+/// Cases: M14.
 pub fn after_add(space: &Space) -> anyhow::Result<()> {
     let node = space.world.cluster.node(0).name();
     space.apply(&class(space))?;

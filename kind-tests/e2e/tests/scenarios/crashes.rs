@@ -7,6 +7,7 @@ use serde_json::json;
 use super::makers::{asking, class, on, pod};
 
 /// The pod goes while EC2 still makes its ENI: nothing is left.
+/// Cases: A07.
 pub fn deleted_while_creating(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     let (create, attach) = ("CreateNetworkInterface", "AttachNetworkInterface");

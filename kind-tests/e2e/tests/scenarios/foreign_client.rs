@@ -6,6 +6,7 @@ use e2e::world::{SOON, Space, condition};
 use super::makers::{asking, class, pod};
 
 /// Detach: within a minute the claim is not Ready, with a reason, and the pod has an Event that names the ENI.
+/// Cases: A08.
 pub fn detached(space: &Space) -> anyhow::Result<()> {
     let eni = robbed(space)?;
     is_reported(space, &eni)?;

@@ -8,6 +8,7 @@ use e2e::world::{SOON, Space, Traffic, condition};
 use super::makers::{asking, class, pod};
 
 /// `kubectl delete eniclaim` of a running pod: Terminating with the reason `InUse`, no packet lost, no second claim.
+/// Cases: A07.
 pub fn deleted_claim(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     space.apply(&asking(pod("talker"), space.name()))?;

@@ -16,6 +16,7 @@ const MOST: usize = 200;
 const STRIDE: usize = 5;
 
 /// While another pod talks: it loses no packet, the device is in its pod again, and journal, status and kernel agree.
+/// Cases: A06, M07.
 pub fn at_every_step(space: &Space) -> anyhow::Result<()> {
     let (world, node) = (space.world, space.world.cluster.node(0).name());
     space.apply(&class(space))?;

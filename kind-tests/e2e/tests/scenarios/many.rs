@@ -8,6 +8,7 @@ use e2e::world::Space;
 use super::makers::{asking, class, on, pod};
 
 /// Ten pods over two nodes: ten ENIs, ten addresses, one Create and one Attach each.
+/// Cases: M16.
 pub fn ten_pods(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
     let before = (

@@ -114,7 +114,7 @@ fn nothing_else_is_allowed(space: &Space) -> anyhow::Result<()> {
     })?;
     for (options, change, sentence) in [
         (&[][..], &label, "no other metadata"),
-        (&[], &image, "what a pod asks for"),
+        (&[], &image, "of eniclaim may change"),
         (&[status], &label, "no other metadata"),
         (&[status], &asked, "no other annotation"),
         (&[status], &condition("Ready"), "nothing else of its status"),

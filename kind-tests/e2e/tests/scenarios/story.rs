@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::makers::blocked_and_allowed;
 
 /// Ready, its own interface, its own security group, its primary network as before, and all gone afterwards.
+/// Cases: M01, A01.
+/// Shape: IPv4.
 pub fn one_pod(space: &Space) -> anyhow::Result<()> {
     let created = space.world.calls("CreateNetworkInterface")?.len();
     apply_examples(space)?;
@@ -65,6 +67,7 @@ fn link_is_in_the_pod(space: &Space, mac: &Value, address: &str) -> anyhow::Resu
 
 /// The instance metadata service is refused, and where the class allows it reached, without which the refusals would prove
 /// nothing.
+/// Cases: I01, I06, I07.
 pub fn metadata(space: &Space) -> anyhow::Result<()> {
     blocked_and_allowed(space)?;
     space.await_ready("blocked")?;

@@ -137,7 +137,11 @@ fn normal(object: &Value) -> Value {
     // Of conditions those of others than Kubernetes itself.
     let of_others = |c: &&Value| text(c, "type").contains('/');
     let conditions = list(&object, "status.conditions").iter().filter(of_others);
-    let conditions: Vec<Value> = conditions.cloned().collect();
+    let mut conditions: Vec<Value> = conditions.cloned().collect();
+    // Its Go type writes it even where nobody set it.
+    for condition in &mut conditions {
+        remove(condition, "lastProbeTime");
+    }
     put(&mut status, "conditions", conditions);
     put(&mut object, "status", status);
     for field in ["spec", "metadata.managedFields", "metadata.generation"] {

@@ -191,6 +191,7 @@ proptest! {
         prop_assert!(moves <= 1);
     }
 
+    /// Cases: C07.
     #[test]
     fn enis_of_one_pod_come_and_go_without_touching_each_other(
         interfaces in prop::collection::vec(interface(), 3),

@@ -38,6 +38,7 @@ fn addresses_are_hosts_and_only_the_own_table_has_routes() {
     );
 }
 
+/// Cases: I02.
 #[test]
 fn metadata_is_refused_in_both_families_even_without_an_ipv6_address() {
     let refused = |features| {
@@ -137,6 +138,7 @@ fn mtu_is_that_of_the_interface_or_the_vpcs_as_far_as_the_device_can() {
     );
 }
 
+/// Cases: I03.
 #[test]
 fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
     let mut interface = an_interface();

@@ -444,6 +444,7 @@ fn attach_again(claim: &mut Claim) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Cases: M16, A06.
     #[test]
     fn whatever_happens_a_device_has_one_holder_and_quiet_follows(events in prop::collection::vec(an_event(), 0..60)) {
         let mut world = World::new();

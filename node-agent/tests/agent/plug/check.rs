@@ -8,6 +8,7 @@ use crate::{
     world::{MAC, World, an_eni, an_interface},
 };
 
+/// Cases: M14.
 #[test]
 fn check_says_what_differs_in_words() {
     let world = plugged();

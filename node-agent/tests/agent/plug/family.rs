@@ -5,6 +5,8 @@ use crate::{
     world::{World, an_interface},
 };
 
+/// Cases: C07, M01.
+/// Shape: IPv4+IPv6.
 #[test]
 fn both_families_are_plugged() {
     let world = World::new();
@@ -19,6 +21,7 @@ fn both_families_are_plugged() {
     assert_eq!(world.portrait("pod"), before);
 }
 
+/// Cases: I03.
 #[test]
 fn ipv6_that_the_pod_disabled_is_left_out_and_ipv4_works() {
     let world = World::new();

@@ -5,6 +5,8 @@ use node_agent_core::{claim::Interface, picture::PodSlot};
 
 use crate::world::{World, an_eni, an_interface};
 
+/// Cases: M13.
+/// Shape: IPv4, 2 interfaces.
 #[test]
 fn two_enis_of_one_pod_come_and_go_without_touching_each_other() {
     const SECOND: &str = "02:ec:00:00:00:0b";

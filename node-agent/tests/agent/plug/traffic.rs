@@ -13,6 +13,7 @@ use crate::{
     world::{World, an_interface},
 };
 
+/// Cases: M09.
 #[test]
 fn traffic_from_the_address_leaves_by_the_interface_to_the_subnet_and_beyond() {
     let world = plugged();
@@ -57,6 +58,7 @@ fn blinking_link_sends_nothing_another_way() {
     assert!(String::from_utf8_lossy(&way().stdout).contains("dev eni0"));
 }
 
+/// Cases: I01.
 #[test]
 fn metadata_is_refused_to_a_kernel_socket_at_once() {
     let world = plugged();
@@ -82,6 +84,7 @@ fn metadata_is_refused_to_a_kernel_socket_at_once() {
     );
 }
 
+/// Cases: I06.
 #[test]
 fn metadata_is_reached_where_the_class_allows_it() {
     let world = World::new();
@@ -95,6 +98,7 @@ fn metadata_is_reached_where_the_class_allows_it() {
         .unwrap();
 }
 
+/// Cases: I05.
 #[test]
 fn metadata_is_dropped_on_the_wire_even_without_the_rules() {
     // What a raw socket does: it needs no route. Deleting the rule shows the filter alone.

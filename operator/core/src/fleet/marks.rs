@@ -43,11 +43,16 @@ impl Fleet {
         }
     }
 
-    /// The claims that were made for a pod.
+    /// The claims that are bound to a pod. One that names it and is not served, since somebody made it by hand, says nothing of it.
     fn claims_of(&self, pod: &Pod) -> Vec<&Claim> {
         let keys = self.index.of_pod.get(&pod.uid);
         let keys = keys.into_iter().flat_map(Few::iter);
-        keys.filter_map(|key| self.watched.claim(key)).collect()
+        let claims = keys.filter_map(|key| self.watched.claim(key));
+        let is_bound = |claim: &&Claim| {
+            let binding = claim.status.binding.as_ref();
+            binding.is_some_and(|binding| binding.pod_uid == pod.uid)
+        };
+        claims.filter(is_bound).collect()
     }
 
     /// The answer to a write of ours: the watch may show it later, and must not have us write again.

@@ -205,6 +205,7 @@ fn the_class_is_followed_until_the_device_is_in_the_pod() {
     world.clear();
 }
 
+/// Cases: A07.
 #[test]
 fn nothing_is_begun_for_a_pod_that_is_being_deleted() {
     let mut world = World::new();
@@ -351,6 +352,7 @@ fn a_region_that_does_not_know_the_subnet_forgets_nothing_and_says_so() {
     world.clear();
 }
 
+/// Cases: A02.
 #[test]
 fn a_full_node_waits_for_the_eni_that_leaves_it_and_names_it() {
     let mut world = World::new();

@@ -23,6 +23,7 @@ fn a_pod_gets_its_eni_and_everything_goes_with_it() {
     world.clear();
 }
 
+/// Cases: A07.
 #[test]
 fn a_deleted_claim_of_a_living_pod_stays_in_use_and_goes_with_the_pod() {
     let mut world = World::new();
@@ -77,6 +78,8 @@ fn a_second_claim_of_the_same_pod_is_served_to_nobody_and_loops_nothing() {
     };
     world.put_claim(second.clone());
     world.rest();
+    let pod = &world.store.pods[&pod_key("web")];
+    assert_eq!(pod.marks.ready, Some(true), "the second says nothing of it");
     let orders = world.log.orders;
     world.delete_claim(&second.key);
     world.run(LONG);

@@ -180,6 +180,7 @@ fn an_instance_that_is_full_of_other_enis_publishes_nothing_free_and_recovers() 
     world.clear();
 }
 
+/// Cases: A02.
 #[test]
 fn a_wrong_count_of_slots_is_corrected_by_what_ec2_says() {
     let mut world = World::new();
@@ -199,6 +200,7 @@ fn a_wrong_count_of_slots_is_corrected_by_what_ec2_says() {
     world.clear();
 }
 
+/// Cases: A03.
 #[test]
 fn throttling_slows_down_and_everybody_is_served() {
     let mut world = World::new();

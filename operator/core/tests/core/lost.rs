@@ -55,6 +55,7 @@ fn an_eni_deleted_by_somebody_else_is_told_within_a_minute_and_replaced() {
     world.clear();
 }
 
+/// Cases: A08.
 #[test]
 fn an_eni_detached_by_somebody_else_is_told_within_a_minute_and_attached_again() {
     let mut world = World::new();
@@ -204,6 +205,7 @@ fn a_terminated_instance_needs_no_release() {
     }
 }
 
+/// Cases: A06.
 #[test]
 fn a_dead_node_that_nobody_deletes_is_noticed_too() {
     let mut world = World::new();

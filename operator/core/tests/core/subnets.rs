@@ -10,7 +10,7 @@ use operator_core::{
     cluster::Class,
     ec2::Subnet,
     resolve::{Catalogue, Unread, resolve},
-    subnet::{Block, SubnetRecord, Subnets, choose},
+    subnet::{Block, SubnetRecord, Subnets, choose, ipam},
 };
 use vpc::world as aws;
 
@@ -168,4 +168,23 @@ fn a_class_without_a_subnet_in_the_zone_says_so() {
         message.contains(HERE) && message.contains(aws::VPC),
         "{message}"
     );
+}
+
+/// Cases: C08.
+#[test]
+fn the_router_is_base_and_one_whatever_the_prefix_and_the_address() {
+    for (base, prefix, address, gateway) in [
+        ([10, 0, 0, 0], 16, [10, 0, 255, 254], [10, 0, 0, 1]),
+        ([10, 0, 1, 0], 24, [10, 0, 1, 255], [10, 0, 1, 1]),
+        ([10, 0, 1, 240], 28, [10, 0, 1, 254], [10, 0, 1, 241]),
+        ([10, 0, 255, 240], 28, [10, 0, 255, 244], [10, 0, 255, 241]),
+    ] {
+        let mut subnet = record(HERE, 9).subnet.unwrap();
+        (subnet.base, subnet.prefix) = (base.into(), prefix);
+        let found = ipam(&[address.into()], &subnet).addresses.remove(0);
+        assert_eq!(
+            (found.address, found.prefix_length, found.gateway),
+            (address.into(), prefix, gateway.into())
+        );
+    }
 }

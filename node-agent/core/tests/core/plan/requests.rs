@@ -129,6 +129,7 @@ fn pod_of_another_name_with_the_same_uid_is_another_pod() {
     assert_eq!(orders(&facts, 0), [Order::ReadLease]);
 }
 
+/// Cases: A05.
 #[test]
 fn device_before_its_attachment_is_known_is_left_alone() {
     let facts = an_agent()
@@ -220,6 +221,7 @@ fn add_of_another_instances_attachment_is_answered_at_once() {
     assert_eq!(orders(&facts, 0), []);
 }
 
+/// Cases: M03.
 #[test]
 fn waiting_add_is_answered_when_nothing_moves() {
     let facts = an_agent()
