@@ -124,6 +124,7 @@ impl Nic {
             mtu: None,
             metadata: Metadata::Blocked,
             addresses: vec![address],
+            prefixes: vec![],
         };
         Ok(Self {
             console,
