@@ -28,6 +28,7 @@ const CORES: &[(&str, &[&str])] = &[
             "digest",
             "dyn-clone",
             "hybrid-array",
+            "ipnet",
             "itoa",
             "jiff",
             "jiff-core",

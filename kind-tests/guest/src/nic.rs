@@ -131,6 +131,7 @@ impl Nic {
             destinations: Vec::new(),
             cluster: BTreeSet::new(),
             sysctls: BTreeMap::new(),
+            prefixes: vec![],
         };
         Ok(Self {
             console,

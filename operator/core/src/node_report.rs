@@ -10,7 +10,7 @@ use api::{
 };
 
 use crate::{
-    cluster::{AgentPod, Node},
+    cluster::{AgentPod, Class, Node},
     ec2::Instance,
     order::NodePatch,
     resolve::Resolved,
@@ -173,12 +173,12 @@ pub fn differ_in_slots_alone(before: &NodeStatus, after: &NodeStatus) -> bool {
 
 /// The classes that can work on this instance: one of their subnets lies in its zone and serves their families.
 pub fn served<'a>(
-    classes: impl Iterator<Item = (&'a ClassName, &'a Resolved)>,
+    classes: impl Iterator<Item = (&'a Class, &'a Resolved)>,
     instance: &Instance,
     subnets: &Subnets,
 ) -> BTreeSet<ClassName> {
     classes
-        .filter(|(_, resolved)| {
+        .filter(|(class, resolved)| {
             let mut known = resolved
                 .subnets
                 .iter()
@@ -188,7 +188,7 @@ pub fn served<'a>(
                 here && class.addresses.fit(s)
             })
         })
-        .map(|(name, _)| name.clone())
+        .map(|(class, _)| class.name.clone())
         .collect()
 }
 

@@ -112,7 +112,10 @@ impl Fleet {
                     return None;
                 }
                 let classes = if self.agent_state(node) == AgentState::Ready {
-                    served(self.watched.resolved.iter(), instance, &self.cloud.subnets)
+                    let classes = self.watched.classes.values();
+                    let resolved = classes
+                        .filter_map(|c| Some((c, self.watched.resolved.get(&c.name)?)));
+                    served(resolved, instance, &self.cloud.subnets)
                 } else {
                     BTreeSet::new()
                 };

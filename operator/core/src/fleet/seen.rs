@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     claim::{Claim, CreateAnswer},
-    cluster::{Class, Cluster},
+    cluster::Cluster,
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Target},
@@ -88,7 +88,6 @@ impl Fleet {
             Goal::On(site) => Some(site),
             Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
-        let class = self.watched.classes.get(&claim.class);
         let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
         let attachment = claim.status.attachment.as_ref();

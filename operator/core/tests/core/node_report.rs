@@ -172,7 +172,7 @@ fn a_class_is_served_where_one_of_its_subnets_lies_in_the_instances_zone_and_vpc
     let serves = |subnets: Subnets, instance: &Instance| {
         let class = a_class();
         let resolved = resolve(&class, &subnets, &Catalogue::default(), &Unread::default());
-        !served([(&class.name, &resolved)].into_iter(), instance, &subnets).is_empty()
+        !served([(&class, &resolved)].into_iter(), instance, &subnets).is_empty()
     };
     let [first, second] = subnets::ids();
     let (here, elsewhere) = (
@@ -214,13 +214,10 @@ fn served_gives_the_names_of_those_classes_alone() {
         (second, subnets::record("us-east-1b", 1)),
     ]
     .into();
-    let resolved = |class: &Class| {
-        let resolved = resolve(class, &subnets, &Catalogue::default(), &Unread::default());
-        (class.name.clone(), resolved)
-    };
-    let resolved: Vec<_> = classes.iter().map(resolved).collect();
-    let resolved = resolved.iter().map(|(name, resolved)| (name, resolved));
-    let names = served(resolved, &instance(), &subnets);
+    let resolved = classes
+        .each_ref()
+        .map(|class| resolve(class, &subnets, &Catalogue::default(), &Unread::default()));
+    let names = served(classes.iter().zip(&resolved), &instance(), &subnets);
     assert_eq!(names, BTreeSet::from(["here".into()]));
 }
 
