@@ -13,8 +13,8 @@ mod selector;
 
 pub use address_counts::AddressCounts;
 pub use api::{
-    ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, cidr, claim,
-    class, condition, id, interface, interfaces, name,
+    ClaimStatus, ClassStatus, Condition, Interface, IpFamily, NodeStatus, Time, cidr, claim, class,
+    condition, id, interface, interfaces, name,
     name::{
         AGENT, CLASS, CLASS_LABEL_PREFIX, FINALIZER, FORCE_DETACH, FORCE_FORGET, GROUP, OPERATOR,
         OUT_OF_SERVICE, RESOURCE, VERSION,

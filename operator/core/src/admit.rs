@@ -123,7 +123,6 @@ mod tests {
 
     fn class(namespaces: Option<Selector>) -> Class {
         Class {
-            uid: "class-uid".to_owned(),
             name: "app".into(),
             namespaces,
             uid: "u".into(),

@@ -310,10 +310,11 @@ async fn all_addresses_and_prefixes_are_asked_for_and_read_back() {
 
     let asked = [aws::SUBNET_NODES, aws::SUBNET_IPV6, aws::SUBNET_ZONE_B];
     let asked = asked.map(|id| id.parse().unwrap());
-    let Outcome::Subnets(found) = ec2.subnets(&asked).await else {
+    let Outcome::Subnets(found) = ec2.subnets(&Lookup::by_id(asked.into())).await else {
         panic!()
     };
     let seen = found
+        .by_id
         .iter()
         .map(|s| (s.ipv4.is_some(), s.ipv6, s.assigns_ipv6));
     let block = |text: &str| text.parse().ok();

@@ -60,4 +60,3 @@ fn prefixes(_: &mut SchemaGenerator) -> Schema {
         "items": { "type": "string", "maxLength": 49, "pattern": "^[0-9a-f.:]+/[0-9]{1,3}$" }
     })
 }
-

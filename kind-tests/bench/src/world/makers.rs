@@ -137,7 +137,6 @@ pub fn namespace(name: &str) -> NamespaceFacts {
 pub fn class(number: usize) -> Class {
     Class {
         name: class_name(number),
-        uid: format!("class-{number}"),
         namespaces: Some(Selector {
             requirements: vec![Requirement::In(
                 "eni".to_owned(),
@@ -266,8 +265,8 @@ pub fn pod_of(number: usize) -> Pod {
     let eni = eni(number);
     let network = Network {
         class: class_name(number),
-        interface: Interface::default().name,
-        ips: eni.addresses.into_iter().map(Into::into).collect(),
+        ips: eni.addresses.into_boxed_slice(),
+        ips: eni.addresses.into(),
         mac: eni.mac,
     };
     pod.marks.networks = Networks::List {

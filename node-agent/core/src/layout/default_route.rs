@@ -225,7 +225,7 @@ impl Steering<'_> {
             to,
             way: Way::Gateway {
                 via,
-                source: self.primary.ip,
+                source: Some(self.primary.ip),
             },
             metric: metric(self.family),
         };
@@ -241,7 +241,13 @@ impl Steering<'_> {
         let (source, via) = (self.primary.ip, self.primary.gateway);
         for (to, way) in [
             (subnet(self.primary), Way::OnLink { source }),
-            (self.family.everything(), Way::Gateway { via, source }),
+            (
+                self.family.everything(),
+                Way::Gateway {
+                    via,
+                    source: Some(source),
+                },
+            ),
         ] {
             self.picture.routes.insert(Route {
                 table: MAIN,

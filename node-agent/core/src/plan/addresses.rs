@@ -3,7 +3,7 @@
 use crate::{
     claim::{Attachment, Claim, Eni, Interface, Wait},
     facts::{Facts, Pod},
-    plan::requests::{is_released, not_ready},
+    plan::{asked::is_released, requests::not_ready},
 };
 
 /// The interface of the pod's claim; of several claims, of that whose interface is `if_name`. Nothing is waited for: whoever asks has

@@ -70,7 +70,7 @@ pub(super) fn whose(pod: &Pod, interface: Option<&str>) -> String {
     }
 }
 
-fn is_released(claim: &Claim) -> bool {
+pub(super) fn is_released(claim: &Claim) -> bool {
     claim
         .attachment
         .as_ref()

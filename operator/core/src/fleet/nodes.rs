@@ -113,8 +113,8 @@ impl Fleet {
                 }
                 let classes = if self.agent_state(node) == AgentState::Ready {
                     let classes = self.watched.classes.values();
-                    let resolved = classes
-                        .filter_map(|c| Some((c, self.watched.resolved.get(&c.name)?)));
+                    let resolved =
+                        classes.filter_map(|c| Some((c, self.watched.resolved.get(&c.name)?)));
                     served(resolved, instance, &self.cloud.subnets)
                 } else {
                     BTreeSet::new()

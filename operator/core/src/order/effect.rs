@@ -140,9 +140,7 @@ impl Effect {
             Self::Attach { .. } => Action::AttachNetworkInterface,
             Self::SetSourceDestCheck { .. }
             | Self::SetDeleteOnTermination { .. }
-            | Self::SetSecurityGroups { .. } => {
-                Action::ModifyNetworkInterfaceAttribute
-            }
+            | Self::SetSecurityGroups { .. } => Action::ModifyNetworkInterfaceAttribute,
             Self::Detach { .. } => Action::DetachNetworkInterface,
             Self::Delete { .. } => Action::DeleteNetworkInterface,
         }

@@ -68,7 +68,7 @@ fn a_class_says_what_it_stands_for_before_any_pod_asks() {
     let status = world.class();
     assert_eq!(status.observed_generation, Some(1));
     let subnets: Vec<(&str, &str, &str)> = (status.subnets.iter())
-        .map(|s| (s.id.as_str(), s.zone.as_str(), s.cidr.as_str()))
+        .map(|s| (s.id.as_str(), s.zone.as_str(), s.cidr.as_deref().unwrap()))
         .collect();
     assert_eq!(
         subnets,

@@ -73,7 +73,7 @@ fn a_claim(pod: &str) -> Claim {
     }
 }
 
-fn an_eni(kept: bool) -> EniView {
+pub fn an_eni(kept: bool) -> EniView {
     EniView {
         id: "eni-0000000000000dead".parse().unwrap(),
         mac: "02:00:00:00:00:01".parse().unwrap(),

@@ -20,7 +20,7 @@ fn addresses(families: &[IpFamily]) -> Addresses {
 fn asking(subnets: &[&str], addresses: Addresses) -> World {
     let mut world = World::new();
     world.set_class(|class| {
-        class.subnets = subnets.iter().map(|id| id.parse().unwrap()).collect();
+        class.subnets.ids = subnets.iter().map(|id| id.parse().unwrap()).collect();
         class.addresses = addresses;
     });
     world
@@ -197,6 +197,7 @@ fn a_subnet_without_a_free_block_still_serves_single_addresses() {
             subnet: aws::SUBNET_NODES.into(),
             address: Some([10, 0, 1, host].into()),
             counts: vpc::Counts::default(),
+            connection_tracking: vpc::ConnectionTracking::default(),
             groups: [].into(),
             description: String::new(),
             tags: [].into(),

@@ -63,7 +63,7 @@ fn in_sync(world: &World, pod: &str) -> Condition {
 }
 
 fn edit(world: &mut World, groups: &[&str]) {
-    world.set_class(|class| class.groups = ids(groups));
+    world.set_class(|class| class.groups.ids = ids(groups));
 }
 
 fn policy(world: &mut World, policy: DriftPolicy) {

@@ -68,6 +68,7 @@ impl World {
             address: None,
             groups: [].into(),
             description: description.to_owned(),
+            counts: vpc::Counts::default(),
             connection_tracking: vpc::ConnectionTracking::default(),
             tags: [].into(),
             client_token: None,

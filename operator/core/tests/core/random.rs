@@ -334,7 +334,7 @@ fn everybody_is_served(world: &World) {
 fn has_groups_of_class(world: &World, name: &str) {
     let eni = world.eni_of(name).unwrap();
     let eni = world.vpc.eni(&eni.as_str().into()).unwrap();
-    let wanted = &world.store.classes[&"app".into()].groups;
+    let wanted = &world.store.classes[&"app".into()].groups.ids;
     let wanted: Vec<&str> = wanted.iter().map(|id| id.as_str()).collect();
     let has: Vec<&str> = eni.groups.iter().map(|id| id.as_str()).collect();
     assert_eq!(has, wanted, "{name}\n{}", world.picture());

@@ -28,7 +28,6 @@ pub const LONG: i64 = 600_000;
 pub fn a_class() -> Class {
     Class {
         name: "app".into(),
-        uid: "class-uid".into(),
         namespaces: Some(Selector::default()),
         uid: "class-uid".into(),
         version: Version::default(),

@@ -1,20 +1,23 @@
 //! Which subnet the next ENI is made in, and what is told where there is none: each rule once.
 
+use std::net::IpAddr;
+
 use api::{
-    Time,
+    IpFamily, Time,
     class::SubnetPolicy,
     id::{SubnetId, VpcId},
+    ipnet::Ipv4Net,
 };
 use operator_core::{
     Reason,
     cluster::Class,
-    ec2::Subnet,
+    ec2::{EniView, Subnet},
     resolve::{Catalogue, Unread, resolve},
     subnet::{Block, SubnetRecord, Subnets, choose, ipam},
 };
 use vpc::world as aws;
 
-use super::story::a_class;
+use super::{drain::an_eni, story::a_class};
 
 const HERE: &str = "us-east-1a";
 const ELSEWHERE: &str = "us-east-1b";
@@ -180,11 +183,15 @@ fn the_router_is_base_and_one_whatever_the_prefix_and_the_address() {
         ([10, 0, 255, 240], 28, [10, 0, 255, 244], [10, 0, 255, 241]),
     ] {
         let mut subnet = record(HERE, 9).subnet.unwrap();
-        (subnet.base, subnet.prefix) = (base.into(), prefix);
-        let found = ipam(&[address.into()], &subnet).addresses.remove(0);
+        subnet.ipv4 = Ipv4Net::new(base.into(), prefix).ok();
+        let view = EniView {
+            addresses: vec![IpAddr::from(address)],
+            ..an_eni(false)
+        };
+        let found = ipam(&view, &subnet, IpFamily::IPv4).addresses.remove(0);
         assert_eq!(
             (found.address, found.prefix_length, found.gateway),
-            (address.into(), prefix, gateway.into())
+            (address.into(), prefix, IpAddr::from(gateway))
         );
     }
 }
