@@ -166,17 +166,12 @@ fn leave_out(value: &mut Value, marks: &[String]) {
         let text = value.to_string();
         marks.iter().any(|mark| text.contains(mark))
     };
-    match value {
-        Value::Array(parts) => {
-            for part in parts.iter_mut() {
-                let list = match part {
-                    Value::Object(ruleset) => ruleset.get_mut("nftables").unwrap(),
-                    list => list,
-                };
-                list.as_array_mut().unwrap().retain(|one| !is_marked(one));
-            }
-        }
-        other => panic!("{other}"),
+    for part in value.as_array_mut().unwrap() {
+        let list = match part {
+            Value::Object(ruleset) => ruleset.get_mut("nftables").unwrap(),
+            list => list,
+        };
+        list.as_array_mut().unwrap().retain(|one| !is_marked(one));
     }
 }
 
