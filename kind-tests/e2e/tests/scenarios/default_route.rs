@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, ensure};
-use e2e::world::{PEER, PORT, Space};
+use e2e::world::{PEER, PORT, SOON, Space};
 use serde_json::{Value, json};
 
 use super::makers::{asking, class, on, pod};
@@ -30,26 +30,21 @@ type Question = (&'static str, String);
 /// M15, M16: everybody who answered before does, by the interface that the table says, as the counters of the interface show.
 pub fn who_answers(space: &Space) -> anyhow::Result<()> {
     apply(space)?;
-    for mode in MODES {
-        space.await_ready(&mode.to_lowercase())?;
-    }
+    let own = MODES.map(str::to_lowercase);
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
     let others = ["other", "far", "host", "neighbour"];
-    for name in others {
-        space.await_ready(name)?;
+    // Ready: kubelet's probes are answered.
+    for name in own.iter().chain(&others) {
+        space.await_pod(name, SOON)?;
     }
     let mut table: BTreeMap<(usize, &str), Vec<String>> = BTreeMap::new();
-    for mode in MODES {
-        let pod = mode.to_lowercase();
-        let seen = outward(space, &pod)?
-            .into_iter()
-            .chain(inward(space, &pod)?);
+    for pod in &own {
+        let seen = outward(space, pod)?.into_iter().chain(inward(space, pod)?);
         for (row, (what, by)) in seen.enumerate() {
             table.entry((row, what)).or_default().push(by);
         }
     }
     compare(&render(&table))?;
-    let own = MODES.map(str::to_lowercase);
-    let own: Vec<&str> = own.iter().map(String::as_str).collect();
     space.delete_pods(&[&own[..], &others].concat())
 }
 

@@ -129,11 +129,7 @@ pub fn steer(
                 way.alone();
             }
             DefaultRoute::Fallback => way.rule(FALLBACK, Selector::Everything, way.table()),
-            DefaultRoute::Primary => {
-                let main = Action::Main { ignoring: Some(0) };
-                way.rule(BEYOND_DEFAULT, Selector::Everything, main);
-                way.rule(PRIMARY, Selector::Everything, way.table());
-            }
+            DefaultRoute::Primary => way.primary(),
         }
     }
 }
@@ -178,6 +174,12 @@ impl Steering<'_> {
             selector,
             action,
         });
+    }
+
+    fn primary(&mut self) {
+        let main = Action::Main { ignoring: Some(0) };
+        self.rule(BEYOND_DEFAULT, Selector::Everything, main);
+        self.rule(PRIMARY, Selector::Everything, self.table());
     }
 
     /// What answers, and what the earlier interfaces alone lead to, stays with them.

@@ -175,10 +175,13 @@ proptest! {
             let mut picture = Picture::default();
             steps[..done].iter().for_each(|step| apply(&mut picture, step));
             // The device leaves before anything is cleared, and takes along what needs it.
-            (picture.link, picture.addresses, picture.sysctls) = <_>::default();
+            picture.link = None;
+            picture.addresses.clear();
+            picture.sysctls.clear();
             picture.routes.retain(|route| !route.needs_link());
-            for step in clear(&picture.clone()).into_iter().chain(clear_shared(&picture.clone())) {
-                apply(&mut picture, &step);
+            let left = picture.clone();
+            for step in clear(&left).iter().chain(&clear_shared(&left)) {
+                apply(&mut picture, step);
             }
             prop_assert_eq!(picture, Picture::default());
         }

@@ -1,6 +1,6 @@
 //! Networks of the cluster, which the pods of a class whose ENI is primary reach by their first interface.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{Interface, SmolStr, cidr::Cidr, id::ClassName, interface::DefaultRoute};
 
@@ -47,11 +47,7 @@ impl Fleet {
     }
 
     fn networks(&self, class: &Class) -> BTreeSet<Cidr> {
-        let services = self
-            .watched
-            .service_cidrs
-            .iter()
-            .flat_map(|all| all.values());
+        let services = self.watched.service_cidrs.iter().flat_map(BTreeMap::values);
         let services = services.flat_map(|service| &service.cidrs);
         (services.chain(&self.settings.cluster_cidrs))
             .chain(&class.interface.cluster_cidrs)
