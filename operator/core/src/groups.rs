@@ -196,8 +196,13 @@ pub fn follow(next: &mut ClaimStatus, seen: &Seen, standing: Standing<'_>) {
     }
 }
 
-/// Writes down that these groups are to be set.
-pub fn request(next: &mut ClaimStatus, ids: &[SecurityGroupId], now: Time) {
+/// Writes down that these groups are to be set in place of those that EC2 shows.
+pub fn request(next: &mut ClaimStatus, seen: &Seen, ids: &[SecurityGroupId], now: Time) {
+    if let (Some(eni), Some(view)) = (&mut next.eni, seen.eni.view())
+        && !same_groups(&view.groups, &eni.security_group_ids)
+    {
+        eni.security_group_ids.clone_from(&view.groups);
+    }
     next.security_groups = Some(Box::new(GroupsSet {
         ids: ids.to_vec(),
         state: GroupsState::Requested,

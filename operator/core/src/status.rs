@@ -119,7 +119,7 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             }
             match step {
                 Step::AwaitDevice => {}
-                Step::WantGroups(wanted) => groups::request(next, wanted, now),
+                Step::WantGroups(wanted) => groups::request(next, seen, wanted, now),
                 _ => groups::follow(next, seen, groups::standing(claim, seen, now)),
             }
         }
