@@ -73,12 +73,12 @@ impl Engine {
         netns: Option<OwnedFd>,
         reply: oneshot::Sender<Reply>,
     ) {
-        let position = match &request {
-            protocol::Request::Add(add) => add.position,
-            _ => Position::default(),
-        };
+        let mut position = Position::default();
         let (sandbox, verb, path) = match request {
-            protocol::Request::Add(add) => (add.sandbox, Verb::Add(add.pod), add.netns),
+            protocol::Request::Add(add) => {
+                position = add.position;
+                (add.sandbox, Verb::Add(add.pod), add.netns)
+            }
             protocol::Request::Check(check) => (check.sandbox, Verb::Check(check.pod), check.netns),
             protocol::Request::Del(del) => (del.sandbox, Verb::Del, String::new()),
             protocol::Request::Addresses(asked) => {

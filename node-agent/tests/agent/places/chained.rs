@@ -7,7 +7,7 @@ use crate::world::{HOME, MAC};
 
 fn site() -> Site {
     let site = Site::new();
-    site.network(json!([ptp(), ours()]));
+    site.network(&json!([ptp(), ours()]));
     site
 }
 
