@@ -49,7 +49,7 @@ struct Whole<'a> {
 /// The previous result with the plugged interfaces behind its own. All else of it stays as it is written.
 ///
 /// The addresses of the ENIs are not in it. Upstream's plugins (bridge, ptp, host-device, macvlan ...) look in their CHECK for every
-/// address of the last result on their own interface (`ValidateExpectedInterfaceIPs` in pkg/ip/utils_linux.go of
+/// address of the last result on their own interface (`ValidateExpectedInterfaceIPs` in `pkg/ip/utils_linux.go` of
 /// containernetworking/plugins), and CRI-O calls CHECK after each ADD. CRI-O also reports every address of the result as the pod's
 /// (`networkStart` in `server/sandbox_network.go`). The claim's status has the addresses (docs/decisions/0021).
 ///

@@ -63,15 +63,13 @@ impl Plug {
     /// What the interface of its claim is to look like in this sandbox.
     pub fn interface(&self, sandbox: &Sandbox, claimed: &Interface) -> Interface {
         let mut interface = self.custody.interface(claimed.clone());
-        match (self.position, &self.custody) {
-            (Position::First, Custody::Ours) if self.slot == PodSlot(0) => {
-                interface.name.clone_from(&sandbox.if_name);
-                // The only interface has the default route; where there is another one after all, that one's stays.
-                if interface.default_route == DefaultRoute::Never {
-                    interface.default_route = DefaultRoute::Fallback;
-                }
+        let first = self.position == Position::First && self.slot == PodSlot(0);
+        if first && self.custody == Custody::Ours {
+            interface.name.clone_from(&sandbox.if_name);
+            // The only interface has the default route; where there is another one after all, that one's stays.
+            if interface.default_route == DefaultRoute::Never {
+                interface.default_route = DefaultRoute::Fallback;
             }
-            (Position::First | Position::Chained, Custody::Ours | Custody::Borrowed(_)) => {}
         }
         interface
     }

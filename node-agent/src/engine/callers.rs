@@ -73,12 +73,12 @@ impl Engine {
         netns: Option<OwnedFd>,
         reply: oneshot::Sender<Reply>,
     ) {
-        let position = match &request {
-            protocol::Request::Add(add) => add.position,
-            _ => Position::default(),
-        };
+        let mut position = Position::default();
         let (sandbox, verb, path) = match request {
-            protocol::Request::Add(add) => (add.sandbox, pod(add.pod).map(Verb::Add), add.netns),
+            protocol::Request::Add(add) => {
+                position = add.position;
+                (add.sandbox, pod(add.pod).map(Verb::Add), add.netns)
+            }
             protocol::Request::Check(check) => {
                 (check.sandbox, pod(check.pod).map(Verb::Check), check.netns)
             }

@@ -265,8 +265,8 @@ pub fn pod_of(number: usize) -> Pod {
     let eni = eni(number);
     let network = Network {
         class: class_name(number),
+        interface: Interface::default().name,
         ips: eni.addresses.into_boxed_slice(),
-        ips: eni.addresses.into(),
         mac: eni.mac,
     };
     pod.marks.networks = Networks::List {

@@ -378,10 +378,9 @@ impl World {
     fn unplugged(&mut self, key: &PlugKey, well: bool) {
         if !well {
             let plug = self.facts.plugs.get_mut(key).unwrap();
-            plug.state = match plug.state {
-                PlugState::Restored => PlugState::Restored,
-                _ => PlugState::Unplugging,
-            };
+            if plug.state != PlugState::Restored {
+                plug.state = PlugState::Unplugging;
+            }
             plug.observed.retry = plug.observed.retry.failed(self.now);
             self.failed_at = Some(self.now);
             return;

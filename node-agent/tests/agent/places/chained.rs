@@ -7,7 +7,7 @@ use crate::world::{HOME, MAC};
 
 fn site() -> Site {
     let site = Site::new();
-    site.network(json!([ptp(), ours()]));
+    site.network(&json!([ptp(), ours()]));
     site
 }
 
@@ -44,6 +44,7 @@ fn eni_is_a_further_interface_and_check_of_both_passes() {
     assert_eq!(site.cnitool("del"), Ok(Value::Null), "twice");
 }
 
+/// M12.
 #[test]
 fn del_of_the_two_succeeds_in_any_order_and_twice() {
     for order in [[ours(), ptp()], [ptp(), ours()]] {

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use super::runtime::{Site, ours};
 use crate::world::{HOME, MAC};
 
-fn site(plugin: Value) -> Site {
+fn site(plugin: &Value) -> Site {
     let site = Site::new();
-    site.network(json!([plugin]));
+    site.network(&json!([plugin]));
     site
 }
 
@@ -21,7 +21,7 @@ fn refused(site: &Site, part: &str) {
 /// C06.
 #[test]
 fn eni_is_the_interface_of_the_pod_with_its_default_route() {
-    let mut site = site(ours());
+    let mut site = site(&ours());
     let result = site.cnitool("add").unwrap();
     let interface = &result["interfaces"][0];
     assert_eq!(
@@ -80,7 +80,7 @@ fn eni_is_the_interface_of_the_pod_with_its_default_route() {
 
 #[test]
 fn pod_that_does_not_ask_is_told_what_to_do() {
-    let mut site = site(ours());
+    let mut site = site(&ours());
     site.annotations = json!({ "other": "x" });
     refused(&site, "pod shop/web-0 does not ask for an ENI");
 }
@@ -90,10 +90,10 @@ fn pod_that_does_not_ask_is_told_what_to_do() {
 fn multus_needs_the_key_for_it_and_the_pods_own_default_route_stays() {
     let mut plugin = ours();
     plugin.as_object_mut().unwrap().remove("capabilities");
-    let site = site(plugin.clone());
+    let site = site(&plugin);
     refused(&site, "came without annotations");
     plugin["pods"] = json!("All");
-    site.network(json!([plugin]));
+    site.network(&json!([plugin]));
     site.world
         .ip("bare", "link add own type veth peer name other");
     site.world.ip("bare", "link set other up");

@@ -13,7 +13,7 @@ use crate::{
 
 fn site() -> Site {
     let site = Site::new();
-    site.network(json!([host_device(), ours()]));
+    site.network(&json!([host_device(), ours()]));
     site
 }
 

@@ -13,7 +13,7 @@ fn addressed() -> Value {
     plugin
 }
 
-fn site(plugins: Value) -> Site {
+fn site(plugins: &Value) -> Site {
     let site = Site::new();
     site.network(plugins);
     site
@@ -21,7 +21,7 @@ fn site(plugins: Value) -> Site {
 
 #[test]
 fn host_device_puts_the_claims_addresses_on_the_device_that_it_moved() {
-    let site = site(json!([addressed()]));
+    let site = site(&json!([addressed()]));
     let result = site.cnitool("add").unwrap();
     assert_eq!(result["ips"][0]["address"], "10.0.1.50/24");
     let device = site.world.device("bare").unwrap();
@@ -36,7 +36,7 @@ fn host_device_puts_the_claims_addresses_on_the_device_that_it_moved() {
 
 #[test]
 fn claim_that_is_not_there_is_refused_at_once() {
-    let site = site(json!([addressed()]));
+    let site = site(&json!([addressed()]));
     site.agent.list(vec![]);
     let start = Instant::now();
     let error = site.cnitool("add").unwrap_err();
@@ -52,7 +52,7 @@ fn claim_that_is_not_there_is_refused_at_once() {
 /// host-device moves and addresses, and ours behind it makes rules and routes.
 #[test]
 fn chained_behind_it_rules_and_routes_are_ours_and_the_address_stays_theirs() {
-    let site = site(json!([addressed(), ours()]));
+    let site = site(&json!([addressed(), ours()]));
     let result = site.cnitool("add").unwrap();
     assert_eq!(result["interfaces"].as_array().unwrap().len(), 1);
     let device = site.world.device("bare").unwrap();

@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// Makes these plugins the network `pods`. Ours are told where the agent listens.
-    pub fn network(&self, plugins: Value) {
+    pub fn network(&self, plugins: &Value) {
         let list = json!({ "cniVersion": "1.1.0", "name": "pods", "plugins": plugins });
         self.list(list);
     }
