@@ -265,7 +265,7 @@ pub fn pod_of(number: usize) -> Pod {
     let eni = eni(number);
     let network = Network {
         class: class_name(number),
-        interface: Interface::default().name,
+        interface: Interface::default().name.into(),
         ips: eni.addresses.into_boxed_slice(),
         mac: eni.mac,
     };
