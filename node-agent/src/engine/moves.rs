@@ -40,7 +40,7 @@ impl Move {
         let nothing_done = |error| Failed {
             error,
             undo: known.then_some(Error::PluggedBefore),
-            custody: Custody::default(),
+            custody: Box::default(),
         };
         self.entry.netns = netns.identify().map_err(nothing_done)?;
         let (eni, slot) = (self.eni(), self.entry.slot);
@@ -66,7 +66,7 @@ impl Move {
                     Custody::Ours => unplug(&node, Some(netns), &eni, slot, Traces::Remove).err(),
                     Custody::Borrowed(loan) => restore(&node, netns, &eni, slot, loan).err(),
                 };
-                let custody = self.entry.custody.clone();
+                let custody = Box::new(self.entry.custody.clone());
                 let failed = Failed {
                     error,
                     undo,

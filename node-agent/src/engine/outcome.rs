@@ -110,7 +110,8 @@ impl Engine {
             }
         }
         if undo.is_some() {
-            if let (Custody::Borrowed(_), Some(plug)) = (custody, self.facts.plugs.get_mut(key)) {
+            if let (Custody::Borrowed(_), Some(plug)) = (&**custody, self.facts.plugs.get_mut(key))
+            {
                 plug.custody.clone_from(custody);
             }
             self.retry_later(key);

@@ -106,7 +106,7 @@ impl Engine {
                 _ => Some(Error::Unfinished),
             },
             error,
-            custody: Custody::default(),
+            custody: Box::default(),
         };
         self.spawn(done, broken, move || {
             match into_pod.plug(known, &netns, &interface) {

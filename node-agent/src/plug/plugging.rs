@@ -56,7 +56,7 @@ pub struct Failed {
     /// What went wrong when it was undone; `None`: device and pod are as before.
     pub undo: Option<Error>,
     /// Who moved the device in, as far as that was found out.
-    pub custody: Custody,
+    pub custody: Box<Custody>,
 }
 
 /// Makes the pod's namespace look as the interface wants it. Whole or nothing: after a failure the device is on the host.
@@ -115,7 +115,7 @@ pub fn plug_as(
         Failed {
             error,
             undo: undone.err(),
-            custody: begun.unwrap_or_default(),
+            custody: begun.unwrap_or_default().into(),
         }
     })
 }

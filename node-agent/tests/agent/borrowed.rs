@@ -121,7 +121,7 @@ fn failed_step_leaves_the_device_as_it_was() {
     interface.mtu = Some(70_000);
     let failed = plug(&world, &interface).unwrap_err();
     assert!(failed.undo.is_none(), "{failed:?}");
-    assert!(matches!(failed.custody, Custody::Borrowed(_)));
+    assert!(matches!(*failed.custody, Custody::Borrowed(_)));
     assert_eq!(world.portrait("pod"), before);
 }
 
