@@ -21,7 +21,7 @@ const ROWS: &[(&str, &str, &str)] = &[
         "yes",
         "Each ENI in use gets them in place, without a lost connection that both allow: the first alone, then four times as many as have \
          followed, 25 at most, after everything that pods wait for. Condition `SecurityGroupsInSync` of the claim says how far it is. A group \
-         that EC2 refuses, or a claim that got them and is not Ready any more, halts the others (Event `RolloutHalted` on the class) until that \
+         that EC2 refuses, or a claim that is not Ready any more within five minutes after it got them, halts the others (Event `RolloutHalted` on the class) until that \
          is mended or the class is edited.",
     ),
     (

@@ -6,8 +6,8 @@ use api::{
     ClaimStatus, Condition, ConditionStatus, Time,
     condition::kind,
     id::{ClassName, SecurityGroupId},
-    security_groups::{GroupsState, same_groups},
-    time::MINUTE,
+    security_groups::{GroupsSet, GroupsState, same_groups},
+    time::{MINUTE, SECOND},
 };
 
 use super::Fleet;
@@ -26,6 +26,8 @@ use crate::{
 
 /// Kubernetes forgets Events after an hour.
 const AGAIN: i64 = 10 * MINUTE;
+/// A claim that is not Ready any more so soon after it got other groups may be so because of them.
+const CAUSED: i64 = 5 * MINUTE;
 
 /// Claims that have an ENI, by class, as their statuses say, writes under way included.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -71,7 +73,7 @@ impl ByClass {
             if set.state == GroupsState::Requested {
                 of.changing.insert(claim.key.clone());
             }
-        } else if has_fallen(claim, ready) {
+        } else if has_fallen(claim, ready, set) {
             of.fallen.insert(claim.key.clone());
         }
     }
@@ -107,10 +109,15 @@ fn sorted(ids: &[SecurityGroupId]) -> Vec<SecurityGroupId> {
     ids
 }
 
-/// Whether the claim should be Ready and is not: those whose pods end do so without fault.
-fn has_fallen(claim: &Claim, ready: Option<&Condition>) -> bool {
-    let ends = Reason::PodTerminating.as_str();
-    !claim.deleting && ready.is_some_and(|ready| ready.reason != ends)
+/// Whether the claim was Ready, and is not any more since it got other groups: one whose pod ends, or whose ENI is gone, is so for
+/// another reason.
+fn has_fallen(claim: &Claim, ready: Option<&Condition>, set: &GroupsSet) -> bool {
+    let others = [Reason::PodTerminating, Reason::EniLost].map(Reason::as_str);
+    !claim.deleting
+        && ready.is_some_and(|ready| {
+            let after = ready.last_transition_time.since(set.requested_at);
+            (-SECOND..CAUSED).contains(&after) && !others.contains(&ready.reason.as_str())
+        })
 }
 
 impl Rollouts {

@@ -334,6 +334,11 @@ fn everybody_is_served(world: &World) {
 fn has_groups_of_class(world: &World, name: &str) {
     let eni = world.eni_of(name).unwrap();
     let eni = world.vpc.eni(&eni.as_str().into()).unwrap();
+    let status = &world.claim_of(name).unwrap().status;
+    let in_sync = status.condition(api::condition::kind::SECURITY_GROUPS_IN_SYNC);
+    if in_sync.is_some_and(|condition| condition.reason == "Halted") {
+        return;
+    }
     let wanted = &world.store.classes[&"app".into()].groups.ids;
     let wanted: Vec<&str> = wanted.iter().map(|id| id.as_str()).collect();
     let has: Vec<&str> = eni.groups.iter().map(|id| id.as_str()).collect();
