@@ -101,7 +101,7 @@ impl Vpc {
     ) -> Result<(Option<Ipv4Addr>, Others), Ec2Error> {
         counts.check(subnet)?;
         let mut free: BTreeSet<Ipv4Addr> = self.free(subnet).collect();
-        let address = self.primary(subnet, wanted, &free)?;
+        let address = primary(subnet, wanted, &free)?;
         if let Some(address) = address {
             free.remove(&address);
         }
@@ -112,31 +112,6 @@ impl Vpc {
             ipv6_prefixes: self.ipv6_prefixes(subnet, counts.ipv6_prefixes.unwrap_or(0)),
         };
         Ok((address, others))
-    }
-
-    fn primary(
-        &self,
-        subnet: &Subnet,
-        wanted: Option<Ipv4Addr>,
-        free: &BTreeSet<Ipv4Addr>,
-    ) -> Result<Option<Ipv4Addr>, Ec2Error> {
-        let Some(cidr) = subnet.cidr else {
-            return match wanted {
-                Some(_) => Err(Ec2Error::NoIpv4(subnet.id.clone())),
-                None => Ok(None),
-            };
-        };
-        let Some(wanted) = wanted else {
-            let lowest = free.first().copied();
-            return lowest.map(Some).ok_or(Ec2Error::SubnetFull);
-        };
-        if !cidr.is_usable(wanted) {
-            return Err(Ec2Error::AddressOutside(wanted));
-        }
-        if !free.contains(&wanted) {
-            return Err(Ec2Error::AddressInUse);
-        }
-        Ok(Some(wanted))
     }
 
     /// Those asked for. Where nothing is said of IPv6, the subnet's attribute gives one.
@@ -173,6 +148,30 @@ impl Vpc {
             .take(count as usize)
             .collect()
     }
+}
+
+fn primary(
+    subnet: &Subnet,
+    wanted: Option<Ipv4Addr>,
+    free: &BTreeSet<Ipv4Addr>,
+) -> Result<Option<Ipv4Addr>, Ec2Error> {
+    let Some(cidr) = subnet.cidr else {
+        return match wanted {
+            Some(_) => Err(Ec2Error::NoIpv4(subnet.id.clone())),
+            None => Ok(None),
+        };
+    };
+    let Some(wanted) = wanted else {
+        let lowest = free.first().copied();
+        return lowest.map(Some).ok_or(Ec2Error::SubnetFull);
+    };
+    if !cidr.is_usable(wanted) {
+        return Err(Ec2Error::AddressOutside(wanted));
+    }
+    if !free.contains(&wanted) {
+        return Err(Ec2Error::AddressInUse);
+    }
+    Ok(Some(wanted))
 }
 
 fn secondary(free: &BTreeSet<Ipv4Addr>, count: u32) -> Result<Vec<Ipv4Addr>, Ec2Error> {

@@ -63,7 +63,7 @@ pub enum Protocol {
     All,
     /// ICMP of every type.
     Icmp,
-    /// ICMPv6 of every type.
+    /// `ICMPv6` of every type.
     Icmpv6,
     /// TCP to one port.
     Tcp(u16),

@@ -40,7 +40,7 @@ pub const GROUP_OTHER_DEFAULT: &str = "sg-000000000000000c0";
 pub const GROUP_NODES: &str = "sg-000000000000000a1";
 /// Pods' interfaces: let in everything from nodes.
 pub const GROUP_APP: &str = "sg-000000000000000a2";
-/// A peer that lets in only TCP 8080, ICMP and ICMPv6, and only from [`GROUP_APP`].
+/// A peer that lets in only TCP 8080, ICMP and `ICMPv6`, and only from [`GROUP_APP`].
 pub const GROUP_PEER: &str = "sg-000000000000000a3";
 
 /// The name of the group that each network is born with.

@@ -76,7 +76,7 @@ impl SubnetRecord {
     }
 
     /// What a refusal of a request with these counts sets.
-    pub(crate) fn block_of(&mut self, counts: &RequestedCounts) -> &mut Option<Block> {
+    pub(crate) fn block_of(&mut self, counts: RequestedCounts) -> &mut Option<Block> {
         match counts.ipv4_prefix_count {
             Some(_) => &mut self.prefix_block,
             None => &mut self.block,

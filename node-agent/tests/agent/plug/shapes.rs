@@ -124,15 +124,15 @@ fn has(world: &World, family: &Family, Counts(addresses, prefixes): Counts) {
     // A table that never had a route cannot be shown alone.
     let all = format!("{} route show table all", family.flag);
     let routes = listed(world, &all, |r| {
-        let mut text = r["dst"].as_str()?.to_owned();
+        let mut parts = vec![r["dst"].as_str()?.to_owned()];
         for key in ["type", "gateway", "prefsrc", "metric"] {
             match &r[key] {
                 Value::Null => {}
-                Value::String(value) => text += &format!(" {key} {value}"),
-                value => text += &format!(" {key} {value}"),
+                Value::String(value) => parts.push(format!("{key} {value}")),
+                value => parts.push(format!("{key} {value}")),
             }
         }
-        (r["table"] == "23600").then_some(text)
+        (r["table"] == "23600").then(|| parts.join(" "))
     });
     let metric = match family.metric {
         0 => String::new(),

@@ -62,7 +62,7 @@ impl Fleet {
             && before != Some(creation.incarnation)
             && let Some(record) = self.cloud.subnets.get_mut(&creation.request.subnet_id)
         {
-            let counts = &creation.request.counts;
+            let counts = creation.request.counts;
             record.promised += counts.ipv4_addresses();
             if let Some(block) = record.block_of(counts).as_mut() {
                 // This claim tries whether there are addresses again; the others wait for its answer.

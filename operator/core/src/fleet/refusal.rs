@@ -135,7 +135,7 @@ impl Fleet {
         match (effect, error.class) {
             (Effect::Create(creation), ErrorClass::SubnetFull) => {
                 if let Some(record) = self.cloud.subnets.get_mut(&creation.request.subnet_id) {
-                    let block = record.block_of(&creation.request.counts);
+                    let block = record.block_of(creation.request.counts);
                     let attempts = block.as_ref().map_or(0, |b| b.attempts).saturating_add(1);
                     let salt = creation.request.subnet_id.as_str();
                     *block = Some(Block {
