@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::tests::Test;
+use crate::source::Test;
 
 /// One cell of the matrix. What a doc comment leaves out is the default.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
