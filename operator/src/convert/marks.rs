@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::object::{time_of, uid_of, version_of};
 
-/// By it an entry is ours: no namespace has a dot in its name, so no NetworkAttachmentDefinition is called so.
+/// By it an entry is ours: no namespace has a dot in its name, so no `NetworkAttachmentDefinition` is called so.
 const PREFIX: &str = "eniclaim.io/";
 
 /// An entry of ours. `dns` is there, for Multus writes it, too.
