@@ -6,7 +6,7 @@
 pub mod catalogue;
 pub mod passed;
 pub mod shape;
-pub mod tests;
+pub mod source;
 
 use std::path::PathBuf;
 

@@ -6,7 +6,7 @@ use cases::{
     catalogue::{Case, catalogue},
     passed::Passed,
     repository, shape,
-    tests::{Test, tests},
+    source::{Test, tests},
 };
 
 type Failure = Box<dyn std::error::Error>;

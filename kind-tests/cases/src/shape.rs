@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use crate::tests::Test;
+use crate::source::Test;
 
 /// One cell of the matrix. What a doc comment leaves out is the default.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,10 +92,10 @@ pub fn page<'a>(tests: impl Iterator<Item = &'a Test>) -> String {
          | family | addresses | prefixes | interfaces | default route | place | kernel test | scenario |\n\
          |---|---|---|---|---|---|---|---|\n"
         .to_owned();
-    for (shape, [kernel, cluster]) in &cells {
-        let list = |tests: &[String]| tests.join("<br>");
-        text += &format!("| {shape} | {} | {} |\n", list(kernel), list(cluster));
-    }
+    text.extend(cells.iter().map(|(shape, [kernel, cluster])| {
+        let (kernel, cluster) = (kernel.join("<br>"), cluster.join("<br>"));
+        format!("| {shape} | {kernel} | {cluster} |\n")
+    }));
     text
 }
 

@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use cases::{catalogue::catalogue, repository, shape, tests::tests};
+use cases::{catalogue::catalogue, repository, shape, source::tests};
 
 #[test]
 fn each_case_has_a_test_or_a_reason_and_not_both() {

@@ -69,6 +69,9 @@ pub struct Network {
     pub mac: Mac,
 }
 
+/// The entries of an annotation: those of others, each as JSON, then ours.
+pub type Entries = (Box<[SmolStr]>, Box<[Network]>);
+
 /// A change of what the object of a pod says.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PodWrite {
@@ -79,7 +82,7 @@ pub struct PodWrite {
     /// The version that was seen: what others wrote into the annotation since must not be lost.
     pub version: Version,
     /// The whole annotation, where it changes: entries of others, then ours.
-    pub networks: Option<(Box<[SmolStr]>, Box<[Network]>)>,
+    pub networks: Option<Entries>,
     /// The condition, where it changes.
     pub ready: Option<PodReady>,
 }
@@ -120,7 +123,7 @@ pub fn look_the_same(one: &Claim, other: &Claim) -> bool {
 }
 
 /// The first time all interfaces are named at once; from then on whatever changes.
-fn networks(pod: &Pod, claims: &[&Claim]) -> Option<(Box<[SmolStr]>, Box<[Network]>)> {
+fn networks(pod: &Pod, claims: &[&Claim]) -> Option<Entries> {
     let Networks::List { others, ours } = &pod.marks.networks else {
         return None;
     };
@@ -145,7 +148,7 @@ fn network(claim: &Claim) -> Option<Network> {
 /// not hold.
 fn ready(pod: &Pod, claims: &[&Claim], now: Time) -> Option<PodReady> {
     let is_missing = claims.len() < pod.asks.len();
-    let conditions = claims.iter().map(|c| c.status.condition(kind::READY));
+    let mut conditions = claims.iter().map(|c| c.status.condition(kind::READY));
     let unready = conditions
         .clone()
         .find(|c| c.is_none_or(|c| c.status != ConditionStatus::True));
@@ -153,7 +156,7 @@ fn ready(pod: &Pod, claims: &[&Claim], now: Time) -> Option<PodReady> {
     if pod.marks.ready.unwrap_or(false) == holds {
         return None;
     }
-    let said = unready.or_else(|| conditions.last()).flatten();
+    let said = unready.or_else(|| conditions.next_back()).flatten();
     Some(PodReady {
         holds,
         reason: said.map_or_else(|| "ClaimMissing".into(), |c| c.reason.clone()),

@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use operator_core::marks::{Marks, Network, Networks, PodReady, PodWrite};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::object::{time_of, uid_of, version_of};
 
-/// By it an entry is ours: no namespace has a dot in its name, so no NetworkAttachmentDefinition is called so.
+/// By it an entry is ours: no namespace has a dot in its name, so no `NetworkAttachmentDefinition` is called so.
 const PREFIX: &str = "eniclaim.io/";
 
 /// An entry of ours. `dns` is there, for Multus writes it, too.
@@ -109,26 +109,32 @@ pub(crate) fn pod_patch(write: &PodWrite) -> Value {
         networks,
         ready,
     } = write;
-    let mut patch = json!({ "metadata": { "uid": object } });
+    let mut metadata = Map::from_iter([("uid".to_owned(), json!(object))]);
     if let Some((others, ours)) = networks {
         let annotation = json!({ api::name::NETWORK_STATUS: annotation(others, ours) });
-        patch["metadata"] =
-            json!({ "uid": object, "resourceVersion": version.0, "annotations": annotation });
+        metadata.insert("resourceVersion".to_owned(), json!(version.0));
+        metadata.insert("annotations".to_owned(), annotation);
     }
-    if let Some(PodReady {
+    let mut patch = Map::from_iter([("metadata".to_owned(), Value::Object(metadata))]);
+    if let Some(ready) = ready {
+        let status = json!({ "conditions": [condition(ready)] });
+        patch.insert("status".to_owned(), status);
+    }
+    Value::Object(patch)
+}
+
+fn condition(ready: &PodReady) -> Value {
+    let PodReady {
         holds,
         reason,
         message,
         since,
-    }) = ready
-    {
-        let status = if *holds { "True" } else { "False" };
-        patch["status"] = json!({ "conditions": [{
-            "type": api::name::POD_READY, "status": status, "reason": reason, "message": message,
-            "lastTransitionTime": time_of(*since),
-        }] });
-    }
-    patch
+    } = ready;
+    let status = if *holds { "True" } else { "False" };
+    json!({
+        "type": api::name::POD_READY, "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": time_of(*since),
+    })
 }
 
 #[cfg(test)]

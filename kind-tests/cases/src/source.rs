@@ -41,9 +41,8 @@ pub fn tests(repository: &Path) -> io::Result<Result<Vec<Test>, String>> {
             continue;
         }
         let relative = path.strip_prefix(repository).unwrap_or(&path);
-        let place = match place(repository, relative)? {
-            Some(place) => place,
-            None => return Ok(Err(format!("{}: no test program", relative.display()))),
+        let Some(place) = place(repository, relative)? else {
+            return Ok(Err(format!("{}: no test program", relative.display())));
         };
         match in_file(&text, &place, &list) {
             Ok(tests) => found.extend(tests),
