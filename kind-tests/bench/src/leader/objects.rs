@@ -178,7 +178,7 @@ fn networks(pod: &Pod) -> String {
         json!({ "name": format!("{}/{}", name::GROUP, network.class), "interface": network.interface,
             "ips": network.ips, "mac": network.mac, "dns": {} })
     });
-    Value::from_iter(ours).to_string()
+    ours.collect::<Value>().to_string()
 }
 
 fn agent(pod: &AgentPod) -> Value {

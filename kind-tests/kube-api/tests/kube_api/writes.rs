@@ -387,15 +387,15 @@ fn a_strategic_merge_patch_keeps_the_conditions_of_others_and_is_for_built_in_ki
         Request::new(Method::Patch, path, body)
             .with_content_type("application/strategic-merge-patch+json")
     };
-    let path = format!("{PODS}/web/status");
+    let web = format!("{PODS}/web/status");
     for (kind, status) in [
         ("Ready", "False"),
         ("x/Ready", "False"),
         ("x/Ready", "True"),
     ] {
-        granted(&mut api, &patch(&path, kind, status));
+        granted(&mut api, &patch(&web, kind, status));
     }
-    let pod = granted(&mut api, &Request::new(Method::Get, &path, Value::Null));
+    let pod = granted(&mut api, &Request::new(Method::Get, &web, Value::Null));
     assert_eq!(pod["metadata"]["annotations"]["a"], "b");
     assert_eq!(
         pod["status"]["conditions"],

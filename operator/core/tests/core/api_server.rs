@@ -19,6 +19,8 @@ use operator_core::{
 
 use super::world::{World, set};
 
+// Each refuses something else.
+#[allow(clippy::struct_excessive_bools)]
 #[derive(Default)]
 pub struct Store {
     pub claims: BTreeMap<Key, Claim>,
