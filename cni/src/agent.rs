@@ -24,6 +24,7 @@ use rustix::{
 use crate::{
     error::{CniError, code},
     protocol::{Envelope, LONGEST_LINE, Reply, Request, VERSION},
+    reply::parse,
 };
 
 /// Between two attempts to connect.
@@ -108,7 +109,7 @@ fn exchange(
     let mut stream = connected(path, answered_by)?;
     send(&mut stream, line, netns).map_err(classify)?;
     let reply = receive(&mut stream, answered_by)?;
-    serde_json::from_slice(&reply).map_err(|e| NoReply::Garbled(e.to_string()))
+    parse(&reply).map_err(NoReply::Garbled)
 }
 
 /// An agent that is stopped accepts nobody, and connecting to it would wait for ever: the send time-out bounds that, too

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod json;
 pub mod netns;
 pub mod plugin;
+mod reply;
 pub mod result;
 pub mod tombstone;
 pub mod version;

@@ -1,6 +1,6 @@
 //! The plugin as the IPAM plugin of another one: it answers with addresses, and moves nothing.
 
-use std::{collections::BTreeSet, ffi::OsString};
+use std::ffi::OsString;
 
 use crate::{
     agent,
@@ -41,7 +41,7 @@ pub(super) fn check(
     })?;
     let listed = previous.get("ips").and_then(Json::elements);
     let listed = listed.unwrap_or_default().into_iter();
-    let listed: BTreeSet<_> = listed
+    let listed: Vec<_> = listed
         .filter_map(|ip| ip.get("address")?.string())
         .collect();
     let mut addresses = ask(environment, config)?.addresses.into_iter();

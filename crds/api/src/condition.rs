@@ -95,118 +95,157 @@ pub struct Kind {
 }
 
 /// Every type of condition.
-pub fn kinds() -> [Kind; 13] {
-    let kind = |name, object, writer, meaning, reasons| Kind {
+pub fn kinds() -> Vec<Kind> {
+    [of_classes(), of_claims(), of_nodes()].concat()
+}
+
+fn of_classes() -> Vec<Kind> {
+    let kind = |name, writer, meaning, reasons| Kind {
         name,
-        object,
+        object: "EniClass",
         writer,
         meaning,
         reasons,
     };
-    macro_rules! reasons {
-        ($words:ident) => {
-            ($words::ALL.iter())
-                .map(|word| (word.as_str(), word.meaning()))
-                .collect()
-        };
-    }
-    let reason = |reasons: &[Reason]| {
-        let named = reasons.iter().map(|r| (r.as_str(), r.meaning()));
-        named.collect::<Vec<_>>()
-    };
-    [
+    vec![
         kind(
             kind::READY,
-            "EniClass",
             OPERATOR,
             "Pods can get ENIs of the class: SubnetsReady and SecurityGroupsReady are True.",
             Vec::new(),
         ),
         kind(
             kind::SUBNETS_READY,
-            "EniClass",
             OPERATOR,
             "EC2 has every subnet that the class names, in the cluster's VPC. While it is False, ENIs are made in those that it has.",
-            reason(&SUBNETS_REASONS),
+            words(&SUBNETS_REASONS, Reason::as_str, Reason::meaning),
         ),
         kind(
             kind::SECURITY_GROUPS_READY,
-            "EniClass",
             OPERATOR,
             "EC2 has every security group that the class names, in the VPC of its subnets. While it is False, no ENI is made.",
-            reason(&SECURITY_GROUPS_REASONS),
+            words(&SECURITY_GROUPS_REASONS, Reason::as_str, Reason::meaning),
         ),
+    ]
+}
+
+fn of_claims() -> Vec<Kind> {
+    let kind = |name, writer, meaning, reasons| Kind {
+        name,
+        object: "EniClaim",
+        writer,
+        meaning,
+        reasons,
+    };
+    vec![
         kind(
             kind::READY,
-            "EniClaim",
             OPERATOR,
             "The pod has its interface.",
             Vec::new(),
         ),
         kind(
             kind::PROVISIONED,
-            "EniClaim",
             OPERATOR,
             "The ENI exists in EC2.",
             Vec::new(),
         ),
         kind(
             kind::ATTACHED,
-            "EniClaim",
             OPERATOR,
             "The ENI is attached to the node's instance.",
             Vec::new(),
         ),
         kind(
             kind::SECURITY_GROUPS_IN_SYNC,
-            "EniClaim",
             OPERATOR,
             "The ENI has the security groups of its class, as EC2 last showed.",
-            reasons!(GroupsReason),
+            words(
+                GroupsReason::ALL,
+                GroupsReason::as_str,
+                GroupsReason::meaning,
+            ),
         ),
         kind(
             kind::PLUGGED,
-            "EniClaim",
             AGENT,
             "The device is in the pod, addressed and routed.",
-            reasons!(PluggedReason),
+            words(
+                PluggedReason::ALL,
+                PluggedReason::as_str,
+                PluggedReason::meaning,
+            ),
         ),
         kind(
             kind::METADATA_BLOCKED,
-            "EniClaim",
             AGENT,
             "The pod cannot reach the instance metadata service through the ENI.",
-            reasons!(MetadataReason),
+            words(
+                MetadataReason::ALL,
+                MetadataReason::as_str,
+                MetadataReason::meaning,
+            ),
         ),
+    ]
+}
+
+fn of_nodes() -> Vec<Kind> {
+    let kind = |name, writer, meaning, reasons| Kind {
+        name,
+        object: "EniNode",
+        writer,
+        meaning,
+        reasons,
+    };
+    vec![
         kind(
             kind::AGENT_READY,
-            "EniNode",
             OPERATOR,
             "The agent's pod on the node is ready and has reported in this boot of the node.",
-            reasons!(AgentReason),
+            words(AgentReason::ALL, AgentReason::as_str, AgentReason::meaning),
         ),
         kind(
             kind::PLUGIN_INSTALLED,
-            "EniNode",
             AGENT,
             "Pods of the node pass through the CNI plugin; Unknown: the container runtime was not seen reading its configuration.",
-            reasons!(PluginReason),
+            words(
+                PluginReason::ALL,
+                PluginReason::as_str,
+                PluginReason::meaning,
+            ),
         ),
         kind(
             kind::NODE_SUPPORTED,
-            "EniNode",
             OPERATOR,
             "The node is an EC2 instance whose type EC2 knows.",
-            reasons!(SupportReason),
+            words(
+                SupportReason::ALL,
+                SupportReason::as_str,
+                SupportReason::meaning,
+            ),
         ),
         kind(
             kind::CAPACITY_FENCED,
-            "EniNode",
             OPERATOR,
             "The slots that the node offers to pods are left free by the AWS VPC CNI.",
-            reasons!(CapacityReason),
+            words(
+                CapacityReason::ALL,
+                CapacityReason::as_str,
+                CapacityReason::meaning,
+            ),
         ),
     ]
+}
+
+/// Reasons with their meaning.
+fn words<T: Copy>(
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+    meaning: fn(T) -> &'static str,
+) -> Vec<(&'static str, &'static str)> {
+    all.iter()
+        .map(|one| (as_str(*one), meaning(*one)))
+        .collect()
 }
 
 /// Reasons of the condition SubnetsReady.

@@ -103,13 +103,14 @@ fn ingress_rule(Ingress { protocol, source }: &Ingress) -> String {
 /// What the ENI lets in; falling off the end drops.
 fn eni_rules(eni: &Eni) -> String {
     let (id, groups) = (&eni.id, &eni.groups);
-    let check = match eni.source_dest_check {
-        true => [
+    let check = if eni.source_dest_check {
+        [
             foreign("ip", "daddr", &ipv4(eni)),
             foreign("ip6", "daddr", &ipv6(eni)),
         ]
-        .concat(),
-        false => String::new(),
+        .concat()
+    } else {
+        String::new()
     };
     let groups = concat(groups.iter().map(|group| format!("jump {group}\n")));
     format!("chain {id} {{\n{check}ct state established,related accept\n{groups}}}\n")

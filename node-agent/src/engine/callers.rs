@@ -210,9 +210,9 @@ pub(super) fn pod(asking: protocol::Pod) -> Result<Pod, CniError> {
         let why = format!("pod {namespace}/{name}: {error}; create the pod again");
         CniError::new(code::CONFIGURATION, why)
     })?;
-    let names = named.into_iter().flatten();
+    let asked = named.into_iter().flatten();
     Ok(Pod {
-        interfaces: names.map(|named| named.interface.to_string()).collect(),
+        interfaces: asked.map(|named| named.interface.to_string()).collect(),
         namespace,
         name,
         uid,

@@ -15,7 +15,7 @@ use crate::{error::Error, socket::LINE_TIMEOUT, status::StatusEnvelope};
 /// What somebody asks.
 pub(super) enum Asked {
     /// The plugin, with the network namespace that came along.
-    Plugin(Request, Option<OwnedFd>),
+    Plugin(Box<Request>, Option<OwnedFd>),
     /// A person, for the status.
     Status,
 }
@@ -46,7 +46,7 @@ pub(super) async fn receive(stream: &UnixStream) -> Result<Asked, Error> {
     }
     let envelope: Envelope =
         serde_json::from_slice(&line).map_err(|e| Error::Request(e.to_string()))?;
-    Ok(Asked::Plugin(envelope.request, netns))
+    Ok(Asked::Plugin(Box::new(envelope.request), netns))
 }
 
 /// One line, and the descriptor that came with its first part.

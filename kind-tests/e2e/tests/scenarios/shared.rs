@@ -65,7 +65,10 @@ fn offers(space: &Space, node: &str, slots: u64, fenced: &str, says: &str) -> an
         let report = space.world.get("eninode", node)?;
         let condition = condition(&report, "CapacityFenced");
         let message = condition["message"].as_str().unwrap_or_default();
-        ensure!(*published == slots.to_string(), "it offers {published}");
+        ensure!(
+            published.as_str() == Some(slots.to_string().as_str()),
+            "it offers {published}"
+        );
         ensure!(report["status"]["capacity"] == slots, "{report}");
         ensure!(
             condition["status"] == fenced && message.contains(says),

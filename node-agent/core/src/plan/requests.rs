@@ -15,6 +15,8 @@ enum Step<'a> {
     Busy,
     /// It can be plugged.
     Plug(Mac),
+    /// It is not on the host: a plugin before ours may have moved it into the pod, which is found out once.
+    Look(Mac),
     /// An older sandbox of the pod has it, or has not given it up yet.
     Held(&'a PlugKey, &'a Plug),
     /// It cannot be plugged yet.
@@ -60,7 +62,7 @@ impl<'a> Round<'a> {
     /// Plugs all devices of a request once each can be plugged: one that came alone would be moved back when another does not
     /// come.
     fn plug_all(&mut self, id: RequestId, request: &Request, steps: &[(&Claim, Step<'a>)]) {
-        let mut waits = None;
+        let (mut waits, mut looks) = (None, Vec::new());
         for (claim, step) in steps {
             let wait = match step {
                 // Newest wins: the pod has a new sandbox, and the old one gives the device up.
@@ -74,12 +76,22 @@ impl<'a> Round<'a> {
                     Wait::Progress(why.to_owned())
                 }
                 Step::Wait(wait) => wait.clone(),
+                Step::Look(mac) => {
+                    looks.push((*claim, *mac));
+                    continue;
+                }
                 Step::Done | Step::Busy | Step::Plug(_) => continue,
             };
             waits.get_or_insert((*claim, wait));
         }
         if let Some((claim, wait)) = waits {
             return self.wait(id, request, claim, &wait);
+        }
+        if !looks.is_empty() {
+            for (claim, mac) in looks {
+                self.plug(id, request, claim, mac);
+            }
+            return;
         }
         let mut done = Vec::new();
         for (claim, step) in steps {
@@ -90,7 +102,7 @@ impl<'a> Round<'a> {
                     self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
                 }
                 Step::Plug(mac) => self.plug(id, request, claim, *mac),
-                Step::Held(..) | Step::Wait(_) => {}
+                Step::Look(_) | Step::Held(..) | Step::Wait(_) => {}
             }
         }
         if done.len() == steps.len() {
@@ -202,8 +214,8 @@ impl<'a> Round<'a> {
             }
             Some(_) if request.done.contains(&eni.mac) && !on_host => Step::Done,
             Some(_) => Step::Plug(eni.mac),
-            // A plugin before ours may have moved it into the pod: that is found out once.
-            None if on_host || !request.missed.contains(&eni.mac) => Step::Plug(eni.mac),
+            None if on_host => Step::Plug(eni.mac),
+            None if !request.missed.contains(&eni.mac) => Step::Look(eni.mac),
             None => Step::Wait(Wait::Progress(format!(
                 "{} is attached, but its device with MAC address {} has not appeared on this node",
                 eni.id, eni.mac

@@ -23,7 +23,9 @@ impl Fleet {
         if self.watched.vpc_cni != cni {
             self.watched.vpc_cni = cni;
             let nodes: Vec<NodeName> = self.watched.nodes.keys().cloned().collect();
-            nodes.iter().for_each(|node| self.look_for_room(node));
+            for node in &nodes {
+                self.look_for_room(node);
+            }
         }
         self.complete(List::VpcCni, is_all);
     }

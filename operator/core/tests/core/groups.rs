@@ -114,11 +114,34 @@ fn an_edited_class_reaches_fifty_running_pods_within_ten_seconds() {
 }
 
 #[test]
-fn a_group_that_does_not_exist_stops_at_the_first_eni_and_is_told() {
+fn a_group_that_does_not_exist_is_set_on_no_eni() {
+    let mut world = World::new();
+    let pods = pods(&mut world, 3);
+    let calls = world.log.mutations.len();
+    edit(&mut world, &[aws::GROUP_APP, NONE]);
+    world.run(MINUTE);
+    assert_eq!(world.log.mutations.len(), calls);
+    assert!(follow(&world, &pods, &[aws::GROUP_APP]));
+    edit(&mut world, &[aws::GROUP_DEFAULT]);
+    world.until(10 * SECOND, "all follow", |w| {
+        follow(w, &pods, &[aws::GROUP_DEFAULT])
+    });
+    world.clear();
+}
+
+/// A group may be gone by the time it is set.
+#[test]
+fn groups_that_ec2_refuses_stop_at_the_first_eni_and_are_told() {
     let mut world = World::new();
     let pods = pods(&mut world, 8);
     let calls = world.log.mutations.len();
-    edit(&mut world, &[aws::GROUP_APP, NONE]);
+    let gone = Verdict::Refuse(
+        "InvalidGroup.NotFound",
+        "The security group does not exist",
+        400,
+    );
+    world.script.always.insert(MODIFY, gone);
+    edit(&mut world, &[aws::GROUP_APP, aws::GROUP_PEER]);
     world.run(MINUTE);
     let about: std::collections::BTreeSet<_> = world.log.mutations[calls..]
         .iter()
@@ -133,7 +156,7 @@ fn a_group_that_does_not_exist_stops_at_the_first_eni_and_is_told() {
     for pod in &pods {
         let message = in_sync(&world, pod).message;
         assert!(message.contains("InvalidGroup.NotFound"), "{message}");
-        assert!(message.contains(NONE), "{message}");
+        assert!(message.contains(aws::GROUP_PEER), "{message}");
         assert!(world.is_ready(pod), "the pod keeps its interface");
     }
     let halts = world.log.events.iter().map(|(_, event)| event);
@@ -153,6 +176,7 @@ fn a_group_that_does_not_exist_stops_at_the_first_eni_and_is_told() {
     assert_eq!((rollout.total, rollout.updated), (8, 0));
     assert!(rollout.halted.is_some());
     // Corrected, it goes on at once.
+    world.script.always.clear();
     edit(&mut world, &[aws::GROUP_DEFAULT]);
     world.until(10 * SECOND, "all follow", |w| {
         follow(w, &pods, &[aws::GROUP_DEFAULT])

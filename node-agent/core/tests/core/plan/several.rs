@@ -107,6 +107,11 @@ fn nothing_is_moved_before_all_are_there() {
 
     let mut without_device = waiting(NAMES.map(claim));
     without_device.devices.remove(&mac("eni3"));
+    // A plugin before ours may have moved it into the pod.
+    let looks = orders(&without_device, 0);
+    assert_eq!(plugged(&looks), [(mac("eni3"), PodSlot(0))], "{looks:?}");
+    let missed = &mut without_device.requests.get_mut(&1).unwrap().missed;
+    missed.insert(mac("eni3"));
     assert_eq!(orders(&without_device, 0), []);
 }
 
