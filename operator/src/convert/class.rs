@@ -39,7 +39,7 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
         generation,
         namespaces: namespace_selector.map(selector),
         subnets,
-        addresses: addresses(ip_families, address_counts.unwrap_or_default()),
+        addresses: addresses(ip_families, &address_counts.unwrap_or_default()),
         groups: security_groups,
         drift_policy,
         interface,
@@ -50,7 +50,7 @@ pub(crate) fn class(class: EniClass) -> Option<Class> {
     })
 }
 
-fn addresses(families: Vec<IpFamily>, counts: AddressCounts) -> Addresses {
+fn addresses(families: Vec<IpFamily>, counts: &AddressCounts) -> Addresses {
     let AddressCounts {
         ipv4,
         ipv6,

@@ -14,7 +14,7 @@ use super::{
     world::{State, World},
 };
 
-/// The Node's capacity, and the condition CapacityFenced of its `EniNode`.
+/// The Node's capacity, and the condition `CapacityFenced` of its `EniNode`.
 fn seen(state: &State, node: &str) -> (String, String) {
     let named = |object: &&Value| text(object, "metadata.name") == node;
     let report = state.all("eninodes").find(named);

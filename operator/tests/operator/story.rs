@@ -266,12 +266,12 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
                 state.add_node(&format!("n{n}"));
             }
         });
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         world.with(|state| (0..50).for_each(|n| state.make_pod(&format!("p{n}"), "app")));
         world
             .until("all are Ready", |state| ready(state) == 50)
             .await;
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         let calls = calls(&world.lock().effects);
         world.with(|state| state.set_groups("app", &[aws::GROUP_APP, aws::GROUP_PEER]));
         let edited = world.lock().elapsed();

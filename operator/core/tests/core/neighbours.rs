@@ -42,11 +42,11 @@ fn a_world_of(reserve: Reserve) -> World {
 
 impl World {
     fn set_cni(&mut self, cni: Option<VpcCni>) {
-        self.store.vpc_cni.clone_from(&cni);
         let change = match &cni {
             Some(cni) => set(cni),
             None => Change::Gone(Key::new("kube-system", "aws-node")),
         };
+        self.store.vpc_cni = cni;
         self.show(&Fact::VpcCni(change));
         self.run(10 * SECOND);
     }
@@ -96,7 +96,7 @@ impl World {
         published.0.unwrap()
     }
 
-    /// The reserved slots of each card, and the condition CapacityFenced.
+    /// The reserved slots of each card, and the condition `CapacityFenced`.
     fn fenced(&self, node: &str) -> (Vec<u32>, ConditionStatus, String, String) {
         let status = &self.store.reports[&node.into()].status;
         let reserved = status.cards.iter().map(|card| card.reserved).collect();

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, env};
 
-use api::id::NodeName;
+use api::id::{NodeName, SecurityGroupId};
 use operator_core::{MINUTE, SECOND, Settings, cluster::NodeHealth, order::Action};
 use proptest::{prelude::*, test_runner::RngSeed};
 use vpc::{Detach, Request, world as aws};
@@ -340,8 +340,8 @@ fn has_groups_of_class(world: &World, name: &str) {
         return;
     }
     let wanted = &world.store.classes[&"app".into()].groups.ids;
-    let wanted: Vec<&str> = wanted.iter().map(|id| id.as_str()).collect();
-    let has: Vec<&str> = eni.groups.iter().map(|id| id.as_str()).collect();
+    let wanted: Vec<&str> = wanted.iter().map(SecurityGroupId::as_str).collect();
+    let has: Vec<&str> = eni.groups.iter().map(vpc::GroupId::as_str).collect();
     assert_eq!(has, wanted, "{name}\n{}", world.picture());
 }
 
