@@ -17,11 +17,21 @@ const ROWS: &[(&str, &str, &str)] = &[
         "ENIs are made there from now on. An ENI never leaves its subnet.",
     ),
     (
+        "ipFamilies",
+        "no",
+        "ENIs that are made from now on have them. Addresses of an ENI in use stay.",
+    ),
+    (
+        "addressCounts",
+        "no",
+        "ENIs that are made from now on have as many.",
+    ),
+    (
         "securityGroups",
         "yes",
         "Each ENI in use gets them in place, without a lost connection that both allow: the first alone, then four times as many as have \
          followed, 25 at most, after everything that pods wait for. Condition `SecurityGroupsInSync` of the claim says how far it is. A group \
-         that EC2 refuses, or a claim that is not Ready any more within five minutes after it got them, halts the others (Event `RolloutHalted` on the class) until that \
+         that does not exist is set on none (condition `SecurityGroupsReady` of the class). A group that EC2 refuses all the same, or a claim that is not Ready any more within five minutes after it got them, halts the others (Event `RolloutHalted` on the class) until that \
          is mended or the class is edited.",
     ),
     (
@@ -35,6 +45,16 @@ const ROWS: &[(&str, &str, &str)] = &[
         "interface",
         "no",
         "Pods whose interface is not plugged in yet get it as edited; a running pod keeps its own.",
+    ),
+    (
+        "sourceDestCheck",
+        "no",
+        "ENIs that are not attached yet get it as edited.",
+    ),
+    (
+        "connectionTracking",
+        "no",
+        "ENIs that are made from now on have it.",
     ),
     ("tags", "no", "ENIs that are made from now on have them."),
 ];
