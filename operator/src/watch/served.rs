@@ -36,7 +36,12 @@ where
         config: watcher::Config,
         facts: Sender<Fact>,
     ) {
-        let one = ListParams::default().limit(1);
+        // With the watch's own selectors: a right to objects by name is one to no other list.
+        let one = ListParams {
+            label_selector: config.label_selector.clone(),
+            field_selector: config.field_selector.clone(),
+            ..ListParams::default().limit(1)
+        };
         loop {
             match api.list(&one).await {
                 Ok(_) => return self.follow(api, config, facts).await,

@@ -76,11 +76,12 @@ impl<'a> Round<'a> {
                     Wait::Progress(why.to_owned())
                 }
                 Step::Wait(wait) => wait.clone(),
+                Step::Busy => Wait::Progress("its device is being moved".to_owned()),
                 Step::Look(mac) => {
                     looks.push((*claim, *mac));
                     continue;
                 }
-                Step::Done | Step::Busy | Step::Plug(_) => continue,
+                Step::Done | Step::Plug(_) => continue,
             };
             waits.get_or_insert((*claim, wait));
         }
@@ -97,12 +98,8 @@ impl<'a> Round<'a> {
         for (claim, step) in steps {
             match step {
                 Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
-                Step::Busy => {
-                    let why = "its device is being moved";
-                    self.wait(id, request, claim, &Wait::Progress(why.to_owned()));
-                }
                 Step::Plug(mac) => self.plug(id, request, claim, *mac),
-                Step::Look(_) | Step::Held(..) | Step::Wait(_) => {}
+                Step::Look(_) | Step::Busy | Step::Held(..) | Step::Wait(_) => {}
             }
         }
         if done.len() == steps.len() {
