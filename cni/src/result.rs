@@ -51,7 +51,7 @@ struct Whole<'a> {
 /// The addresses of the ENIs are not in it. Upstream's plugins (bridge, ptp, host-device, macvlan ...) look in their CHECK for every
 /// address of the last result on their own interface (`ValidateExpectedInterfaceIPs` in `pkg/ip/utils_linux.go` of
 /// containernetworking/plugins), and CRI-O calls CHECK after each ADD. CRI-O also reports every address of the result as the pod's
-/// (`networkStart` in `server/sandbox_network.go`). The claim's status has the addresses (docs/decisions/0021).
+/// (`networkStart` in `server/sandbox_network.go`). The claim's status has the addresses (docs/decisions/0020).
 ///
 /// A borrowed device is listed by the plugin that moved it.
 pub fn with_interfaces(

@@ -80,7 +80,7 @@ fn addresses_behind_other_plugins_stay_theirs() {
     assert_eq!(result["ips"], previous_result()["ips"]);
 }
 
-/// C07.
+/// Cases: C07.
 #[test]
 fn every_address_of_an_eni_is_listed_with_its_gateway_in_every_version() {
     let mut eni = dual(an_eni());
@@ -119,7 +119,7 @@ fn borrowed_device_stays_as_its_plugin_listed_it() {
     assert_eq!(result["interfaces"].as_array().unwrap().len(), 2);
 }
 
-/// C06.
+/// Cases: C06.
 #[test]
 fn only_plugin_lists_interface_addresses_and_routes() {
     let mut eni = dual(an_eni());

@@ -97,7 +97,7 @@ fn device_keeps_name_alias_and_addresses_and_is_restored_to_the_letter() {
     assert_eq!(world.portrait("pod"), before);
 }
 
-/// C06, M14.
+/// Cases: C06, M14.
 #[test]
 fn check_finds_what_is_ours_missing_and_nothing_else() {
     let world = lent();
@@ -112,7 +112,7 @@ fn check_finds_what_is_ours_missing_and_nothing_else() {
     );
 }
 
-/// M07.
+/// Cases: M07.
 #[test]
 fn failed_step_leaves_the_device_as_it_was() {
     let world = lent();

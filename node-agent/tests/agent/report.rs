@@ -153,7 +153,7 @@ fn pod_that_can_undo_the_block_is_named_once_its_claim_says_so() {
     assert!(!is_outdated(&allowed));
 }
 
-/// I02, I03.
+/// Cases: I02, I03.
 #[test]
 fn a_pod_without_ipv6_is_told_so_until_it_gets_another_sandbox() {
     let plugged_as = |claim: &EniClaim, without_ipv6, container: &str| {

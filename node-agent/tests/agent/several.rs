@@ -259,6 +259,8 @@ fn streams(world: &World) -> Vec<Stream> {
     .into()
 }
 
+/// Shape: IPv4, 4 interfaces.
+/// Shape: IPv4+IPv6, 4 interfaces.
 #[test]
 fn four_of_two_families_come_by_one_add_and_go_by_one_del() {
     let world = a_world();

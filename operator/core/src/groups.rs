@@ -147,7 +147,7 @@ pub fn standing<'a>(claim: &Claim, seen: &'a Seen, now: Time) -> Standing<'a> {
 }
 
 /// The groups that were set or requested last, and which of the two.
-fn last_set(status: &ClaimStatus) -> (&[SecurityGroupId], GroupsState) {
+pub(crate) fn last_set(status: &ClaimStatus) -> (&[SecurityGroupId], GroupsState) {
     match (&status.security_groups, &status.creation, &status.eni) {
         (Some(set), ..) => (&set.ids, set.state),
         (None, Some(creation), _) => (&creation.request.security_group_ids, GroupsState::Set),

@@ -24,7 +24,10 @@ const CONNECTION: u64 = 3;
 /// A question to somebody, or by somebody: what a person calls it, and where to.
 type Question = (&'static str, String);
 
-/// M15, M16: everybody who answered before does, by the interface that the table says, as the counters of the interface show.
+/// Shape: IPv4.
+/// Shape: IPv4, Fallback.
+/// Shape: IPv4, Primary.
+/// Everybody who answered before does, by the interface that the table says, as the counters of the interface show.
 pub fn who_answers(space: &Space) -> anyhow::Result<()> {
     apply(space)?;
     let own = MODES.map(str::to_lowercase);

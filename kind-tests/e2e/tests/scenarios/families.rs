@@ -12,6 +12,8 @@ const IPV6_ALONE: &str = "subnet-000000000000000a6";
 /// Addresses of the pod's ENI: of IPv4 and of IPv6, then its prefixes.
 struct Shape([usize; 2], &'static [u64]);
 
+/// Shape: IPv4+IPv6, 2 addresses, 1 prefix.
+/// Shape: IPv6.
 /// Dual-stack with a secondary address and a prefix of the other family, both ways round, and IPv6 alone: each talks with the
 /// peer from every address it has, and from one out of each prefix.
 pub fn talk_from_every_address(space: &Space) -> anyhow::Result<()> {

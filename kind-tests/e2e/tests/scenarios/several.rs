@@ -17,6 +17,7 @@ const LATER: Duration = Duration::from_millis(1500);
 /// The MTU of the second class.
 const MTU: u64 = 1400;
 
+/// Shape: IPv4, 4 interfaces.
 /// Four are Ready hardly later than one, each with its address and as its class says, and again in the pod's next sandbox.
 pub fn four_of_two_classes(space: &Space) -> anyhow::Result<()> {
     space.real_delays()?;

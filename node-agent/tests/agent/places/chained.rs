@@ -26,6 +26,7 @@ fn is_home(site: &Site) {
     assert!(!site.world.has_link("bare", "eni0"));
 }
 
+/// Shape: IPv4, after ptp.
 /// CHECK of ptp finds nothing on its interface that it did not put there, or it fails.
 #[test]
 fn eni_is_a_further_interface_and_check_of_both_passes() {
@@ -44,7 +45,7 @@ fn eni_is_a_further_interface_and_check_of_both_passes() {
     assert_eq!(site.cnitool("del"), Ok(Value::Null), "twice");
 }
 
-/// M12.
+/// Cases: M12.
 #[test]
 fn del_of_the_two_succeeds_in_any_order_and_twice() {
     for order in [[ours(), ptp()], [ptp(), ours()]] {

@@ -18,7 +18,8 @@ fn refused(site: &Site, part: &str) {
     assert!(site.world.has_link("host", "eth1"), "never touched");
 }
 
-/// C06.
+/// Cases: C06.
+/// Shape: IPv4, Fallback, first.
 #[test]
 fn eni_is_the_interface_of_the_pod_with_its_default_route() {
     let mut site = site(&ours());

@@ -52,6 +52,7 @@ fn moved(site: &Site) -> (Value, Value) {
     (portrait(site), result)
 }
 
+/// Shape: IPv4, after host-device.
 #[test]
 fn device_is_configured_where_it_is_and_left_as_it_was() {
     let mut site = site();

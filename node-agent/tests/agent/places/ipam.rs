@@ -19,6 +19,7 @@ fn site(plugins: &Value) -> Site {
     site
 }
 
+/// Shape: IPv4, IPAM.
 #[test]
 fn host_device_puts_the_claims_addresses_on_the_device_that_it_moved() {
     let site = site(&json!([addressed()]));

@@ -123,7 +123,13 @@ const WAYS: [[(&str, &str, [&str; 3]); 9]; 2] = [
     ],
 ];
 
-/// M15, M16: with ENI, node and neighbour in one subnet the answers of the pod's first interface leave by that interface.
+/// Shape: IPv4, Fallback.
+/// Shape: IPv4, Primary.
+/// Shape: IPv6, Fallback.
+/// Shape: IPv6, Primary.
+/// Shape: IPv4+IPv6, Fallback.
+/// Shape: IPv4+IPv6, Primary.
+/// With ENI, node and neighbour in one subnet the answers of the pod's first interface leave by that interface.
 #[test]
 fn ways_under_each_mode_and_family_with_an_earlier_interface() {
     for (mode, default_route) in MODES.into_iter().enumerate() {
@@ -258,7 +264,6 @@ fn fallback_takes_over_when_the_earlier_interface_loses_its_routes_and_gives_bac
     assert_eq!(way(&world, "203.0.113.9", ""), "eni0");
 }
 
-/// M19.
 #[test]
 fn primary_link_that_blinks_lets_nothing_out_another_way() {
     let (world, interface) = (chained(), dual(DefaultRoute::Primary));
@@ -371,7 +376,8 @@ fn destinations_of_the_class_leave_by_the_interface() {
     assert_eq!(world.portrait("pod"), before);
 }
 
-/// M15 of the catalogue: settings and parameters of neighbours, which a move drops.
+/// Cases: M15.
+/// Settings and parameters of neighbours, which a move drops.
 #[test]
 fn settings_of_the_class_are_on_the_interface_and_check_compares_them() {
     let world = chained();
@@ -415,6 +421,7 @@ fn settings_of_the_class_are_on_the_interface_and_check_compares_them() {
     assert_eq!(differs(&world, &interface), "");
 }
 
+/// Shape: IPv4, 2 interfaces, Primary.
 #[test]
 fn of_two_primary_enis_the_first_is_and_then_the_other() {
     const SECOND: &str = "02:ec:00:00:00:0b";

@@ -171,7 +171,20 @@ fn has(world: &World, family: &Family, Counts(addresses, prefixes): Counts) {
     }
 }
 
-/// M01, H09: each family alone, and both; with and without secondary addresses and prefixes.
+/// Cases: M01.
+/// Shape: IPv4.
+/// Shape: IPv4, 2 addresses.
+/// Shape: IPv4, 1 prefix.
+/// Shape: IPv4, 2 addresses, 1 prefix.
+/// Shape: IPv6.
+/// Shape: IPv6, 2 addresses.
+/// Shape: IPv6, 1 prefix.
+/// Shape: IPv6, 2 addresses, 1 prefix.
+/// Shape: IPv4+IPv6.
+/// Shape: IPv4+IPv6, 2 addresses.
+/// Shape: IPv4+IPv6, 1 prefix.
+/// Shape: IPv4+IPv6, 2 addresses, 1 prefix.
+/// Each family alone, and both; with and without secondary addresses and prefixes.
 #[test]
 fn every_shape_is_in_the_kernel_as_ip_shows_it_and_leaves_nothing() {
     let of_family = || {
@@ -231,7 +244,8 @@ fn what_the_pod_does_not_use_of_a_prefix_is_unreachable() {
     }
 }
 
-/// I02, I03: what the pod cannot have is in the answer to nobody.
+/// Cases: I02, I03.
+/// What the pod cannot have is in the answer to nobody.
 #[test]
 fn without_ipv6_the_addresses_of_the_answer_are_those_of_ipv4() {
     let world = World::new();
@@ -251,7 +265,8 @@ fn without_ipv6_the_addresses_of_the_answer_are_those_of_ipv4() {
     assert!(plugged.without_ipv6);
 }
 
-/// I02: a kernel that was started without IPv6.
+/// Cases: I02.
+/// A kernel that was started without IPv6.
 #[test]
 fn a_kernel_without_ipv6_serves_ipv4_and_refuses_ipv6_alone() {
     let world = World::new();

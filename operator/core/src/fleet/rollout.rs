@@ -180,7 +180,9 @@ impl Fleet {
     /// What the decision about a claim may know of its groups.
     pub(super) fn groups_seen(&self, claim: &Claim, eni: &EniSeen) -> GroupsSeen {
         let class = self.watched.classes.get(&claim.class);
-        let wanted = self.groups_of(&claim.class);
+        // While EC2 does not have what the class names, an ENI is to keep what it was given last.
+        let given = || class.map(|_| groups::last_set(&claim.status).0.to_vec());
+        let wanted = self.groups_of(&claim.class).or_else(given);
         let set = claim.status.security_groups.as_ref();
         let taken = self.work.rollouts.taken.get(&claim.key);
         let is_done = set.is_some_and(|set| taken == Some(&set.ids));

@@ -122,6 +122,11 @@ fn a_group_that_does_not_exist_is_set_on_no_eni() {
     world.run(MINUTE);
     assert_eq!(world.log.mutations.len(), calls);
     assert!(follow(&world, &pods, &[aws::GROUP_APP]));
+    policy(&mut world, DriftPolicy::Correct);
+    somebody_sets(&mut world, "p1", aws::GROUP_PEER);
+    world.until(MINUTE, "what somebody else set is set back", |w| {
+        follow(w, &pods, &[aws::GROUP_APP])
+    });
     edit(&mut world, &[aws::GROUP_DEFAULT]);
     world.until(10 * SECOND, "all follow", |w| {
         follow(w, &pods, &[aws::GROUP_DEFAULT])
