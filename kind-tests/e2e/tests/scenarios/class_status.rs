@@ -43,7 +43,8 @@ pub fn told_and_mended(space: &Space) -> anyhow::Result<()> {
     await_ready(space)?;
     let status = status(space)?;
     ensure!(
-        status["subnets"][0] == json!({"id": SUBNET, "zone": "us-east-1a", "cidr": "10.0.1.0/24"})
+        status["subnets"][0]
+            == json!({"id": SUBNET, "zone": "us-east-1a", "cidr": "10.0.1.0/24", "ipv6Cidr": "2001:db8:ec2:a1::/64"})
             && status["securityGroupIds"] == json!([GROUP]),
         "the class shows {status}"
     );
