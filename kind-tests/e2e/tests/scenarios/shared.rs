@@ -40,20 +40,18 @@ pub fn with_the_vpc_cni(space: &Space) -> anyhow::Result<()> {
 /// `kubectl get eniclaims --output wide` tells cards and indexes apart.
 fn card_is_printed(space: &Space) -> anyhow::Result<()> {
     let printed = space.kubectl(&["get", "eniclaims", "--output", "wide"])?;
-    let mut lines = printed.lines().map(|line| line.split_whitespace());
+    let mut lines = printed.lines();
     let (head, row) = (lines.next(), lines.next());
-    let words = |line: Option<std::str::SplitWhitespace<'_>>| -> Vec<String> {
-        line.into_iter().flatten().map(str::to_owned).collect()
+    // By where it begins: a column may be empty.
+    let shown = |name| {
+        let of = row?.get(head?.find(name)?..)?;
+        of.split_whitespace().next()
     };
-    let (head, row) = (words(head), words(row));
-    let at = head.iter().position(|word| word == "CARD");
-    let shown = at.and_then(|at| Some((row.get(at)?.clone(), row.get(at + 1)?.clone())));
     let attachment = &space.claim_of("nat")?["status"]["attachment"];
-    let is = (
-        attachment["networkCard"].to_string(),
-        attachment["deviceIndex"].to_string(),
-    );
-    ensure!(shown.as_ref() == Some(&is), "{printed}");
+    for (column, field) in [("CARD", "networkCard"), ("INDEX", "deviceIndex")] {
+        let is = attachment[field].to_string();
+        ensure!(shown(column) == Some(is.as_str()), "{printed}");
+    }
     Ok(())
 }
 
