@@ -37,7 +37,7 @@ const ORDINARY_LIFE: &[(&str, usize)] = &[
 ];
 /// How much more there may be when the operator ended after one of these: what it did not hear of is looked at again, and
 /// some of it is written again; a pod that comes meanwhile may say once that it waits.
-const AGAIN: usize = 6;
+const AGAIN: usize = 4;
 
 /// What is left of a story once it was told.
 struct Told {
