@@ -100,13 +100,7 @@ pub fn kinds() -> Vec<Kind> {
 }
 
 fn of_classes() -> Vec<Kind> {
-    let kind = |name, writer, meaning, reasons| Kind {
-        name,
-        object: "EniClass",
-        writer,
-        meaning,
-        reasons,
-    };
+    let kind = kinds_of("EniClass");
     vec![
         kind(
             kind::READY,
@@ -130,13 +124,7 @@ fn of_classes() -> Vec<Kind> {
 }
 
 fn of_claims() -> Vec<Kind> {
-    let kind = |name, writer, meaning, reasons| Kind {
-        name,
-        object: "EniClaim",
-        writer,
-        meaning,
-        reasons,
-    };
+    let kind = kinds_of("EniClaim");
     vec![
         kind(
             kind::READY,
@@ -190,13 +178,7 @@ fn of_claims() -> Vec<Kind> {
 }
 
 fn of_nodes() -> Vec<Kind> {
-    let kind = |name, writer, meaning, reasons| Kind {
-        name,
-        object: "EniNode",
-        writer,
-        meaning,
-        reasons,
-    };
+    let kind = kinds_of("EniNode");
     vec![
         kind(
             kind::AGENT_READY,
@@ -237,12 +219,27 @@ fn of_nodes() -> Vec<Kind> {
     ]
 }
 
+type Words = Vec<(&'static str, &'static str)>;
+
+/// Makes types of condition that objects of this kind have: of name, writer, meaning and reasons.
+fn kinds_of(
+    object: &'static str,
+) -> impl Fn(&'static str, &'static str, &'static str, Words) -> Kind {
+    move |name, writer, meaning, reasons| Kind {
+        name,
+        object,
+        writer,
+        meaning,
+        reasons,
+    }
+}
+
 /// Reasons with their meaning.
 fn words<T: Copy>(
     all: &[T],
     as_str: fn(T) -> &'static str,
     meaning: fn(T) -> &'static str,
-) -> Vec<(&'static str, &'static str)> {
+) -> Words {
     all.iter()
         .map(|one| (as_str(*one), meaning(*one)))
         .collect()
