@@ -161,7 +161,8 @@ fn file_system(path: &str) -> String {
 fn try_as_root() -> Vec<String> {
     let overlay = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work && \
         exec mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work overlay /etc";
-    let table = "exec nft add table inet eniclaim";
+    // Where its package is still to be installed, this is tried afterwards.
+    let table = "command -v nft > /dev/null || exit 0; exec nft add table inet eniclaim";
     let tries = [
         ("--mount", overlay, "an overlay over /etc cannot be mounted"),
         (

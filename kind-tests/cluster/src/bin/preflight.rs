@@ -35,6 +35,7 @@ fn main() -> ExitCode {
     // What no package mends is said before packages are installed.
     if missing.is_empty() {
         missing.extend(packages());
+        missing.extend(preflight::missing());
         missing.extend(go());
         missing.extend(rust_target());
     }
