@@ -113,6 +113,12 @@ impl Resolved {
         }
     }
 
+    /// The groups that ENIs in use shall have; none while it is being read whether EC2 has those of the class, and where it has not.
+    pub fn groups_of_all(&self, class: &Class) -> Option<Vec<SecurityGroupId>> {
+        let is_known = !self.groups_state.is_reading();
+        is_known.then(|| self.groups_of_next(class).ok()).flatten()
+    }
+
     /// Whether EC2 has all that the class names.
     pub fn is_ready(&self) -> bool {
         self.subnets_state.is_ready() && self.groups_state.is_ready()

@@ -136,8 +136,10 @@ impl Fleet {
             return;
         }
         self.work.agenda.mark(Target::Class(name.clone()));
+        let groups = |resolved: &Resolved| resolved.groups_of_all(class);
+        let others = before.as_ref().map(groups) != Some(groups(&now));
         self.wake_up(&Dependency::Class(name.clone()));
-        if before.as_ref().map(|r| &r.groups) != Some(&now.groups) {
+        if others {
             self.regroup(name);
         }
         let subnets = |r: &Resolved| (r.subnets.clone(), r.subnets_state.clone());

@@ -162,11 +162,9 @@ impl Fleet {
         }
     }
 
-    /// The security groups that ENIs of a class shall have; nothing while EC2 does not have what the class names.
     fn groups_of(&self, class: &ClassName) -> Option<Vec<SecurityGroupId>> {
         let resolved = self.watched.resolved.get(class)?;
-        let class = self.watched.classes.get(class)?;
-        resolved.groups_of_next(class).ok()
+        resolved.groups_of_all(self.watched.classes.get(class)?)
     }
 
     /// What the groups of a class's ENIs rest on has changed.

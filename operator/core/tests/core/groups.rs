@@ -134,6 +134,40 @@ fn a_group_that_does_not_exist_is_set_on_no_eni() {
     world.clear();
 }
 
+/// Until EC2 was read, nobody knows whether it has a group.
+#[test]
+fn a_group_is_set_on_no_eni_while_it_is_being_read() {
+    let mut world = World::new();
+    let pods = pods(&mut world, 3);
+    let calls = world.log.mutations.len();
+    let slow = Verdict::SlowReply(4 * SECOND);
+    (world.script.always).insert(Action::DescribeSecurityGroups, slow);
+    edit(&mut world, &[aws::GROUP_APP, NONE]);
+    world.run(MINUTE);
+    assert_eq!(world.log.mutations.len(), calls);
+    edit(&mut world, &[aws::GROUP_APP, aws::GROUP_PEER]);
+    world.run(3 * SECOND);
+    assert_eq!(world.log.mutations.len(), calls, "not read yet");
+    world.until(20 * SECOND, "all follow", |w| {
+        follow(w, &pods, &[aws::GROUP_APP, aws::GROUP_PEER])
+    });
+    world.clear();
+}
+
+/// Who may not read groups learns from EC2's refusal.
+#[test]
+fn groups_that_may_not_be_read_are_set_by_their_ids() {
+    let mut world = World::new();
+    let pods = pods(&mut world, 3);
+    let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
+    (world.script.always).insert(Action::DescribeSecurityGroups, denied);
+    edit(&mut world, &[aws::GROUP_APP, aws::GROUP_PEER]);
+    world.until(20 * SECOND, "all follow", |w| {
+        follow(w, &pods, &[aws::GROUP_APP, aws::GROUP_PEER])
+    });
+    world.clear();
+}
+
 /// A group may be gone by the time it is set.
 #[test]
 fn groups_that_ec2_refuses_stop_at_the_first_eni_and_are_told() {
