@@ -2,12 +2,10 @@
 
 use crds::{
     ClaimStatus, EniClaim,
-    cidr::Cidr,
     claim::{self, DeviceState},
     condition::{PluggedReason, kind},
     interface::{InstanceMetadata, Route},
 };
-use ipnet::IpNet;
 use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::{
     claim::{
@@ -132,10 +130,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
             crds::interface::DefaultRoute::Primary => DefaultRoute::Primary,
         },
         destinations: routes.iter().map(destination).collect::<Result<_, _>>()?,
-        cluster: cluster_cidrs
-            .into_iter()
-            .map(network)
-            .collect::<Result<_, _>>()?,
+        cluster: cluster_cidrs.into_iter().collect(),
         sysctls: (sysctls.into_iter())
             .map(|(sysctl, value)| Ok((setting(sysctl)?, value)))
             .collect::<Result<_, String>>()?,
@@ -144,19 +139,15 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
 
 fn destination(route: &Route) -> Result<Destination, String> {
     let Route { dst, via } = route;
-    if via.is_some_and(|via| via.is_ipv4() != dst.address().is_ipv4()) {
+    if via.is_some_and(|via| via.is_ipv4() != dst.addr().is_ipv4()) {
         return Err(format!(
             "status.interface.routes: {dst} has a router of the other family"
         ));
     }
     Ok(Destination {
-        to: network(*dst)?,
+        to: *dst,
         via: *via,
     })
-}
-
-fn network(cidr: Cidr) -> Result<IpNet, String> {
-    IpNet::new(cidr.address(), cidr.prefix()).map_err(|error| format!("{cidr}: {error}"))
 }
 
 /// net, family, folder, IFNAME, name.

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
+use api::{cidr, ipnet::IpNet};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use crds::cidr::Cidr;
 use jiff::SignedDuration;
 use operator_core::reserve::Reserve;
 use telemetry::log::LogOptions;
@@ -45,8 +45,8 @@ pub struct Flags {
     pub reserve: Reserve,
     /// Networks that pods reach by their first interface though a class has `defaultRoute: Primary`, separated by commas: those of Services
     /// where the API server shows no `ServiceCIDR`, and those of pods where the VPC does not know them.
-    #[arg(long, env = "ENICLAIM_CLUSTER_CIDRS", value_delimiter = ',')]
-    pub cluster_cidrs: Vec<Cidr>,
+    #[arg(long, env = "ENICLAIM_CLUSTER_CIDRS", value_delimiter = ',', value_parser = cidr::network)]
+    pub cluster_cidrs: Vec<IpNet>,
     /// Label selector of the agent's pods, in the operator's own namespace.
     #[arg(long, env = "ENICLAIM_AGENT_SELECTOR", default_value = AGENT)]
     pub agent_selector: String,
@@ -132,7 +132,7 @@ pub struct Options {
     /// How many ENIs of each instance are left to others.
     pub reserve: Reserve,
     /// Networks that pods reach by their first interface, beside those of Services that the API server names.
-    pub cluster_cidrs: Vec<Cidr>,
+    pub cluster_cidrs: Vec<IpNet>,
     /// Label selector of the agent's pods in `namespace`.
     pub agent_selector: String,
     /// The operator's own namespace.
@@ -284,8 +284,8 @@ mod tests {
     fn networks_are_separated_by_commas_and_have_no_host_bits() {
         let networks =
             |text: &str| flags(&["--cluster-cidrs", text]).map(|flags| flags.cluster_cidrs);
-        let two: Vec<Cidr> = ["10.96.0.0/12", "fd00:10:96::/112"]
-            .map(|one| one.parse().unwrap())
+        let two: Vec<IpNet> = ["10.96.0.0/12", "fd00:10:96::/112"]
+            .map(|one| cidr::network(one).unwrap())
             .into();
         assert_eq!(networks("10.96.0.0/12,fd00:10:96::/112").unwrap(), two);
         let error = networks("10.96.0.1/12").unwrap_err().to_string();

@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use schemars::JsonSchema;
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{cidr::Cidr, id::InterfaceName, sysctl::Sysctl};
+use crate::{cidr, id::InterfaceName, sysctl::Sysctl};
 
 /// What the ENI looks like inside the pod. A claim carries it as the class said when the device was last not in the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,9 +32,13 @@ pub struct Interface {
     /// Networks that the pod reaches by its first interface though defaultRoute is Primary or routes cover them, beside the node's own
     /// addresses, NodeLocal DNSCache at 169.254.20.10 and EKS Pod Identity at 169.254.170.23 and fd00:ec2::23. In a claim the operator adds
     /// the CIDRs of Services (API ServiceCIDR) and those of its value clusterCidrs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub cluster_cidrs: Vec<Cidr>,
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "cidr::several"
+    )]
+    #[schemars(schema_with = "networks")]
+    pub cluster_cidrs: Vec<IpNet>,
     /// Whether the pod may reach the instance metadata service, and so the node's credentials. Blocked holds for the whole pod,
     /// also through its other interfaces such as eth0.
     #[serde(default)]
@@ -62,10 +67,12 @@ pub struct Interface {
 ]))]
 pub struct Route {
     /// The destination, for example 10.8.0.0/16.
-    pub dst: Cidr,
+    #[serde(deserialize_with = "cidr::one")]
+    #[schemars(schema_with = "cidr::schema")]
+    pub dst: IpNet,
     /// The router: an address of the ENI's subnet. Absent: the subnet's own router, and none within the subnet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "crate::cidr::ip")]
+    #[schemars(schema_with = "cidr::ip")]
     pub via: Option<IpAddr>,
 }
 
@@ -92,4 +99,11 @@ pub enum InstanceMetadata {
     Blocked,
     /// As the node and the VPC have it.
     Allowed,
+}
+
+fn networks(generator: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "atomic",
+        "items": cidr::schema(generator)
+    })
 }

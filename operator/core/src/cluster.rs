@@ -10,10 +10,10 @@ use std::{
 use api::{
     ClassStatus, ConnectionTracking, DriftPolicy, Interface, NodeStatus, SmolStr, SourceDestCheck,
     Time,
-    cidr::Cidr,
     class::{SecurityGroups, Subnets},
     id::{BootId, ClassName, InstanceId, InterfaceName, Namespace, NodeName, NodeUid, PodUid},
     interfaces::NotInterfaces,
+    ipnet::IpNet,
 };
 
 use crate::{addresses::Addresses, marks::Marks, reason::Note};
@@ -298,7 +298,7 @@ pub struct ServiceCidr {
     /// Its name.
     pub name: SmolStr,
     /// One of each IP family at most.
-    pub cidrs: Vec<Cidr>,
+    pub cidrs: Vec<IpNet>,
 }
 
 /// A label selector.

@@ -34,7 +34,7 @@ mod work;
 
 use std::collections::BTreeMap;
 
-use api::{Time, cidr::Cidr, claim::Phase};
+use api::{Time, claim::Phase, ipnet::IpNet};
 
 use self::{cloud::Cloud, index::Index, watched::Watched, work::Work};
 pub use self::{
@@ -61,7 +61,7 @@ pub struct Settings {
     /// How many ENIs of each instance are left to others.
     pub reserve: Reserve,
     /// Networks that pods reach by their first interface, beside those of Services that the API server names.
-    pub cluster_cidrs: Vec<Cidr>,
+    pub cluster_cidrs: Vec<IpNet>,
 }
 
 /// What becomes of ENIs that no claim owns.

@@ -1,5 +1,6 @@
 //! Networks of Services.
 
+use api::cidr::network;
 use k8s_openapi::api::networking::v1::ServiceCIDR;
 use operator_core::cluster::ServiceCidr;
 
@@ -15,6 +16,6 @@ pub(crate) fn service_cidr(object: &ServiceCIDR) -> Option<ServiceCidr> {
     Some(ServiceCidr {
         name: name_of(object),
         // The API server has checked them, and takes no host bits.
-        cidrs: cidrs.filter_map(|cidr| cidr.parse().ok()).collect(),
+        cidrs: cidrs.filter_map(|cidr| network(cidr).ok()).collect(),
     })
 }

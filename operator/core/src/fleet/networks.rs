@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::{Interface, SmolStr, cidr::Cidr, id::ClassName, interface::DefaultRoute};
+use api::{Interface, SmolStr, id::ClassName, interface::DefaultRoute, ipnet::IpNet};
 
 use super::{
     Fleet,
@@ -46,7 +46,7 @@ impl Fleet {
         }
     }
 
-    fn networks(&self, class: &Class) -> BTreeSet<Cidr> {
+    fn networks(&self, class: &Class) -> BTreeSet<IpNet> {
         let services = self.watched.service_cidrs.iter().flat_map(BTreeMap::values);
         let services = services.flat_map(|service| &service.cidrs);
         (services.chain(&self.settings.cluster_cidrs))

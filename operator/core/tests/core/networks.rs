@@ -1,6 +1,6 @@
 //! Classes whose ENI is primary: claims wait until the networks of Services are known, which are frozen with the interface.
 
-use api::{cidr::Cidr, interface::DefaultRoute};
+use api::{interface::DefaultRoute, ipnet::IpNet};
 use operator_core::{
     Change, Fact, Reason, SECOND, Settings,
     cluster::{Class, ServiceCidr},
@@ -13,7 +13,7 @@ fn primary(class: &mut Class) {
     class.interface.default_route = DefaultRoute::Primary;
 }
 
-fn cidr(text: &str) -> Cidr {
+fn cidr(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
