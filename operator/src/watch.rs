@@ -2,7 +2,6 @@
 
 mod guarded;
 mod served;
-mod services;
 mod stream;
 
 use std::{sync::Arc, time::Duration};
@@ -33,7 +32,6 @@ pub(crate) fn start(
     cluster(client, &every, facts, watches);
     ours(client, &every, facts, watches);
     neighbours(client, &every, facts, watches);
-    watches.spawn(services::follow(client.clone(), every, facts.clone()));
 }
 
 fn pods(
@@ -79,6 +77,16 @@ fn cluster(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut 
         about: |_, _| None,
     };
     watches.spawn(namespaces.follow(Api::all(client.clone()), every.clone(), facts.clone()));
+
+    // Kubernetes 1.33 and later serve them.
+    let services = Stream {
+        fact: Fact::ServiceCidrs,
+        key: |service| convert::name_of(service),
+        convert: |service| convert::service_cidr(&service),
+        about: |_, _| None,
+    };
+    let all = Api::all(client.clone());
+    watches.spawn(services.follow_where_served(all, every.clone(), facts.clone()));
 }
 
 fn ours(client: &Client, every: &Config, facts: &Sender<Fact>, watches: &mut JoinSet<()>) {

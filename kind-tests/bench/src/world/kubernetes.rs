@@ -57,6 +57,7 @@ impl Kubernetes {
         vec![
             Fact::Namespaces(all(&self.namespaces)),
             Fact::Classes(all(&self.classes)),
+            Fact::ServiceCidrs(Change::All(Vec::new())),
             Fact::Nodes(all(&self.nodes)),
             Fact::AgentPods(all(&self.agents)),
             Fact::Reports(all(&self.reports)),

@@ -1,13 +1,13 @@
 //! Networks of the cluster, which the pods of a class whose ENI is primary reach by their first interface.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use api::{Interface, SmolStr, id::ClassName, interface::DefaultRoute, ipnet::IpNet};
 
 use super::{
     Fleet,
     index::Dependency,
-    watched::{gone, items},
+    watched::{List, gone, items},
 };
 use crate::{
     claim::Claim,
@@ -47,7 +47,7 @@ impl Fleet {
     }
 
     fn networks(&self, class: &Class) -> BTreeSet<IpNet> {
-        let services = self.watched.service_cidrs.iter().flat_map(BTreeMap::values);
+        let services = self.watched.service_cidrs.values();
         let services = services.flat_map(|service| &service.cidrs);
         (services.chain(&self.settings.cluster_cidrs))
             .chain(&class.interface.cluster_cidrs)
@@ -56,18 +56,22 @@ impl Fleet {
     }
 
     pub(super) fn learn_service_cidrs(&mut self, change: Change<SmolStr, ServiceCidr>) {
-        let mut known = self.watched.service_cidrs.take().unwrap_or_default();
+        let is_all = matches!(change, Change::All(_));
+        let known = &mut self.watched.service_cidrs;
         let before = known.clone();
-        for name in gone(&known, &change, |one| one.name.clone()) {
+        for name in gone(known, &change, |one| one.name.clone()) {
             known.remove(&name);
         }
         let changed = items(change).into_iter();
         known.extend(changed.map(|one| (one.name.clone(), one)));
-        let same = known == before;
-        self.watched.service_cidrs = Some(known);
-        if same {
-            return;
+        if *known != before {
+            self.wake_classes_that_lead_away();
         }
+        self.complete(List::ServiceCidrs, is_all);
+    }
+
+    /// Claims of classes whose pods need the networks of Services.
+    fn wake_classes_that_lead_away(&mut self) {
         let classes = self
             .watched
             .classes

@@ -29,6 +29,7 @@ pub(super) enum List {
     Nodes,
     Namespaces,
     Classes,
+    ServiceCidrs,
     Claims,
     Reports,
     VpcCni,
@@ -36,12 +37,13 @@ pub(super) enum List {
 }
 
 impl List {
-    const ALL: [(Self, &str); 9] = [
+    const ALL: [(Self, &str); 10] = [
         (Self::Pods, "pods"),
         (Self::AgentPods, "pods of the agent"),
         (Self::Nodes, "nodes"),
         (Self::Namespaces, "namespaces"),
         (Self::Classes, "eniclasses"),
+        (Self::ServiceCidrs, "servicecidrs"),
         (Self::Claims, "eniclaims"),
         (Self::Reports, "eninodes"),
         (Self::VpcCni, "the daemonset aws-node"),
@@ -61,8 +63,8 @@ pub(super) struct Watched {
     pub(super) classes: BTreeMap<ClassName, Class>,
     /// What each class stands for in EC2, as far as that is known.
     pub(super) resolved: BTreeMap<ClassName, Resolved>,
-    /// None before they are listed: not every API server serves them, so nothing else waits for the list.
-    pub(super) service_cidrs: Option<BTreeMap<SmolStr, ServiceCidr>>,
+    /// None where the API server does not serve them.
+    pub(super) service_cidrs: BTreeMap<SmolStr, ServiceCidr>,
     pub(super) claims: BTreeMap<Key, HeldClaim>,
     pub(super) reports: BTreeMap<NodeName, NodeReport>,
     /// The AWS VPC CNI, where it runs.

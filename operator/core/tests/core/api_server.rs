@@ -10,7 +10,8 @@ use operator_core::{
     Change, Fact, Outcome,
     claim::{Claim, Owner},
     cluster::{
-        AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, Version, VpcCni,
+        AgentPod, Class, CniNode, Key, NamespaceFacts, Node, NodeReport, Pod, ServiceCidr, Version,
+        VpcCni,
     },
     fact::ApiRefusal,
     marks::{Networks, PodWrite},
@@ -30,6 +31,8 @@ pub struct Store {
     pub reports: BTreeMap<NodeName, NodeReport>,
     pub namespaces: BTreeMap<Namespace, NamespaceFacts>,
     pub classes: BTreeMap<ClassName, Class>,
+    /// None: the API server does not serve them.
+    pub service_cidrs: Vec<ServiceCidr>,
     pub vpc_cni: Option<VpcCni>,
     pub cni_nodes: BTreeMap<NodeName, CniNode>,
     pub version: u64,
@@ -86,6 +89,7 @@ impl Store {
         facts.extend([
             Fact::Namespaces(Change::All(self.namespaces.values().cloned().collect())),
             Fact::Classes(Change::All(self.classes.values().cloned().collect())),
+            Fact::ServiceCidrs(Change::All(self.service_cidrs.clone())),
             Fact::Pods(Change::All(self.labelled())),
             Fact::AgentPods(Change::All(self.agent_pods.values().cloned().collect())),
             Fact::Nodes(Change::All(self.nodes.values().cloned().collect())),

@@ -2,7 +2,7 @@
 
 use api::{interface::DefaultRoute, ipnet::IpNet};
 use operator_core::{
-    Change, Fact, Reason, SECOND, Settings,
+    Change, Fact, Fleet, Reason, SECOND, Settings,
     cluster::{Class, ServiceCidr},
     order::Action,
 };
@@ -76,6 +76,25 @@ fn networks_from_outside_and_of_the_class_are_taken_together_with_those_of_the_a
         ["10.9.0.0/16", "10.96.0.0/12", "10.244.0.0/16"]
     );
     world.clear();
+}
+
+/// A class with networks of its own would freeze those alone, and the pod would not reach Services.
+#[test]
+fn nothing_is_decided_before_the_networks_of_services_are_listed() {
+    let world = World::new();
+    let mut fleet = Fleet::new(Settings::default());
+    let lists = world.store.lists().into_iter();
+    let (services, others): (Vec<_>, Vec<_>) =
+        lists.partition(|fact| matches!(fact, Fact::ServiceCidrs(_)));
+    for fact in others {
+        fleet.learn(fact, world.now);
+    }
+    assert!(fleet.next(world.now).is_empty());
+    assert!(fleet.readiness().unwrap_err().contains("servicecidrs"));
+    for fact in services {
+        fleet.learn(fact, world.now);
+    }
+    assert!(!fleet.next(world.now).is_empty());
 }
 
 /// Their own routes decide: nothing of the cluster's is needed, and nothing is frozen.
