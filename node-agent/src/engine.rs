@@ -35,7 +35,7 @@ use crate::{
     metrics::Metrics,
     plug::Node,
     report::Notice,
-    status::{Status, status},
+    status::{Known, Status},
 };
 
 mod addresses;
@@ -78,7 +78,7 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<Reply>,
     },
-    /// A person asks what the agent knows.
+    /// A person asks about the devices.
     Status(oneshot::Sender<Status>),
     /// The plugin waits no longer.
     HungUp(RequestId),
@@ -278,9 +278,14 @@ impl Engine {
                 reply,
             } => self.ask(id, request, netns, reply),
             Input::Status(reply) => {
-                let features = self.parts.node.inspector.features;
+                let known = Known::of(&self.facts);
+                let inspector = self.parts.node.inspector.clone();
                 // Who asked may be gone.
-                drop(reply.send(status(&self.facts, features)));
+                let answer = move || drop(reply.send(known.ask_kernel(&inspector)));
+                if let Err(error) = self.threads.run(Box::new(answer)) {
+                    let error = Error::Thread(error);
+                    tracing::warn!(%error, "a question for the status is not answered");
+                }
             }
             Input::HungUp(id) => {
                 self.facts.requests.remove(&id);

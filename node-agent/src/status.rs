@@ -1,21 +1,22 @@
-//! What the agent knows of the devices of this node, as `eniclaim-agent status` shows it.
+//! The devices of this node as `eniclaim-agent status` shows them: whose each one is, and what the kernel has of it in its pod.
 
 mod ask;
+mod in_pod;
 mod table;
 
 use std::{collections::BTreeSet, net::IpAddr};
 
 use node_agent_core::{
-    claim::{Claim, Interface, Metadata},
+    claim::Claim,
     facts::{Facts, Plug, PlugState},
-    layout::{Features, Limits, layout},
     mac::Mac,
-    picture::PodSlot,
 };
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::ask::StatusEnvelope;
+use self::in_pod::InPod;
 pub use self::{ask::run, table::table};
+use crate::kernel::view::Inspector;
 
 /// All devices that this node's claims or the journal name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,16 +42,18 @@ pub struct Device {
     pub claim: String,
     /// Namespace and name of the pod that the claim is bound to.
     pub pod: Option<String>,
-    /// Name of the interface in the pod.
+    /// Name of the interface in the pod; before the device comes there, the one that it is to have.
     pub interface: Option<String>,
-    /// Its addresses, the primary one first.
+    /// Its addresses in the pod, the ENI's primary one first; before the device comes there, those that it is to have.
     pub addresses: Vec<IpAddr>,
-    /// Its routing table in the pod, once it has one.
+    /// Its routing table in the pod.
     pub table: Option<u32>,
-    /// The routing rules that belong to it, once they do.
+    /// Its routing rules in the pod, and those that all ENIs of the pod share.
     pub rules: Vec<String>,
-    /// How the instance metadata service is blocked.
+    /// How the instance metadata service is blocked in the pod.
     pub metadata: Option<Block>,
+    /// Why the kernel could not be asked what the pod has.
+    pub error: Option<String>,
     /// Where it is.
     pub state: State,
 }
@@ -60,10 +63,12 @@ pub struct Device {
 pub enum Block {
     /// By routing rules and a packet filter.
     Blocked,
-    /// By routing rules alone: the kernel has no egress hook.
+    /// By routing rules alone: the kernel has no egress hook, or the pod removed the filter.
     RulesOnly,
-    /// Not at all: the class allows it.
-    Allowed,
+    /// By a packet filter alone: the pod removed the rules.
+    FilterOnly,
+    /// Not at all: the class allows it, or the pod removed both.
+    NotBlocked,
 }
 
 /// Where a device is.
@@ -83,16 +88,6 @@ pub enum State {
     Hidden,
 }
 
-impl Block {
-    fn of(interface: &Interface, features: Features) -> Self {
-        match interface.metadata {
-            Metadata::Allowed => Self::Allowed,
-            Metadata::Blocked if features.egress_hook => Self::Blocked,
-            Metadata::Blocked => Self::RulesOnly,
-        }
-    }
-}
-
 impl State {
     fn of(facts: &Facts, mac: Mac, plug: Option<&Plug>) -> Self {
         match plug {
@@ -108,23 +103,48 @@ impl State {
     }
 }
 
-/// The present state of all devices.
-pub fn status(facts: &Facts, features: Features) -> Status {
-    let of_claims = facts.claims.values();
-    let of_claims = of_claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
-    let of_plugs = facts.plugs.keys().map(|key| key.mac);
-    let macs: BTreeSet<Mac> = of_claims.chain(of_plugs).collect();
-    let devices = macs
-        .into_iter()
-        .filter_map(|mac| device(facts, mac, features));
-    Status {
-        instance: facts.instance.clone(),
-        claims_listed: facts.listed,
-        devices: devices.collect(),
+/// What the agent knows of all devices, and the pods in which the kernel has more to say.
+pub(crate) struct Known {
+    instance: Option<String>,
+    claims_listed: bool,
+    devices: Vec<(Device, Option<InPod>)>,
+}
+
+impl Known {
+    /// Of all devices that claims or the journal name.
+    pub(crate) fn of(facts: &Facts) -> Self {
+        let of_claims = facts.claims.values();
+        let of_claims = of_claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
+        let of_plugs = facts.plugs.keys().map(|key| key.mac);
+        let macs: BTreeSet<Mac> = of_claims.chain(of_plugs).collect();
+        Self {
+            instance: facts.instance.clone(),
+            claims_listed: facts.listed,
+            devices: macs
+                .into_iter()
+                .filter_map(|mac| device(facts, mac))
+                .collect(),
+        }
+    }
+
+    /// Asks the kernel. It enters the namespaces of pods, so it is for a thread that may block.
+    pub(crate) fn ask_kernel(self, inspector: &Inspector) -> Status {
+        let devices = self.devices.into_iter().map(|(mut device, in_pod)| {
+            match in_pod.map(|in_pod| in_pod.show(&mut device, inspector)) {
+                Some(Err(error)) => device.error = Some(error.to_string()),
+                Some(Ok(())) | None => {}
+            }
+            device
+        });
+        Status {
+            instance: self.instance,
+            claims_listed: self.claims_listed,
+            devices: devices.collect(),
+        }
     }
 }
 
-fn device(facts: &Facts, mac: Mac, features: Features) -> Option<Device> {
+fn device(facts: &Facts, mac: Mac) -> Option<(Device, Option<InPod>)> {
     let held = facts.holder(mac);
     let plug = held.map(|(_, plug)| plug);
     let mut claims = facts.claims.values();
@@ -135,47 +155,25 @@ fn device(facts: &Facts, mac: Mac, features: Features) -> Option<Device> {
     let eni = claim
         .and_then(|claim| claim.eni.as_ref())
         .map(|eni| &eni.id);
-    let interface = claim.map(|claim| match held {
-        Some((key, plug)) => plug.interface(&key.sandbox, &claim.interface),
-        None => claim.interface.clone(),
-    });
-    let interface = interface.as_ref();
-    let slot = plug.map(|plug| plug.slot);
-    Some(Device {
+    let interface = claim.map(|claim| &claim.interface);
+    let addresses = interface.iter().flat_map(|interface| &interface.addresses);
+    let device = Device {
         device: mac.to_string(),
         eni: eni.or_else(|| plug.map(|plug| &plug.eni))?.clone(),
         claim: key.to_string(),
         pod: claim.and_then(pod),
         interface: interface.map(|interface| interface.name.clone()),
-        addresses: interface.map_or_else(Vec::new, |interface| {
-            interface
-                .addresses
-                .iter()
-                .map(|address| address.ip)
-                .collect()
-        }),
-        table: slot.map(PodSlot::table),
-        rules: match (interface, slot) {
-            (Some(interface), Some(slot)) => rules(interface, slot, features),
-            _ => Vec::new(),
-        },
-        metadata: interface.map(|interface| Block::of(interface, features)),
+        addresses: addresses.map(|address| address.ip).collect(),
+        table: None,
+        rules: Vec::new(),
+        metadata: None,
+        error: None,
         state: State::of(facts, mac, plug),
-    })
+    };
+    Some((device, plug.map(|plug| InPod::of(mac, plug))))
 }
 
 fn pod(claim: &Claim) -> Option<String> {
     let pod = claim.pod.as_ref()?;
     Some(format!("{}/{}", claim.key.namespace, pod.name))
-}
-
-/// As the layout has them, where the pod has IPv6.
-fn rules(interface: &Interface, slot: PodSlot, features: Features) -> Vec<String> {
-    let limits = Limits {
-        least_mtu: 0,
-        most_mtu: u32::MAX,
-        ipv6: features.ipv6,
-    };
-    let picture = layout(interface, slot, features, limits);
-    picture.rules.iter().map(ToString::to_string).collect()
 }

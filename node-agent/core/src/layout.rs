@@ -3,7 +3,7 @@
 mod default_route;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
@@ -40,6 +40,17 @@ pub struct Features {
     pub egress_hook: bool,
     /// Whether there is an IPv6 stack at all.
     pub ipv6: bool,
+}
+
+impl Features {
+    /// The families of which the kernel has a stack.
+    pub fn families(self) -> &'static [Family] {
+        if self.ipv6 {
+            &[Family::V4, Family::V6]
+        } else {
+            &[Family::V4]
+        }
+    }
 }
 
 /// What the ENI's device can do in the pod's namespace.
@@ -91,11 +102,7 @@ impl Rule {
 /// Without IPv6 in the pod the IPv6 addresses and prefixes are left out, but not the refusals: it may be enabled later.
 pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: Limits) -> Picture {
     let mtu = limits.mtu(interface);
-    let families: &[Family] = if features.ipv6 {
-        &[Family::V4, Family::V6]
-    } else {
-        &[Family::V4]
-    };
+    let families = features.families();
     let ipv6 = features.ipv6 && limits.ipv6 && mtu >= IPV6_MTU;
     let addresses: Vec<_> = interface
         .addresses
@@ -238,6 +245,12 @@ pub fn default_routes(interface: &Interface) -> Vec<(IpNet, IpAddr)> {
 /// The subnet of an address; the address alone if its prefix is longer than its family allows.
 fn subnet(address: &Address) -> IpNet {
     IpNet::new(address.ip, address.prefix).map_or(address.ip.into(), |subnet| subnet.trunc())
+}
+
+/// Whether the rules of a pod refuse the instance metadata service.
+pub fn refuses_metadata(rules: &BTreeSet<Rule>, features: Features) -> bool {
+    let mut families = features.families().iter();
+    families.all(|family| rules.contains(&refuse_metadata(*family)))
 }
 
 fn refuse_metadata(family: Family) -> Rule {

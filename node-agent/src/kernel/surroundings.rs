@@ -52,7 +52,7 @@ impl Inspector {
             .map_err(Error::netlink("list the addresses"))?;
         let names = pod.names().map_err(Error::netlink("list the links"))?;
         let mut others = BTreeSet::new();
-        for family in self.families() {
+        for family in self.features.families() {
             let rules = pod.rules_that(*family, |rule| !rule.is_of(slot));
             others.extend(rules.map_err(Error::netlink("list the rules"))?);
         }
@@ -65,7 +65,7 @@ impl Inspector {
             surroundings.earlier.insert(name.clone());
             surroundings.addresses.insert(ip);
         }
-        for family in self.families() {
+        for family in self.features.families() {
             let node = host.own_addresses(*family);
             let node = node.map_err(Error::netlink("look for the node's address"))?;
             surroundings.node.extend(node);

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use node_agent_core::{
     layout::{Features, Limits},
     mac::Mac,
-    picture::{Family, Link, Picture, PodSlot, Sysctl},
+    picture::{Link, Picture, PodSlot, Sysctl},
 };
 
 use crate::{
@@ -109,7 +109,7 @@ impl Inspector {
                     picture.sysctls.insert(*sysctl, value.trim().to_owned());
                 }
             }
-            for family in self.families() {
+            for family in self.features.families() {
                 picture.routes.extend(
                     netlink
                         .main_routes(*family, device.index)
@@ -127,7 +127,7 @@ impl Inspector {
     /// Rules and routes of its own table alone: what stays in a pod when the device has left.
     pub fn traces(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<Picture, Error> {
         let mut picture = Picture::default();
-        for family in self.families() {
+        for family in self.features.families() {
             picture.rules.extend(
                 netlink
                     .rules(*family, slot)
@@ -150,20 +150,12 @@ impl Inspector {
 
     /// Whether another ENI of the pod needs the rules that they share.
     pub fn has_other_slots(&self, netlink: &mut Netlink, slot: PodSlot) -> Result<bool, Error> {
-        for family in self.families() {
+        for family in self.features.families() {
             let others = netlink.rules_that(*family, |rule| !rule.is_of(slot));
             if !others.map_err(Error::netlink("list the rules"))?.is_empty() {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    pub(super) fn families(&self) -> &'static [Family] {
-        if self.features.ipv6 {
-            &[Family::V4, Family::V6]
-        } else {
-            &[Family::V4]
-        }
     }
 }

@@ -16,7 +16,7 @@ const HEADS: [&str; 9] = [
     "STATE",
 ];
 
-/// One line a device, under a line of heads.
+/// One line a device, under a line of heads; then what could not be read.
 pub fn table(status: &Status) -> String {
     let mut text = String::new();
     if !status.claims_listed {
@@ -43,6 +43,15 @@ pub fn table(status: &Status) -> String {
         text += line.trim_end();
         text.push('\n');
     }
+    for device in &status.devices {
+        if let Some(error) = &device.error {
+            let _ = writeln!(
+                text,
+                "What {} has in its pod is not known: {error}.",
+                device.device
+            );
+        }
+    }
     text
 }
 
@@ -57,6 +66,7 @@ fn row(device: &Device) -> [String; 9] {
         table,
         rules,
         metadata,
+        error,
         state,
     } = device;
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
@@ -68,7 +78,9 @@ fn row(device: &Device) -> [String; 9] {
         or_none(interface.clone()),
         or_none(Some(addresses.join(",")).filter(|text| !text.is_empty())),
         or_none(table.map(|table| table.to_string())),
-        rules.len().to_string(),
+        error
+            .as_ref()
+            .map_or_else(|| rules.len().to_string(), |_| "?".to_owned()),
         or_none(metadata.map(|metadata| block(metadata).to_owned())),
         place(*state).to_owned(),
     ]
@@ -78,7 +90,8 @@ fn block(block: Block) -> &'static str {
     match block {
         Block::Blocked => "blocked",
         Block::RulesOnly => "by rules only",
-        Block::Allowed => "allowed",
+        Block::FilterOnly => "by filter only",
+        Block::NotBlocked => "not blocked",
     }
 }
 
@@ -90,5 +103,38 @@ fn place(state: State) -> &'static str {
         State::Plugged => "plugged",
         State::Returning => "returning",
         State::Hidden => "hidden",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_read_is_not_shown_as_nothing() {
+        let device = Device {
+            device: "02:ec:00:00:00:0a".to_owned(),
+            eni: "eni-1".to_owned(),
+            claim: "shop/web".to_owned(),
+            pod: None,
+            interface: None,
+            addresses: Vec::new(),
+            table: None,
+            rules: Vec::new(),
+            metadata: None,
+            error: Some("cannot enter it".to_owned()),
+            state: State::Plugged,
+        };
+        let text = table(&Status {
+            instance: None,
+            claims_listed: true,
+            devices: vec![device],
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        let cells: Vec<&str> = lines[1].split_whitespace().collect();
+        let none = ["-"; 4];
+        assert_eq!(cells[2..6], none, "{text}");
+        assert_eq!(cells[6..], ["?", "-", "plugged"]);
+        assert!(lines[2].contains("02:ec:00:00:00:0a") && lines[2].contains("cannot enter it"));
     }
 }

@@ -309,9 +309,14 @@ impl Agent {
 
 /// An agent that plugged the device of a claim into a pod, and has reported it.
 pub fn plugged() -> (World, Agent) {
+    plugged_by(a_claim())
+}
+
+/// As [`plugged`], of this claim.
+pub fn plugged_by(claim: EniClaim) -> (World, Agent) {
     let world = World::new();
     let mut agent = Agent::start(&world);
-    agent.list(vec![a_claim()]);
+    agent.list(vec![claim]);
     let reply = agent.add(&world, "c1", "pod");
     assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
     while !matches!(agent.place(), Place::Plugged { .. }) {}

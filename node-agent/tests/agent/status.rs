@@ -5,9 +5,10 @@ use std::{path::Path, process::Command};
 use cni::protocol::Reply;
 use node_agent::status::{Block, State, Status};
 use node_agent_core::claim::Place;
+use serde_json::{Value, json};
 
 use crate::{
-    running::{Agent, a_claim, plugged, wait_until},
+    running::{Agent, a_claim, plugged, plugged_by, wait_until, with},
     world::{ENI, MAC, World},
 };
 
@@ -30,6 +31,43 @@ fn status(agent: &Agent) -> Status {
     let (done, json, said) = show(&agent.socket(), "json");
     assert!(done && said.is_empty(), "{said}");
     serde_json::from_str(&json).unwrap()
+}
+
+/// Our routing rules in the pod, as ip shows them.
+fn our_rules(world: &World) -> Vec<Value> {
+    let of_family = |family: &str| {
+        let rules = world.json("pod", &format!("{family} rule list"));
+        let rules = rules.as_array().unwrap().iter();
+        let rules = rules.filter(|rule| rule["protocol"] == "236");
+        rules.cloned().collect::<Vec<_>>()
+    };
+    [of_family("-4"), of_family("-6")].concat()
+}
+
+/// What a class asks for late, and what a pod removes.
+#[test]
+fn what_is_shown_is_what_the_pod_has_whatever_its_class_says() {
+    for mode in ["Fallback", "Primary"] {
+        let claim = with(a_claim(), "/status/interface/defaultRoute", json!(mode));
+        let (world, agent) = plugged_by(claim);
+        let device = || status(&agent).devices.remove(0);
+        let shown = device();
+        let rules = our_rules(&world);
+        assert_eq!(shown.rules.len(), rules.len(), "{shown:?} {rules:?}");
+        assert_eq!(shown.metadata, Some(Block::Blocked));
+
+        world.ip("pod", "rule del priority 1");
+        let shown = device();
+        assert_eq!(shown.rules.len(), rules.len() - 1, "{shown:?}");
+        assert_eq!(shown.metadata, Some(Block::FilterOnly));
+        let flushed = world.exec("pod", &["nft", "flush", "ruleset"]);
+        assert!(flushed.status.success(), "{flushed:?}");
+        assert_eq!(device().metadata, Some(Block::NotBlocked));
+        world.ip("pod", "addr del 10.0.1.50/32 dev eni0");
+        assert!(device().addresses.is_empty());
+        world.rename("pod", "eni0", "other");
+        assert_eq!(device().interface.as_deref(), Some("other"));
+    }
 }
 
 #[test]
@@ -60,13 +98,7 @@ fn plugged_device_is_shown_with_the_table_and_rules_that_the_pod_has() {
         (State::Plugged, Some(Block::Blocked))
     );
     // As many of ours as the pod has, and the table that they lead to.
-    let ours = |family: &str| {
-        let rules = world.json("pod", &format!("{family} rule list"));
-        let rules = rules.as_array().unwrap().iter();
-        let rules = rules.filter(|rule| rule["protocol"] == "236");
-        rules.cloned().collect::<Vec<_>>()
-    };
-    let rules = [ours("-4"), ours("-6")].concat();
+    let rules = our_rules(&world);
     assert_eq!(
         device.rules.len(),
         rules.len(),
