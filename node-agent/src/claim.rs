@@ -113,7 +113,6 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         instance_metadata,
         sysctls,
     } = status.interface.clone().unwrap_or_default();
-    let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
     let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
         name: name.to_string(),
@@ -122,7 +121,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
             InstanceMetadata::Blocked => Metadata::Blocked,
             InstanceMetadata::Allowed => Metadata::Allowed,
         },
-        addresses: addresses.map(address).collect::<Result<_, _>>()?,
+        addresses: addresses(status)?,
         prefixes: prefixes.copied().collect(),
         default_route: match default_route {
             crds::interface::DefaultRoute::Never => DefaultRoute::Never,
@@ -169,6 +168,24 @@ fn setting(sysctl: crds::sysctl::Sysctl) -> Result<Sysctl, String> {
         folder,
         name,
     })
+}
+
+/// Those of a family have one gateway, for an ENI is in one subnet: with two there would be two default routes in its table.
+fn addresses(status: &ClaimStatus) -> Result<Vec<Address>, String> {
+    let addresses = status.ipam.iter().flat_map(|ipam| &ipam.addresses);
+    let addresses: Vec<Address> = addresses.map(address).collect::<Result<_, _>>()?;
+    for family in [Family::V4, Family::V6] {
+        let of_family = addresses.iter().filter(|it| Family::of(it.ip) == family);
+        let mut gateways = of_family.map(|address| address.gateway);
+        if let Some(first) = gateways.next()
+            && let Some(other) = gateways.find(|gateway| *gateway != first)
+        {
+            return Err(format!(
+                "status.ipam.addresses: {family} has the gateways {first} and {other}, and an ENI is in one subnet"
+            ));
+        }
+    }
+    Ok(addresses)
 }
 
 fn address(of: &claim::Address) -> Result<Address, String> {

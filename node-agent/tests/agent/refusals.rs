@@ -10,9 +10,10 @@ use cni::{
     agent::ask,
     protocol::{Check, Reply, Request},
 };
+use serde_json::json;
 
 use crate::{
-    running::{Agent, a_claim, an_add, plugged},
+    running::{Agent, a_claim, an_add, plugged, with},
     world::{ENI, MAC, World},
 };
 
@@ -68,6 +69,27 @@ fn mount_is_not_blamed_for_a_setting_that_is_refused_for_another_reason() {
     };
     let end = format!("{}: Is a directory (os error 21)", setting.display());
     assert!(error.msg.ends_with(&end), "{}", error.msg);
+}
+
+/// Cases: M10.
+#[test]
+fn second_gateway_of_a_family_is_named_before_anything_is_touched() {
+    let world = World::new();
+    let addresses = json!([
+        { "address": "10.0.1.50", "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" },
+        { "address": "10.0.2.50", "prefixLength": 24, "gateway": "10.0.2.1", "role": "Secondary" }
+    ]);
+    let claim = with(a_claim(), "/status/ipam/addresses", addresses);
+    let portraits = || ["host", "pod"].map(|netns| world.portrait(netns));
+    let before = portraits();
+    let agent = Agent::start(&world);
+    agent.list(vec![claim]);
+    let Reply::Failed(error) = agent.add(&world, "c1", "pod") else {
+        panic!()
+    };
+    let cause = "EniClaim shop/web-0-abcde cannot be read: status.ipam.addresses: IPv4 has the gateways 10.0.1.1 and 10.0.2.1";
+    assert!(error.msg.contains(cause), "{}", error.msg);
+    assert_eq!(portraits(), before);
 }
 
 #[test]
