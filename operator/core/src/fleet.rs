@@ -9,6 +9,7 @@ mod few;
 mod gauges;
 mod give;
 mod index;
+mod instances;
 mod learn;
 mod learn_claims;
 mod learn_neighbours;

@@ -10,8 +10,8 @@ use api::{
 
 use super::{
     Fleet,
-    cloud::InstanceRecord,
     index::Dependency,
+    instances::InstanceRecord,
     reads::{LISTING, SOON},
     work::ReadInFlight,
 };
