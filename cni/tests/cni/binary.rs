@@ -1,33 +1,48 @@
 //! The binary itself: what nodes get.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
+    time::SystemTime,
 };
 
 use crate::runtime::{a_call, a_folder, of_another_pod};
 
-/// The binary as the image has it.
+const BUILD: &str = "build it first: cargo build --locked --package cni --profile cni";
+
+/// The binary as the image has it, which the Makefile builds before this rung. One that is older than its sources is refused.
 fn shipped() -> PathBuf {
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "-p", "cni", "--profile", "cni"])
-        .status()
-        .unwrap();
-    assert!(status.success());
     // .../<target>/debug/eniclaim -> .../<target>/cni/eniclaim
-    let debug = PathBuf::from(env!("CARGO_BIN_EXE_eniclaim"));
-    debug
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .join("cni/eniclaim")
+    let debug = Path::new(env!("CARGO_BIN_EXE_eniclaim"));
+    let profile = debug.parent().unwrap().with_file_name("cni");
+    let binary = profile.join("eniclaim");
+    let built = modified(&binary);
+    // As make reads it: the binary, a colon, its sources; a space in a path has a backslash before it.
+    let sources = fs::read_to_string(binary.with_extension("d")).unwrap();
+    let sources = sources.trim().replace("\\ ", "\0");
+    assert!(sources.contains("cni/src/main.rs"), "{sources}");
+    for source in sources.split(' ').skip(1) {
+        let source = source.replace('\0', " ");
+        assert!(
+            modified(Path::new(&source)) <= built,
+            "{} is older than {source}; {BUILD}",
+            binary.display()
+        );
+    }
+    binary
+}
+
+fn modified(file: &Path) -> SystemTime {
+    let metadata = fs::metadata(file);
+    let modified = metadata.and_then(|metadata| metadata.modified());
+    modified.unwrap_or_else(|error| panic!("{}: {error}; {BUILD}", file.display()))
 }
 
 #[test]
 fn shipped_binary_is_small_static_and_passes_through_without_a_socket() {
     let binary = shipped();
-    let size = std::fs::metadata(&binary).unwrap().len();
+    let size = fs::metadata(&binary).unwrap().len();
     assert!(size <= 500_000, "{size} bytes");
 
     let headers = Command::new("readelf")
@@ -55,7 +70,7 @@ fn passes_without_a_socket(binary: &Path, verb: &str) {
         .configured(&of_another_pod(folder.path()))
         .run_under(strace);
     assert!(run.ok, "strace is needed: {}{}", run.stdout, run.stderr);
-    let trace = std::fs::read_to_string(trace).unwrap();
+    let trace = fs::read_to_string(trace).unwrap();
     assert!(
         trace.contains("execve(") && trace.contains("exited with 0"),
         "{trace}"
