@@ -50,13 +50,31 @@ fn asks(named: &[(&str, &str)]) -> Vec<Ask> {
 }
 
 /// A pod on the big node that asks for these.
-fn add_pod(world: &mut World, name: &str, named: &[(&str, &str)]) {
-    let pod = world.a_pod(name, "big");
-    world.put_pod(Pod {
+fn a_pod(world: &mut World, name: &str, named: &[(&str, &str)]) -> Pod {
+    Pod {
         asks: asks(named),
         requested: Some(u32::try_from(named.len()).unwrap()),
-        ..pod
-    });
+        ..world.a_pod(name, "big")
+    }
+}
+
+fn add_pod(world: &mut World, name: &str, named: &[(&str, &str)]) {
+    let pod = a_pod(world, name, named);
+    world.put_pod(pod);
+}
+
+/// A pod that asks for four and is on no node yet.
+fn add_pod_without_a_node(world: &mut World, name: &str) {
+    let pod = a_pod(world, name, &FOUR);
+    world.put_pod(Pod { node: None, ..pod });
+}
+
+/// A world in which the pod web has its four ENIs.
+fn with_four() -> World {
+    let mut world = a_world();
+    add_pod(&mut world, "web", &FOUR);
+    world.until(MINUTE, "four ENIs", |w| are_ready(w, "web", 4));
+    world
 }
 
 /// The claims of a pod, by name.
@@ -99,9 +117,7 @@ fn said(world: &World) -> Vec<&str> {
 
 #[test]
 fn each_interface_has_an_eni_of_its_class_under_its_name_and_all_go_with_the_pod() {
-    let mut world = a_world();
-    add_pod(&mut world, "web", &FOUR);
-    world.until(MINUTE, "four ENIs", |w| are_ready(w, "web", 4));
+    let mut world = with_four();
     for (interface, class) in FOUR {
         let claim = claim(&world, "web", interface);
         assert!(claim.key.name.ends_with(&format!("-{interface}")));
@@ -117,17 +133,16 @@ fn each_interface_has_an_eni_of_its_class_under_its_name_and_all_go_with_the_pod
 
 #[test]
 fn four_are_ready_hardly_later_than_one() {
-    let since = |world: &World, start: operator_core::Time| world.now.since(start);
     let mut world = a_world();
-    let start = world.now;
-    add_pod(&mut world, "one", &FOUR[..1]);
-    world.until(MINUTE, "one ENI", |w| are_ready(w, "one", 1));
-    let one = since(&world, start);
-    world.rest();
-    let start = world.now;
-    add_pod(&mut world, "four", &FOUR);
-    world.until(MINUTE, "four ENIs", |w| are_ready(w, "four", 4));
-    let four = since(&world, start);
+    let mut millis_of = |count: usize| {
+        let (start, name) = (world.now, format!("with-{count}"));
+        add_pod(&mut world, &name, &FOUR[..count]);
+        world.until(MINUTE, "its ENIs", |w| are_ready(w, &name, count));
+        let millis = world.now.since(start);
+        world.rest();
+        millis
+    };
+    let (one, four) = (millis_of(1), millis_of(4));
     assert!(four <= one + SECOND, "{four} ms, and one {one} ms");
     world.clear();
 }
@@ -147,13 +162,7 @@ fn a_pod_gets_all_or_none() {
 #[test]
 fn no_eni_is_made_once_one_class_is_closed() {
     let mut world = a_world();
-    let pod = world.a_pod("web", "big");
-    world.put_pod(Pod {
-        asks: asks(&FOUR),
-        requested: Some(4),
-        node: None,
-        ..pod
-    });
+    add_pod_without_a_node(&mut world, "web");
     world.until(MINUTE, "the claims", |w| claims(w, "web").len() == 4);
     world.set_class(|class| class.namespaces = None);
     world.change_pod("web", |pod| pod.node = Some("big".into()));
@@ -179,9 +188,7 @@ fn annotation_that_cannot_be_read_is_told_and_nothing_is_made() {
 
 #[test]
 fn eni_that_somebody_takes_away_leaves_the_others_as_they_are() {
-    let mut world = a_world();
-    add_pod(&mut world, "web", &FOUR);
-    world.until(MINUTE, "four ENIs", |w| are_ready(w, "web", 4));
+    let mut world = with_four();
     world.rest();
     let others = |world: &World| -> Vec<Claim> {
         let claims = claims(world, "web").into_iter();
@@ -216,13 +223,7 @@ fn eni_that_somebody_takes_away_leaves_the_others_as_they_are() {
 #[test]
 fn events_of_one_pod_name_the_interface() {
     let mut world = a_world();
-    let pod = world.a_pod("web", "big");
-    world.put_pod(Pod {
-        asks: asks(&FOUR),
-        requested: Some(4),
-        node: None,
-        ..pod
-    });
+    add_pod_without_a_node(&mut world, "web");
     world.run(20 * SECOND);
     let said = said(&world);
     let mut once = said.clone();
@@ -255,9 +256,7 @@ fn claim_of_an_interface_that_its_pod_does_not_ask_for_is_served_to_nobody() {
 
 #[test]
 fn longest_wait_is_that_for_the_last_interface() {
-    let mut world = a_world();
-    add_pod(&mut world, "web", &FOUR);
-    world.until(MINUTE, "four ENIs", |w| are_ready(w, "web", 4));
+    let mut world = with_four();
     world.rest();
     assert_eq!(world.ops[0].fleet.longest_wait(world.now), None);
     world.change_pod("web", |pod| {
