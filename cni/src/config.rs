@@ -144,6 +144,13 @@ impl Config {
         self.get("prevResult")
     }
 
+    /// The result of ADD, with which CHECK compares.
+    pub fn result_to_check(&self) -> Result<Json<'_>, CniError> {
+        self.previous_result().ok_or_else(|| {
+            malformed("prevResult is missing in the network configuration: CHECK compares with it")
+        })
+    }
+
     /// The version of the specification to speak.
     pub fn version(&self) -> Result<SpecVersion, CniError> {
         let Some(json) = self.get("cniVersion") else {
@@ -267,6 +274,6 @@ impl Config {
     }
 }
 
-pub(crate) fn malformed(message: &str) -> CniError {
+fn malformed(message: &str) -> CniError {
     CniError::new(code::CONFIGURATION, message)
 }

@@ -25,9 +25,9 @@ pub enum Verb {
 }
 
 /// Environment variables by name.
-pub struct Environment<F>(pub F);
+pub struct Environment<'a>(pub &'a dyn Fn(&str) -> Option<OsString>);
 
-impl<F: Fn(&str) -> Option<OsString>> Environment<F> {
+impl Environment<'_> {
     /// `CNI_COMMAND`.
     pub fn verb(&self) -> Result<Verb, CniError> {
         match self.required("CNI_COMMAND")?.as_str() {

@@ -67,12 +67,10 @@ impl Outcome {
 
 /// Runs the verb that the environment names.
 pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read) -> Outcome {
-    let environment = Environment(lookup);
+    let environment = Environment(&lookup);
     let config = Config::read(stdin);
-    let version = config
-        .as_ref()
-        .map_or(Err(()), |config| config.version().map_err(|_| ()))
-        .unwrap_or(SpecVersion::V1_1_0);
+    let version = config.as_ref().ok().and_then(|it| it.version().ok());
+    let version = version.unwrap_or(SpecVersion::V1_1_0);
     let nothing = |()| Vec::new();
     let answer = environment.verb().and_then(|verb| match verb {
         Verb::Add => add::add(&environment, &config?),
@@ -90,19 +88,21 @@ pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read) -> 
     Outcome { version, answer }
 }
 
+/// The version that a result of ADD is to have. A configuration that cannot be obeyed is refused before anybody is asked.
+fn version_of_result(config: &Config) -> Result<SpecVersion, CniError> {
+    let version = config.version()?;
+    config.refuse_unknown_keys()?;
+    Ok(version)
+}
+
 /// The namespace that ADD and CHECK cannot do without, and its path as the runtime wrote it.
-fn netns(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-) -> Result<(Netns, String), CniError> {
+fn netns(environment: &Environment<'_>) -> Result<(Netns, String), CniError> {
     let path = environment.required("CNI_NETNS")?;
     Ok((Netns::open(path.as_ref())?, path))
 }
 
 /// The pod, and the interfaces that it asks for.
-fn pod(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<Pod, CniError> {
+fn pod(environment: &Environment<'_>, config: &Config) -> Result<Pod, CniError> {
     Ok(Pod {
         interfaces: config.interfaces()?,
         ..environment.pod()?
@@ -110,7 +110,7 @@ fn pod(
 }
 
 /// Why there is no network for the pod that the environment names.
-fn refuse(environment: &Environment<impl Fn(&str) -> Option<OsString>>, why: &str) -> CniError {
+fn refuse(environment: &Environment<'_>, why: &str) -> CniError {
     let pod = environment.pod();
     let pod = pod.map_or_else(
         |_| "the pod".to_owned(),

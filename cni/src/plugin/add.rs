@@ -1,6 +1,6 @@
 //! ADD.
 
-use std::{ffi::OsString, os::fd::AsFd};
+use std::os::fd::AsFd;
 
 use crate::{
     agent,
@@ -8,17 +8,13 @@ use crate::{
     environment::Environment,
     error::CniError,
     json::Json,
-    plugin::{ABSENT, WAIT, confused, ipam, netns, pod, refuse},
+    plugin::{ABSENT, WAIT, confused, ipam, netns, pod, refuse, version_of_result},
     protocol::{Add, Added, Position, Reply, Request},
     result::{alone, with_interfaces},
-    version::SpecVersion,
 };
 
 /// The result to print, as it is due where the plugin stands.
-pub(super) fn add(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<Vec<u8>, CniError> {
+pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
     match config.previous_result() {
         _ if config.is_ipam() => ipam::add(environment, config),
         Some(previous) => chained(environment, config, previous),
@@ -28,14 +24,14 @@ pub(super) fn add(
 
 /// The previous result as it is for a pod that does not ask, whatever else the configuration says.
 fn chained(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    environment: &Environment<'_>,
     config: &Config,
     previous: Json<'_>,
 ) -> Result<Vec<u8>, CniError> {
     if !config.asks() {
         return Ok(Vec::from(previous.text()));
     }
-    let version = ready(config)?;
+    let version = version_of_result(config)?;
     // What cannot become a result is refused before anything is plugged.
     with_interfaces(version, previous, &[], "")?;
     let (added, path) = plug(environment, config, Position::Chained)?;
@@ -43,10 +39,7 @@ fn chained(
 }
 
 /// Without the plugin a pod has no network here: one that does not ask cannot start.
-fn first(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<Vec<u8>, CniError> {
+fn first(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
     match config.asking() {
         Asking::Yes => {}
         Asking::No => {
@@ -62,21 +55,14 @@ fn first(
             ));
         }
     }
-    let version = ready(config)?;
+    let version = version_of_result(config)?;
     let (added, path) = plug(environment, config, Position::First)?;
     alone(version, config.dns(), &added, &path)
 }
 
-/// What can be refused before anybody is asked.
-fn ready(config: &Config) -> Result<SpecVersion, CniError> {
-    let version = config.version()?;
-    config.refuse_unknown_keys()?;
-    Ok(version)
-}
-
 /// Has the agent plug; the interfaces, and the path of their namespace as the runtime wrote it.
 fn plug(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
+    environment: &Environment<'_>,
     config: &Config,
     position: Position,
 ) -> Result<(Vec<Added>, String), CniError> {

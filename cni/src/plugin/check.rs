@@ -1,10 +1,10 @@
 //! CHECK.
 
-use std::{ffi::OsString, os::fd::AsFd};
+use std::os::fd::AsFd;
 
 use crate::{
     agent,
-    config::{Config, malformed},
+    config::Config,
     environment::Environment,
     error::{CniError, code},
     json::Json,
@@ -14,10 +14,7 @@ use crate::{
 };
 
 /// Succeeds if the pod has what ADD gave it, and the runtime still knows that.
-pub(super) fn check(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<(), CniError> {
+pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<(), CniError> {
     if config.is_ipam() {
         return ipam::check(environment, config);
     }
@@ -25,9 +22,7 @@ pub(super) fn check(
         return Ok(());
     }
     config.version_since(SpecVersion::V0_4_0)?;
-    let previous = config.previous_result().ok_or_else(|| {
-        malformed("prevResult is missing in the network configuration: CHECK compares with it")
-    })?;
+    let previous = config.result_to_check()?;
     let sandbox = environment.sandbox(config.network()?)?;
     let (netns, path) = netns(environment)?;
     let socket = config.socket()?;

@@ -1,7 +1,6 @@
 //! DEL, which never fails.
 
 use std::{
-    ffi::OsString,
     io::{self, Write},
     os::fd::AsFd,
     path::{Path, PathBuf},
@@ -24,10 +23,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Has the agent unplug, or leaves a tombstone for it. A DEL that fails stops the chain, and the addresses of the plugins before this
 /// one would leak at each retry; what the agent does later needs no runtime. So failures go to stderr, which runtimes log.
-pub(super) fn del(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: Result<Config, CniError>,
-) {
+pub(super) fn del(environment: &Environment<'_>, config: Result<Config, CniError>) {
     let identified = match config {
         // An IPAM plugin gave addresses that are the claim's, in use or not.
         Ok(config) if config.is_ipam() || !config.asks() => return,
@@ -61,19 +57,12 @@ fn leave_to_agent(socket: &Path, del: &Del, why: &CniError) -> String {
     }
 }
 
-fn identify(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<(PathBuf, Del), CniError> {
+fn identify(environment: &Environment<'_>, config: &Config) -> Result<(PathBuf, Del), CniError> {
     let sandbox = environment.sandbox(config.network()?)?;
     Ok((config.socket()?, Del { sandbox }))
 }
 
-fn unplug(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    socket: &Path,
-    del: &Del,
-) -> Result<(), CniError> {
+fn unplug(environment: &Environment<'_>, socket: &Path, del: &Del) -> Result<(), CniError> {
     // Containerd repeats DEL without CNI_NETNS, and the namespace may be gone: the agent then knows where it was.
     let netns = environment
         .required("CNI_NETNS")

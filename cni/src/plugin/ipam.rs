@@ -1,44 +1,33 @@
 //! The plugin as the IPAM plugin of another one: it answers with addresses, and moves nothing.
 
-use std::ffi::OsString;
-
 use crate::{
     agent,
-    config::{Asking, Config, malformed},
+    config::{Asking, Config},
     environment::Environment,
     error::{CniError, code},
     json::Json,
-    plugin::{ABSENT, WAIT, confused, pod, refuse},
+    plugin::{ABSENT, WAIT, confused, pod, refuse, version_of_result},
     protocol::{Addressed, Addresses, Reply, Request},
     result::addressed,
     version::SpecVersion,
 };
 
 /// The addresses of the pod's claim, with its routes.
-pub(super) fn add(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<Vec<u8>, CniError> {
+pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
     if config.asking() == Asking::No {
         return Err(refuse(
             environment,
             "does not ask for an ENI, and this network has no other addresses: give it the label and the annotation eniclaim.io/class, or another IPAM plugin to the network",
         ));
     }
-    let version = config.version()?;
-    config.refuse_unknown_keys()?;
+    let version = version_of_result(config)?;
     addressed(version, &ask(environment, config)?)
 }
 
 /// Succeeds if the claim still has the addresses that ADD gave.
-pub(super) fn check(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<(), CniError> {
+pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<(), CniError> {
     config.version_since(SpecVersion::V0_4_0)?;
-    let previous = config.previous_result().ok_or_else(|| {
-        malformed("prevResult is missing in the network configuration: CHECK compares with it")
-    })?;
+    let previous = config.result_to_check()?;
     let listed = previous.get("ips").and_then(Json::elements);
     let listed = listed.unwrap_or_default().into_iter();
     let listed: Vec<_> = listed
@@ -57,10 +46,7 @@ pub(super) fn check(
     }
 }
 
-fn ask(
-    environment: &Environment<impl Fn(&str) -> Option<OsString>>,
-    config: &Config,
-) -> Result<Addressed, CniError> {
+fn ask(environment: &Environment<'_>, config: &Config) -> Result<Addressed, CniError> {
     let request = Request::Addresses(Addresses {
         sandbox: environment.sandbox(config.network()?)?,
         pod: pod(environment, config)?,
