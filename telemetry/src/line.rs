@@ -16,8 +16,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Keys of every line.
-pub(crate) const ALWAYS: [&str; 4] = ["timestamp", "level", "target", "message"];
+use crate::field::ALWAYS;
 
 /// Formats each event as one object.
 #[derive(Debug, Default)]
@@ -66,7 +65,7 @@ where
 /// Reads a line back. Refused if it is not one flat object with each key of every line once.
 pub fn read(line: &str) -> Result<Map<String, Value>, String> {
     let fields: Map<String, Value> = serde_json::from_str(line).map_err(|e| e.to_string())?;
-    for key in ALWAYS {
+    for (key, _) in ALWAYS {
         if !fields.get(key).is_some_and(Value::is_string) {
             return Err(format!("{key} is no text: {line}"));
         }
@@ -125,7 +124,7 @@ fn line(
     let mut serializer = serde_json::Serializer::new(&mut bytes);
     let mut map = serializer.serialize_map(None)?;
     let values = [timestamp, level, target, &fields.message];
-    for (key, value) in ALWAYS.into_iter().zip(values) {
+    for ((key, _), value) in ALWAYS.into_iter().zip(values) {
         map.serialize_entry(key, value)?;
     }
     for (key, value) in &fields.others {
@@ -149,7 +148,8 @@ impl Fields {
 
     fn insert(&mut self, name: &'static str, value: Value) {
         // A library may give its own fields our names: the first of each counts.
-        if !ALWAYS.contains(&name) && !self.others.iter().any(|(other, _)| *other == name) {
+        let is_ours = ALWAYS.iter().any(|(key, _)| *key == name);
+        if !is_ours && !self.others.iter().any(|(other, _)| *other == name) {
             self.others.push((name, value));
         }
     }

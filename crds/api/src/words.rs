@@ -1,11 +1,13 @@
 //! An enum of words that people read: each with its spelling and its meaning, which is its documentation.
 
-/// Declares the enum, `ALL`, `as_str` and `meaning`.
+/// Declares the enum, `ALL`, `as_str` and `meaning`. A word is spelled as its variant, unless it says otherwise: `NotFound = "not_found"`.
 #[macro_export]
 macro_rules! words {
+    (@spelled $word:ident) => { stringify!($word) };
+    (@spelled $word:ident $text:literal) => { $text };
     (
         $(#[$about:meta])*
-        pub enum $name:ident { $($(#[doc = $meaning:literal])+ $word:ident,)+ }
+        pub enum $name:ident { $($(#[doc = $meaning:literal])+ $word:ident $(= $text:literal)?,)+ }
     ) => {
         $(#[$about])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,14 +20,14 @@ macro_rules! words {
             pub const ALL: &[Self] = &[$(Self::$word,)+];
 
             /// As people and programs read it.
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
-                    $(Self::$word => stringify!($word),)+
+                    $(Self::$word => $crate::words!(@spelled $word $($text)?),)+
                 }
             }
 
             /// What it says, as a sentence.
-            pub fn meaning(self) -> &'static str {
+            pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$word => concat!($($meaning),+).trim_ascii(),)+
                 }

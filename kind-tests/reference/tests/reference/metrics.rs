@@ -36,10 +36,12 @@ fn the_page_of_metrics_is_what_the_programs_count() {
         text += &format!("\n## {program}\n\n");
         text += &table(&["metric", "type", "labels", ""], rows);
     }
-    let labels = Label::ALL.map(|l| vec![code(l.as_str()), l.meaning().to_owned()]);
+    let labels = Label::ALL.iter();
+    let labels = labels.map(|l| vec![code(l.as_str()), l.meaning().to_owned()]);
     text += "\n## Labels\n\nA label has the same name and the same values in both programs.\n\n";
     text += &table(&["label", "values"], labels);
-    let outcomes = Outcome::ALL.map(|o| vec![code(o.as_str()), o.meaning().to_owned()]);
+    let outcomes = Outcome::ALL.iter();
+    let outcomes = outcomes.map(|o| vec![code(o.as_str()), o.meaning().to_owned()]);
     text += "\n## Outcomes\n\nThe label `outcome` of metrics and the field `outcome` of log lines have one list of words.\n\n";
     text += &table(&["outcome", ""], outcomes);
     page("metrics.md", "Metrics", &text);
