@@ -158,7 +158,7 @@ impl Engine {
             self.parts.heartbeat.round();
             self.act();
             let wake_at = self.wake_at.min(self.pace.due(self.is_moving()));
-            let ours = self.macs();
+            let ours = self.facts.macs();
             tokio::select! {
                 input = inputs.recv() => match input {
                     None | Some(Input::End) => break,
@@ -179,14 +179,6 @@ impl Engine {
             self.finish(done);
         }
         Ok(())
-    }
-
-    /// The devices of this node's claims and plugs.
-    fn macs(&self) -> BTreeSet<Mac> {
-        let claims = self.facts.claims.values();
-        let of_claims = claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
-        let of_plugs = self.facts.plugs.keys().map(|key| key.mac);
-        of_claims.chain(of_plugs).collect()
     }
 
     fn is_moving(&self) -> bool {

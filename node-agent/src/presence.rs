@@ -6,7 +6,7 @@ use crds::{AGENT, Condition, EniNode, Time, node::Agent};
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{ApiResource, DynamicObject, Patch, PatchParams},
     runtime::{WatchStreamExt, watcher, watcher::Event},
 };
@@ -119,7 +119,7 @@ pub fn patch(node: &str, agent: &Agent, condition: Option<&Condition>) -> Value 
         status = json!({ "agent": agent, "conditions": [condition] });
     }
     json!({
-        "apiVersion": format!("{}/{}", crds::GROUP, crds::VERSION),
+        "apiVersion": EniNode::api_version(&()),
         "kind": "EniNode",
         "metadata": { "name": node },
         "status": status,

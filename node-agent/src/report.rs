@@ -9,7 +9,7 @@ use crds::{
     id::NotAnId,
 };
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{Patch, PatchParams},
 };
 use node_agent_core::{
@@ -95,7 +95,7 @@ impl Notice {
         };
         let metadata = &self.claim.metadata;
         Ok(json!({
-            "apiVersion": format!("{}/{}", crds::GROUP, crds::VERSION),
+            "apiVersion": EniClaim::api_version(&()),
             "kind": "EniClaim",
             // With the UID a claim that was made again under the same name refuses the report of the one before.
             "metadata": { "name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid },

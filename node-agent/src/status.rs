@@ -4,7 +4,7 @@ mod ask;
 mod in_pod;
 mod table;
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::net::IpAddr;
 
 use node_agent_core::{
     claim::Claim,
@@ -113,17 +113,11 @@ pub(crate) struct Known {
 impl Known {
     /// Of all devices that claims or the journal name.
     pub(crate) fn of(facts: &Facts) -> Self {
-        let of_claims = facts.claims.values();
-        let of_claims = of_claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
-        let of_plugs = facts.plugs.keys().map(|key| key.mac);
-        let macs: BTreeSet<Mac> = of_claims.chain(of_plugs).collect();
+        let devices = facts.macs().into_iter();
         Self {
             instance: facts.instance.clone(),
             claims_listed: facts.listed,
-            devices: macs
-                .into_iter()
-                .filter_map(|mac| device(facts, mac))
-                .collect(),
+            devices: devices.filter_map(|mac| device(facts, mac)).collect(),
         }
     }
 

@@ -351,6 +351,14 @@ impl Facts {
         self.plugs.iter().find(|(key, _)| key.mac == mac)
     }
 
+    /// The devices that claims or plugs name.
+    pub fn macs(&self) -> BTreeSet<Mac> {
+        let claims = self.claims.values();
+        let of_claims = claims.filter_map(|claim| Some(claim.eni.as_ref()?.mac));
+        let of_plugs = self.plugs.keys().map(|key| key.mac);
+        of_claims.chain(of_plugs).collect()
+    }
+
     /// The plugs of a sandbox.
     pub fn plugs_of<'a>(
         &'a self,

@@ -2,7 +2,7 @@
 
 use crds::EniClaim;
 use kube::{
-    Api, ResourceExt,
+    Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, Preconditions},
 };
 use operator_core::{
@@ -36,7 +36,7 @@ impl Kubernetes {
         let StatusWrite { claim, status } = write;
         let ClaimRef { key, uid, version } = claim;
         let object = json!({
-            "apiVersion": api_version(), "kind": "EniClaim",
+            "apiVersion": EniClaim::api_version(&()), "kind": "EniClaim",
             "metadata": {
                 "name": key.name, "namespace": key.namespace, "uid": uid, "resourceVersion": version.0
             },
@@ -110,10 +110,6 @@ impl Kubernetes {
     }
 }
 
-pub(super) fn api_version() -> String {
-    format!("{}/{}", api::name::GROUP, api::name::VERSION)
-}
-
 fn of_claim(answer: Result<EniClaim, Failure>) -> Outcome {
     match answer {
         Ok(claim) => written(claim),
@@ -152,7 +148,7 @@ mod tests {
 
     fn stored(version: &str, finalizers: &[&str]) -> Value {
         json!({
-            "apiVersion": api_version(), "kind": "EniClaim",
+            "apiVersion": EniClaim::api_version(&()), "kind": "EniClaim",
             "metadata": {
                 "name": "web-0-1", "namespace": "a", "uid": "u", "resourceVersion": version,
                 "finalizers": finalizers,

@@ -2,11 +2,11 @@
 
 use api::{ClassStatus, id::ClassName};
 use crds::EniClass;
-use kube::{Api, api::Patch};
+use kube::{Api, Resource, api::Patch};
 use operator_core::Outcome;
 use serde_json::json;
 
-use super::{Kubernetes, applied, claims::api_version};
+use super::{Kubernetes, applied};
 use crate::{convert, metrics::Written};
 
 impl Kubernetes {
@@ -19,7 +19,7 @@ impl Kubernetes {
         status: &ClassStatus,
     ) -> Outcome {
         let object = json!({
-            "apiVersion": api_version(), "kind": "EniClass",
+            "apiVersion": EniClass::api_version(&()), "kind": "EniClass",
             "metadata": { "name": class, "uid": uid }, "status": status,
         });
         let api = Api::<EniClass>::all(self.client.clone());

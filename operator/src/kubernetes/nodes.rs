@@ -6,11 +6,11 @@ use api::{
 };
 use crds::EniNode;
 use k8s_openapi::api::core::v1::Node;
-use kube::{Api, api::Patch};
+use kube::{Api, Resource, api::Patch};
 use operator_core::{Outcome, order::NodePatch};
 use serde_json::{Map, Value, json};
 
-use super::{Failure, Kubernetes, applied, by_us, claims::api_version, merged};
+use super::{Failure, Kubernetes, applied, by_us, merged};
 use crate::{convert, metrics::Written};
 
 impl Kubernetes {
@@ -29,7 +29,7 @@ impl Kubernetes {
             ..status.clone()
         };
         let object = json!({
-            "apiVersion": api_version(), "kind": "EniNode",
+            "apiVersion": EniNode::api_version(&()), "kind": "EniNode",
             "metadata": { "name": node }, "status": status,
         });
         let (api, parameters, patch) = (self.reports(), applied(), Patch::Apply(object));
