@@ -95,25 +95,11 @@ impl Engine {
                 return;
             }
         };
-        let verb = match verb {
-            Ok(verb) => verb,
+        let understood = verb.and_then(|verb| Ok((opened(netns, &path, &verb)?, verb)));
+        let (netns, verb) = match understood {
+            Ok(understood) => understood,
             Err(error) => {
                 drop(reply.send(Reply::Failed(error)));
-                return;
-            }
-        };
-        let refuse = |why: String| Reply::Failed(CniError::new(code::PROTOCOL, why));
-        let netns = match netns.map(|fd| Namespace::from_fd(fd, &path)) {
-            Some(Ok(netns)) => Some(netns),
-            // The journal knows where the devices of the sandbox are.
-            Some(Err(_)) | None if verb == Verb::Del => None,
-            Some(Err(error)) => {
-                drop(reply.send(refuse(error.to_string())));
-                return;
-            }
-            None => {
-                let why = "the request came without the network namespace of the pod";
-                drop(reply.send(refuse(why.to_owned())));
                 return;
             }
         };
@@ -194,6 +180,18 @@ impl Engine {
             "the CNI plugin was answered"
         );
         caller.reply.send(reply).ok().map(|()| request)
+    }
+}
+
+/// The namespace that came with a request.
+fn opened(netns: Option<OwnedFd>, path: &str, verb: &Verb) -> Result<Option<Namespace>, CniError> {
+    let refuse = |why: String| Err(CniError::new(code::PROTOCOL, why));
+    match netns.map(|fd| Namespace::from_fd(fd, path)) {
+        Some(Ok(netns)) => Ok(Some(netns)),
+        // The journal knows where the devices of the sandbox are.
+        Some(Err(_)) | None if *verb == Verb::Del => Ok(None),
+        Some(Err(error)) => refuse(error.to_string()),
+        None => refuse("the request came without the network namespace of the pod".to_owned()),
     }
 }
 
