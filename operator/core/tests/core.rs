@@ -49,6 +49,8 @@ mod families;
 mod gauges;
 #[path = "core/groups.rs"]
 mod groups;
+#[path = "core/hold.rs"]
+mod hold;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]

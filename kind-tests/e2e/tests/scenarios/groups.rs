@@ -23,7 +23,7 @@ const QUARANTINE: &str = "sg-000000000000000a3";
 const NONE: &str = "sg-0123456789abcdef0";
 
 /// An edit decides traffic within seconds and costs no allowed packet, a group that does not exist is set on none,
-/// drift is reported or corrected as the class says, and a tag freezes an ENI.
+/// drift is reported or corrected as the class says, and a tag freezes an ENI until somebody deletes it.
 pub fn under_running_pods(space: &Space) -> anyhow::Result<()> {
     let count = followers()?;
     edit(space, &[APP], "Report")?;
@@ -43,6 +43,7 @@ pub fn under_running_pods(space: &Space) -> anyhow::Result<()> {
     others.drift_is_seen(space)?;
     without_a_group_they_are_kept_out(space, followers, talk)?;
     others.drift_is_corrected(space)?;
+    others.without_its_tag_it_follows(space)?;
     let names: Vec<&str> = pods.names.iter().map(String::as_str).collect();
     space.delete_pods(&names)
 }
@@ -161,6 +162,16 @@ impl Others<'_> {
         await_groups(space, &self.enis[..1], &[DEFAULT], SOON)?;
         await_said(space, self.held, "Held")?;
         await_groups(space, &self.enis[1..], &[QUARANTINE], Duration::ZERO)
+    }
+
+    fn without_its_tag_it_follows(&self, space: &Space) -> anyhow::Result<()> {
+        let tag = [
+            ("ResourceId.1", self.enis[1].as_str()),
+            ("Tag.1.Key", "eniclaim.io/hold"),
+        ];
+        space.world.ec2("DeleteTags", &tag)?;
+        await_groups(space, self.enis, &[DEFAULT], SOON)?;
+        await_said(space, self.held, "InSync")
     }
 }
 

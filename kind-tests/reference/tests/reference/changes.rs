@@ -39,7 +39,7 @@ const ROWS: &[(&str, &str, &str)] = &[
         "yes",
         "Decides at once about ENIs whose groups somebody else has changed. With `Report` such an ENI is left as it is, also when the class is \
          edited; with `Correct` it gets the groups of the class, in turn with the others. The tag `eniclaim.io/hold` on an ENI, with any value, \
-         freezes its groups under both.",
+         freezes its groups under both; once it is deleted, the ENI follows its class again, and groups that were changed meanwhile are a drift.",
     ),
     (
         "interface",
