@@ -75,6 +75,8 @@ mod random;
 mod refused;
 #[path = "core/resolving.rs"]
 mod resolving;
+#[path = "core/rollout.rs"]
+mod rollout;
 #[path = "core/several.rs"]
 mod several;
 #[path = "core/subnets.rs"]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use e2e::world::{SOON, Space, condition, is_ready};
+use e2e::world::{SOON, Space, Write, condition, is_ready};
 use serde_json::{Value, json};
 
 use super::{
@@ -13,6 +13,8 @@ use super::{
 
 /// How soon an edited class decides traffic.
 const FOLLOWED: Duration = Duration::from_secs(10);
+/// Writes of a class that a rollout may cost: its begin, its end, and one every five seconds.
+const WRITES: usize = 5;
 const MODIFY: &str = "ModifyNetworkInterfaceAttribute";
 
 /// Lets in what comes from nodes; whoever has it is let in by the peer.
@@ -36,14 +38,29 @@ pub fn under_running_pods(space: &Space) -> anyhow::Result<()> {
     };
     others.somebody_changes(space)?;
     let talk = pods.talk(space, count)?;
+    says_of_its_rollout(space, &Value::Null)?;
+    let written = class_writes(space)?;
     a_new_group_lets_in(space, followers, &talk)?;
+    let all = count + OTHERS;
+    says_of_its_rollout(space, &json!({"updated": count, "total": all}))?;
+    let written = class_writes(space)? - written;
+    println!("{written} writes of the class for {count} ENIs");
+    ensure!(written <= WRITES, "{written} writes of the class");
     await_groups(space, others.enis, &[QUARANTINE], Duration::ZERO)?;
     a_bad_group_is_set_on_no_eni(space, followers)?;
+    let rollout = space.world.get("eniclass", space.name())?["status"]["rollout"].clone();
+    let paused = rollout["paused"].as_str().unwrap_or_default();
+    ensure!(
+        rollout["updated"] == 0 && paused.contains(NONE),
+        "{rollout}"
+    );
     talk.nothing_is_lost(space)?;
     others.drift_is_seen(space)?;
     without_a_group_they_are_kept_out(space, followers, talk)?;
     others.drift_is_corrected(space)?;
+    says_of_its_rollout(space, &json!({"updated": all - 1, "total": all}))?;
     others.without_its_tag_it_follows(space)?;
+    says_of_its_rollout(space, &Value::Null)?;
     let names: Vec<&str> = pods.names.iter().map(String::as_str).collect();
     space.delete_pods(&names)
 }
@@ -53,6 +70,30 @@ fn edit(space: &Space, groups: &[&str], policy: &str) -> anyhow::Result<()> {
     edited["spec"]["securityGroups"]["ids"] = json!(groups);
     edited["spec"]["driftPolicy"] = json!(policy);
     space.apply(&edited)
+}
+
+/// Waits until the class says just this of its rollout; null: nothing.
+fn says_of_its_rollout(space: &Space, wanted: &Value) -> anyhow::Result<()> {
+    let what = format!("the class to say {wanted} of its rollout");
+    space.world.wait(&what, SOON, || {
+        let class = space.world.get("eniclass", space.name())?;
+        let (is, of) = (
+            &class["status"]["rollout"],
+            &class["status"]["observedGeneration"],
+        );
+        ensure!(
+            is == wanted && *of == class["metadata"]["generation"],
+            "it says {is} of {of}"
+        );
+        Ok(true)
+    })
+}
+
+/// How often the operator wrote what is said of classes.
+fn class_writes(space: &Space) -> anyhow::Result<usize> {
+    let writes = space.world.writes()?;
+    let of_class = |write: &&Write| write.resource == "eniclasses/status";
+    Ok(writes.iter().filter(of_class).count())
 }
 
 /// Edits the groups while EC2 may be called for each ENI at once, and waits until all have them: how long it took.

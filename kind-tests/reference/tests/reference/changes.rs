@@ -30,7 +30,8 @@ const ROWS: &[(&str, &str, &str)] = &[
         "securityGroups",
         "yes",
         "Each ENI in use gets them in place, without a lost connection that both allow: the first alone, then four times as many as have \
-         followed, 25 at most, after everything that pods wait for. Condition `SecurityGroupsInSync` of the claim says how far it is. A group \
+         followed, 25 at most, after everything that pods wait for. `status.rollout` of the class says how many have them, and why no more get \
+         them; it is absent once all have. Condition `SecurityGroupsInSync` of a claim says how its ENI stands. A group \
          that does not exist is set on none (condition `SecurityGroupsReady` of the class). A group that EC2 refuses all the same, or a claim that is not Ready any more within five minutes after it got them, halts the others (Event `RolloutHalted` on the class) until that \
          is mended or the class is edited.",
     ),
