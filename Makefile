@@ -106,6 +106,8 @@ campaign: images ## Long runs: many seeds of accidents (SEED=1 begins there), an
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(TEST) --test operator story::a_crash
 	ENICLAIM_SEEDS=200 $(RAISED) $(TEST) --test conformance
 	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(RAISED) $(TEST) --test scenarios -- agent_killed_at,cycles_of
+	@# Nodes with more ENIs than the other scenarios are meant for.
+	ENICLAIM_FOLLOWERS=50 $(RAISED) $(TEST) --test scenarios -- groups_of_a_class
 
 aws-facts: ## Settle on a real account what docs/simulator.md calls unverified; SUBNET=subnet-… DRY_RUN=1 prints the calls.
 	$$(kind-tests/vpc-sim/boto3/python.sh) -B kind-tests/vpc-sim/boto3/facts.py --out kind-tests/vpc-sim/aws-facts.json \

@@ -27,6 +27,9 @@ use crate::AddressCounts;
     printcolumn(name = "Subnets", type_ = "string", json_path = ".spec.subnets.ids"),
     printcolumn(name = "Security Groups", type_ = "string", json_path = ".status.securityGroupIds"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Updated", type_ = "integer", json_path = ".status.rollout.updated", priority = 1),
+    printcolumn(name = "Total", type_ = "integer", json_path = ".status.rollout.total", priority = 1),
+    printcolumn(name = "Paused", type_ = "string", json_path = ".status.rollout.paused", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a class is a label value on pods: at most 63 characters")
 )]

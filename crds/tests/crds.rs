@@ -85,6 +85,9 @@ fn the_printed_columns_are_these_in_this_order() {
             "Subnets .spec.subnets.ids",
             "Security Groups .status.securityGroupIds",
             "Age .metadata.creationTimestamp",
+            "Updated .status.rollout.updated wide",
+            "Total .status.rollout.total wide",
+            "Paused .status.rollout.paused wide",
             "Message .status.conditions[?(@.type==\"Ready\")].message wide",
         ]
     );

@@ -106,6 +106,27 @@ pub struct ClassStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
     pub security_group_ids: Vec<SecurityGroupId>,
+    /// How far the security groups have reached the ENIs of pods. Absent: each was given those of the class. While an edit is under way
+    /// it is brought up to date every few seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<ClassRollout>,
+}
+
+/// How far the security groups of a class have reached the ENIs of pods.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassRollout {
+    /// ENIs that were given the security groups of the class. One on hold (AWS tag eniclaim.io/hold), or one that somebody else changed
+    /// and driftPolicy Report leaves so, is not among them after an edit.
+    #[schemars(extend("format" = "int32"))]
+    pub updated: u32,
+    /// ENIs of the class that are in a pod, or on their way into one.
+    #[schemars(extend("format" = "int32"))]
+    pub total: u32,
+    /// Why no more ENIs get the security groups, and what mends it. Absent: nothing is in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 2_048))]
+    pub paused: Option<SmolStr>,
 }
 
 /// One subnet of a class.

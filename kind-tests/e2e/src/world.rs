@@ -66,18 +66,19 @@ pub struct World {
 impl World {
     /// Brings up a cluster of this name with two nodes, a peer in its VPC and the project's images on its nodes.
     pub fn up(name: &str) -> anyhow::Result<Self> {
-        Self::with_images(name, Vec::new())
+        let options = Options {
+            name: name.to_owned(),
+            ..Options::default()
+        };
+        Self::with_images(options, Vec::new())
     }
 
     /// The same with images that another cluster built and still has; without any it builds them.
-    pub fn with_images(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
+    pub fn with_images(options: Options, images: Vec<PathBuf>) -> anyhow::Result<Self> {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../..")
             .canonicalize()?;
-        let cluster = Cluster::up(Options {
-            name: name.to_owned(),
-            ..Options::default()
-        })?;
+        let cluster = Cluster::up(options)?;
         let mut world = Self {
             api: Api::of(&cluster)?,
             cluster,

@@ -18,6 +18,7 @@ mod scenarios {
     pub mod default_route;
     pub mod failing;
     pub mod families;
+    pub mod followers;
     pub mod foreign_client;
     pub mod full_node;
     pub mod groups;
@@ -54,10 +55,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
     bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
-    crashes, cycles, default_route, failing, families, foreign_client, full_node, groups, hidden,
-    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata,
-    refused, rights, schema, several, shared, static_pod, story, stuck, versions, waiting,
-    without_agent, writes,
+    crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
+    groups, hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node,
+    on_the_pod, raw_metadata, refused, rights, schema, several, shared, static_pod, story, stuck,
+    versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -276,7 +277,7 @@ fn main() -> ExitCode {
         .get_or_insert(chosen.len().clamp(1, CLUSTERS));
     // Another name lets it run beside other clusters on the same machine.
     let name = env::var("E2E_CLUSTER").unwrap_or_else(|_| "e2e".to_owned());
-    let clusters = match Clusters::up(&name, clusters) {
+    let clusters = match followers::nodes().and_then(|nodes| Clusters::up(&name, clusters, nodes)) {
         Ok(clusters) => Arc::new(clusters),
         Err(error) => {
             eprintln!("{error:#}");

@@ -159,6 +159,29 @@ def tagged(ec2):
     assert {group["GroupId"] for group in tier} == {APP, PEER}, tier
 
 
+def untagged(ec2):
+    """Tags go by key, by key and value, or all."""
+    tags = [{"Key": key, "Value": value} for key, value in [("a", "1"), ("b", "2"), ("c", ""), ("d", "4"), ("e", "5")]]
+    eni = ec2.create_network_interface(SubnetId=SUBNET)["NetworkInterface"]["NetworkInterfaceId"]
+    other = {"Key": "a", "Value": "1"}
+    ec2.create_tags(Resources=[eni, PEER], Tags=tags)
+
+    def left(*tags):
+        ec2.delete_tags(Resources=[eni], Tags=list(tags))
+        return "".join(sorted(tag["Key"] for tag in described(ec2, eni)["TagSet"]))
+
+    assert left({"Key": "a"}) == "bcde"
+    assert left({"Key": "b", "Value": "1"}, {"Key": "d", "Value": ""}, {"Key": "none"}) == "bcde"
+    assert left({"Key": "b", "Value": "2"}, {"Key": "c", "Value": ""}) == "de"
+    assert left() == ""
+    refused(ec2.delete_tags, "InvalidNetworkInterfaceID.NotFound", Resources=[PEER, "eni-0a"])
+    refused(ec2.delete_tags, "DryRunOperation", Resources=[PEER], DryRun=True)
+    peer = ec2.describe_security_groups(GroupIds=[PEER])["SecurityGroups"][0]
+    assert other in peer["Tags"], peer
+    ec2.delete_tags(Resources=[PEER], Tags=tags)
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
+
+
 def cards(ec2):
     """Network cards as they are listed: how many interfaces each takes."""
     for name, count, each in [("p4d.24xlarge", 4, 15), ("trn1.32xlarge", 8, 5), ("p5.48xlarge", 32, 2)]:
@@ -204,6 +227,7 @@ def unknown(ec2, action, instance):
         "CreateNetworkInterface": {"SubnetId": SUBNET},
         "CreateTags": {"Resources": ["eni-0a"], "Tags": [{"Key": "a", "Value": "1"}]},
         "DeleteNetworkInterface": {"NetworkInterfaceId": "eni-0a"},
+        "DeleteTags": {"Resources": ["eni-0a"]},
         "DetachNetworkInterface": {"AttachmentId": "eni-attach-0a"},
         "ModifyNetworkInterfaceAttribute": {"NetworkInterfaceId": "eni-0a", "SourceDestCheck": {"Value": True}},
     }
@@ -230,6 +254,7 @@ def main():
     life(ec2, sys.argv[1])
     families(ec2)
     tagged(ec2)
+    untagged(ec2)
     cards(ec2)
     pages(ec2)
     for action in model.ACTIONS:

@@ -15,6 +15,7 @@ ACTIONS = [
     "CreateNetworkInterface",
     "CreateTags",
     "DeleteNetworkInterface",
+    "DeleteTags",
     "DescribeInstanceTypes",
     "DescribeInstances",
     "DescribeNetworkInterfaces",

@@ -192,6 +192,15 @@ def oddly_tagged(run):
         yield run.ask("create_tags", Resources=[eni], Tags=[{"Key": f"k{n}", "Value": "v"} for n in range(50)])
 
 
+@probe("untag-absent", "untag-other-value", "untag-key-twice")
+def oddly_untagged(run):
+    with run.interface() as eni:
+        run.ask("create_tags", Resources=[eni], Tags=[{"Key": "a", "Value": "b"}])
+        yield run.ask("delete_tags", Resources=[eni], Tags=[{"Key": "none"}])
+        yield run.ask("delete_tags", Resources=[eni], Tags=[{"Key": "a", "Value": "other"}])
+        yield run.ask("delete_tags", Resources=[eni], Tags=[{"Key": "a"}, {"Key": "a", "Value": "b"}])
+
+
 @probe("modify-nothing", "modify-unknown-attachment", "modify-two", "modify-unknown-group")
 def oddly_changed(run):
     with run.interface() as eni:
@@ -211,11 +220,12 @@ def tracked(run):
         yield ", ".join(f"{name} {value}" for name, value in sorted(seconds.items()))
 
 
-@probe("tag-unknown-eni", "tag-resources-too-many", "dry-run-unknown-eni", "instance-malformed", "subnet-malformed")
+@probe("tag-unknown-eni", "untag-unknown-eni", "tag-resources-too-many", "dry-run-unknown-eni", "instance-malformed", "subnet-malformed")
 def unknown_ids(run):
     nobodys = f"eni-{NOBODYS}"
     tag = {"Tags": [{"Key": "a", "Value": "b"}]}
     yield run.ask("create_tags", Resources=[nobodys], **tag)
+    yield run.ask("delete_tags", Resources=[nobodys], **tag)
     yield run.ask("create_tags", Resources=[nobodys] * 1001, **tag)
     yield run.ask("delete_network_interface", NetworkInterfaceId=nobodys, DryRun=True)
     yield run.ask("describe_instances", InstanceIds=[nobodys])

@@ -34,6 +34,7 @@ actions! {
     DetachNetworkInterface,
     ModifyNetworkInterfaceAttribute,
     CreateTags,
+    DeleteTags,
     DescribeNetworkInterfaces,
     DescribeInstances,
     DescribeInstanceTypes,

@@ -50,6 +50,29 @@ impl Vpc {
         Ok(())
     }
 
+    /// Takes tags away: those of these keys that have the value, if one is named; all if no key is named.
+    /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteTags.html>
+    pub(crate) fn untag(
+        &mut self,
+        resources: &[String],
+        tags: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), Ec2Error> {
+        for resource in resources {
+            self.tags_of(resource).ok_or_else(|| untaggable(resource))?;
+        }
+        let goes = |key: &String, value: &String| match tags.get(key) {
+            Some(Some(wanted)) => wanted == value,
+            Some(None) => true,
+            None => tags.is_empty(),
+        };
+        for resource in resources {
+            if let Some(held) = self.tags_of(resource) {
+                held.retain(|key, value| !goes(key, value));
+            }
+        }
+        Ok(())
+    }
+
     /// Tags of an interface, a subnet or a security group.
     fn tags_of(&mut self, id: &str) -> Option<&mut Tags> {
         if let Some(eni) = self.enis.get_mut(&EniId::from(id)) {
@@ -63,7 +86,7 @@ impl Vpc {
     }
 }
 
-/// Why a resource gets no tag. That EC2 says `.NotFound` of what looks like an id is unverified.
+/// Why a resource gets no tag, and loses none. That EC2 says `.NotFound` of what looks like an id is unverified.
 fn untaggable(id: &str) -> Ec2Error {
     let (kind, rest) = id.rsplit_once('-').unwrap_or_default();
     let is_kind = kind
@@ -76,7 +99,7 @@ fn untaggable(id: &str) -> Ec2Error {
         _ => {}
     }
     if !kind.is_empty() && is_kind && rest.chars().all(|digit| digit.is_ascii_hexdigit()) {
-        Ec2Error::NotModelled(format!("new tags of {id}"))
+        Ec2Error::NotModelled(format!("changed tags of {id}"))
     } else {
         Ec2Error::InvalidId(id.to_owned())
     }

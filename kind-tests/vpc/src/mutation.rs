@@ -40,10 +40,12 @@ impl Vpc {
                     .into_iter()
                     .collect()
             }
-            Request::CreateTags { resources, .. } => resources
-                .iter()
-                .map(|id| EniId::from(id.as_str()))
-                .collect(),
+            Request::CreateTags { resources, .. } | Request::DeleteTags { resources, .. } => {
+                resources
+                    .iter()
+                    .map(|id| EniId::from(id.as_str()))
+                    .collect()
+            }
             Request::CreateNetworkInterface(_)
             | Request::DescribeNetworkInterfaces(_)
             | Request::DescribeInstances(_)

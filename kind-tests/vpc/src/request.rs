@@ -33,6 +33,13 @@ pub enum Request {
         /// The tags to add or overwrite.
         tags: BTreeMap<String, String>,
     },
+    /// Take tags from interfaces, subnets and security groups.
+    DeleteTags {
+        /// Their ids.
+        resources: Vec<String>,
+        /// Keys, each with the value that the tag must have to be deleted, or with none for any; without a key all tags.
+        tags: BTreeMap<String, Option<String>>,
+    },
     /// List interfaces.
     DescribeNetworkInterfaces(Query),
     /// List instances.
@@ -154,6 +161,7 @@ impl Request {
             Self::DetachNetworkInterface(_) => Action::DetachNetworkInterface,
             Self::ModifyNetworkInterfaceAttribute(..) => Action::ModifyNetworkInterfaceAttribute,
             Self::CreateTags { .. } => Action::CreateTags,
+            Self::DeleteTags { .. } => Action::DeleteTags,
             Self::DescribeNetworkInterfaces(_) => Action::DescribeNetworkInterfaces,
             Self::DescribeInstances(_) => Action::DescribeInstances,
             Self::DescribeInstanceTypes(_) => Action::DescribeInstanceTypes,
@@ -216,6 +224,9 @@ impl Vpc {
             }
             Request::CreateTags { resources, tags } => {
                 self.tag(&resources, &tags).map(|()| Response::Done)
+            }
+            Request::DeleteTags { resources, tags } => {
+                self.untag(&resources, &tags).map(|()| Response::Done)
             }
             Request::DescribeNetworkInterfaces(query) => query
                 .select(self.seen(now_ms).enis.values().cloned(), page_items)

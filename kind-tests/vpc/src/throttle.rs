@@ -47,7 +47,8 @@ impl Key {
             | Request::AttachNetworkInterface(_)
             | Request::DetachNetworkInterface(_)
             | Request::ModifyNetworkInterfaceAttribute(..)
-            | Request::CreateTags { .. } => false,
+            | Request::CreateTags { .. }
+            | Request::DeleteTags { .. } => false,
         };
         Self {
             action: request.action(),
@@ -63,7 +64,7 @@ impl Key {
             | Action::DeleteNetworkInterface
             | Action::ModifyNetworkInterfaceAttribute => (100, 5),
             Action::AttachNetworkInterface | Action::DetachNetworkInterface => (50, 5),
-            Action::CreateTags => (100, 10),
+            Action::CreateTags | Action::DeleteTags => (100, 10),
             Action::DescribeNetworkInterfaces
             | Action::DescribeInstances
             | Action::DescribeInstanceTypes

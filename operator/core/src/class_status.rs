@@ -2,7 +2,7 @@
 
 use api::{
     ClassStatus, Condition, ConditionStatus, Time, ToSmolStr,
-    class::{ClassSubnet, SHOWN},
+    class::{ClassRollout, ClassSubnet, SHOWN},
     condition::kind,
     id::SubnetId,
 };
@@ -20,6 +20,7 @@ pub fn status(
     class: &Class,
     resolved: &Resolved,
     subnets: &Subnets,
+    rollout: Option<ClassRollout>,
     now: Time,
 ) -> Option<ClassStatus> {
     let states = [&resolved.subnets_state, &resolved.groups_state];
@@ -50,6 +51,7 @@ pub fn status(
             .take(SHOWN)
             .collect(),
         security_group_ids: resolved.groups.iter().take(SHOWN).cloned().collect(),
+        rollout,
     })
 }
 

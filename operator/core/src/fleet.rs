@@ -1,6 +1,7 @@
 //! The fleet: everything known, as one value; facts go in, orders come out.
 
 mod agenda;
+mod by_class;
 mod claims;
 mod classes;
 mod cloud;

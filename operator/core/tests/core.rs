@@ -49,6 +49,8 @@ mod families;
 mod gauges;
 #[path = "core/groups.rs"]
 mod groups;
+#[path = "core/hold.rs"]
+mod hold;
 #[path = "core/in_use.rs"]
 mod in_use;
 #[path = "core/leading.rs"]
@@ -73,6 +75,8 @@ mod random;
 mod refused;
 #[path = "core/resolving.rs"]
 mod resolving;
+#[path = "core/rollout.rs"]
+mod rollout;
 #[path = "core/several.rs"]
 mod several;
 #[path = "core/subnets.rs"]

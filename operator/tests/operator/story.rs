@@ -273,11 +273,25 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
             .await;
         sleep(Duration::from_mins(1)).await;
         let calls = calls(&world.lock().effects);
+        let writes = class_writes(&world.lock().effects);
         world.with(|state| state.set_groups("app", &[aws::GROUP_APP, aws::GROUP_PEER]));
         let edited = world.lock().elapsed();
+        world
+            .until("the class says that it has begun", |state| {
+                let said = rollout(state);
+                at(said, "total") == 50 && at(said, "updated").as_u64() < Some(50)
+            })
+            .await;
         world.until("all follow", State::groups_follow).await;
         let took = world.lock().elapsed() - edited;
         assert!(took <= 10_000, "{took} ms");
+        world
+            .until("the class says no more of it", |state| {
+                rollout(state).is_null()
+            })
+            .await;
+        let written = class_writes(&world.lock().effects) - writes;
+        assert!(written <= 4, "{written} writes of the class");
         assert_eq!(self::calls(&world.lock().effects), calls + 50);
         assert_eq!(ready(&world.lock()), 50);
     });
@@ -310,6 +324,17 @@ fn ready(state: &State) -> usize {
     claims
         .filter(|claim| text(claim, "status.phase") == "Ready")
         .count()
+}
+
+/// What the class says of its rollout.
+fn rollout(state: &State) -> &Value {
+    let class = state.all("eniclasses").next();
+    class.map_or(&Value::Null, |class| at(class, "status.rollout"))
+}
+
+fn class_writes(effects: &[String]) -> usize {
+    let writes = effects.iter();
+    writes.filter(|e| *e == "PATCH eniclasses/status").count()
 }
 
 /// How many of the effects are changes of EC2; writes of Kubernetes name their resource.

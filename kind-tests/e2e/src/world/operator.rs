@@ -15,6 +15,8 @@ const OPERATOR: &str = "eniclaim-operator";
 pub struct Leader {
     /// Who holds the lease, as the Lease says.
     pub identity: String,
+    /// The name of its pod.
+    pub pod: String,
     /// Its process on this machine.
     pub pid: i32,
 }
@@ -38,10 +40,31 @@ impl World {
             })
             .with_context(|| format!("no pod is {identity}"))?;
         let uid = pod["metadata"]["uid"].as_str().context("a pod's UID")?;
+        let name = pod["metadata"]["name"].as_str().unwrap_or_default();
         let found = self.pids_of_pod(OPERATOR, uid)?;
         ensure!(found.len() == 1, "not one process is {identity}: {found:?}");
         let pid = *found.first().context("no process")?;
-        Ok(Leader { identity, pid })
+        Ok(Leader {
+            identity,
+            pod: name.to_owned(),
+            pid,
+        })
+    }
+
+    /// Waits until the operator's share of EC2's request rates allows so many calls of an action at once.
+    pub fn await_tokens(&self, action: &str, calls: usize) -> anyhow::Result<()> {
+        let what = format!("{calls} calls of {action} to be allowed at once");
+        self.wait(&what, SOON, || {
+            let pod = self.leader()?.pod;
+            let path = format!("/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy/metrics");
+            let metrics = self.kubectl(&["get", "--raw", &path])?;
+            let name = format!("eniclaim_operator_ec2_tokens{{action=\"{action}\"}} ");
+            let tokens = metrics.lines().find_map(|line| line.strip_prefix(&name));
+            let tokens = tokens.context("the leader does not say how many")?;
+            let tokens: f64 = tokens.trim().parse()?;
+            ensure!(tokens >= f64::from(u32::try_from(calls)?), "{tokens} are");
+            Ok(true)
+        })
     }
 
     /// Restarts operator and agents, and waits until they serve.

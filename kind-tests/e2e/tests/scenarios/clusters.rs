@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
+use cluster::Options;
 use e2e::world::{Snapshot, Space, World, outcome};
 
 pub type Scenario = fn(&Space) -> anyhow::Result<()>;
@@ -31,12 +32,14 @@ pub struct Clusters {
 }
 
 impl Clusters {
-    /// Brings so many clusters up, all at once but for the first, which builds the images.
-    pub fn up(name: &str, count: usize) -> anyhow::Result<Self> {
-        let first = TestCluster::up(name, Vec::new())?;
+    /// Brings so many clusters up, all at once but for the first, which builds the images. None: nodes are of the usual instance
+    /// type.
+    pub fn up(name: &str, count: usize, nodes: Option<&str>) -> anyhow::Result<Self> {
+        let first = TestCluster::up(name, nodes, Vec::new())?;
         let images = first.world.images();
         let others = thread::scope(|scope| {
-            let up = |number: usize| TestCluster::up(&format!("{name}{number}"), images.to_vec());
+            let up =
+                |number: usize| TestCluster::up(&format!("{name}{number}"), nodes, images.to_vec());
             let threads: Vec<_> = (1..count)
                 .map(|number| scope.spawn(move || up(number)))
                 .collect();
@@ -89,9 +92,15 @@ struct TestCluster {
 }
 
 impl TestCluster {
-    fn up(name: &str, images: Vec<PathBuf>) -> anyhow::Result<Self> {
+    fn up(name: &str, nodes: Option<&str>, images: Vec<PathBuf>) -> anyhow::Result<Self> {
         let start = Instant::now();
-        let world = World::with_images(name, images)?;
+        let usual = Options::default();
+        let options = Options {
+            name: name.to_owned(),
+            instance_type: nodes.map_or(usual.instance_type, str::to_owned),
+            ..Options::default()
+        };
+        let world = World::with_images(options, images)?;
         world.shorten_ec2_delays()?;
         world.install()?;
         world.await_agents()?;

@@ -1,22 +1,21 @@
 //! The security groups of a class change under running pods, and somebody else changes those of an ENI.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
-use e2e::world::{PEER, PORT, SOON, Space, condition};
+use anyhow::ensure;
+use e2e::world::{SOON, Space, Write, condition, is_ready};
 use serde_json::{Value, json};
 
-use super::makers::{asking, class, on, pod};
+use super::{
+    followers::{OTHERS, Pods, Talk, await_groups, claims, followers},
+    makers::class,
+};
 
-/// Pods whose ENIs follow the class; two more are changed by somebody else.
-const FOLLOWERS: usize = 6;
-const DRIFTED: &str = "g6";
-const HELD: &str = "g7";
 /// How soon an edited class decides traffic.
 const FOLLOWED: Duration = Duration::from_secs(10);
+/// Writes of a class that a rollout may cost: its begin, its end, and one every five seconds.
+const WRITES: usize = 5;
+const MODIFY: &str = "ModifyNetworkInterfaceAttribute";
 
 /// Lets in what comes from nodes; whoever has it is let in by the peer.
 const APP: &str = "sg-000000000000000a2";
@@ -25,29 +24,44 @@ const DEFAULT: &str = "sg-000000000000000a0";
 const QUARANTINE: &str = "sg-000000000000000a3";
 const NONE: &str = "sg-0123456789abcdef0";
 
-/// An edit decides traffic within seconds and costs no allowed connection, a group that does not exist is set on none,
-/// drift is reported or corrected as the class says, and a tag freezes an ENI.
+/// An edit decides traffic within seconds and costs no allowed packet, a group that does not exist is set on none,
+/// drift is reported or corrected as the class says, and a tag freezes an ENI until somebody deletes it.
 pub fn under_running_pods(space: &Space) -> anyhow::Result<()> {
+    let count = followers()?;
     edit(space, &[APP], "Report")?;
-    let names: Vec<String> = (0..FOLLOWERS + 2).map(|n| format!("g{n}")).collect();
-    for (n, name) in names.iter().enumerate() {
-        let node = space.world.cluster.node(n % 2).name();
-        space.apply(&on(asking(pod(name), space.name()), &node))?;
-    }
-    for name in &names {
-        space.await_ready(name)?;
-    }
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let enis = names.iter().map(|name| space.eni_of(name));
-    let enis: Vec<String> = enis.collect::<anyhow::Result<_>>()?;
-    let (followers, others) = enis.split_at(FOLLOWERS);
-    somebody_changes(space, others)?;
-    let traffic = space.traffic("g0")?;
-    an_edit_decides_traffic(space, followers, others)?;
+    let pods = Pods::start(space, count + OTHERS)?;
+    let (followers, others) = pods.enis.split_at(count);
+    let others = Others {
+        enis: others,
+        drifted: &pods.names[count],
+        held: &pods.names[count + 1],
+    };
+    others.somebody_changes(space)?;
+    let talk = pods.talk(space, count)?;
+    says_of_its_rollout(space, &Value::Null)?;
+    let written = class_writes(space)?;
+    a_new_group_lets_in(space, followers, &talk)?;
+    let all = count + OTHERS;
+    says_of_its_rollout(space, &json!({"updated": count, "total": all}))?;
+    let written = class_writes(space)? - written;
+    println!("{written} writes of the class for {count} ENIs");
+    ensure!(written <= WRITES, "{written} writes of the class");
+    await_groups(space, others.enis, &[QUARANTINE], Duration::ZERO)?;
     a_bad_group_is_set_on_no_eni(space, followers)?;
-    traffic.answered()?;
-    traffic.end()?;
-    drift_is_corrected(space, followers, others)?;
+    let rollout = space.world.get("eniclass", space.name())?["status"]["rollout"].clone();
+    let paused = rollout["paused"].as_str().unwrap_or_default();
+    ensure!(
+        rollout["updated"] == 0 && paused.contains(NONE),
+        "{rollout}"
+    );
+    talk.nothing_is_lost(space)?;
+    others.drift_is_seen(space)?;
+    without_a_group_they_are_kept_out(space, followers, talk)?;
+    others.drift_is_corrected(space)?;
+    says_of_its_rollout(space, &json!({"updated": all - 1, "total": all}))?;
+    others.without_its_tag_it_follows(space)?;
+    says_of_its_rollout(space, &Value::Null)?;
+    let names: Vec<&str> = pods.names.iter().map(String::as_str).collect();
     space.delete_pods(&names)
 }
 
@@ -58,70 +72,76 @@ fn edit(space: &Space, groups: &[&str], policy: &str) -> anyhow::Result<()> {
     space.apply(&edited)
 }
 
-/// Another client of EC2 puts two ENIs into quarantine, and one of them on hold.
-fn somebody_changes(space: &Space, enis: &[String]) -> anyhow::Result<()> {
-    let hold = [
-        ("ResourceId.1", enis[1].as_str()),
-        ("Tag.1.Key", "eniclaim.io/hold"),
-        ("Tag.1.Value", "incident-7"),
-    ];
-    space.world.ec2("CreateTags", &hold)?;
-    for eni in enis {
-        let set = [
-            ("NetworkInterfaceId", eni.as_str()),
-            ("SecurityGroupId.1", QUARANTINE),
-        ];
-        space.world.ec2("ModifyNetworkInterfaceAttribute", &set)?;
-    }
-    Ok(())
-}
-
-/// The groups of an ENI in EC2.
-fn groups(space: &Space, eni: &str) -> anyhow::Result<BTreeSet<String>> {
-    let groups = space.world.eni(eni)?["groups"].clone();
-    let groups = groups.as_array().context("no groups")?.iter();
-    Ok(groups
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect())
-}
-
-fn await_groups(
-    space: &Space,
-    enis: &[String],
-    wanted: &[&str],
-    limit: Duration,
-) -> anyhow::Result<()> {
-    let wanted: BTreeSet<String> = wanted.iter().map(|id| (*id).to_owned()).collect();
-    space.world.wait("the ENIs to have the groups", limit, || {
-        for eni in enis {
-            let has = groups(space, eni)?;
-            ensure!(has == wanted, "{eni} has {has:?}");
-        }
+/// Waits until the class says just this of its rollout; null: nothing.
+fn says_of_its_rollout(space: &Space, wanted: &Value) -> anyhow::Result<()> {
+    let what = format!("the class to say {wanted} of its rollout");
+    space.world.wait(&what, SOON, || {
+        let class = space.world.get("eniclass", space.name())?;
+        let (is, of) = (
+            &class["status"]["rollout"],
+            &class["status"]["observedGeneration"],
+        );
+        ensure!(
+            is == wanted && *of == class["metadata"]["generation"],
+            "it says {is} of {of}"
+        );
         Ok(true)
     })
 }
 
-fn an_edit_decides_traffic(
+/// How often the operator wrote what is said of classes.
+fn class_writes(space: &Space) -> anyhow::Result<usize> {
+    let writes = space.world.writes()?;
+    let of_class = |write: &&Write| write.resource == "eniclasses/status";
+    Ok(writes.iter().filter(of_class).count())
+}
+
+/// Edits the groups while EC2 may be called for each ENI at once, and waits until all have them: how long it took.
+fn rolled_out(
     space: &Space,
     followers: &[String],
-    others: &[String],
-) -> anyhow::Result<()> {
-    let (from, to) = (space.eni_address("g1")?, space.eni_address("g2")?);
-    let to = format!("{to}:8080");
-    let get = |timeout| {
-        let get = ["/probe", "get", &to, "--from", &from, "--timeout", timeout];
-        space.exec("g1", &get)
-    };
-    ensure!(get("1").is_err(), "let in before the class was edited");
+    groups: &[&str],
+    policy: &str,
+) -> anyhow::Result<(Instant, Duration)> {
+    space.world.await_tokens(MODIFY, followers.len())?;
     let start = Instant::now();
-    edit(space, &[APP, DEFAULT], "Report")?;
-    await_groups(space, followers, &[APP, DEFAULT], FOLLOWED)?;
-    get("1")?;
-    let took = start.elapsed();
-    ensure!(took <= FOLLOWED, "it took {took:.1?}");
-    println!("{FOLLOWERS} ENIs have followed after {took:.1?}");
-    await_groups(space, others, &[QUARANTINE], Duration::ZERO)
+    edit(space, groups, policy)?;
+    await_groups(space, followers, groups, FOLLOWED)?;
+    Ok((start, start.elapsed()))
+}
+
+fn a_new_group_lets_in(space: &Space, followers: &[String], talk: &Talk) -> anyhow::Result<()> {
+    let (start, all) = rolled_out(space, followers, &[APP, DEFAULT], "Report")?;
+    let let_in = talk.await_let_in(space, start)?;
+    let count = followers.len();
+    println!("{count} ENIs had the new group after {all:.1?}; pods were let in after {let_in:.1?}");
+    ensure!(let_in.iter().all(|took| *took <= FOLLOWED), "{let_in:?}");
+    Ok(())
+}
+
+/// Who was let in by the group that is left stays so.
+fn without_a_group_they_are_kept_out(
+    space: &Space,
+    followers: &[String],
+    talk: Talk,
+) -> anyhow::Result<()> {
+    let failed = talk.failed()?;
+    let (start, all) = rolled_out(space, followers, &[DEFAULT], "Correct")?;
+    let kept_out = talk.await_kept_out(space, start)?;
+    let count = followers.len();
+    println!(
+        "{count} ENIs had lost a group after {all:.1?}; pods were kept out after {kept_out:.1?}"
+    );
+    ensure!(
+        kept_out.iter().all(|took| *took <= FOLLOWED),
+        "{kept_out:?}"
+    );
+    let now = talk.failed()?;
+    ensure!(
+        now == failed,
+        "allowed connections failed: {failed:?} before, {now:?} after"
+    );
+    talk.end()
 }
 
 fn a_bad_group_is_set_on_no_eni(space: &Space, followers: &[String]) -> anyhow::Result<()> {
@@ -138,44 +158,70 @@ fn a_bad_group_is_set_on_no_eni(space: &Space, followers: &[String]) -> anyhow::
     let class = space.world.get("eniclass", space.name())?;
     let says = condition(&class, "SecurityGroupsReady");
     ensure!(says["status"] == "False", "{says}");
-    for n in 0..FOLLOWERS {
-        let claim = space.claim_of(&format!("g{n}"))?;
-        let ready = condition(&claim, "Ready");
-        ensure!(ready["status"] == "True", "g{n}: {ready}");
+    for (pod, claim) in claims(space)? {
+        ensure!(is_ready(&claim), "{pod}: {}", condition(&claim, "Ready"));
     }
-    let calls = space.world.calls("ModifyNetworkInterfaceAttribute")?;
+    let calls = space.world.calls(MODIFY)?;
     let tried = calls.iter().any(|call| call.to_string().contains(NONE));
     ensure!(!tried, "it was set on an ENI");
     await_groups(space, followers, &[APP, DEFAULT], Duration::ZERO)
 }
 
-fn drift_is_corrected(
-    space: &Space,
-    followers: &[String],
-    others: &[String],
-) -> anyhow::Result<()> {
-    let says = |pod: &str, reason: &str| {
-        space
-            .world
-            .wait(&format!("{pod} to be {reason}"), SOON, || {
-                let says = condition(&space.claim_of(pod)?, "SecurityGroupsInSync");
-                ensure!(says["reason"] == reason, "{says}");
-                Ok(true)
-            })
-    };
-    says(DRIFTED, "Drifted")?;
-    space.await_event(DRIFTED, "somebody else changed the security groups")?;
-    await_groups(space, others, &[QUARANTINE], Duration::ZERO)?;
-    edit(space, &[DEFAULT], "Correct")?;
-    await_groups(space, followers, &[DEFAULT], FOLLOWED)?;
-    let peer = format!("{PEER}:{PORT}");
-    let from = space.eni_address("g0")?;
-    let get = ["/probe", "get", &peer, "--from", &from, "--timeout", "1"];
-    ensure!(
-        space.exec("g0", &get).is_err(),
-        "the peer lets in who left its group"
-    );
-    await_groups(space, &others[..1], &[DEFAULT], SOON)?;
-    says(HELD, "Held")?;
-    await_groups(space, &others[1..], &[QUARANTINE], Duration::ZERO)
+/// ENIs that another client of EC2 changes.
+struct Others<'a> {
+    enis: &'a [String],
+    drifted: &'a str,
+    held: &'a str,
+}
+
+impl Others<'_> {
+    /// Both are put into quarantine, and one of them on hold.
+    fn somebody_changes(&self, space: &Space) -> anyhow::Result<()> {
+        let hold = [
+            ("ResourceId.1", self.enis[1].as_str()),
+            ("Tag.1.Key", "eniclaim.io/hold"),
+            ("Tag.1.Value", "incident-7"),
+        ];
+        space.world.ec2("CreateTags", &hold)?;
+        for eni in self.enis {
+            let set = [
+                ("NetworkInterfaceId", eni.as_str()),
+                ("SecurityGroupId.1", QUARANTINE),
+            ];
+            space.world.ec2(MODIFY, &set)?;
+        }
+        Ok(())
+    }
+
+    fn drift_is_seen(&self, space: &Space) -> anyhow::Result<()> {
+        await_said(space, self.drifted, "Drifted")?;
+        space.await_event(self.drifted, "somebody else changed the security groups")?;
+        await_groups(space, self.enis, &[QUARANTINE], Duration::ZERO)
+    }
+
+    fn drift_is_corrected(&self, space: &Space) -> anyhow::Result<()> {
+        await_groups(space, &self.enis[..1], &[DEFAULT], SOON)?;
+        await_said(space, self.held, "Held")?;
+        await_groups(space, &self.enis[1..], &[QUARANTINE], Duration::ZERO)
+    }
+
+    fn without_its_tag_it_follows(&self, space: &Space) -> anyhow::Result<()> {
+        let tag = [
+            ("ResourceId.1", self.enis[1].as_str()),
+            ("Tag.1.Key", "eniclaim.io/hold"),
+        ];
+        space.world.ec2("DeleteTags", &tag)?;
+        await_groups(space, self.enis, &[DEFAULT], SOON)?;
+        await_said(space, self.held, "InSync")
+    }
+}
+
+/// Waits until the claim of a pod says so of its groups.
+fn await_said(space: &Space, pod: &str, reason: &str) -> anyhow::Result<()> {
+    let what = format!("{pod} to be {reason}");
+    space.world.wait(&what, SOON, || {
+        let says = condition(&space.claim_of(pod)?, "SecurityGroupsInSync");
+        ensure!(says["reason"] == reason, "{says}");
+        Ok(true)
+    })
 }

@@ -30,7 +30,8 @@ const ROWS: &[(&str, &str, &str)] = &[
         "securityGroups",
         "yes",
         "Each ENI in use gets them in place, without a lost connection that both allow: the first alone, then four times as many as have \
-         followed, 25 at most, after everything that pods wait for. Condition `SecurityGroupsInSync` of the claim says how far it is. A group \
+         followed, 25 at most, after everything that pods wait for. `status.rollout` of the class says how many have them, and why no more get \
+         them; it is absent once all have. Condition `SecurityGroupsInSync` of a claim says how its ENI stands. A group \
          that does not exist is set on none (condition `SecurityGroupsReady` of the class). A group that EC2 refuses all the same, or a claim that is not Ready any more within five minutes after it got them, halts the others (Event `RolloutHalted` on the class) until that \
          is mended or the class is edited.",
     ),
@@ -39,7 +40,7 @@ const ROWS: &[(&str, &str, &str)] = &[
         "yes",
         "Decides at once about ENIs whose groups somebody else has changed. With `Report` such an ENI is left as it is, also when the class is \
          edited; with `Correct` it gets the groups of the class, in turn with the others. The tag `eniclaim.io/hold` on an ENI, with any value, \
-         freezes its groups under both.",
+         freezes its groups under both; once it is deleted, the ENI follows its class again, and groups that were changed meanwhile are a drift.",
     ),
     (
         "interface",

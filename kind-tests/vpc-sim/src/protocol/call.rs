@@ -18,7 +18,8 @@ use super::{
 
 /// The only version of the API that is played.
 const VERSION: &str = "2016-11-15";
-/// Resources that one `CreateTags` takes. <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html>
+/// Resources that one `CreateTags` or `DeleteTags` takes.
+/// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateTags.html>
 const MAX_RESOURCES: usize = 1000;
 
 /// A call as a form spells it.
@@ -76,6 +77,7 @@ fn request(action: Action, members: &Members<'_>) -> Result<Request, Ec2Error> {
             change(action, members)?,
         ),
         Action::CreateTags => create_tags(members)?,
+        Action::DeleteTags => delete_tags(members)?,
         Action::DescribeNetworkInterfaces => {
             let ids = ENI.list(members, "NetworkInterfaceId")?;
             Request::DescribeNetworkInterfaces(query(members, ids)?)
@@ -144,8 +146,23 @@ fn client_token(members: &Members<'_>) -> Option<String> {
 }
 
 fn create_tags(members: &Members<'_>) -> Result<Request, Ec2Error> {
+    let (resources, tags) = (resources(members)?, tags(members)?);
+    if tags.is_empty() {
+        return Err(Ec2Error::NoTagsToCreate);
+    }
+    Ok(Request::CreateTags { resources, tags })
+}
+
+fn delete_tags(members: &Members<'_>) -> Result<Request, Ec2Error> {
+    Ok(Request::DeleteTags {
+        resources: resources(members)?,
+        tags: tags_with(members, |value| value.map(str::to_owned))?,
+    })
+}
+
+/// What shall get tags or lose them.
+fn resources(members: &Members<'_>) -> Result<Vec<String>, Ec2Error> {
     let resources = texts(members, "ResourceId");
-    let tags = tags(members)?;
     if resources.is_empty() {
         // <https://github.com/awsdocs/aws-doc-sdk-examples/pull/1302>
         return Err(Ec2Error::MissingParameter("resourceIdSet"));
@@ -153,10 +170,7 @@ fn create_tags(members: &Members<'_>) -> Result<Request, Ec2Error> {
     if resources.len() > MAX_RESOURCES {
         return Err(Ec2Error::TooManyResources(MAX_RESOURCES));
     }
-    if tags.is_empty() {
-        return Err(Ec2Error::NoTagsToCreate);
-    }
-    Ok(Request::CreateTags { resources, tags })
+    Ok(resources)
 }
 
 fn attach(members: &Members<'_>) -> Result<Attach, Ec2Error> {
@@ -215,11 +229,19 @@ fn groups(members: &Members<'_>) -> BTreeSet<GroupId> {
     members.list("SecurityGroupId").map(GroupId::from).collect()
 }
 
+/// Tags of which one without a value has an empty one.
 fn tags(members: &Members<'_>) -> Result<BTreeMap<String, String>, Ec2Error> {
+    tags_with(members, |value| value.unwrap_or_default().to_owned())
+}
+
+fn tags_with<V>(
+    members: &Members<'_>,
+    value: impl Fn(Option<&str>) -> V,
+) -> Result<BTreeMap<String, V>, Ec2Error> {
     let mut all = BTreeMap::new();
     for tag in members.structures("Tag") {
         let key = tag.need("Key")?.to_owned();
-        let value = tag.get("Value").unwrap_or_default().to_owned();
+        let value = value(tag.get("Value"));
         if all.insert(key.clone(), value).is_some() {
             return Err(Ec2Error::DuplicateTagKey(key));
         }

@@ -258,7 +258,23 @@ fn tags_of_nothing_and_no_tags_are_refused() {
         .map(|n| format!("&ResourceId.{n}=eni-0a"))
         .collect();
     let many = format!("Action=CreateTags&Tag.1.Key=a{}", many.concat());
+    let loses = many.replace("CreateTags", "DeleteTags");
     are_refused(&[
+        (
+            "Action=DeleteTags&Tag.1.Key=a",
+            "MissingParameter",
+            "The request must contain the parameter resourceIdSet",
+        ),
+        (
+            "Action=DeleteTags&ResourceId.1=eni-0a&Tag.1.Key=a&Tag.2.Key=a",
+            "InvalidParameterValue",
+            "Duplicate tag key 'a' specified.",
+        ),
+        (
+            loses.as_str(),
+            "ResourceCountExceeded",
+            "The maximum number of resources in a request is 1000",
+        ),
         (
             "Action=CreateTags&Tag.1.Key=a",
             "MissingParameter",

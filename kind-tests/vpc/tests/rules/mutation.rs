@@ -17,6 +17,10 @@ fn mutation_names_the_interface_as_it_is_before_the_call() {
             resources: vec![eni.to_string(), "eni-none".to_owned()],
             tags: [].into(),
         },
+        Request::DeleteTags {
+            resources: vec![eni.to_string(), "eni-none".to_owned()],
+            tags: [].into(),
+        },
     ] {
         let Mutation {
             request: same,

@@ -53,6 +53,14 @@ fn each_action_has_its_burst_and_its_rate() {
             100,
             10,
         ),
+        (
+            Request::DeleteTags {
+                resources: vec![],
+                tags: [].into(),
+            },
+            100,
+            10,
+        ),
         (Request::DescribeNetworkInterfaces(filtered), 100, 20),
         (Request::DescribeNetworkInterfaces(paginated), 100, 20),
         (Request::DescribeNetworkInterfaces(Query::default()), 50, 10),

@@ -71,6 +71,7 @@ impl Fleet {
             return;
         }
         self.watched.resolved.remove(name);
+        self.work.rollouts.forget_class(name);
         self.regroup(name);
         self.work.forget(&Target::Class(name.clone()));
         self.wake_up(&Dependency::Classes);
@@ -163,11 +164,19 @@ impl Fleet {
         ) else {
             return;
         };
-        let Some(due) = status(class, resolved, &self.cloud.subnets, now) else {
+        let rollout = self.shown_rollout(name);
+        let Some(due) = status(class, resolved, &self.cloud.subnets, rollout, now) else {
             return;
         };
+        let differs = due != class.status;
+        let waits = self.work.rollouts.wait_to_write(class, &due, now);
+        let waits = waits.filter(|_| differs);
+        if let Some(until) = waits {
+            self.work.agenda.at(target.clone(), until);
+        }
         let about = About::Class(name.clone(), class.uid.to_string());
-        let write = (due != class.status).then(|| Object::Class {
+        let rollout = due.rollout.clone();
+        let write = (differs && waits.is_none()).then(|| Object::Class {
             class: name.clone(),
             uid: class.uid.clone(),
             status: Box::new(due),
@@ -176,8 +185,10 @@ impl Fleet {
             Some(note) => self.tell(target, about, note, now, orders),
             None => self.work.told.forget(&target),
         }
-        if let Some(write) = write {
-            self.write(write, now, orders);
+        if let Some(write) = write
+            && self.write(write, now, orders)
+        {
+            self.work.rollouts.wrote(name, rollout.as_ref(), now);
         }
     }
 

@@ -9,8 +9,8 @@ use api::{
 };
 
 use super::{
+    by_class::ByClass,
     few::{self, Few},
-    rollout::ByClass,
 };
 use crate::{claim::Claim, cluster::Key, order::Target};
 

@@ -3,46 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
-    ClaimStatus, Condition, ConditionStatus, Time,
-    condition::kind,
+    ClaimStatus, ClassStatus, Time,
+    class::ClassRollout,
     id::{ClassName, SecurityGroupId},
-    security_groups::{GroupsSet, GroupsState, same_groups},
-    time::{MINUTE, SECOND},
+    security_groups::{GroupsState, same_groups},
+    time::MINUTE,
 };
 
 use super::Fleet;
 use crate::{
     claim::Claim,
-    cluster::Key,
+    cluster::{Class, Key},
     ec2::EniView,
     goal::Goal,
     groups::{self, Answer, GroupsSeen, Standing, Turn},
     message,
     order::{About, Action, Event, Target},
     reason::{Note, Reason},
-    rollout::{Rollout, at_once},
+    resolve::State,
+    rollout::{Rollout, at_once, may_wait},
     seen::{EniSeen, Seen},
 };
 
 /// Kubernetes forgets Events after an hour.
 const AGAIN: i64 = 10 * MINUTE;
-/// A claim that is not Ready any more so soon after it got other groups may be so because of them.
-const CAUSED: i64 = 5 * MINUTE;
-
-/// Claims that have an ENI, by class, as their statuses say, writes under way included.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct ByClass(BTreeMap<ClassName, OfClass>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-struct OfClass {
-    claims: BTreeSet<Key>,
-    /// How many ENIs have just these groups, in the order of their ids.
-    groups: BTreeMap<Vec<SecurityGroupId>, u32>,
-    /// Claims whose groups are requested and not known to be set.
-    changing: BTreeSet<Key>,
-    /// Claims whose groups were changed, and which are not Ready any more.
-    fallen: BTreeSet<Key>,
-}
 
 /// What is under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -55,69 +39,8 @@ pub(super) struct Rollouts {
     halts: BTreeMap<ClassName, (Note, Time)>,
     /// Classes of which something changed that turns rest on.
     moved: BTreeSet<ClassName>,
-}
-
-impl ByClass {
-    pub(super) fn add(&mut self, claim: &Claim, status: &ClaimStatus) {
-        let Some(eni) = &status.eni else { return };
-        let of = self.0.entry(claim.class.clone()).or_default();
-        of.claims.insert(claim.key.clone());
-        *of.groups
-            .entry(sorted(&eni.security_group_ids))
-            .or_default() += 1;
-        let Some(set) = &status.security_groups else {
-            return;
-        };
-        let ready = status.condition(kind::READY);
-        if ready.is_some_and(|ready| ready.status == ConditionStatus::True) {
-            if set.state == GroupsState::Requested {
-                of.changing.insert(claim.key.clone());
-            }
-        } else if has_fallen(claim, ready, set) {
-            of.fallen.insert(claim.key.clone());
-        }
-    }
-
-    pub(super) fn remove(&mut self, claim: &Claim, status: &ClaimStatus) {
-        let (Some(eni), Some(of)) = (&status.eni, self.0.get_mut(&claim.class)) else {
-            return;
-        };
-        for set in [&mut of.claims, &mut of.changing, &mut of.fallen] {
-            set.remove(&claim.key);
-        }
-        let groups = sorted(&eni.security_group_ids);
-        if let Some(count) = of.groups.get_mut(&groups) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                of.groups.remove(&groups);
-            }
-        }
-        if of.claims.is_empty() {
-            self.0.remove(&claim.class);
-        }
-    }
-
-    /// Claims of a class that have an ENI.
-    pub(super) fn claims(&self, class: &ClassName) -> impl Iterator<Item = &Key> {
-        self.0.get(class).into_iter().flat_map(|of| &of.claims)
-    }
-}
-
-fn sorted(ids: &[SecurityGroupId]) -> Vec<SecurityGroupId> {
-    let mut ids = ids.to_vec();
-    ids.sort();
-    ids
-}
-
-/// Whether the claim was Ready, and is not any more since it got other groups: one whose pod ends, or whose ENI is gone, is so for
-/// another reason.
-fn has_fallen(claim: &Claim, ready: Option<&Condition>, set: &GroupsSet) -> bool {
-    let others = [Reason::PodTerminating, Reason::EniLost].map(Reason::as_str);
-    !claim.deleting
-        && ready.is_some_and(|ready| {
-            let after = ready.last_transition_time.since(set.requested_at);
-            (-SECOND..CAUSED).contains(&after) && !others.contains(&ready.reason.as_str())
-        })
+    /// When the rollout in the status of a class was written last.
+    written: BTreeMap<ClassName, Time>,
 }
 
 impl Rollouts {
@@ -132,6 +55,33 @@ impl Rollouts {
         self.taken.remove(&claim.key);
         self.waits(claim, false);
         self.moved(&claim.class);
+    }
+
+    /// The status of a class is due that differs from the one that stands: until when it waits, so that the ENIs of a class do not
+    /// cost a write each.
+    pub(super) fn wait_to_write(
+        &self,
+        class: &Class,
+        due: &ClassStatus,
+        now: Time,
+    ) -> Option<Time> {
+        let written = self.written.get(&class.name)?;
+        let until = written.after(may_wait(&class.status, due)?);
+        (until > now).then_some(until)
+    }
+
+    /// The class is gone.
+    pub(super) fn forget_class(&mut self, class: &ClassName) {
+        self.written.remove(class);
+    }
+
+    /// The status of a class is being written.
+    pub(super) fn wrote(&mut self, class: &ClassName, rollout: Option<&ClassRollout>, now: Time) {
+        if rollout.is_some() {
+            self.written.insert(class.clone(), now);
+        } else {
+            self.written.remove(class);
+        }
     }
 
     fn waits(&mut self, claim: &Claim, waits: bool) {
@@ -150,16 +100,37 @@ impl Rollouts {
 impl Fleet {
     /// How far the security groups of a class have reached its ENIs.
     pub fn rollout(&self, class: &ClassName) -> Rollout {
-        let (Some(of), Some(groups)) = (self.index.by_class.0.get(class), self.groups_of(class))
+        let (Some(of), Some(groups)) = (self.index.by_class.of(class), self.groups_of(class))
         else {
             return Rollout::default();
         };
-        let updated = of.groups.get(&sorted(&groups)).copied();
         Rollout {
-            total: u32::try_from(of.claims.len()).unwrap_or(u32::MAX),
-            updated: updated.unwrap_or(0),
+            total: of.staying,
+            updated: of.given(&groups),
             halted: self.halted(class),
         }
+    }
+
+    /// The rollout as the status of a class is to show it; none while there is none, and while nobody can say.
+    pub(super) fn shown_rollout(&self, class: &ClassName) -> Option<ClassRollout> {
+        let state = &self.watched.resolved.get(class)?.groups_state;
+        let rollout = match state {
+            // What EC2 does not have no ENI has.
+            State::Wrong(note) => Rollout {
+                total: self.index.by_class.of(class)?.staying,
+                updated: 0,
+                halted: Some(note.clone()),
+            },
+            State::Ready(_) | State::Unknown(_) => self.rollout(class),
+        };
+        rollout.shown()
+    }
+
+    /// How many ENIs of a class have shown that its groups are right.
+    fn proven(&self, class: &ClassName) -> u32 {
+        let of = self.index.by_class.of(class);
+        let groups = self.groups_of(class);
+        of.zip(groups).map_or(0, |(of, groups)| of.having(&groups))
     }
 
     fn groups_of(&self, class: &ClassName) -> Option<Vec<SecurityGroupId>> {
@@ -204,21 +175,20 @@ impl Fleet {
     }
 
     fn turn(&self, claim: &Claim) -> Turn {
-        let of = self.index.by_class.0.get(&claim.class);
+        let of = self.index.by_class.of(&claim.class);
         if of.is_some_and(|of| of.changing.contains(&claim.key)) {
             return Turn::Now;
         }
-        let rollout = self.rollout(&claim.class);
-        match rollout.halted {
+        match self.halted(&claim.class) {
             Some(note) => Turn::Halted(note.message),
-            None if self.under_way(&claim.class) < at_once(rollout.updated) => Turn::Now,
+            None if self.under_way(&claim.class) < at_once(self.proven(&claim.class)) => Turn::Now,
             None => Turn::Later,
         }
     }
 
     /// How many ENIs of a class are having their groups set; one that is held, or whose pod ends, takes nobody's turn.
     fn under_way(&self, class: &ClassName) -> u32 {
-        let changing = self.index.by_class.0.get(class).map(|of| &of.changing);
+        let changing = self.index.by_class.of(class).map(|of| &of.changing);
         let moves = |key: &&Key| {
             let Some(claim) = self.watched.claim(key) else {
                 return false;
@@ -234,7 +204,7 @@ impl Fleet {
 
     /// Why no more ENIs of a class get its groups.
     fn halted(&self, class: &ClassName) -> Option<Note> {
-        let of = self.index.by_class.0.get(class)?;
+        let of = self.index.by_class.of(class)?;
         let wanted = self.groups_of(class)?;
         let gets = |key: &&Key| {
             let claim = self.watched.claim(key);
@@ -293,18 +263,21 @@ impl Fleet {
         }
     }
 
-    /// Looks at those whose turn it has become, and tells on a class why it is nobody's.
+    /// Looks at those whose turn it has become, and says on a class how far it is and why it is nobody's.
     pub(super) fn give_turns(&mut self, now: Time) {
         for class in std::mem::take(&mut self.work.rollouts.moved) {
             self.tell_halt(&class, now);
+            let said = self.watched.classes.get(&class);
+            if said.is_some_and(|said| said.status.rollout != self.shown_rollout(&class)) {
+                self.work.agenda.mark(Target::Class(class.clone()));
+            }
             let Some(waiting) = self.work.rollouts.waiting.get(&class) else {
                 continue;
             };
-            let rollout = self.rollout(&class);
-            if rollout.halted.is_some() {
+            if self.halted(&class).is_some() {
                 continue;
             }
-            let free = at_once(rollout.updated).saturating_sub(self.under_way(&class));
+            let free = at_once(self.proven(&class)).saturating_sub(self.under_way(&class));
             let next = waiting.iter().take(free as usize);
             for key in next.cloned().collect::<Vec<_>>() {
                 self.work.agenda.mark(Target::Claim(key));

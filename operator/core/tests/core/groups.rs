@@ -18,12 +18,12 @@ use super::{ec2::Verdict, world::World};
 const MODIFY: Action = Action::ModifyNetworkInterfaceAttribute;
 const NONE: &str = "sg-0123456789abcdef0";
 
-fn ids(groups: &[&str]) -> Vec<SecurityGroupId> {
+pub(super) fn ids(groups: &[&str]) -> Vec<SecurityGroupId> {
     groups.iter().map(|id| id.parse().unwrap()).collect()
 }
 
 /// So many pods, each with its ENI, at rest; their names.
-fn pods(world: &mut World, count: usize) -> Vec<String> {
+pub(super) fn pods(world: &mut World, count: usize) -> Vec<String> {
     for n in 0..count.div_ceil(13) {
         world.add_node(&format!("big{n}"), "c6in.32xlarge");
     }
@@ -39,13 +39,13 @@ fn pods(world: &mut World, count: usize) -> Vec<String> {
     names
 }
 
-fn groups_of(world: &World, pod: &str) -> Vec<String> {
+pub(super) fn groups_of(world: &World, pod: &str) -> Vec<String> {
     let eni = world.eni_of(pod).unwrap();
     let eni = world.vpc.eni(&eni.as_str().into()).unwrap();
     eni.groups.iter().map(ToString::to_string).collect()
 }
 
-fn follow(world: &World, pods: &[String], groups: &[&str]) -> bool {
+pub(super) fn follow(world: &World, pods: &[String], groups: &[&str]) -> bool {
     pods.iter().all(|pod| {
         let status = &world.claim_of(pod).unwrap().status;
         let set = status.security_groups.as_ref();
@@ -56,22 +56,22 @@ fn follow(world: &World, pods: &[String], groups: &[&str]) -> bool {
     })
 }
 
-fn in_sync(world: &World, pod: &str) -> Condition {
+pub(super) fn in_sync(world: &World, pod: &str) -> Condition {
     let status = &world.claim_of(pod).unwrap().status;
     let condition = status.condition(kind::SECURITY_GROUPS_IN_SYNC);
     condition.unwrap().clone()
 }
 
-fn edit(world: &mut World, groups: &[&str]) {
+pub(super) fn edit(world: &mut World, groups: &[&str]) {
     world.set_class(|class| class.groups.ids = ids(groups));
 }
 
-fn policy(world: &mut World, policy: DriftPolicy) {
+pub(super) fn policy(world: &mut World, policy: DriftPolicy) {
     world.set_class(|class| class.drift_policy = policy);
 }
 
 /// Another client of EC2 sets the groups of a pod's ENI.
-fn somebody_sets(world: &mut World, pod: &str, group: &str) {
+pub(super) fn somebody_sets(world: &mut World, pod: &str, group: &str) {
     let eni = world.eni_of(pod).unwrap();
     let change = Change::Groups([group.into()].into());
     world.somebody(Request::ModifyNetworkInterfaceAttribute(
@@ -80,7 +80,7 @@ fn somebody_sets(world: &mut World, pod: &str, group: &str) {
     ));
 }
 
-fn hold(world: &mut World, eni: &EniId) {
+pub(super) fn hold(world: &mut World, eni: &EniId) {
     world.somebody(Request::CreateTags {
         resources: vec![eni.to_string()],
         tags: [(tag::HOLD.to_owned(), "incident-7".to_owned())].into(),
@@ -348,31 +348,6 @@ fn the_policy_decides_about_a_drift_that_is_there_already() {
     world.until(10 * SECOND, "it is set back", |w| {
         follow(w, &pods, &[aws::GROUP_APP])
     });
-    world.clear();
-}
-
-#[test]
-fn an_eni_on_hold_keeps_its_groups_whatever_the_class_says() {
-    let mut world = World::new();
-    let pods = pods(&mut world, 3);
-    policy(&mut world, DriftPolicy::Correct);
-    let eni = world.eni_of("p1").unwrap();
-    hold(&mut world, &eni);
-    somebody_sets(&mut world, "p1", aws::GROUP_PEER);
-    world.until(MINUTE, "it is said", |w| in_sync(w, "p1").reason == "Held");
-    edit(&mut world, &[aws::GROUP_DEFAULT]);
-    let others = [pods[0].clone(), pods[2].clone()];
-    world.until(20 * SECOND, "the others follow", |w| {
-        follow(w, &others, &[aws::GROUP_DEFAULT])
-    });
-    world.rest();
-    assert_eq!(groups_of(&world, "p1"), [aws::GROUP_PEER]);
-    let condition = in_sync(&world, "p1");
-    assert!(
-        condition.message.contains("eniclaim.io/hold"),
-        "{condition:?}"
-    );
-    assert!(world.is_ready("p1"));
     world.clear();
 }
 
