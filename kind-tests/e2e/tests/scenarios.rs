@@ -33,6 +33,7 @@ mod scenarios {
     pub mod mtu;
     pub mod node;
     pub mod on_the_pod;
+    pub mod places;
     pub mod raw_metadata;
     pub mod refused;
     pub mod rights;
@@ -55,9 +56,9 @@ use scenarios::{
     bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, foreign_client, full_node, groups, hidden,
-    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata,
-    refused, rights, schema, several, shared, static_pod, story, stuck, versions, waiting,
-    without_agent, writes,
+    hostile, in_use, installed, killed, lacking, leader, many, mtu, node, on_the_pod, places,
+    raw_metadata, refused, rights, schema, several, shared, static_pod, story, stuck, versions,
+    waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -260,6 +261,7 @@ const SCENARIOS: &[Named] = &[
         shared::with_the_vpc_cni,
     ),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
+    ("eni_is_the_only_interface_of_its_pod", places::alone),
 ];
 
 /// On how many clusters scenarios run at the same time.
