@@ -26,7 +26,7 @@ const PLUGINS: &[&str] = &["ptp", "host-local", "host-device", "loopback"];
 
 /// Handlers of the runtime whose pods are in another network than the node's first one. The lists of the handler `eni` are in
 /// `/etc/cni/eni.d`; none is there from the start.
-const HANDLERS: &[&str] = &["eni"];
+const HANDLERS: &[&str] = &["eni", "host-device"];
 
 /// A node of a cluster.
 #[derive(Debug, Clone)]

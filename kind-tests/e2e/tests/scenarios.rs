@@ -262,6 +262,14 @@ const SCENARIOS: &[Named] = &[
     ),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
     ("eni_is_the_only_interface_of_its_pod", places::alone),
+    (
+        "host_device_has_the_addresses_of_the_claim",
+        places::as_ipam_plugin,
+    ),
+    (
+        "device_of_host_device_is_configured_and_returned",
+        places::behind_host_device,
+    ),
 ];
 
 /// On how many clusters scenarios run at the same time.

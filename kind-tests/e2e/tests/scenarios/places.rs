@@ -1,16 +1,21 @@
-//! The plugin alone: its pods are of a RuntimeClass whose network is a list of docs/cni.md.
+//! The plugin in the places of docs/cni.md where ptp is not: alone, as IPAM plugin, and behind host-device. Its pods are of a
+//! RuntimeClass whose network is a list of that document.
 
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail, ensure};
-use e2e::world::{PEER, PEER_V6, PORT, SOON, Space, is_ready};
+use e2e::world::{PEER, PEER_V6, PORT, SOON, Signal, Space, condition, is_ready};
 use serde_json::{Value, json};
 
 use super::makers::{asking, class, on, pod};
 
 const DOCUMENT: &str = "../../docs/cni.md";
+/// Of the claim in the document.
+const MAC: &str = "02:ec:00:00:00:0a";
 /// A handler of the cluster's nodes for a network without any other interface.
 const ALONE: &str = "eni";
+/// One for networks in which host-device moves the device.
+const HOST_DEVICE: &str = "host-device";
 const METADATA: &str = "169.254.169.254:80";
 const METADATA_V6: &str = "[fd00:ec2::254]:80";
 const NETWORKS: &str = "k8s.v1.cni.cncf.io/network-status";
@@ -127,6 +132,103 @@ fn groups_decide(space: &Space) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// host-device moves the device, and gives it the claim's addresses. The claim does not say Ready, and nobody blocks the metadata
+/// service.
+/// Shape: IPv4, IPAM.
+/// Shape: IPv4+IPv6, IPAM.
+pub fn as_ipam_plugin(space: &Space) -> anyhow::Result<()> {
+    let [list, _] = blocks("As IPAM plugin", "json")?;
+    runtime_class(space, HOST_DEVICE)?;
+    let pods = ["four", "dual"];
+    apply_moved(space, &[&list, &list])?;
+    for name in pods {
+        let claim = space.claim_of(name)?;
+        space.await_pod(name, 2 * SOON)?;
+        is_the_pods_own(space, name, &claim)?;
+        reaches_the_peer(space, name, &claim)?;
+        space.exec(name, &["/probe", "connect", METADATA])?;
+        let ready = condition(&space.claim_of(name)?, "Ready");
+        ensure!(ready["status"] != "True", "the claim says {ready}");
+    }
+    space.delete_pods(&pods)
+}
+
+/// host-device moves the device, and the plugin behind it configures it there. DEL leaves it to host-device, which gives it back
+/// under its old name. Without addresses from host-device's own IPAM plugin the runtime finds none in the result.
+/// Shape: IPv4, after host-device.
+/// Shape: IPv4+IPv6, after host-device.
+pub fn behind_host_device(space: &Space) -> anyhow::Result<()> {
+    let [without] = blocks("Behind host-device", "json")?;
+    let [_, list] = blocks("As IPAM plugin", "json")?;
+    runtime_class(space, HOST_DEVICE)?;
+    let pods = ["four", "dual"];
+    let names = apply_moved(space, &[&without, &list])?;
+    space.await_event("four", "failed to find network info for sandbox")?;
+    put_list_of(space, 0, "four", &list)?;
+    for name in pods {
+        space.await_ready(name)?;
+        let claim = space.claim_of(name)?;
+        is_the_pods_own(space, name, &claim)?;
+        reaches_the_peer(space, name, &claim)?;
+        metadata_is_refused(space, name, &claim)?;
+        let plugged = condition(&claim, "Plugged");
+        let message = plugged["message"].as_str().unwrap_or_default();
+        ensure!(message.contains("another CNI plugin"), "{plugged}");
+    }
+    // Long enough to look at the node meanwhile.
+    space.fault(
+        &json!({"action": "DetachNetworkInterface", "times": pods.len(), "delayMs": 3000}),
+    )?;
+    let macs = [
+        mac(&space.claim_of("four")?)?,
+        mac(&space.claim_of("dual")?)?,
+    ];
+    let delete = ["delete", "pod", "four", "dual", "--wait=false"];
+    space.kubectl(&delete)?;
+    for (node, (mac, name)) in macs.iter().zip(&names).enumerate() {
+        space.world.wait("the device on the host", SOON, || {
+            let link = link_of(space, node, mac)?;
+            ensure!(link == *name, "it is {link}, and was {name}");
+            Ok(true)
+        })?;
+    }
+    space.delete_pods(&pods)
+}
+
+/// Applies the pods `four` and `dual`, one on each node, with the list there that names the MAC address of its ENI; gives the names of
+/// their devices on the host. Kubelet sees the pods once the devices are there: host-device does not wait.
+fn apply_moved(space: &Space, lists: &[&str; 2]) -> anyhow::Result<[String; 2]> {
+    let mut names = [String::new(), String::new()];
+    for (node, families) in [json!(["IPv4"]), json!(["IPv4", "IPv6"])]
+        .iter()
+        .enumerate()
+    {
+        let name = ["four", "dual"][node];
+        let named = of_families(space, name, families, &json!([APP]))?;
+        space.at_end(move |world| world.signal_kubelet(node, Signal::CONT));
+        space.world.signal_kubelet(node, Signal::STOP)?;
+        let on = space.world.cluster.node(node).name();
+        space.apply(&asking(of_handler(pod(name), HOST_DEVICE, &on), &named))?;
+    }
+    for (node, list) in lists.iter().enumerate() {
+        let name = ["four", "dual"][node];
+        space.world.wait("the device on the host", SOON, || {
+            names[node] = link_of(space, node, &mac(&space.claim_of(name)?)?)?;
+            Ok(true)
+        })?;
+        put_list_of(space, node, name, list)?;
+        space.world.signal_kubelet(node, Signal::CONT)?;
+    }
+    Ok(names)
+}
+
+/// The list with the MAC address of the pod's ENI.
+fn put_list_of(space: &Space, node: usize, pod: &str, list: &str) -> anyhow::Result<()> {
+    ensure!(list.contains(MAC), "no MAC address in {list}");
+    let list = list.replace(MAC, &mac(&space.claim_of(pod)?)?);
+    put_list(space, node, HOST_DEVICE, &list)
+}
+
 /// The pod's addresses are those of its ENI, and on its `eth0`.
 fn is_the_pods_own(space: &Space, pod: &str, claim: &Value) -> anyhow::Result<()> {
     let own = of_claim(claim)?;
@@ -225,6 +327,17 @@ fn blocks<const N: usize>(heading: &str, language: &str) -> anyhow::Result<[Stri
     let blocks: Vec<String> = blocks.collect();
     <[String; N]>::try_from(blocks)
         .map_err(|blocks| anyhow::anyhow!("below {heading} there are {blocks:?}"))
+}
+
+/// The name of a link on a node by its MAC address.
+fn link_of(space: &Space, node: usize, mac: &str) -> anyhow::Result<String> {
+    let links = space.world.on_node(node, "ip -o link")?;
+    let link = links.lines().find(|link| link.contains(mac));
+    let name = link.and_then(|link| link.split([':', '@']).nth(1));
+    Ok(name
+        .with_context(|| format!("no {mac} in {links}"))?
+        .trim()
+        .to_owned())
 }
 
 fn mac(claim: &Value) -> anyhow::Result<String> {
