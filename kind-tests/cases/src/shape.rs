@@ -23,25 +23,28 @@ pub struct Shape {
 
 const FAMILIES: &[&str] = &["IPv4", "IPv6", "IPv4+IPv6"];
 const ROUTES: &[&str] = &["Never", "Fallback", "Primary"];
-const PLACES: &[&str] = &["chained", "after ptp", "after host-device", "first", "IPAM"];
+const PLACES: &[&str] = &[KERNEL, CLUSTER, "after host-device", "first", "IPAM"];
 
-impl Default for Shape {
-    fn default() -> Self {
+/// Where kernel tests are, unless they say otherwise: behind an interface that the test made, as ptp and bridge make theirs.
+pub const KERNEL: &str = "chained";
+/// Where scenarios are, unless they say otherwise: the first network of the clusters is that of the real ptp.
+pub const CLUSTER: &str = "after ptp";
+
+impl Shape {
+    fn usual(place: &str) -> Self {
         Self {
             family: "IPv4".to_owned(),
             addresses: 1,
             prefixes: 0,
             interfaces: 1,
             route: "Never".to_owned(),
-            place: "chained".to_owned(),
+            place: place.to_owned(),
         }
     }
-}
 
-impl Shape {
-    /// What stands behind `Shape:` in a doc comment, or the word that says nothing.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut shape = Self::default();
+    /// What stands behind `Shape:` in a doc comment of a test whose usual place this is, or the word that says nothing.
+    pub fn parse(text: &str, place: &str) -> Result<Self, String> {
+        let mut shape = Self::usual(place);
         for word in text.trim().trim_end_matches('.').split(',').map(str::trim) {
             let count = word.split_once(' ');
             let count = count.and_then(|(number, what)| Some((number.parse().ok()?, what)));
@@ -89,6 +92,8 @@ pub fn page<'a>(tests: impl Iterator<Item = &'a Test>) -> String {
     let mut text = "# Shapes of an interface\n\n<!-- Generated: make shapes -->\n\n\
          Each row is a shape that tests prove: what an interface has in its pod is compared with what the kernel says \
          (`node-agent/tests`), and where traffic decides, a pod on a real cluster sends it (`kind-tests/e2e`).\n\n\
+         `chained` is behind an interface that the test made itself. All other places are those of [Where the plugin can stand](../cni.md) with \
+         upstream's own plugins; `after ptp` is also how the clusters' first network is.\n\n\
          | family | addresses | prefixes | interfaces | default route | place | kernel test | scenario |\n\
          |---|---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -105,12 +110,14 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_the_default_and_an_unknown_word_is_refused() {
-        let shape = Shape::parse(" IPv4+IPv6, 2 addresses, 1 prefix, after ptp.").unwrap();
+        let parse = |text| Shape::parse(text, KERNEL);
+        let shape = parse(" IPv4+IPv6, 2 addresses, 1 prefix, after ptp.").unwrap();
         assert_eq!(
             shape.to_string(),
             "IPv4+IPv6 | 2 | 1 | 1 | Never | after ptp"
         );
-        assert_eq!(Shape::parse("IPv4"), Ok(Shape::default()));
-        assert!(Shape::parse("IPv5").unwrap_err().contains("IPv5"));
+        assert_eq!(parse("IPv4"), Ok(Shape::usual("chained")));
+        assert_eq!(Shape::parse("IPv4", CLUSTER), parse("after ptp"));
+        assert!(parse("IPv5").unwrap_err().contains("IPv5"));
     }
 }

@@ -5,7 +5,10 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use crate::{catalogue::is_id, shape::Shape};
+use crate::{
+    catalogue::is_id,
+    shape::{self, Shape},
+};
 
 /// Scenarios have names of their own, in the list of this file.
 const SCENARIOS: &str = "kind-tests/e2e/tests/scenarios.rs";
@@ -26,8 +29,12 @@ pub struct Test {
 impl Test {
     /// Whether it runs on a real cluster.
     pub fn is_scenario(&self) -> bool {
-        self.program == "e2e.scenarios"
+        is_scenario(&self.program)
     }
+}
+
+fn is_scenario(program: &str) -> bool {
+    program == "e2e.scenarios"
 }
 
 /// All tests below a folder that say what they cover, or what of that cannot be read.
@@ -112,6 +119,11 @@ fn place_in(package: &str, inside: &Path) -> Option<Place> {
 /// Tests of one file. A doc comment belongs to the next function.
 fn in_file(text: &str, place: &Place, scenarios: &str) -> Result<Vec<Test>, String> {
     let (mut found, mut cases, mut shapes) = (Vec::new(), Vec::new(), Vec::new());
+    let usual = if is_scenario(&place.program) {
+        shape::CLUSTER
+    } else {
+        shape::KERNEL
+    };
     for line in text.lines().map(str::trim) {
         if let Some(ids) = line.strip_prefix("/// Cases:") {
             for id in ids.trim().trim_end_matches('.').split(", ") {
@@ -121,7 +133,7 @@ fn in_file(text: &str, place: &Place, scenarios: &str) -> Result<Vec<Test>, Stri
                 cases.push(id.to_owned());
             }
         } else if let Some(shape) = line.strip_prefix("/// Shape:") {
-            shapes.push(Shape::parse(shape)?);
+            shapes.push(Shape::parse(shape, usual)?);
         } else if let Some(name) = function(line)
             && !(cases.is_empty() && shapes.is_empty())
         {
@@ -150,7 +162,7 @@ fn path(place: &Place, function: &str, scenarios: &str) -> Result<String, String
         "" => function.to_owned(),
         module => format!("{module}::{function}"),
     };
-    if place.program != "e2e.scenarios" {
+    if !is_scenario(&place.program) {
         return Ok(path);
     }
     named(scenarios, &path).ok_or_else(|| format!("{path} is in no list of scenarios"))

@@ -228,7 +228,8 @@ impl Cluster {
                 groups: &[NODE_GROUP],
                 kind,
                 pods: Some(&node.pods()),
-                ipv6: 0,
+                // kubelet probes pods by whatever address they have.
+                ipv6: 1,
             })
         };
         self.nodes.iter().map(launch).collect()

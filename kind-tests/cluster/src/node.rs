@@ -1,7 +1,9 @@
 //! One node: a mount namespace over its network namespace, with containerd, kubelet and kube-proxy in it.
 
 use std::{
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -21,6 +23,10 @@ use crate::{
 
 /// The CNI plugins that a node has from the start.
 const PLUGINS: &[&str] = &["ptp", "host-local", "host-device", "loopback"];
+
+/// Handlers of the runtime whose pods are in another network than the node's first one. The lists of the handler `eni` are in
+/// `/etc/cni/eni.d`; none is there from the start.
+const HANDLERS: &[&str] = &["eni", "host-device"];
 
 /// A node of a cluster.
 #[derive(Debug, Clone)]
@@ -138,13 +144,17 @@ impl Node {
         for folder in ["opt/cni/bin", "opt/kubernetes", "opt/containerd"] {
             at(root.join(folder), fs::create_dir_all(root.join(folder)))?;
         }
+        for handler in HANDLERS {
+            let folder = root.join("etc/cni").join(format!("{handler}.d"));
+            at(&folder, fs::create_dir_all(&folder))?;
+        }
         for plugin in PLUGINS {
             let path = root.join("opt/cni/bin").join(plugin);
             at(&path, fs::copy(binaries.cni_plugins.join(plugin), &path))?;
         }
         let files = [
             ("etc/cni/net.d/10-pods.conflist", self.network().to_string()),
-            ("etc/containerd/config.toml", CONTAINERD.to_owned()),
+            ("etc/containerd/config.toml", containerd()),
             (
                 "etc/kubernetes/kubelet.json",
                 self.kubelet(instance).to_string(),
@@ -250,6 +260,23 @@ impl Node {
     pub(crate) fn kubelet_name(&self) -> String {
         format!("{}-kubelet", self.name)
     }
+}
+
+/// What containerd is told: the runtime of all pods, and the handlers.
+fn containerd() -> String {
+    let mut text = CONTAINERD.to_owned();
+    for handler in HANDLERS {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            r#"
+[plugins."io.containerd.cri.v1.runtime".containerd.runtimes.{handler}]
+  runtime_type = "io.containerd.runc.v2"
+  cni_conf_dir = "/etc/cni/{handler}.d"
+"#
+        );
+    }
+    text
 }
 
 /// No `AppArmor`: containerd would load a profile that stays in the machine's kernel. Everything else is where containerd has it by default. Without `CAP_SYS_RESOURCE`, as in many sandboxes, runc cannot

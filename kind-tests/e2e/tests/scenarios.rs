@@ -34,6 +34,7 @@ mod scenarios {
     pub mod mtu;
     pub mod node;
     pub mod on_the_pod;
+    pub mod places;
     pub mod raw_metadata;
     pub mod refused;
     pub mod rights;
@@ -57,8 +58,8 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node,
-    on_the_pod, raw_metadata, refused, rights, schema, several, shared, static_pod, story, stuck,
-    versions, waiting, without_agent, writes,
+    on_the_pod, places, raw_metadata, refused, rights, schema, several, shared, static_pod, story,
+    stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -261,6 +262,15 @@ const SCENARIOS: &[Named] = &[
         shared::with_the_vpc_cni,
     ),
     ("agent_has_the_charts_rights", rights::as_in_the_chart),
+    ("eni_is_the_only_interface_of_its_pod", places::alone),
+    (
+        "host_device_has_the_addresses_of_the_claim",
+        places::as_ipam_plugin,
+    ),
+    (
+        "device_of_host_device_is_configured_and_returned",
+        places::behind_host_device,
+    ),
 ];
 
 /// On how many clusters scenarios run at the same time.

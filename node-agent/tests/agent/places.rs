@@ -4,6 +4,8 @@
 mod chained;
 #[path = "places/documents.rs"]
 mod documents;
+#[path = "places/families.rs"]
+mod families;
 #[path = "places/first.rs"]
 mod first;
 #[path = "places/host_device.rs"]

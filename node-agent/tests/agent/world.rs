@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Output},
     sync::atomic::{AtomicUsize, Ordering},
@@ -240,7 +240,7 @@ impl World {
     pub fn serve(&self, short: &str, port: u16) {
         let listener = self
             .netns(short)
-            .inside(|| TcpListener::bind(("0.0.0.0", port)))
+            .inside(|| TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
             .unwrap()
             .unwrap();
         std::thread::spawn(move || listener.incoming().for_each(drop));
@@ -248,13 +248,19 @@ impl World {
 
     /// Connects from a namespace, from an address of it if one is given.
     pub fn reach(&self, short: &str, from: Option<&str>, to: &str, port: u16) -> io::Result<()> {
+        let to: IpAddr = to.parse().unwrap();
+        let family = if to.is_ipv4() {
+            AddressFamily::INET
+        } else {
+            AddressFamily::INET6
+        };
         let attempt = || {
-            let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+            let socket = socket(family, SocketType::STREAM, None)?;
             set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_secs(2)))?;
             if let Some(from) = from {
                 bind(&socket, &SocketAddr::new(from.parse().unwrap(), 0))?;
             }
-            connect(&socket, &SocketAddr::new(to.parse().unwrap(), port))
+            connect(&socket, &SocketAddr::new(to, port))
         };
         Ok(self.netns(short).inside(attempt).unwrap()?)
     }

@@ -28,7 +28,7 @@ impl World {
     /// Takes a snapshot.
     pub fn snapshot(&self) -> anyhow::Result<Snapshot> {
         let mut lines = BTreeSet::new();
-        let kinds = "nodes,namespaces,eniclasses,daemonsets,deployments";
+        let kinds = "nodes,namespaces,runtimeclasses,eniclasses,daemonsets,deployments";
         let objects = self.kubectl(&["get", kinds, "-A", "-o", "json"])?;
         let objects: Value = serde_json::from_str(&objects)?;
         for object in objects["items"].as_array().into_iter().flatten() {

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use crds::EniClaim;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -24,6 +25,7 @@ const ARGS: &str = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8
 pub struct Site {
     pub world: World,
     pub agent: Agent,
+    claim: EniClaim,
     /// What the runtime keeps.
     folder: TempDir,
     /// The pod's annotations.
@@ -35,16 +37,22 @@ pub type Said = Result<Value, String>;
 
 impl Site {
     pub fn new() -> Self {
+        Self::of(a_claim())
+    }
+
+    /// The same with this claim.
+    pub fn of(claim: EniClaim) -> Self {
         let mut world = World::new();
         world.namespace("bare");
         let agent = Agent::start(&world);
-        agent.list(vec![a_claim()]);
+        agent.list(vec![claim.clone()]);
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir_all(folder.path().join("net.d")).unwrap();
         fs::create_dir_all(folder.path().join("lib")).unwrap();
         Self {
             world,
             agent,
+            claim,
             folder,
             annotations: json!({ "eniclaim.io/class": "app" }),
         }
@@ -60,7 +68,7 @@ impl Site {
         let folder = self.agent.stop();
         change(&folder);
         let agent = Agent::start_in(&self.world, folder);
-        agent.list(vec![a_claim()]);
+        agent.list(vec![self.claim.clone()]);
         Self { agent, ..self }
     }
 
