@@ -121,7 +121,7 @@ fn in_file(text: &str, place: &Place, scenarios: &str) -> Result<Vec<Test>, Stri
                 cases.push(id.to_owned());
             }
         } else if let Some(shape) = line.strip_prefix("/// Shape:") {
-            shapes.push(Shape::parse(shape)?);
+            shapes.extend(Shape::parse(shape)?);
         } else if let Some(name) = function(line)
             && !(cases.is_empty() && shapes.is_empty())
         {
