@@ -38,6 +38,7 @@ mod scenarios {
     pub mod rights;
     pub mod schema;
     pub mod several;
+    pub mod several_under_traffic;
     pub mod shared;
     pub mod static_pod;
     pub mod story;
@@ -56,8 +57,8 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, foreign_client, full_node, groups, hidden,
     hostile, in_use, installed, killed, lacking, leader, many, mtu, node, on_the_pod, raw_metadata,
-    refused, rights, schema, several, shared, static_pod, story, stuck, versions, waiting,
-    without_agent, writes,
+    refused, rights, schema, several, several_under_traffic, shared, static_pod, story, stuck,
+    versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -76,7 +77,7 @@ const QUIET: &[Named] = &[
     ),
     (
         "eni_of_one_of_four_interfaces_is_replaced",
-        several::one_is_replaced,
+        several_under_traffic::one_is_replaced,
     ),
 ];
 
@@ -122,6 +123,14 @@ const SCENARIOS: &[Named] = &[
     (
         "groups_of_a_class_change_under_running_pods",
         groups::under_running_pods,
+    ),
+    (
+        "pod_of_four_interfaces_is_killed_and_moved_beside_others",
+        several_under_traffic::killed_and_moved,
+    ),
+    (
+        "groups_of_one_class_of_four_interfaces_change",
+        several_under_traffic::groups_of_one_class,
     ),
     ("quick_job_has_no_rejected_pods", full_node::quick_job),
     ("failing_scenario_leaves_nothing", failing::leaves_nothing),
