@@ -228,7 +228,7 @@ impl Cluster {
                 groups: &[NODE_GROUP],
                 kind,
                 pods: Some(&node.pods()),
-                ipv6: 0,
+                ipv6: 1,
             })
         };
         self.nodes.iter().map(launch).collect()

@@ -16,6 +16,8 @@ mod scenarios {
     pub mod crashes;
     pub mod cycles;
     pub mod default_route;
+    pub mod default_route_asked;
+    pub mod dual_stack;
     pub mod failing;
     pub mod families;
     pub mod foreign_client;
