@@ -42,21 +42,37 @@ impl Shape {
         }
     }
 
-    /// What stands behind `Shape:` in a doc comment of a test whose usual place this is, or the word that says nothing.
-    pub fn parse(text: &str, place: &str) -> Result<Self, String> {
-        let mut shape = Self::usual(place);
+    /// What stands behind `Shape:` in a doc comment of a test whose usual place this is, or the word that says nothing. `1 or 2
+    /// interfaces, Never or Primary` are four shapes.
+    pub fn parse(text: &str, place: &str) -> Result<Vec<Self>, String> {
+        let mut shapes = vec![Self::usual(place)];
         for word in text.trim().trim_end_matches('.').split(',').map(str::trim) {
-            let count = word.split_once(' ');
-            let count = count.and_then(|(number, what)| Some((number.parse().ok()?, what)));
-            match count {
-                Some((number, "address" | "addresses")) => shape.addresses = number,
-                Some((number, "prefix" | "prefixes")) => shape.prefixes = number,
-                Some((number, "interface" | "interfaces")) => shape.interfaces = number,
-                _ if FAMILIES.contains(&word) => word.clone_into(&mut shape.family),
-                _ if ROUTES.contains(&word) => word.clone_into(&mut shape.route),
-                _ if PLACES.contains(&word) => word.clone_into(&mut shape.place),
-                _ => return Err(format!("{word:?} says nothing of a shape")),
-            }
+            let choices: Vec<&str> = word.split(" or ").collect();
+            // What is counted stands once, at the end.
+            let last = choices.last().and_then(|last| last.split_once(' '));
+            let noun = last.map(|(_, noun)| noun);
+            let with = |choice: &str| {
+                let each = shapes.iter().map(|shape| shape.with(choice, noun));
+                each.collect::<Result<Vec<_>, _>>()
+            };
+            let all = choices.into_iter().map(with);
+            shapes = all.collect::<Result<Vec<_>, _>>()?.concat();
+        }
+        Ok(shapes)
+    }
+
+    /// The same but for one word, which may be a number of what `noun` names.
+    fn with(&self, word: &str, noun: Option<&str>) -> Result<Self, String> {
+        let mut shape = self.clone();
+        let number = word.split(' ').next().unwrap_or_default().parse();
+        match (number, noun) {
+            (Ok(number), Some("address" | "addresses")) => shape.addresses = number,
+            (Ok(number), Some("prefix" | "prefixes")) => shape.prefixes = number,
+            (Ok(number), Some("interface" | "interfaces")) => shape.interfaces = number,
+            _ if FAMILIES.contains(&word) => word.clone_into(&mut shape.family),
+            _ if ROUTES.contains(&word) => word.clone_into(&mut shape.route),
+            _ if PLACES.contains(&word) => word.clone_into(&mut shape.place),
+            _ => return Err(format!("{word:?} says nothing of a shape")),
         }
         Ok(shape)
     }
@@ -108,16 +124,44 @@ pub fn page<'a>(tests: impl Iterator<Item = &'a Test>) -> String {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Vec<String> {
+        let shapes = Shape::parse(text, KERNEL).unwrap();
+        shapes.iter().map(ToString::to_string).collect()
+    }
+
     #[test]
     fn what_is_left_out_is_the_default_and_an_unknown_word_is_refused() {
-        let parse = |text| Shape::parse(text, KERNEL);
-        let shape = parse(" IPv4+IPv6, 2 addresses, 1 prefix, after ptp.").unwrap();
         assert_eq!(
-            shape.to_string(),
-            "IPv4+IPv6 | 2 | 1 | 1 | Never | after ptp"
+            read(" IPv4+IPv6, 2 addresses, 1 prefix, after ptp."),
+            ["IPv4+IPv6 | 2 | 1 | 1 | Never | after ptp"]
         );
-        assert_eq!(parse("IPv4"), Ok(Shape::usual("chained")));
-        assert_eq!(Shape::parse("IPv4", CLUSTER), parse("after ptp"));
-        assert!(parse("IPv5").unwrap_err().contains("IPv5"));
+        assert_eq!(read("IPv4"), ["IPv4 | 1 | 0 | 1 | Never | chained"]);
+        assert_eq!(
+            Shape::parse("IPv4", CLUSTER),
+            Shape::parse("after ptp", KERNEL)
+        );
+        for (text, word) in [
+            ("IPv5", "\"IPv5\""),
+            ("IPv4 or IPv5", "\"IPv5\""),
+            ("1 or two interfaces", "\"two interfaces\""),
+            ("1 or 2", "\"1\""),
+        ] {
+            let said = Shape::parse(text, KERNEL).unwrap_err();
+            assert!(said.contains(word), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn choices_are_a_shape_each() {
+        assert_eq!(
+            read("IPv6, 1 or 4 interfaces, Never or Primary"),
+            [
+                "IPv6 | 1 | 0 | 1 | Never | chained",
+                "IPv6 | 1 | 0 | 4 | Never | chained",
+                "IPv6 | 1 | 0 | 1 | Primary | chained",
+                "IPv6 | 1 | 0 | 4 | Primary | chained",
+            ]
+        );
+        assert_eq!(read("after ptp or after host-device").len(), 2);
     }
 }

@@ -133,7 +133,7 @@ fn in_file(text: &str, place: &Place, scenarios: &str) -> Result<Vec<Test>, Stri
                 cases.push(id.to_owned());
             }
         } else if let Some(shape) = line.strip_prefix("/// Shape:") {
-            shapes.push(Shape::parse(shape, usual)?);
+            shapes.extend(Shape::parse(shape, usual)?);
         } else if let Some(name) = function(line)
             && !(cases.is_empty() && shapes.is_empty())
         {

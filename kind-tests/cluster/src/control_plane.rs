@@ -18,8 +18,8 @@ use crate::{
 
 /// The address of the control plane in the VPC.
 pub(crate) const ADDRESS: &str = "10.0.0.10";
-/// Service addresses; the first one is the API server's.
-const SERVICES: &str = "10.96.0.0/16";
+/// Service addresses of each family; the first one is the API server's. Pods have IPv4 alone, until somebody gives their network IPv6.
+const SERVICES: &str = "10.96.0.0/16,fd00:10:96::/112";
 const API_SERVICE: &str = "10.96.0.1";
 const ETCD: &str = "http://127.0.0.1:2379";
 

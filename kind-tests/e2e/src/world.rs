@@ -31,12 +31,12 @@ use serde_json::json;
 use api::Api;
 
 pub use at_end::outcome;
-pub use objects::{address, condition, is_ready, text};
+pub use objects::{address, addresses, condition, is_ready, text};
 pub use operator::Leader;
 pub use rustix::process::Signal;
 pub use snapshot::Snapshot;
 pub use space::Space;
-pub use traffic::Traffic;
+pub use traffic::{Packets, Traffic, peer_of, serving};
 pub use writes::Write;
 
 /// Where eniclaim is installed.

@@ -16,6 +16,8 @@ mod scenarios {
     pub mod crashes;
     pub mod cycles;
     pub mod default_route;
+    pub mod default_route_asked;
+    pub mod dual_stack;
     pub mod failing;
     pub mod families;
     pub mod followers;
@@ -40,6 +42,7 @@ mod scenarios {
     pub mod rights;
     pub mod schema;
     pub mod several;
+    pub mod several_under_traffic;
     pub mod shared;
     pub mod static_pod;
     pub mod story;
@@ -58,8 +61,8 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node,
-    on_the_pod, places, raw_metadata, refused, rights, schema, several, shared, static_pod, story,
-    stuck, versions, waiting, without_agent, writes,
+    on_the_pod, places, raw_metadata, refused, rights, schema, several, several_under_traffic,
+    shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -78,7 +81,7 @@ const QUIET: &[Named] = &[
     ),
     (
         "eni_of_one_of_four_interfaces_is_replaced",
-        several::one_is_replaced,
+        several_under_traffic::one_is_replaced,
     ),
 ];
 
@@ -124,6 +127,14 @@ const SCENARIOS: &[Named] = &[
     (
         "groups_of_a_class_change_under_running_pods",
         groups::under_running_pods,
+    ),
+    (
+        "pod_of_four_interfaces_is_killed_and_moved_beside_others",
+        several_under_traffic::killed_and_moved,
+    ),
+    (
+        "groups_of_one_class_of_four_interfaces_change",
+        several_under_traffic::groups_of_one_class,
     ),
     ("quick_job_has_no_rejected_pods", full_node::quick_job),
     ("failing_scenario_leaves_nothing", failing::leaves_nothing),

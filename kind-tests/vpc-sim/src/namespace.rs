@@ -15,10 +15,11 @@ use crate::SimError;
 /// Link group of every wire, so that one request removes them all.
 pub(crate) const WIRES: u32 = 7;
 
-/// What the VPC answers for itself: the EC2 API, instance metadata on both families.
+/// What the VPC answers for itself: the EC2 API and instance metadata, on both families.
 const ADDRESSES: &str = "\
 link set lo up
 addr replace 192.0.2.1/32 dev lo
+addr replace 2001:db8::1/128 dev lo nodad
 addr replace 169.254.169.254/32 dev lo
 addr replace fd00:ec2::254/128 dev lo nodad
 ";

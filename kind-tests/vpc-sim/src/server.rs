@@ -28,6 +28,7 @@ use crate::{
 /// The endpoints that the network sees.
 const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("192.0.2.1:80", Endpoint::Ec2),
+    ("[2001:db8::1]:80", Endpoint::Ec2),
     ("169.254.169.254:80", Endpoint::Imds),
     ("[fd00:ec2::254]:80", Endpoint::Imds),
 ];

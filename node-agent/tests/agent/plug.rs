@@ -19,6 +19,10 @@ mod family;
 mod mtu;
 #[path = "plug/names.rs"]
 mod names;
+#[path = "plug/settings.rs"]
+mod settings;
+#[path = "plug/shape.rs"]
+mod shape;
 #[path = "plug/shapes.rs"]
 mod shapes;
 #[path = "plug/slots.rs"]

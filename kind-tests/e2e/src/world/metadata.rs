@@ -12,7 +12,7 @@ const METADATA_V6: &str = "[fd00:ec2::254]:80";
 const BLACK_HOLE: &str = "Invalid argument";
 
 impl Space<'_> {
-    /// Where the class allows it a pod gets through: by the ENI and by its primary network, and by a raw frame. There is
+    /// Where the class allows it a pod gets through: by the ENI and by its primary network, and by a raw frame. Pods have
     /// no IPv6 in this cluster, but nothing is refused either.
     pub fn metadata_is_reached(&self, pod: &str) -> anyhow::Result<()> {
         for from in self.sources(pod)? {

@@ -144,10 +144,17 @@ impl Space<'_> {
 
 /// The first address of a claim's ENI, without the prefix length.
 pub fn address(claim: &Value) -> anyhow::Result<String> {
-    let address = claim["status"]["ipam"]["addresses"][0]["address"]
-        .as_str()
-        .context("the claim has no address")?;
-    Ok(address.split('/').next().unwrap_or_default().to_owned())
+    let first = addresses(claim).into_iter().next();
+    first.context("the claim has no address")
+}
+
+/// All addresses of a claim's ENI, without the prefix length.
+pub fn addresses(claim: &Value) -> Vec<String> {
+    let all = claim["status"]["ipam"]["addresses"].as_array();
+    let all = all.into_iter().flatten();
+    let texts = all.filter_map(|address| address["address"].as_str());
+    let alone = texts.map(|text| text.split('/').next().unwrap_or_default().to_owned());
+    alone.collect()
 }
 
 /// The name of the pod that owns a claim, in whichever form the owner is written.

@@ -1,7 +1,7 @@
 //! Pods with IPv6, secondary addresses and delegated prefixes, and the peer in the VPC that sees where their traffic comes from.
 
 use anyhow::{Context, ensure};
-use e2e::world::{PEER, PEER_V6, PORT, Space};
+use e2e::world::{Space, peer_of};
 use serde_json::{Value, json};
 
 use super::makers::{asking, capable, class, pod};
@@ -107,12 +107,8 @@ fn talks(
         sources.push(inside);
     }
     for source in &sources {
-        let peer = if source.contains(':') {
-            format!("[{PEER_V6}]:{PORT}")
-        } else {
-            format!("{PEER}:{PORT}")
-        };
-        let answer = space.exec(pod, &["/probe", "get", &peer, "--from", source])?;
+        let get = ["/probe", "get", &peer_of(source), "--from", source];
+        let answer = space.exec(pod, &get)?;
         ensure!(
             answer == format!("hello {source}\n"),
             "the peer saw {answer:?}, not {source}"

@@ -4,7 +4,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, bail, ensure};
-use e2e::world::{PEER, PEER_V6, PORT, SOON, Signal, Space, condition, is_ready};
+use e2e::world::{SOON, Signal, Space, condition, is_ready, peer_of, serving};
 use serde_json::{Value, json};
 
 use super::makers::{asking, class, on, pod};
@@ -121,10 +121,13 @@ fn groups_decide(space: &Space) -> anyhow::Result<()> {
         ("four", four[0].as_str(), dual[0].as_str()),
         ("six", six[0].as_str(), dual[1].as_str()),
     ] {
-        let answer = space.exec(who, &["/probe", "get", &at(to)])?;
+        let answer = space.exec(who, &["/probe", "get", &serving(to)])?;
         ensure!(answer == format!("hello {from}\n"), "{who}: {answer:?}");
     }
-    let refused = space.exec("other", &["/probe", "get", &at(&four[0]), "--timeout", "1"]);
+    let refused = space.exec(
+        "other",
+        &["/probe", "get", &serving(&four[0]), "--timeout", "1"],
+    );
     ensure!(refused.is_err(), "the ENI let in a pod's network");
     space.await_event("closed", "Readiness probe failed")?;
     let closed = space.get("pod", "closed")?;
@@ -246,8 +249,7 @@ fn is_the_pods_own(space: &Space, pod: &str, claim: &Value) -> anyhow::Result<()
 /// What it starts without choosing an address comes from the ENI's.
 fn reaches_the_peer(space: &Space, pod: &str, claim: &Value) -> anyhow::Result<()> {
     for own in of_claim(claim)? {
-        let peer = if own.contains(':') { PEER_V6 } else { PEER };
-        let answer = space.exec(pod, &["/probe", "get", &at(peer)])?;
+        let answer = space.exec(pod, &["/probe", "get", &peer_of(&own)])?;
         ensure!(
             answer == format!("hello {own}\n"),
             "the peer saw {answer:?}"
@@ -359,13 +361,4 @@ fn listed(list: &Value, key: &str) -> anyhow::Result<Vec<String>> {
     let all = list.as_array().context("no addresses")?.iter();
     let all = all.map(|one| Some(one[key].as_str()?.to_owned()));
     all.collect::<Option<_>>().context("no address")
-}
-
-/// Where a probe serves.
-fn at(address: &str) -> String {
-    if address.contains(':') {
-        format!("[{address}]:{PORT}")
-    } else {
-        format!("{address}:{PORT}")
-    }
 }

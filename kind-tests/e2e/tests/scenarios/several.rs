@@ -1,4 +1,4 @@
-//! Pods with several interfaces of several classes.
+//! Pods with several interfaces of several classes: how they start, and which are refused.
 
 use std::{
     collections::BTreeSet,
@@ -6,70 +6,32 @@ use std::{
 };
 
 use anyhow::{Context, bail, ensure};
-use e2e::world::{PEER, PORT, SOON, Space, address, condition};
+use e2e::world::{SOON, Space, addresses, peer_of};
 use serde_json::{Value, json};
 
 use super::makers::{asking, asking_several, class, pod};
 
-const NAMES: [&str; 4] = ["eni1", "eni2", "eni3", "eni4"];
+/// Of the first class and of the second one in turn.
+pub const NAMES: [&str; 4] = ["eni1", "eni2", "eni3", "eni4"];
 /// How much later four interfaces may be Ready than one.
 const LATER: Duration = Duration::from_millis(1500);
-/// The MTU of the second class.
+/// The MTU of the second class, which has IPv6 beside IPv4.
 const MTU: u64 = 1400;
 
-/// Shape: IPv4, 4 interfaces.
-/// Four are Ready hardly later than one, each with its address and as its class says, and again in the pod's next sandbox.
+/// Shape: IPv4 or IPv4+IPv6, 4 interfaces.
+/// Four are Ready hardly later than one, each with its addresses and as its class says, and again in the pod's next sandbox.
 pub fn four_of_two_classes(space: &Space) -> anyhow::Result<()> {
     space.real_delays()?;
     let four = with_classes(space)?;
     hardly_later(space, &four)?;
     space.await_ready("four")?;
     policy_has_counted(space)?;
-    each_reaches_the_peer(space)?;
+    each_reaches_the_peer(space, "four")?;
     each_event_once(space)?;
     let former = space.end_sandbox("four")?;
     space.await_sandbox("four", &former)?;
-    each_reaches_the_peer(space)?;
+    each_reaches_the_peer(space, "four")?;
     space.delete_pods(&["one", "four"])
-}
-
-/// Another client of EC2 takes the ENI of one interface: the others go on, not a connection fails, and the pod's next sandbox
-/// has all four again, one of them another ENI.
-pub fn one_is_replaced(space: &Space) -> anyhow::Result<()> {
-    space.apply(&with_classes(space)?)?;
-    space.await_ready("four")?;
-    let (victim, before) = (space.claim_of_interface("four", "eni2")?, others(space)?);
-    let traffic = NAMES.iter().filter(|name| **name != "eni2").map(|name| {
-        let claim = space.claim_of_interface("four", name)?;
-        space.traffic_from("four", &address(&claim)?)
-    });
-    let traffic = traffic.collect::<anyhow::Result<Vec<_>>>()?;
-    let eni = victim["status"]["eni"]["id"].as_str().context("no ENI")?;
-    let attachment = &victim["status"]["attachment"]["id"];
-    let attachment = attachment.as_str().context("no attachment")?;
-    let world = space.world;
-    world.ec2("DetachNetworkInterface", &[("AttachmentId", attachment)])?;
-    world.wait("the ENI to be deleted", SOON, || {
-        let deleted = world.ec2("DeleteNetworkInterface", &[("NetworkInterfaceId", eni)]);
-        deleted.map(|_| true)
-    })?;
-    world.wait("another ENI of the same claim", 2 * SOON, || {
-        let status = space.claim_of_interface("four", "eni2")?["status"].clone();
-        Ok(status["eni"]["id"].is_string()
-            && status["eni"]["id"] != eni
-            && status["attachment"]["id"].is_string())
-    })?;
-    space.await_event("four", "interface eni2: ")?;
-    for stream in traffic {
-        stream.answered()?;
-        stream.end()?;
-    }
-    let after = others(space)?;
-    ensure!(after == before, "claims changed: {before:?}, {after:?}");
-    let former = space.end_sandbox("four")?;
-    space.await_sandbox("four", &former)?;
-    each_reaches_the_peer(space)?;
-    space.delete_pods(&["four"])
 }
 
 /// The API server says what is wrong; nothing of the pod comes to be.
@@ -124,14 +86,36 @@ fn is_refused(space: &Space, pod: &Value, says: &str) -> anyhow::Result<()> {
 
 /// Applies two classes; a pod `four` with two interfaces of each.
 fn with_classes(space: &Space) -> anyhow::Result<Value> {
+    two_classes(space)?;
+    Ok(asking_several(pod("four"), space.name(), &four(space)))
+}
+
+/// Applies a class with IPv4 and one with both families.
+pub fn two_classes(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
-    let (first, second) = (space.name(), format!("{}-second", space.name()));
-    let mut other = class(space);
-    other["metadata"]["name"] = json!(second);
-    other["spec"]["interface"] = json!({"mtu": MTU});
-    space.apply(&other)?;
-    let interfaces = format!("eni1={first},eni2={second},eni3={first},eni4={second}");
-    Ok(asking_several(pod("four"), first, &interfaces))
+    space.apply(&second_class(space))
+}
+
+pub fn second_class(space: &Space) -> Value {
+    let mut second = class(space);
+    second["metadata"]["name"] = json!(second_name(space));
+    second["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    second["spec"]["interface"] = json!({"mtu": MTU});
+    second
+}
+
+fn second_name(space: &Space) -> String {
+    format!("{}-second", space.name())
+}
+
+/// Four interfaces, as a pod asks for them.
+pub fn four(space: &Space) -> String {
+    let classes = [space.name().to_owned(), second_name(space)];
+    let of_class = NAMES.iter().zip(classes.iter().cycle());
+    let all: Vec<String> = of_class
+        .map(|(name, class)| format!("{name}={class}"))
+        .collect();
+    all.join(",")
 }
 
 /// Tries it up to three times, since other processes of the machine make four later more often than one.
@@ -173,31 +157,48 @@ fn policy_has_counted(space: &Space) -> anyhow::Result<()> {
     let limits = &pod["spec"]["containers"][0]["resources"]["limits"];
     ensure!(limits["eniclaim.io/eni"] == "4", "limits: {limits}");
     let selector = &pod["spec"]["nodeSelector"];
-    for class in [space.name().to_owned(), format!("{}-second", space.name())] {
+    for class in [space.name().to_owned(), second_name(space)] {
         let key = format!("class.eniclaim.io/{class}");
         ensure!(selector[&key] == "true", "no {key}: {selector}");
     }
     Ok(())
 }
 
-/// Each interface has its own address and MTU, and the peer sees that address.
-fn each_reaches_the_peer(space: &Space) -> anyhow::Result<()> {
-    let peer = format!("{PEER}:{PORT}");
-    let mut addresses = BTreeSet::new();
+/// The addresses of a pod's interface.
+pub fn of_interface(space: &Space, pod: &str, name: &str) -> anyhow::Result<Vec<String>> {
+    let own = addresses(&space.claim_of_interface(pod, name)?);
+    ensure!(!own.is_empty(), "{name} of {pod} has no address");
+    Ok(own)
+}
+
+/// Each interface has its own addresses and MTU, and the peer sees each of these addresses.
+pub fn each_reaches_the_peer(space: &Space, pod: &str) -> anyhow::Result<()> {
+    let mut seen = BTreeSet::new();
     for (number, name) in NAMES.iter().enumerate() {
-        let own = address(&space.claim_of_interface("four", name)?)?;
-        let link = space.exec("four", &["/bin/ip", "address", "show", name])?;
-        ensure!(link.contains(&format!("inet {own}/32")), "{name}: {link}");
-        let small = link.contains(&format!("mtu {MTU} "));
-        ensure!(small == (number % 2 == 1), "{name}: {link}");
-        let answer = space.exec("four", &["/probe", "get", &peer, "--from", &own])?;
+        let second = number % 2 == 1;
+        let own = of_interface(space, pod, name)?;
+        let ipv6 = own.iter().filter(|address| address.contains(':')).count();
         ensure!(
-            answer == format!("hello {own}\n"),
-            "by {name} the peer saw {answer:?}, not {own}"
+            [own.len(), ipv6] == if second { [2, 1] } else { [1, 0] },
+            "{name}: {own:?}"
         );
-        addresses.insert(own);
+        let link = space.exec(pod, &["/bin/ip", "address", "show", name])?;
+        ensure!(
+            link.contains(&format!("mtu {MTU} ")) == second,
+            "{name}: {link}"
+        );
+        for address in own {
+            ensure!(link.contains(&format!(" {address}/")), "{name}: {link}");
+            let get = ["/probe", "get", &peer_of(&address), "--from", &address];
+            let answer = space.exec(pod, &get)?;
+            ensure!(
+                answer == format!("hello {address}\n"),
+                "by {name} the peer saw {answer:?}, not {address}"
+            );
+            seen.insert(address);
+        }
     }
-    ensure!(addresses.len() == NAMES.len(), "addresses: {addresses:?}");
+    ensure!(seen.len() == 6, "addresses: {seen:?}");
     Ok(())
 }
 
@@ -211,22 +212,4 @@ fn each_event_once(space: &Space) -> anyhow::Result<()> {
     let different: BTreeSet<String> = said.iter().map(ToString::to_string).collect();
     ensure!(different.len() == said.len(), "twice the same: {said:?}");
     Ok(())
-}
-
-/// ENIs, attachments and devices of the other claims, all Ready.
-fn others(space: &Space) -> anyhow::Result<Vec<Value>> {
-    let mut found = Vec::new();
-    for name in ["eni1", "eni3", "eni4"] {
-        let claim = space.claim_of_interface("four", name)?;
-        let ready = condition(&claim, "Ready");
-        ensure!(ready["status"] == "True", "{name}: {ready}");
-        let status = &claim["status"];
-        found.push(json!([
-            status["eni"],
-            status["attachment"],
-            status["device"],
-            ready
-        ]));
-    }
-    Ok(found)
 }

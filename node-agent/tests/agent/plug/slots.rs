@@ -3,30 +3,21 @@
 use node_agent::plug::check;
 use node_agent_core::{claim::Interface, picture::PodSlot};
 
-use crate::world::{World, an_eni, an_interface};
+use super::shape::{Counts, eni, interface, wire};
+use crate::world::World;
 
 /// Cases: M13.
 /// Shape: IPv4, 2 interfaces.
 #[test]
 fn two_enis_of_one_pod_come_and_go_without_touching_each_other() {
-    const SECOND: &str = "02:ec:00:00:00:0b";
     let world = World::new();
+    wire(&world, 2);
     let before = world.portrait("pod");
-    world.ip(
-        "host",
-        &format!(
-            "link add eth2 address {SECOND} type veth peer name eni0b netns {}",
-            world.name("vpc")
-        ),
-    );
-    world.ip("vpc", "link set eni0b up");
     let (node, pod) = (world.node(), world.netns("pod"));
-    let first = (an_eni(), an_interface(), PodSlot(0));
-    let mut second = (an_eni(), an_interface(), PodSlot(1));
-    second.0.mac = SECOND.parse().unwrap();
-    second.0.id = "eni-second".into();
-    second.1.name = "eni1".into();
-    second.1.addresses[0].ip = "10.0.1.51".parse().unwrap();
+    let [first, second] = [0, 1].map(PodSlot).map(|slot| {
+        let ipv4 = [Counts(1, 0), Counts(0, 0)];
+        (eni(slot), interface(ipv4, slot), slot)
+    });
 
     let plug = |(eni, interface, slot): &(_, _, _)| {
         node_agent::plug::plug(&node, &pod, eni, interface, *slot).unwrap()

@@ -88,6 +88,7 @@ fn every_address_and_prefix_is_routed_and_no_other_source_gets_out() {
         );
     }
     assert!(reaches(&pod, "10.0.0.50:8080"));
+    assert!(reaches(&pod, "[2001:db8::1]:80"));
     let vpc = machine.vpc_namespace();
     for foreign in ["2001:db8:ec2:a1::99", "2001:db8:ec2:a1:2::7"] {
         ip(&format!("-n {other} addr add {foreign}/128 dev eni0 nodad"));
