@@ -1,0 +1,4 @@
+//! Leases.
+
+#[path = "dhcp/v4.rs"]
+mod v4;
