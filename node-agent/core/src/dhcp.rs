@@ -2,6 +2,10 @@
 
 mod moment;
 mod names;
+mod outcome;
 pub mod v4;
 
-pub use self::moment::{Boot, BootTime, Moment};
+pub use self::{
+    moment::{Boot, BootTime, Moment},
+    outcome::{Change, Ignored, Loss},
+};

@@ -11,13 +11,12 @@ mod timing;
 use std::net::Ipv4Addr;
 
 pub use self::{
-    accept::Ignored,
     lease::{Binding, Exchange, Lease, Offer, State, Term},
     packet::{MessageType, Options, Packet},
     parameters::{Parameters, Route},
     timing::{DECLINE_PAUSE, LATEST_START, LEAST_LEASE, LEAST_RENEWAL_PAUSE, SOONEST_START},
 };
-use super::Boot;
+use super::{Boot, Change, Ignored};
 use crate::mac::Mac;
 
 /// Where a server listens (RFC 2131 section 4.1).
@@ -90,34 +89,4 @@ pub enum To {
         /// The server's.
         to: Ipv4Addr,
     },
-}
-
-/// What became of a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// There is one.
-    Obtained,
-    /// It holds longer, and says what it said. Nothing to be reported to the API server.
-    Renewed,
-    /// It holds longer, and says something else.
-    Altered,
-    /// An offer was not taken, because it is not for the claim's address. It is in [`Lease::differing`].
-    Differs,
-    /// There is none any more.
-    Lost(Loss),
-}
-
-/// Why a lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
-    /// Its time is over.
-    Expired,
-    /// A server refused it.
-    Refused,
-    /// Another host uses its address.
-    Conflict,
-    /// It was given back.
-    Released,
-    /// It is not for the address that the claim has now.
-    Unwanted,
 }

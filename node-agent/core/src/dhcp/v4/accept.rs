@@ -9,26 +9,7 @@ use super::{
     parameters::{Parameters, is_host, is_usable},
     timing::{LEAST_LEASE, term},
 };
-use crate::dhcp::Moment;
-
-/// Why a packet was dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ignored {
-    /// Nothing of its type is waited for: a duplicate, a late answer, or nothing that a server sends.
-    Unexpected,
-    /// Its transaction, MAC address or client identifier is another's.
-    NotOurs,
-    /// Another server sent it than the one that was asked.
-    OtherServer,
-    /// It is for another address than the one that was asked for.
-    OtherAddress,
-    /// It lacks what RFC 2131 table 3 says that it must have.
-    Incomplete,
-    /// No interface can have its address, or no server is there where it says it is.
-    Impossible,
-    /// The lease would be over at once.
-    TooShort,
-}
+use crate::dhcp::{Ignored, Moment};
 
 /// What a packet means that is believed.
 pub(super) enum Answer {

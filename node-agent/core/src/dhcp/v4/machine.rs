@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Change, Client, Input, Loss, Mode, Output, To,
+    Client, Input, Mode, Output, To,
     accept::{Answer, judge},
     lease::{Binding, Exchange, Lease, Offer, State},
     packet::Packet,
     timing::{self, DECLINE_PAUSE, MOST_REQUESTS, PROBE_TIMEOUT},
 };
-use crate::dhcp::{Boot, BootTime, Moment};
+use crate::dhcp::{Boot, BootTime, Change, Loss, Moment};
 
 mod exchange;
 

@@ -3,7 +3,10 @@
 use std::net::Ipv4Addr;
 
 use node_agent_core::{
-    dhcp::v4::{Ignored, Input, MessageType, Mode, Packet, State},
+    dhcp::{
+        Ignored,
+        v4::{Input, MessageType, Mode, Packet, State},
+    },
     mac::Mac,
 };
 

@@ -2,8 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use node_agent_core::dhcp::v4::{
-    Change, Ignored, Input, LEAST_RENEWAL_PAUSE, Loss, MessageType, Mode, Output, State, Term, To,
+use node_agent_core::dhcp::{
+    Change, Ignored, Loss,
+    v4::{Input, LEAST_RENEWAL_PAUSE, MessageType, Mode, Output, State, Term, To},
 };
 
 use super::session::{

@@ -3,10 +3,10 @@
 use std::net::Ipv4Addr;
 
 use node_agent_core::dhcp::{
-    BootTime,
+    BootTime, Change, Ignored, Loss,
     v4::{
-        Change, DECLINE_PAUSE, Ignored, Input, LATEST_START, Loss, MessageType, Mode, Offer,
-        Output, SOONEST_START, State, To,
+        DECLINE_PAUSE, Input, LATEST_START, MessageType, Mode, Offer, Output, SOONEST_START, State,
+        To,
     },
 };
 

@@ -3,11 +3,8 @@
 use std::collections::BTreeSet;
 
 use node_agent_core::dhcp::{
-    Boot, BootTime,
-    v4::{
-        Change, Input, LATEST_START, Lease, Loss, MessageType, Mode, Offer, Output, SOONEST_START,
-        State, To,
-    },
+    Boot, BootTime, Change, Loss,
+    v4::{Input, LATEST_START, Lease, MessageType, Mode, Offer, Output, SOONEST_START, State, To},
 };
 
 use super::session::{ADDRESS, MAINTAIN, OTHER_ADDRESS, SERVER, Session, change, sent};

@@ -3,11 +3,8 @@
 use std::net::Ipv4Addr;
 
 use node_agent_core::dhcp::{
-    BootTime, Moment,
-    v4::{
-        Change, Client, Ignored, Input, Lease, MessageType, Mode, Options, Output, Packet,
-        Parameters, State, To,
-    },
+    BootTime, Change, Ignored, Moment,
+    v4::{Client, Input, Lease, MessageType, Mode, Options, Output, Packet, Parameters, State, To},
 };
 
 use crate::makers::mac;
