@@ -4,6 +4,7 @@ mod moment;
 mod names;
 mod outcome;
 pub mod v4;
+pub mod v6;
 
 pub use self::{
     moment::{Boot, BootTime, Moment},

@@ -1,0 +1,12 @@
+//! Leases of IPv6.
+
+#[path = "v6/hostile.rs"]
+mod hostile;
+#[path = "v6/keep.rs"]
+mod keep;
+#[path = "v6/obtain.rs"]
+mod obtain;
+#[path = "v6/restart.rs"]
+mod restart;
+#[path = "v6/session.rs"]
+mod session;
