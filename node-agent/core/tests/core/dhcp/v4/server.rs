@@ -28,7 +28,8 @@ impl Server {
             MessageType::Discover => MessageType::Offer,
             MessageType::Request if for_another => return None,
             MessageType::Request if asked_for == self.address => {
-                books.insert(self.address, now + u64::from(HOUR) * 1_000);
+                let until = books.entry(self.address).or_default();
+                *until = (*until).max(now + u64::from(HOUR) * 1_000);
                 MessageType::Ack
             }
             MessageType::Request => MessageType::Nak,
