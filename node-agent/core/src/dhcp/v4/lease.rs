@@ -15,7 +15,7 @@ pub struct Lease {
     /// Attempts since the last lease that ended in a refusal, a conflict or silence after an offer. They lengthen the pause before the
     /// next one.
     pub failures: u32,
-    /// An offer of another address than the claim's, since the last lease.
+    /// The first offer of another address than the claim's since the last lease.
     pub differing: Option<Offer>,
 }
 

@@ -140,11 +140,12 @@ impl Step<'_> {
     fn receive(&mut self, packet: &Packet) {
         match judge(self.client, &self.lease, packet, self.at) {
             Ok(Answer::Offer(offer)) => self.select(offer),
-            Ok(Answer::Differs(offer)) => {
-                if self.lease.differing.replace(offer) != Some(offer) {
-                    self.outputs.push(Output::Changed(Change::Differs));
-                }
+            // The first one is kept: whoever offers one address after the other is reported once.
+            Ok(Answer::Differs(offer)) if self.lease.differing.is_none() => {
+                self.lease.differing = Some(offer);
+                self.outputs.push(Output::Changed(Change::Differs));
             }
+            Ok(Answer::Differs(_)) => {}
             Ok(Answer::Ack(binding)) => self.acknowledged(binding),
             Ok(Answer::Nak) => self.lose(Loss::Refused),
             Err(why) => self.outputs.push(Output::Ignored(why)),

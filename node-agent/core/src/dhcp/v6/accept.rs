@@ -119,7 +119,13 @@ fn reply(
         .chain([options.status]);
     let refuses = |status| matches!(status, Status::NoBinding | Status::NotOnLink);
     if statuses.any(refuses) {
-        return Ok(Answer::Refused);
+        // Of a lease of another server it knows nothing, and that one may still hold.
+        let stranger = before.is_some_and(|binding| binding.parameters.server != server);
+        return if stranger {
+            Err(Ignored::OtherServer)
+        } else {
+            Ok(Answer::Refused)
+        };
     }
     let says_something = given.is_something() || !given.is_empty() && before.is_some();
     if options.status != Status::Success || !says_something {

@@ -20,7 +20,7 @@ pub struct Lease {
     /// Attempts since the last lease that ended in a refusal, a conflict or silence after an advertisement. They lengthen the pause
     /// before the next one.
     pub failures: u32,
-    /// What a server offered that is not the claim's, since the last lease.
+    /// What a server offered first that is not the claim's, since one offered nothing else.
     pub differing: Option<Resources>,
     /// `SOL_MAX_RT`: the longest pause of SOLICIT, in milliseconds.
     pub solicit_limit: u64,

@@ -118,10 +118,11 @@ impl Step<'_> {
         }
     }
 
+    /// What differs first is kept: whoever offers one thing after the other is reported once.
     fn differs(&mut self, resources: Resources) {
-        if self.lease.differing.as_ref() != Some(&resources) {
-            self.outputs.push(Output::Changed(Change::Differs));
+        if self.lease.differing.is_none() {
             self.lease.differing = Some(resources);
+            self.outputs.push(Output::Changed(Change::Differs));
         }
         // The server was asked for something else.
         if matches!(self.lease.state, State::Requesting(..)) {

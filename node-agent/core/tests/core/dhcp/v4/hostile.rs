@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use node_agent_core::{
     dhcp::{
-        Ignored,
-        v4::{Input, MessageType, Mode, Packet, State},
+        Change, Ignored,
+        v4::{Input, MessageType, Mode, Output, Packet, State},
     },
     mac::Mac,
 };
@@ -204,6 +204,19 @@ fn what_only_clients_send_is_not_heard() {
             assert_eq!(outputs, ignored(Ignored::Unexpected));
         }
     }
+}
+
+#[test]
+fn whoever_offers_one_address_after_the_other_is_reported_once() {
+    let mut session = Session::new(MAINTAIN);
+    session.next_packet();
+    let offers = (60..200).map(|last| Ipv4Addr::new(10, 0, 1, last));
+    let reports = offers
+        .flat_map(|address| session.answer(MessageType::Offer, |packet| packet.yiaddr = address));
+    assert_eq!(
+        reports.collect::<Vec<_>>(),
+        [Output::Changed(Change::Differs)]
+    );
 }
 
 /// A pod sees the packets of its own interface, and can answer them as if it were the server. It gets no other address by that, and

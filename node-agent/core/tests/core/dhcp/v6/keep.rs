@@ -144,6 +144,18 @@ fn a_server_that_does_not_know_the_lease_ends_it() {
 }
 
 #[test]
+fn a_server_that_never_knew_the_lease_does_not_end_it() {
+    let mut session = rebinding(CONFIGURE);
+    let before = session.lease.clone();
+    let outputs = session.answer(MessageType::Reply, |packet| {
+        packet.options.server_id = Some(other_server());
+        packet.options.status = Status::NoBinding;
+    });
+    assert_eq!(outputs, ignored(Ignored::OtherServer));
+    assert_eq!(session.lease, before);
+}
+
+#[test]
 fn a_server_that_fails_for_the_moment_is_asked_again() {
     let mut session = renewing(CONFIGURE);
     let before = session.lease.clone();
