@@ -3,6 +3,7 @@
 pub mod absence;
 pub mod claim;
 pub mod custody;
+pub mod dhcp;
 pub mod diff;
 pub mod difference;
 pub mod facts;

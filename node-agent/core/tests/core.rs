@@ -12,6 +12,8 @@ mod absence;
 mod custody;
 #[path = "core/default_route.rs"]
 mod default_route;
+#[path = "core/dhcp.rs"]
+mod dhcp;
 #[path = "core/diff.rs"]
 mod diff;
 #[path = "core/difference.rs"]
