@@ -124,10 +124,8 @@ impl Known {
     /// Asks the kernel. It enters the namespaces of pods, so it is for a thread that may block.
     pub(crate) fn ask_kernel(self, inspector: &Inspector) -> Status {
         let devices = self.devices.into_iter().map(|(mut device, in_pod)| {
-            match in_pod.map(|in_pod| in_pod.show(&mut device, inspector)) {
-                Some(Err(error)) => device.error = Some(error.to_string()),
-                Some(Ok(())) | None => {}
-            }
+            let shown = in_pod.map_or(Ok(()), |in_pod| in_pod.show(&mut device, inspector));
+            device.error = shown.err().map(|error| error.to_string());
             device
         });
         Status {

@@ -94,8 +94,8 @@ impl Pods {
             let says = space.tries(&self.names[first], &self.addresses[first], PEER);
             talk.says.push((self.names[first].clone(), says?));
         }
-        talk.await_all(space, &talk.says, true)?;
-        talk.await_all(space, &talk.tries, false)?;
+        await_all(space, &talk.says, true)?;
+        await_all(space, &talk.tries, false)?;
         for (pod, _) in &talk.says {
             let count = space.retransmitted(pod)?;
             talk.retransmitted.insert(pod.clone(), count);
@@ -161,15 +161,10 @@ impl Talk {
         }
         Ok(())
     }
+}
 
-    fn await_all(
-        &self,
-        space: &Space,
-        pods: &[(String, Traffic)],
-        answered: bool,
-    ) -> anyhow::Result<()> {
-        times(space, pods, answered, Instant::now()).map(drop)
-    }
+fn await_all(space: &Space, pods: &[(String, Traffic)], answered: bool) -> anyhow::Result<()> {
+    times(space, pods, answered, Instant::now()).map(drop)
 }
 
 /// How long after `start` the connections of each were answered, or not any more.
@@ -187,11 +182,8 @@ fn times(
                 times.insert(pod, start.elapsed());
             }
         }
-        let wait: Vec<_> = pods
-            .iter()
-            .filter(|(pod, _)| !times.contains_key(pod))
-            .collect();
-        let wait: Vec<_> = wait.iter().map(|(pod, _)| pod).collect();
+        let wait = pods.iter().map(|(pod, _)| pod);
+        let wait: Vec<_> = wait.filter(|pod| !times.contains_key(pod)).collect();
         ensure!(wait.is_empty(), "not so for {wait:?}");
         Ok(true)
     })?;

@@ -1,5 +1,5 @@
 //! The plugin in the places of docs/cni.md where ptp is not: alone, as IPAM plugin, and behind host-device. Its pods are of a
-//! RuntimeClass whose network is a list of that document.
+//! `RuntimeClass` whose network is a list of that document.
 
 use std::{fs, path::Path};
 
@@ -93,7 +93,8 @@ fn has_nothing_else(space: &Space, pod: &str) -> anyhow::Result<()> {
     let links = space.exec(pod, &["/bin/ip", "-o", "link"])?;
     let mac = mac(&claim)?;
     let others = links.lines().filter(|link| {
-        !link.contains(": lo: ") && !(link.contains(": eth0@") && link.contains(&mac))
+        let own = link.contains(": eth0@") && link.contains(&mac);
+        !(own || link.contains(": lo: "))
     });
     ensure!(others.count() == 0, "links beside {mac}: {links}");
     reaches_the_peer(space, pod, &claim)?;
@@ -207,11 +208,11 @@ fn apply_moved(space: &Space, lists: &[&str; 2]) -> anyhow::Result<[String; 2]> 
         .enumerate()
     {
         let name = ["four", "dual"][node];
-        let named = of_families(space, name, families, &json!([APP]))?;
+        let class = of_families(space, name, families, &json!([APP]))?;
         space.at_end(move |world| world.signal_kubelet(node, Signal::CONT));
         space.world.signal_kubelet(node, Signal::STOP)?;
         let on = space.world.cluster.node(node).name();
-        space.apply(&asking(of_handler(pod(name), HOST_DEVICE, &on), &named))?;
+        space.apply(&asking(of_handler(pod(name), HOST_DEVICE, &on), &class))?;
     }
     for (node, list) in lists.iter().enumerate() {
         let name = ["four", "dual"][node];
@@ -288,7 +289,7 @@ fn of_families(
     Ok(named)
 }
 
-/// A RuntimeClass, whose nodes have no list when the scenario ends. Its pods go first: without a list the runtime ends no sandbox.
+/// A `RuntimeClass`, whose nodes have no list when the scenario ends. Its pods go first: without a list the runtime ends no sandbox.
 fn runtime_class(space: &Space, handler: &'static str) -> anyhow::Result<()> {
     space.kubectl_at_end(&["delete", "runtimeclass", handler, "--ignore-not-found"]);
     for node in [0, 1] {

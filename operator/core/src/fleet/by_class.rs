@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     ClaimStatus, Condition, ConditionStatus,
+    claim::Attachment,
     condition::kind,
     id::{ClassName, SecurityGroupId},
     security_groups::{GroupsSet, GroupsState},
@@ -134,7 +135,10 @@ fn sorted(ids: &[SecurityGroupId]) -> Vec<SecurityGroupId> {
 
 /// Whether the ENI is in a pod, or on its way into one.
 fn stays(claim: &Claim, status: &ClaimStatus) -> bool {
-    let released = status.attachment.as_ref().is_some_and(|a| a.is_released());
+    let released = status
+        .attachment
+        .as_ref()
+        .is_some_and(Attachment::is_released);
     !claim.deleting && !released
 }
 
