@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kube_api::{
     Id, Method, Request, Snapshot,
-    json::{list, put, text},
+    json::{at, list, put, text},
 };
 use serde_json::{Value, json};
 use vpc::{GroupId, Launch, world as aws};
@@ -151,8 +151,16 @@ impl State {
 
     /// Whether each claim that is Ready has an ENI with the groups of its class, and says so.
     pub fn groups_follow(&self) -> bool {
-        let ready = |claim: &&Value| text(claim, "status.phase") == "Ready";
-        self.all("eniclaims").filter(ready).all(|claim| {
+        // Without the label nothing new is begun for a pod: what it has stays as it is.
+        let asks = |pod: &&Value| at(pod, "metadata.labels").get(crds::CLASS).is_some();
+        let asking: BTreeSet<&str> = (self.all("pods").filter(asks))
+            .map(|pod| text(pod, "metadata.uid"))
+            .collect();
+        let follows = |claim: &&Value| {
+            let is_ready = text(claim, "status.phase") == "Ready";
+            is_ready && asking.contains(text(claim, "spec.owner.uid"))
+        };
+        self.all("eniclaims").filter(follows).all(|claim| {
             let class = text(claim, "spec.className");
             let mut classes = self.all("eniclasses");
             let class = classes.find(|c| text(c, "metadata.name") == class);

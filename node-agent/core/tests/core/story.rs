@@ -465,7 +465,9 @@ proptest! {
         }
         prop_assert_eq!(plan(&world.facts, world.now).wake_at, None, "something is due and not done");
         prop_assert!(world.facts.requests.is_empty(), "{:?}", world.facts.requests);
-        prop_assert!(!world.facts.claims[&key()].outdated, "a container with NET_ADMIN is not named");
+        // What another plugin moved away before we had it is in no plug that could be reported anew.
+        let is_elsewhere = world.lent && world.facts.plugs.is_empty();
+        prop_assert!(is_elsewhere || !world.facts.claims[&key()].outdated, "a container with NET_ADMIN is not named");
         let unanswered = world.facts.plugs.values().find(|plug| plug.state != PlugState::Plugged);
         prop_assert_eq!(unanswered, None, "left in a pod that was not answered");
     }

@@ -60,7 +60,7 @@ impl Fleet {
             // Where a class can work rests on its families, too.
             self.wake_up(&Dependency::Classes);
         }
-        if corrects {
+        if corrects || names_others {
             self.regroup(&name);
         }
         self.wake_up(&Dependency::Class(name));
