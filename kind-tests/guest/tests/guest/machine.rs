@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::{kernel::Kernel, qmp::Monitor};
 
 /// Long enough for a machine that does other things, too.
-const LIMIT: Duration = Duration::from_mins(10);
+const LIMIT: Duration = Duration::from_mins(20);
 /// A hub joins the two NICs; the machine `pc` lets them be plugged in while it runs.
 const OPTIONS: &str = "-machine pc -accel tcg,thread=multi -cpu max -smp 2 -m 1024 \
     -nodefaults -display none -no-reboot \
