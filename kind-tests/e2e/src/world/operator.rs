@@ -82,9 +82,9 @@ impl World {
 
     /// Replaces the operator's replicas, which forget what they keep in memory only.
     pub fn restart_operator(&self) -> anyhow::Result<()> {
-        let operator = format!("deployment/{OPERATOR}");
-        self.kubectl(&["-n", SYSTEM, "rollout", "restart", &operator])?;
-        self.await_rollout(&operator)
+        let all = "app.kubernetes.io/component=operator";
+        self.kubectl(&["-n", SYSTEM, "delete", "pod", "-l", all])?;
+        self.await_rollout(&format!("deployment/{OPERATOR}"))
     }
 
     /// Waits until a replica leads, other than `former`.
