@@ -349,7 +349,6 @@ impl World {
     }
 }
 
-/// What an order is about.
 /// Whether it has a version of an object.
 fn is_of_api_server(outcome: &Outcome) -> bool {
     matches!(
@@ -362,6 +361,7 @@ fn is_of_api_server(outcome: &Outcome) -> bool {
     )
 }
 
+/// What an order is about.
 pub fn target(order: &Order) -> Target {
     match order {
         Order::Ec2(order) => order.target.clone(),
