@@ -1,7 +1,7 @@
 //! Exchanges with a server, or something else, made by hand.
 
 use std::{
-    io::pipe,
+    io::{PipeReader, pipe},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     ops::ControlFlow,
     thread,
@@ -174,6 +174,22 @@ fn a_packet_as_large_as_udp_has_them_is_read_whole() {
     server.join().unwrap();
 }
 
+/// An exchange that nobody answers, and that alone holds the pod's namespace once its path is gone.
+fn in_background(world: &World, stop: PipeReader) -> thread::JoinHandle<Summary> {
+    let namespace = world.netns("pod");
+    thread::spawn(move || {
+        let exchange = Exchange {
+            namespace: &namespace,
+            interface: INTERFACE,
+            wait: Duration::from_hours(1),
+            stop: &stop,
+        };
+        let hear = |_| ControlFlow::Continue(());
+        let packet = a_packet(MessageType::Discover);
+        exchange.v4(&packet, To::Everybody, hear).unwrap()
+    })
+}
+
 #[test]
 fn an_exchange_ends_in_time_and_when_it_is_stopped() {
     let world = a_pod();
@@ -183,23 +199,28 @@ fn an_exchange_ends_in_time_and_when_it_is_stopped() {
     assert!(began.elapsed() < Duration::from_secs(5));
 
     let (stop, running) = pipe().unwrap();
-    let namespace = world.netns("pod");
-    let exchange = thread::spawn(move || {
-        let exchange = Exchange {
-            namespace: &namespace,
-            interface: INTERFACE,
-            wait: Duration::from_hours(1),
-            stop: &stop,
-        };
-        let hear = |_| ControlFlow::Continue(());
-        exchange
-            .v4(&a_packet(MessageType::Discover), To::Everybody, hear)
-            .unwrap()
-    });
+    let exchange = in_background(&world, stop);
     let began = Instant::now();
     drop(running);
     assert_eq!(exchange.join().unwrap().end, End::Stopped);
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+/// The device of a pod that died meanwhile is free at once.
+#[test]
+fn an_exchange_that_is_stopped_holds_no_namespace() {
+    let mut world = a_pod();
+    let server = a_server(&world);
+    let (stop, running) = pipe().unwrap();
+    let exchange = in_background(&world, stop);
+    server.recv_from(&mut [0; 1500]).unwrap();
+    world.kill("pod");
+    drop(running);
+    assert_eq!(exchange.join().unwrap().end, End::Stopped);
+    let stopped = Instant::now();
+    // A wire goes with either of its ends.
+    world.wait_until(|world| !world.has_link("vpc", SERVER_END));
+    assert!(stopped.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
