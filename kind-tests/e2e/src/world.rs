@@ -8,6 +8,7 @@ mod evidence;
 mod left;
 mod metadata;
 mod nodes;
+mod not_ready;
 mod objects;
 mod operator;
 mod processes;

@@ -8,20 +8,24 @@ use crate::wires::vpc_end;
 ///
 /// What comes in through an ENI's wire must carry its address; what goes out to it must be addressed to it, and be
 /// part of a known connection or let in by one of its groups. All egress is allowed.
+///
+/// There are no sets, not even anonymous ones: a packet that is in the rules of the former generation when the next one begins
+/// finds nothing in its sets any more (`nft_lookup_eval` asks for elements of the current generation), and would be lost.
 pub(crate) fn ruleset(vpc: &Vpc) -> String {
     let plugged: Vec<&Eni> = vpc.enis().filter(|e| e.plugged_into().is_some()).collect();
-    let checked = plugged.iter().filter(|eni| eni.source_dest_check);
     let groups = concat(vpc.groups().map(|group| group_rules(group, &plugged)));
     let enis = concat(plugged.iter().map(|eni| eni_rules(eni)));
-    let checks = concat(checked.map(|eni| source_check(eni)));
+    let checked = plugged.iter().filter(|eni| eni.source_dest_check);
+    let checks = concat(checked.clone().map(|eni| source_check(eni)));
+    let checked = concat(checked.map(|eni| checked_wire(eni)));
     let ways = concat(plugged.iter().map(|eni| way(eni)));
     // The table is named once before it is deleted, because deleting one that is not there fails.
     format!(
         "table inet vpc\n\
          delete table inet vpc\n\
          table inet vpc {{\n\
-         {groups}{enis}\
-         chain source {{\ntype filter hook prerouting priority raw; policy accept;\n{checks}}}\n\
+         {groups}{enis}{checks}\
+         chain source {{\ntype filter hook prerouting priority raw; policy accept;\n{checked}}}\n\
          chain forward {{\ntype filter hook forward priority filter; policy drop;\n{ways}}}\n\
          }}\n"
     )
@@ -31,58 +35,28 @@ fn concat(lines: impl Iterator<Item = String>) -> String {
     lines.collect()
 }
 
-/// Sets of the members' addresses and prefixes, one a family, and a chain of the group's rules, all named after the group.
+/// A chain of the group's rules, named after the group.
 fn group_rules(group: &SecurityGroup, plugged: &[&Eni]) -> String {
-    let id = &group.id;
-    let members = plugged.iter().filter(|eni| eni.groups.contains(id));
-    let members: Vec<&Eni> = members.copied().collect();
-    let ipv4 = set(
-        id.as_str(),
-        "ipv4_addr",
-        members.iter().flat_map(|m| ipv4(m)),
-    );
-    let ipv6_name = format!("{id}-ipv6");
-    let ipv6 = set(
-        &ipv6_name,
-        "ipv6_addr",
-        members.iter().flat_map(|m| ipv6(m)),
-    );
-    let rules = concat(group.ingress.iter().map(ingress_rule));
-    format!("{ipv4}{ipv6}chain {id} {{\n{rules}}}\n")
+    let rules = group.ingress.iter().map(|rule| ingress_rule(rule, plugged));
+    format!("chain {} {{\n{}}}\n", group.id, concat(rules))
 }
 
-fn set(name: &str, kind: &str, elements: impl Iterator<Item = String>) -> String {
-    let elements: Vec<String> = elements.collect();
-    let elements = match elements.as_slice() {
-        [] => String::new(),
-        elements => format!("elements = {{ {} }}", elements.join(", ")),
-    };
-    format!("set {name} {{\ntype {kind}\nflags interval\n{elements}\n}}\n")
-}
-
-/// The IPv4 addresses and prefixes of an ENI.
-fn ipv4(eni: &Eni) -> Vec<String> {
+/// The addresses and prefixes of an ENI, as nft matches them in a field.
+fn own(eni: &Eni, field: &str) -> Vec<String> {
     let prefixes = eni.others.ipv4_prefixes.iter().map(ToString::to_string);
-    eni.ipv4()
-        .map(|address| address.to_string())
-        .chain(prefixes)
-        .collect()
-}
-
-/// The IPv6 addresses and prefixes of an ENI.
-fn ipv6(eni: &Eni) -> Vec<String> {
+    let ipv4 = eni.ipv4().map(|address| address.to_string());
+    let ipv4 = ipv4.chain(prefixes).map(|net| format!("ip {field} {net}"));
     let prefixes = eni.others.ipv6_prefixes.iter().map(ToString::to_string);
-    let addresses = eni.others.ipv6.iter().map(ToString::to_string);
-    addresses.chain(prefixes).collect()
+    let ipv6 = eni.others.ipv6.iter().map(ToString::to_string);
+    let ipv6 = ipv6.chain(prefixes).map(|net| format!("ip6 {field} {net}"));
+    ipv4.chain(ipv6).collect()
 }
 
-fn ingress_rule(Ingress { protocol, source }: &Ingress) -> String {
+fn ingress_rule(Ingress { protocol, source }: &Ingress, plugged: &[&Eni]) -> String {
     let sources = match source {
         Source::Group(group) => {
-            vec![
-                format!("ip saddr @{group}"),
-                format!("ip6 saddr @{group}-ipv6"),
-            ]
+            let members = plugged.iter().filter(|eni| eni.groups.contains(group));
+            members.flat_map(|eni| own(eni, "saddr")).collect()
         }
         Source::Range(range) => vec![format!("ip saddr {range}")],
         Source::Range6(range) => vec![format!("ip6 saddr {range}")],
@@ -103,38 +77,28 @@ fn ingress_rule(Ingress { protocol, source }: &Ingress) -> String {
 /// What the ENI lets in; falling off the end drops.
 fn eni_rules(eni: &Eni) -> String {
     let (id, groups) = (&eni.id, &eni.groups);
-    let check = if eni.source_dest_check {
-        [
-            foreign("ip", "daddr", &ipv4(eni)),
-            foreign("ip6", "daddr", &ipv6(eni)),
-        ]
-        .concat()
-    } else {
-        String::new()
-    };
     let groups = concat(groups.iter().map(|group| format!("jump {group}\n")));
-    format!("chain {id} {{\n{check}ct state established,related accept\n{groups}}}\n")
-}
-
-/// Drops what is of the family and has none of these addresses.
-fn foreign(family: &str, field: &str, own: &[String]) -> String {
-    let own = match own {
-        [] => String::new(),
-        own => format!("{family} {field} != {{ {} }} ", own.join(", ")),
-    };
-    let protocol = if family == "ip" { "ipv4" } else { "ipv6" };
-    format!("meta nfproto {protocol} {own}drop\n")
+    let lets_in = format!("ct state established,related accept\n{groups}");
+    if !eni.source_dest_check {
+        return format!("chain {id} {{\n{lets_in}}}\n");
+    }
+    let own = own(eni, "daddr").into_iter();
+    let own = concat(own.map(|address| format!("{address} goto {id}-own\n")));
+    format!("chain {id}-own {{\n{lets_in}}}\nchain {id} {{\n{own}}}\n")
 }
 
 fn way(eni: &Eni) -> String {
     format!("oifname {} goto {}\n", vpc_end(&eni.id), eni.id)
 }
 
-/// Neighbours and the router are spoken to from link-local addresses.
+fn checked_wire(eni: &Eni) -> String {
+    format!("iifname {} goto {}-source\n", vpc_end(&eni.id), eni.id)
+}
+
+/// Drops what has none of the ENI's addresses. Neighbours and the router are spoken to from link-local ones.
 fn source_check(eni: &Eni) -> String {
-    let link_local = ["fe80::/10".to_owned(), "::".to_owned()];
-    let ipv6 = [ipv6(eni), link_local.to_vec()].concat();
-    let rules = foreign("ip", "saddr", &ipv4(eni)) + &foreign("ip6", "saddr", &ipv6);
-    let wire = vpc_end(&eni.id);
-    concat(rules.lines().map(|rule| format!("iifname {wire} {rule}\n")))
+    let link_local = ["fe80::/10", "::"].map(|net| format!("ip6 saddr {net}"));
+    let own = own(eni, "saddr").into_iter().chain(link_local);
+    let own = concat(own.map(|address| format!("{address} accept\n")));
+    format!("chain {}-source {{\n{own}drop\n}}\n", eni.id)
 }

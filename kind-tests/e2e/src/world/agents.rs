@@ -3,7 +3,7 @@
 // An index into a `serde_json::Value` does not panic: it answers null where there is nothing.
 #![allow(clippy::indexing_slicing)]
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::{SOON, SYSTEM, Space, World, condition};
@@ -23,6 +23,27 @@ impl World {
             })?;
         }
         Ok(())
+    }
+
+    /// Waits until every EniNode says how many ENIs its node can hold, and these numbers if any are given; gives them.
+    pub fn await_capacities(&self, usual: Option<&[u64]>) -> anyhow::Result<Vec<u64>> {
+        let mut seen = Vec::new();
+        self.wait("each node's capacity", SOON, || {
+            let nodes = self.cluster.nodes().iter();
+            let capacity = |name: String| {
+                let status = &self.get("eninode", &name)?["status"];
+                let capacity = status["capacity"].as_u64();
+                capacity.with_context(|| format!("EniNode {name} has no capacity"))
+            };
+            seen = nodes
+                .map(|node| capacity(node.name()))
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            if let Some(usual) = usual {
+                ensure!(seen == usual, "they are {seen:?}, not {usual:?}");
+            }
+            Ok(true)
+        })?;
+        Ok(seen)
     }
 
     /// Waits until every node's agent is ready, by its EniNode.

@@ -69,11 +69,22 @@ impl World {
 
     /// Restarts operator and agents, and waits until they serve.
     pub fn restart_eniclaim(&self) -> anyhow::Result<()> {
-        let (operator, agents) = (format!("deployment/{OPERATOR}"), "daemonset/eniclaim-agent");
-        let restart = ["-n", SYSTEM, "rollout", "restart"];
-        self.kubectl(&[&restart[..], &[&operator, agents]].concat())?;
-        self.await_rollout(&operator)?;
+        self.restart_operator()?;
+        self.kubectl(&[
+            "-n",
+            SYSTEM,
+            "rollout",
+            "restart",
+            "daemonset/eniclaim-agent",
+        ])?;
         self.await_agents()
+    }
+
+    /// Replaces the operator's replicas, which forget what they keep in memory only.
+    pub fn restart_operator(&self) -> anyhow::Result<()> {
+        let all = "app.kubernetes.io/component=operator";
+        self.kubectl(&["-n", SYSTEM, "delete", "pod", "-l", all])?;
+        self.await_rollout(&format!("deployment/{OPERATOR}"))
     }
 
     /// Waits until a replica leads, other than `former`.

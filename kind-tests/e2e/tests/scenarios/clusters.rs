@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use cluster::Options;
 use e2e::world::{Snapshot, Space, World, outcome};
 
@@ -89,6 +89,8 @@ impl Clusters {
 struct TestCluster {
     world: World,
     usual: Snapshot,
+    /// How many ENIs each node can hold: a slot that is left alone would be taken from the next scenario.
+    capacities: Vec<u64>,
 }
 
 impl TestCluster {
@@ -105,9 +107,14 @@ impl TestCluster {
         world.install()?;
         world.await_agents()?;
         world.await_plugins()?;
+        let capacities = world.await_capacities(None)?;
         let usual = world.snapshot()?;
         eprintln!("{name} is ready after {:.0?}", start.elapsed());
-        Ok(Self { world, usual })
+        Ok(Self {
+            world,
+            usual,
+            capacities,
+        })
     }
 
     /// Runs a scenario. The next one starts from nothing, whatever this one left.
@@ -128,10 +135,15 @@ impl TestCluster {
         };
         let space = world.space(space).map_err(kept)?;
         let ended = outcome(|| scenario(&space).and_then(|()| world.faults_are_spent()));
+        let ended = ended.map_err(|error| match space.not_ready() {
+            Ok(pods) => anyhow!("{error:#}; pods that are not Ready: {pods:#?}"),
+            Err(lost) => anyhow!("{error:#}; which pods are not Ready is lost: {lost:#}"),
+        });
         match (ended.map_err(kept), space.end()) {
             (Ok(()), left) => left
                 .and_then(|()| world.await_clean())
                 .and_then(|()| world.await_snapshot(&self.usual))
+                .and_then(|()| world.await_capacities(Some(&self.capacities)).map(drop))
                 .map_err(kept),
             (Err(error), Ok(())) => Err(error),
             (Err(error), Err(left)) => Err(error.context(format!("{left:#}"))),
@@ -141,6 +153,7 @@ impl TestCluster {
     fn reset(&mut self) -> anyhow::Result<()> {
         self.world.force_clean()?;
         self.world.restart_eniclaim()?;
+        self.world.await_capacities(Some(&self.capacities))?;
         self.usual = self.world.snapshot()?;
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use e2e::world::{SOON, Space};
+use e2e::world::{SOON, Space, World};
 use serde_json::{Value, json};
 
 use super::makers::{asking, class, on, pod};
@@ -11,6 +11,8 @@ use super::makers::{asking, class, on, pod};
 /// An attachment that stays `attaching`: after 90 s it is reported and detached, and another slot is taken.
 pub fn attaching(space: &Space) -> anyhow::Result<()> {
     space.apply(&class(space))?;
+    // The operator leaves the slot alone for ten minutes, as long as it lives.
+    space.at_end(World::restart_operator);
     let (attach, detach) = ("AttachNetworkInterface", "DetachNetworkInterface");
     let (attached, detached) = (
         space.world.calls(attach)?.len(),

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use api::{Time, id::InstanceId, time::SECOND};
+use api::{
+    Time,
+    id::{EniId, InstanceId},
+    time::SECOND,
+};
 
 use super::cloud::Cloud;
 use crate::ec2::{Instance, TypeFacts};
@@ -19,9 +23,16 @@ pub(super) struct InstanceRecord {
     pub(super) read: Time,
     /// When the first of the last reads in a row that did not show it was asked for.
     pub(super) absent: Option<Time>,
+    /// An ENI that the read showed has gone with its claim since then, and would be taken for another's.
+    pub(super) is_outdated: bool,
 }
 
 impl InstanceRecord {
+    fn shows(&self, eni: &EniId) -> bool {
+        let attached = self.instance.iter().flat_map(|i| &i.attached);
+        attached.into_iter().any(|a| a.eni == *eni)
+    }
+
     /// Whether EC2 forgot it: a single read may be behind the truth, as all answers of EC2 (API reference, Eventual consistency).
     pub(super) fn is_forgotten(&self) -> bool {
         self.absent
@@ -67,6 +78,22 @@ impl Cloud {
             }
         }
         is_other
+    }
+
+    /// An ENI has gone that the last read of an instance may show; says whether it does.
+    pub(super) fn outdate(&mut self, id: &InstanceId, eni: &EniId) -> bool {
+        let record = self.instances.get_mut(id);
+        let Some(record) = record.filter(|record| record.shows(eni)) else {
+            return false;
+        };
+        record.is_outdated = true;
+        true
+    }
+
+    /// Instances whose last read shows an ENI that has gone.
+    pub(super) fn outdated(&self) -> impl Iterator<Item = &InstanceId> {
+        let outdated = self.instances.iter().filter(|(_, r)| r.is_outdated);
+        outdated.map(|(id, _)| id)
     }
 
     /// EC2 says that a card of the instance is full.

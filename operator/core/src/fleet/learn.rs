@@ -53,6 +53,7 @@ impl Fleet {
         self.work.rollouts.taken.clear();
         self.work.backoffs.clear();
         self.work.budget.take_over(now);
+        self.read_outdated();
         self.mark_everything();
     }
 

@@ -180,6 +180,7 @@ impl Fleet {
         {
             self.cloud.forget(&eni.id);
         }
+        self.outdate(&claim);
         self.mark_places(&claim);
         if let Some(pod) = claim.pod_key() {
             self.work.rests.remove(&Target::PodRead(pod.clone()));

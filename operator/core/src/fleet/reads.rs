@@ -8,9 +8,11 @@ use api::{
     time::{MINUTE, SECOND},
 };
 
-use super::Fleet;
+use super::{Fleet, index::instances};
 use crate::{
+    claim::Claim,
     cluster::NodeHealth,
+    lease::Term,
     order::{Action, Order, Read, Topic},
 };
 
@@ -263,7 +265,34 @@ impl Fleet {
             Some(_) if !is_used => SOON,
             Some(_) | None => ANXIOUS,
         };
-        self.work.schedule_instance(id, Some(now.after(pause)));
+        // Somebody may have asked for another read while this one was under way.
+        let asked = self.work.scheduled_at(id).unwrap_or(Time(i64::MAX));
+        let due = asked.min(now.after(pause));
+        self.work.schedule_instance(id, Some(due));
+    }
+
+    /// An ENI has gone with its claim. A leader that deleted it itself knows better than its last read; another one would take it for
+    /// somebody else's, and its slot for taken, until the next read.
+    pub(super) fn outdate(&mut self, claim: &Claim) {
+        let Some(eni) = &claim.status.eni else {
+            return;
+        };
+        if self.cloud.is_deleted(&eni.id) {
+            return;
+        }
+        for id in instances(&claim.status) {
+            if self.cloud.outdate(&id, &eni.id) && self.work.term != Term::Standby {
+                self.read_soon(&id);
+            }
+        }
+    }
+
+    /// A leader that begins reads again what it knows to be outdated.
+    pub(super) fn read_outdated(&mut self) {
+        let outdated: Vec<InstanceId> = self.cloud.outdated().cloned().collect();
+        for id in outdated {
+            self.read_soon(&id);
+        }
     }
 
     pub(super) fn plan_instances(&mut self) {

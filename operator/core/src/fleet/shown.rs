@@ -263,6 +263,7 @@ impl Fleet {
                 absent: instance.is_none().then_some(absent),
                 instance,
                 read: began,
+                is_outdated: false,
             };
             let is_news = before.is_none_or(|before| {
                 before.instance != record.instance || before.is_forgotten() != record.is_forgotten()

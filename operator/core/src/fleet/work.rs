@@ -258,6 +258,11 @@ impl Work {
         self.instance_at.contains_key(id)
     }
 
+    /// When an instance is read again.
+    pub(super) fn scheduled_at(&self, id: &InstanceId) -> Option<Time> {
+        self.instance_at.get(id).copied()
+    }
+
     /// Sets when an instance is read again.
     pub(super) fn schedule_instance(&mut self, id: &InstanceId, at: Option<Time>) {
         if let Some(before) = self.instance_at.remove(id) {

@@ -165,6 +165,10 @@ fn groups_that_may_not_be_read_are_set_by_their_ids() {
     world.until(20 * SECOND, "all follow", |w| {
         follow(w, &pods, &[aws::GROUP_APP, aws::GROUP_PEER])
     });
+    edit(&mut world, &[aws::GROUP_DEFAULT]);
+    world.until(20 * SECOND, "all follow the next edit", |w| {
+        follow(w, &pods, &[aws::GROUP_DEFAULT])
+    });
     world.clear();
 }
 

@@ -48,6 +48,26 @@ fn a_standby_with_warm_caches_acts_at_once() {
     world.clear();
 }
 
+/// A standby reads instances now and then; that an ENI was deleted since then only the leader knows.
+#[test]
+fn a_new_leader_takes_no_slot_for_anothers_whose_claim_has_gone() {
+    let published = |world: &World| world.store.nodes[&"n1".into()].published;
+    let mut world = pair();
+    world.rest();
+    let capacity = published(&world);
+    world.add_pod("web", "n1");
+    world.until(MINUTE, "its ENI", |w| w.is_ready("web"));
+    // Each has read the instance while it had the ENI.
+    world.rest();
+    world.remove_pod("web");
+    world.until(2 * MINUTE, "nothing is left", |w| w.store.claims.is_empty());
+    world.stop(0);
+    world.elect(1);
+    world.run(MINUTE);
+    assert_eq!(published(&world), capacity);
+    world.clear();
+}
+
 #[test]
 fn a_former_leader_is_ready_though_its_last_read_as_one_failed() {
     let mut world = pair();

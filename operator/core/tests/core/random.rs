@@ -194,6 +194,7 @@ fn agents(world: &mut World) {
 
 /// The API server comes back from a backup that lacks the last versions' numbers.
 fn restore(world: &mut World) {
+    world.cut_off();
     world.store.version = world.store.version.saturating_sub(500);
     for key in world.store.claims.keys().cloned().collect::<Vec<_>>() {
         let version = world.store.next_version();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use operator_core::{
-    Change, Fact, Order, Settings, Target, Time,
+    Change, Fact, Order, Outcome, Settings, Target, Time,
     order::{Action, Event as Told},
 };
 use vpc::{Delays, Vpc};
@@ -309,16 +309,22 @@ impl World {
     }
 
     /// Tells a process what became of its order.
-    pub fn done(
-        &mut self,
-        op: usize,
-        life: u64,
-        target: Target,
-        outcome: operator_core::Outcome,
-        delay: i64,
-    ) {
+    pub fn done(&mut self, op: usize, life: u64, target: Target, outcome: Outcome, delay: i64) {
         let fact = Fact::Done(target, outcome);
         self.at(delay, Event::Fact(op, life, Box::new(fact)));
+    }
+
+    /// The API server ends, and with it what it was about to answer.
+    pub fn cut_off(&mut self) {
+        let held = self.ops.iter_mut().flat_map(|op| &mut op.held);
+        for event in self.queue.values_mut().chain(held) {
+            if let Event::Fact(_, _, fact) = event
+                && let Fact::Done(_, outcome) = &mut **fact
+                && is_of_api_server(outcome)
+            {
+                *outcome = Outcome::NotWritten;
+            }
+        }
     }
 
     /// Lets so much time pass.
@@ -344,6 +350,18 @@ impl World {
 }
 
 /// What an order is about.
+/// Whether it has a version of an object.
+fn is_of_api_server(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Claim(_)
+            | Outcome::Found(_)
+            | Outcome::Report(_)
+            | Outcome::Node(_)
+            | Outcome::Class(_)
+    )
+}
+
 pub fn target(order: &Order) -> Target {
     match order {
         Order::Ec2(order) => order.target.clone(),
