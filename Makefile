@@ -85,6 +85,7 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 	$(TEST) --test operator --test reference
 
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
+	@$(NEEDS) dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server kea-dhcp6:kea-dhcp6-server dhcpd:isc-dhcp-server
 	@kind-tests/vpc-sim/boto3/python.sh > /dev/null
 	@# Not by root.
 	@$(TARGET)/debug/cluster cni-plugins > /dev/null

@@ -107,6 +107,26 @@ pub enum Error {
         "the pod may have had the device before this attempt: it is returned from wherever it is"
     )]
     PluggedBefore,
+    /// A packet of DHCP cannot be sent, or its answer not be received.
+    #[error("cannot {doing} for DHCP on the interface {interface}: {source}")]
+    Dhcp {
+        /// What we were doing.
+        doing: &'static str,
+        /// The name of the interface, in its pod.
+        interface: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A process of the pod has the port of DHCP clients for itself.
+    #[error(
+        "UDP port {port}, which the DHCP lease of the interface {interface} needs, is in use by a process of the pod; stop the DHCP client in the pod, or set spec.dhcp of the EniClass to Off"
+    )]
+    PortTaken {
+        /// The name of the interface.
+        interface: String,
+        /// The port.
+        port: u16,
+    },
     /// A file of the agent cannot be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File {

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod api;
 pub mod claim;
+pub mod dhcp;
 pub mod engine;
 pub mod error;
 pub mod health;

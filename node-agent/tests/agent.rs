@@ -22,6 +22,8 @@ mod churn;
 mod claim;
 #[path = "agent/decision.rs"]
 mod decision;
+#[path = "agent/dhcp.rs"]
+mod dhcp;
 #[path = "agent/engine.rs"]
 mod engine;
 #[path = "agent/events.rs"]
