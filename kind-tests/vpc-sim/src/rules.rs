@@ -130,11 +130,14 @@ fn way(eni: &Eni) -> String {
     format!("oifname {} goto {}\n", vpc_end(&eni.id), eni.id)
 }
 
-/// Neighbours and the router are spoken to from link-local addresses.
+/// Neighbours and the router are spoken to from link-local addresses, and DHCP by who has none yet.
 fn source_check(eni: &Eni) -> String {
     let link_local = ["fe80::/10".to_owned(), "::".to_owned()];
     let ipv6 = [ipv6(eni), link_local.to_vec()].concat();
     let rules = foreign("ip", "saddr", &ipv4(eni)) + &foreign("ip6", "saddr", &ipv6);
     let wire = vpc_end(&eni.id);
-    concat(rules.lines().map(|rule| format!("iifname {wire} {rule}\n")))
+    let asks = format!(
+        "iifname {wire} ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept\n"
+    );
+    asks + &concat(rules.lines().map(|rule| format!("iifname {wire} {rule}\n")))
 }
