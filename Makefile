@@ -87,6 +87,7 @@ rung3: prerequisites ## The real operator against a simulated API server and EC2
 rung4: build ## The agent, the CNI binary and the simulator in network namespaces.
 	@$(NEEDS) dnsmasq:dnsmasq-base kea-dhcp4:kea-dhcp4-server kea-dhcp6:kea-dhcp6-server dhcpd:isc-dhcp-server
 	@kind-tests/vpc-sim/boto3/python.sh > /dev/null
+	@$(NEEDS) dhclient:isc-dhcp-client
 	@# Not by root.
 	@$(TARGET)/debug/cluster cni-plugins > /dev/null
 	$(RAISED) $(TEST) --test cni --test agent --test sim

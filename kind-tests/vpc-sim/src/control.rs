@@ -10,10 +10,12 @@ use vpc::{Action, AttachmentState, Delays, Eni, InstanceId, Settings};
 
 use crate::{
     SimError,
-    fault::{Fault, Pointless},
+    fault::Pointless,
     state::{Call, Sim, World},
 };
 
+mod dhcp;
+mod faults;
 mod instances;
 
 /// A refusal: what the caller should know, and a status.
@@ -80,12 +82,19 @@ async fn route(world: &World, method: &Method, uri: &Uri, body: &str) -> Result<
         (&Method::GET, ["sim", "calls"]) => calls(world, uri.query().unwrap_or_default()),
         (&Method::GET, ["sim", "audit"]) => audit(world, uri.query().unwrap_or_default()).await,
         (&Method::GET, ["sim", "snapshot"]) => Ok(snapshot(world)),
-        (_, ["sim", "faults"]) => faults(world, method, body),
+        (_, ["sim", "faults"]) => {
+            faults::all(world, (method, uri.path()), body, |sim| &mut sim.faults)
+        }
         (&Method::DELETE, ["sim", "faults", id]) => {
-            let forgotten = id.parse().ok();
-            let forgotten = forgotten.and_then(|id| world.with(|sim| sim.faults.forget(id)));
-            let none = || Refusal(StatusCode::NOT_FOUND, format!("there is no fault {id}"));
-            Ok(json!(forgotten.ok_or_else(none)?))
+            faults::forget(world, id, |sim| &mut sim.faults)
+        }
+        (&Method::GET, ["sim", "dhcp"]) => dhcp::heard(world, uri.query().unwrap_or_default()),
+        (&Method::GET, ["sim", "dhcp", "counts"]) => Ok(dhcp::counts(world)),
+        (_, ["sim", "dhcp", "faults"]) => faults::all(world, (method, uri.path()), body, |sim| {
+            &mut sim.dhcp.faults
+        }),
+        (&Method::DELETE, ["sim", "dhcp", "faults", id]) => {
+            faults::forget(world, id, |sim| &mut sim.dhcp.faults)
         }
         (_, ["sim", "settings"]) => settings(world, method, body),
         (_, ["sim", "delays"]) => delays(world, method, body),
@@ -96,22 +105,6 @@ async fn route(world: &World, method: &Method, uri: &Uri, body: &str) -> Result<
 fn unknown(method: &Method, path: &str) -> Refusal {
     let sentence = format!("there is no {method} {path}");
     Refusal(StatusCode::NOT_FOUND, sentence)
-}
-
-fn faults(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
-    match *method {
-        Method::GET => {
-            return Ok(world.look(|sim| json!(sim.faults.standing().collect::<Vec<_>>())));
-        }
-        Method::POST => {
-            let fault: Fault = serde_json::from_str(body)?;
-            let id = world.with(|sim| sim.faults.order(fault))?;
-            return Ok(json!({ "id": id }));
-        }
-        Method::DELETE => world.with(|sim| sim.faults.clear()),
-        _ => return Err(unknown(method, "/sim/faults")),
-    }
-    Ok(json!({}))
 }
 
 fn settings(world: &World, method: &Method, body: &str) -> Result<Value, Refusal> {
@@ -193,7 +186,8 @@ async fn audit(world: &World, query: &str) -> Result<Value, Refusal> {
         let broken = sim.vpc.violations();
         let broken = broken.iter().map(ToString::to_string);
         let leaks = sim.vpc.leaks().map(leak);
-        leaks.chain(broken).chain(sim.faults.unspent()).collect()
+        let unspent = sim.faults.unspent().chain(sim.dhcp.faults.unspent());
+        leaks.chain(broken).chain(unspent).collect()
     });
     let extra = seen.iter().filter(|vpc_end| !wanted.contains_key(*vpc_end));
     found.extend(extra.map(|vpc_end| format!("link {vpc_end} has no ENI")));

@@ -1,6 +1,6 @@
 //! What can go wrong around the rules.
 
-use std::{error::Error, fmt::Write as _, io, path::PathBuf};
+use std::{error::Error, fmt::Write as _, io, net::SocketAddr, path::PathBuf};
 
 /// A failure of the machine below, never a refusal of EC2.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,27 @@ pub enum SimError {
     /// Certificate and key cannot be served.
     #[error("cannot serve TLS")]
     Tls(#[source] rustls::Error),
+    /// A wire's messages to DHCPv6 servers are not heard.
+    #[error(
+        "cannot join the group of DHCPv6 servers on {wire}; each takes some of net.core.optmem_max"
+    )]
+    Join {
+        /// The wire's end.
+        wire: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A DHCP message cannot be written.
+    #[error("cannot write a DHCP message")]
+    Encode(#[from] dhcproto::error::EncodeError),
+    /// A DHCP message cannot be sent.
+    #[error("cannot send to {to}")]
+    Send {
+        /// Where.
+        to: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// An address could not be served.
     #[error("cannot serve {address}")]
     Listen {

@@ -1,6 +1,7 @@
 //! AWS for one machine: the EC2 Query protocol and the wires around the rules of crate `vpc`.
 
 mod control;
+mod dhcp;
 mod ec2;
 mod error;
 mod fault;

@@ -95,10 +95,15 @@ fn checked_wire(eni: &Eni) -> String {
     format!("iifname {} goto {}-source\n", vpc_end(&eni.id), eni.id)
 }
 
-/// Drops what has none of the ENI's addresses. Neighbours and the router are spoken to from link-local ones.
+/// Drops what has none of the ENI's addresses. Neighbours and the router are spoken to from link-local ones, and DHCPv4 by who
+/// has none yet.
 fn source_check(eni: &Eni) -> String {
     let link_local = ["fe80::/10", "::"].map(|net| format!("ip6 saddr {net}"));
-    let own = own(eni, "saddr").into_iter().chain(link_local);
+    let asks = "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67".to_owned();
+    let own = own(eni, "saddr")
+        .into_iter()
+        .chain(link_local)
+        .chain([asks]);
     let own = concat(own.map(|address| format!("{address} accept\n")));
     format!("chain {}-source {{\n{own}drop\n}}\n", eni.id)
 }

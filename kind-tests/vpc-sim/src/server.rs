@@ -16,6 +16,7 @@ use vpc::{Delays, Vpc};
 
 use crate::{
     SimError,
+    dhcp::Sockets,
     http::{Endpoint, serve_tcp, serve_tls, serve_unix},
     keeper::keep,
     namespace::{Left, Namespace},
@@ -79,7 +80,9 @@ async fn run(options: &Options, sim: Sim, store: Option<Store>) -> Result<(), Si
     let (connection, netlink, links) =
         new_multicast_connection(&[MulticastGroup::Link]).map_err(SimError::Runtime)?;
     spawn_local(connection);
-    let world = World::new(sim, Wires::new(netlink), store);
+    let dhcp = Sockets::open()?;
+    let wires = Wires::new(netlink, dhcp.members()?);
+    let world = World::new(sim, wires, store);
     if let Err(error) = world.settle().await {
         let error = error.chain();
         tracing::warn!(error, "a wire of the kept state is not as it should be");
@@ -87,6 +90,7 @@ async fn run(options: &Options, sim: Sim, store: Option<Store>) -> Result<(), Si
     for (address, endpoint) in ENDPOINTS {
         spawn_local(serve_tcp(world.clone(), *endpoint, listen(address).await?));
     }
+    dhcp.serve(&world);
     if let Some(identity) = &options.tls {
         let (listener, acceptor) = (listen(TLS).await?, identity.acceptor()?);
         spawn_local(serve_tls(world.clone(), Endpoint::Ec2, listener, acceptor));

@@ -14,7 +14,8 @@ use vpc::{InstanceId, Vpc};
 
 use crate::{
     SimError,
-    fault::Faults,
+    dhcp::Dhcp,
+    fault::{Fault, Faults},
     store::Store,
     wires::{Wire, Wires, picture},
 };
@@ -28,7 +29,9 @@ pub(crate) struct Sim {
     /// All EC2 calls, oldest first.
     pub(crate) calls: Vec<Call>,
     /// What shall go wrong.
-    pub(crate) faults: Faults,
+    pub(crate) faults: Faults<Fault>,
+    /// The messages of DHCP clients.
+    pub(crate) dhcp: Dhcp,
 }
 
 impl Sim {
@@ -39,6 +42,7 @@ impl Sim {
             namespaces: BTreeMap::new(),
             calls: Vec::new(),
             faults: Faults::default(),
+            dhcp: Dhcp::default(),
         }
     }
 
@@ -102,9 +106,14 @@ impl World {
 
     /// Looks at the state, or changes it and wakes the keeper. Never across an await.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut Sim) -> T) -> T {
-        let outcome = act(&mut self.0.sim.borrow_mut());
+        let outcome = self.note(act);
         self.0.changed.notify_one();
         outcome
+    }
+
+    /// Changes what no wire depends on, so that the keeper sleeps on.
+    pub(crate) fn note<T>(&self, act: impl FnOnce(&mut Sim) -> T) -> T {
+        act(&mut self.0.sim.borrow_mut())
     }
 
     /// Looks at the state.

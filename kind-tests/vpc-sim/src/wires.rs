@@ -11,6 +11,7 @@ use vpc::{Cidr, Eni, EniId, Instance, InstanceId, InstanceState, Mac, SubnetId, 
 
 use crate::{
     SimError,
+    dhcp::Members,
     namespace::{WIRES, ip, nft, sysctl},
     proxies::Proxies,
     rules::ruleset,
@@ -152,14 +153,16 @@ pub(crate) struct Wires {
     netlink: Handle,
     rules: String,
     proxies: Proxies,
+    members: Members,
 }
 
 impl Wires {
-    pub(crate) fn new(netlink: Handle) -> Self {
+    pub(crate) fn new(netlink: Handle, members: Members) -> Self {
         Self {
             netlink,
             rules: String::new(),
             proxies: Proxies::default(),
+            members,
         }
     }
 
@@ -186,6 +189,7 @@ impl Wires {
             self.proxies.forget(vpc_end);
             outcome = outcome.and(plug(vpc_end, wire));
         }
+        outcome = outcome.and(self.members.settle(wanted.keys()));
         outcome.and(self.proxies.settle(wanted))
     }
 

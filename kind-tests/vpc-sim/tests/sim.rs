@@ -10,6 +10,8 @@
 mod boto3;
 #[path = "sim/control.rs"]
 mod control;
+#[path = "sim/dhcp.rs"]
+mod dhcp;
 #[path = "sim/facts.rs"]
 mod facts;
 #[path = "sim/machine.rs"]

@@ -36,6 +36,22 @@ impl Cidr {
         Ipv4Addr::from_bits(self.base | 1)
     }
 
+    /// The resolver, of the range of a network: base + 2.
+    /// <https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html>
+    pub const fn resolver(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.base | 2)
+    }
+
+    /// The last address, by which all are meant.
+    pub const fn broadcast(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.base | !mask(self.prefix))
+    }
+
+    /// The leading bits that all addresses share, as an address: `255.255.255.0`.
+    pub const fn mask(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(mask(self.prefix))
+    }
+
     /// Number of leading bits that all addresses share.
     pub const fn prefix(self) -> u8 {
         self.prefix

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::Action;
+use crate::{Action, DhcpSettings};
 
 /// Keys and values. A condition on them is about the tags that an interface has, or gets by the call that makes it.
 pub type Tags = BTreeMap<String, String>;
@@ -38,4 +38,6 @@ pub struct Settings {
     pub attachment_limit: Option<usize>,
     /// How many security groups one interface may have; `None` is the 5 that AWS begins with.
     pub group_limit: Option<usize>,
+    /// What DHCP says, and whether it says anything.
+    pub dhcp: DhcpSettings,
 }

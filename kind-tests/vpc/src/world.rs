@@ -43,6 +43,15 @@ pub const GROUP_APP: &str = "sg-000000000000000a2";
 /// A peer that lets in only TCP 8080, ICMP and `ICMPv6`, and only from [`GROUP_APP`].
 pub const GROUP_PEER: &str = "sg-000000000000000a3";
 
+/// The IPv4 range of a network.
+pub fn network(vpc: &VpcId) -> Option<Cidr> {
+    match vpc.as_str() {
+        VPC => Some(cidr([10, 0, 0, 0], 16)),
+        OTHER_VPC => Some(cidr([10, 9, 0, 0], 16)),
+        _ => None,
+    }
+}
+
 /// The name of the group that each network is born with.
 pub(crate) const DEFAULT: &str = "default";
 

@@ -14,6 +14,8 @@ mod attach;
 mod create;
 #[path = "rules/describe.rs"]
 mod describe;
+#[path = "rules/dhcp.rs"]
+mod dhcp;
 #[path = "rules/families.rs"]
 mod families;
 #[path = "rules/lifecycle.rs"]

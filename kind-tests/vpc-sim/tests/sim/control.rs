@@ -29,7 +29,7 @@ fn settings_change_how_the_region_answers_and_are_shown() {
         posted(&machine, "/sim/settings", &denied),
         json!({
             "ratePercent": null, "actionRatePercent": {}, "staleMs": 0, "staleEvery": null, "denied": ["DescribeSubnets"], "requiredTags": tags, "deniedTags": {},
-            "otherRegion": false, "pageItems": null, "eniLimit": 1, "attachmentLimit": null, "groupLimit": null,
+            "otherRegion": false, "pageItems": null, "eniLimit": 1, "attachmentLimit": null, "groupLimit": null, "dhcp": healthy["dhcp"],
         })
     );
     let unauthorized = (403, "UnauthorizedOperation".to_owned());
