@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
     printcolumn(name = "Card", type_ = "integer", json_path = ".status.attachment.networkCard", priority = 1),
     printcolumn(name = "Index", type_ = "integer", json_path = ".status.attachment.deviceIndex", priority = 1),
     printcolumn(name = "IfName", type_ = "string", json_path = ".status.device.ifName", priority = 1),
+    printcolumn(name = "Lease", type_ = "string", json_path = ".status.conditions[?(@.type==\"Leased\")].reason", priority = 1),
     validation = Rule::new("self.metadata.name.size() <= 63").message("the name of a claim has at most 63 characters")
 )]
 #[serde(rename_all = "camelCase")]

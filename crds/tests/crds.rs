@@ -109,6 +109,7 @@ fn the_printed_columns_are_these_in_this_order() {
             "Card .status.attachment.networkCard wide",
             "Index .status.attachment.deviceIndex wide",
             "IfName .status.device.ifName wide",
+            "Lease .status.conditions[?(@.type==\"Leased\")].reason wide",
         ]
     );
     assert_eq!(

@@ -20,6 +20,7 @@ use tokio::{
 
 use crate::{
     api,
+    dhcp::{self, files::Files},
     engine::{Engine, Input, Parts},
     health::Health,
     heartbeat::Heartbeat,
@@ -72,6 +73,11 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let (notices, to_report) = mpsc::unbounded_channel();
     let (lease, lease_asked) = mpsc::unbounded_channel();
     let listed = Arc::new(AtomicBool::new(false));
+    let (leases, commands) = dhcp::handle();
+    let agent = this_agent(&options)?;
+    let files =
+        Files::open(folder.join("leases"), agent.boot_id.as_str()).context("open the leases")?;
+    let keeper_of_leases = dhcp::Keeper::new(files, metrics.clone()).context("read the leases")?;
     let events = LinkEvents::subscribe(&node.host).context("subscribe to link events")?;
     let engine = Engine::new(Parts {
         node,
@@ -80,6 +86,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         tombstones: cni::tombstone::folder(&options.socket),
         notices,
         lease,
+        leases: leases.clone(),
         metrics: metrics.clone(),
         ready: listed.clone(),
         heartbeat: heartbeat.clone(),
@@ -92,7 +99,6 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         metrics: metrics.clone(),
     };
     let client = api::client().await?;
-    let agent = this_agent(&options)?;
 
     let installed = keeper.state();
     let (node, watched) = (options.node_name, inputs.clone());
@@ -119,6 +125,10 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     );
     tasks.spawn("the watch of the EniNode", ends(presence));
     tasks.spawn("reporting", ends(reports));
+    tasks.spawn(
+        "the keeper of leases",
+        ends(keeper_of_leases.run(commands, inputs.clone())),
+    );
     tasks.spawn("the socket", ends(socket.serve(inputs.clone())));
     let claims = async move { watch::watch(client, &node, watched).await };
     tasks.spawn("the watch of claims", ends(claims));

@@ -9,13 +9,13 @@ use crds::{
 use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::{
     claim::{
-        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Destination, Eni, Interface,
-        Metadata, Place, Report, Unreadable, Wait,
+        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Destination, Dhcp, DhcpMode,
+        Eni, Interface, Metadata, Place, Report, Unreadable, Wait,
     },
     picture::{Family, Folder, Sysctl},
 };
 
-use crate::report::is_outdated;
+use crate::report::{is_outdated, reported_leases};
 
 /// Namespace and name of a claim.
 pub fn key(claim: &impl ResourceExt) -> ClaimKey {
@@ -112,6 +112,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         cluster_cidrs,
         instance_metadata,
         sysctls,
+        dhcp,
     } = status.interface.clone().unwrap_or_default();
     let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
@@ -133,7 +134,18 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         sysctls: (sysctls.into_iter())
             .map(|(sysctl, value)| Ok((setting(sysctl)?, value)))
             .collect::<Result<_, String>>()?,
+        dhcp: Dhcp {
+            ipv4: mode(dhcp.ipv4),
+            ipv6: mode(dhcp.ipv6),
+        },
     })
+}
+
+fn mode(mode: crds::interface::DhcpMode) -> DhcpMode {
+    match mode {
+        crds::interface::DhcpMode::Disabled => DhcpMode::Disabled,
+        crds::interface::DhcpMode::Maintain => DhcpMode::Maintain,
+    }
 }
 
 fn destination(route: &Route) -> Result<Destination, String> {
@@ -227,6 +239,7 @@ fn reported(status: &ClaimStatus) -> Option<Report> {
     };
     Some(Report {
         attachment: device.attachment_id.to_string(),
+        leases: reported_leases(status),
         place,
     })
 }

@@ -1,4 +1,12 @@
 //! DHCP outside of the machines in `node_agent_core::dhcp`: packets as bytes, and sockets.
 
+pub mod client;
 pub mod codec;
 pub mod exchange;
+pub mod files;
+mod keeper;
+mod news;
+mod tended;
+mod turn;
+
+pub use self::keeper::{Handle, Keeper, Kept, handle};

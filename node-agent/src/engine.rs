@@ -16,9 +16,10 @@ use crds::{EniClaim, Time};
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report, Unreadable},
+    dhcp::Leases,
     facts::{Facts, LeaseRead, Operator, PlugState, RequestId},
     mac::Mac,
-    plan::{Order, plan},
+    plan::{Keep, Order, plan},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -26,8 +27,8 @@ use tokio::{
 };
 
 use crate::{
-    claim,
-    engine::{callers::Callers, pace::Pace, threads::Threads, trouble::Trouble, work::Done},
+    claim, dhcp,
+    engine::{callers::Callers, pace::Pace, work::Done},
     error::Error,
     heartbeat::Heartbeat,
     journal::Journal,
@@ -36,18 +37,20 @@ use crate::{
     plug::Node,
     report::Notice,
     status::{Known, Status},
+    threads::Threads,
+    trouble::Trouble,
 };
 
 mod addresses;
 mod callers;
+mod leases;
 mod log;
 mod moves;
 mod outcome;
 mod pace;
 mod scan;
 mod search;
-mod threads;
-mod trouble;
+
 mod work;
 
 /// Without a deadline the plan is made again after so long.
@@ -78,6 +81,8 @@ pub enum Input {
         /// Where the answer goes.
         reply: oneshot::Sender<Reply>,
     },
+    /// How a device in a pod stands with DHCP.
+    Leases(Mac, Leases),
     /// A person asks about the devices.
     Status(oneshot::Sender<Status>),
     /// The plugin waits no longer.
@@ -100,6 +105,8 @@ pub struct Parts {
     pub notices: mpsc::UnboundedSender<Notice>,
     /// Where the operator's Lease is asked for.
     pub lease: mpsc::UnboundedSender<()>,
+    /// Who keeps the DHCP leases.
+    pub leases: dhcp::Handle,
     /// What is counted.
     pub metrics: Metrics,
     /// Becomes true with the first list of claims.
@@ -123,6 +130,8 @@ pub struct Engine {
     lists: Trouble,
     notes: Trouble,
     wake_at: Instant,
+    /// The leases that were last asked to be kept.
+    keep: Option<BTreeMap<Mac, Keep>>,
 }
 
 impl Engine {
@@ -144,6 +153,7 @@ impl Engine {
             lists: Trouble::default(),
             notes: Trouble::default(),
             wake_at: now,
+            keep: None,
         })
     }
 
@@ -211,6 +221,7 @@ impl Engine {
                 self.obey(order);
             }
         }
+        self.keep_leases();
         let plugs = self.facts.plugs.values();
         let plugged = plugs.filter(|plug| plug.state == PlugState::Plugged);
         self.parts.metrics.plugged(plugged.count());
@@ -269,11 +280,14 @@ impl Engine {
                 netns,
                 reply,
             } => self.ask(id, request, netns, reply),
+            Input::Leases(mac, leases) => {
+                self.facts.leases.insert(mac, leases);
+            }
             Input::Status(reply) => {
-                let known = Known::of(&self.facts);
+                let (known, leases) = (Known::of(&self.facts), self.parts.leases.clone());
                 let inspector = self.parts.node.inspector.clone();
                 // Who asked may be gone.
-                let answer = move || drop(reply.send(known.ask_kernel(&inspector)));
+                let answer = move || drop(reply.send(known.ask(&inspector, &leases)));
                 if let Err(error) = self.threads.run(Box::new(answer)) {
                     let error = Error::Thread(error);
                     tracing::warn!(%error, "a question for the status is not answered");

@@ -119,7 +119,7 @@ pub enum Error {
     },
     /// A process of the pod has the port of DHCP clients for itself.
     #[error(
-        "UDP port {port}, which the DHCP lease of the interface {interface} needs, is in use by a process of the pod; stop the DHCP client in the pod, or set spec.dhcp of the EniClass to Off"
+        "UDP port {port}, which the DHCP lease of the interface {interface} needs, is in use by a process of the pod; stop the DHCP client in the pod, or set spec.interface.dhcp of the EniClass to Disabled"
     )]
     PortTaken {
         /// The name of the interface.

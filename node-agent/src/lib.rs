@@ -22,6 +22,8 @@ pub mod report;
 pub mod socket;
 pub mod status;
 pub mod supervision;
+mod threads;
+mod trouble;
 pub mod watch;
 
 pub use error::Error;

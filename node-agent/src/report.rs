@@ -27,6 +27,10 @@ use crate::{
     metrics::Metrics,
 };
 
+mod leases;
+
+pub use self::leases::reported_leases;
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -83,6 +87,7 @@ impl Notice {
         let conditions = self.conditions().into_iter();
         let status = ClaimStatus {
             device: Some(self.device(&before)?),
+            leases: leases::of_status(&self.report.leases),
             timeline: Timeline {
                 seen: before.timeline.seen.or(Some(self.seen)),
                 plugged: before.timeline.plugged.or(plugged.then_some(self.now)),
@@ -245,7 +250,20 @@ impl Notice {
                 message,
             ));
         }
+        let leases = leases::of_status(&self.report.leases);
+        let stands = leases::condition(&leases, &self.own_addresses());
+        conditions.extend(stands.map(|(holds, reason, message)| {
+            self.condition(kind::LEASED, holds, reason.as_str(), &message)
+        }));
         conditions
+    }
+
+    /// The addresses of the claim, as text.
+    fn own_addresses(&self) -> Vec<String> {
+        let status = self.claim.status.as_ref();
+        let ipam = status.and_then(|status| status.ipam.as_ref());
+        let addresses = ipam.iter().flat_map(|ipam| &ipam.addresses);
+        addresses.map(|it| it.address.to_string()).collect()
     }
 
     /// Why the device of a pod does not return, and the way out.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod in_pod;
+mod lease;
 mod table;
 
 use std::net::IpAddr;
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::ask::StatusEnvelope;
 use self::in_pod::InPod;
-pub use self::{ask::run, table::table};
-use crate::kernel::view::Inspector;
+pub use self::{ask::run, lease::Lease, table::table};
+use crate::{dhcp, kernel::view::Inspector};
 
 /// All devices that this node's claims or the journal name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Device {
     pub rules: Vec<String>,
     /// How the instance metadata service is blocked in the pod.
     pub metadata: Option<Block>,
+    /// Its DHCP leases, or how far it is from them.
+    pub leases: Vec<Lease>,
     /// Why the kernel could not be asked what the pod has.
     pub error: Option<String>,
     /// Where it is.
@@ -121,17 +124,20 @@ impl Known {
         }
     }
 
-    /// Asks the kernel. It enters the namespaces of pods, so it is for a thread that may block.
-    pub(crate) fn ask_kernel(self, inspector: &Inspector) -> Status {
+    /// Asks the kernel and the keeper of leases. It enters the namespaces of pods, so it is for a thread that may block.
+    pub(crate) fn ask(self, inspector: &Inspector, leases: &dhcp::Handle) -> Status {
+        let kept = leases.show();
         let devices = self.devices.into_iter().map(|(mut device, in_pod)| {
             let shown = in_pod.map_or(Ok(()), |in_pod| in_pod.show(&mut device, inspector));
             device.error = shown.err().map(|error| error.to_string());
             device
         });
+        let mut devices: Vec<Device> = devices.collect();
+        lease::show(&kept, &mut devices);
         Status {
             instance: self.instance,
             claims_listed: self.claims_listed,
-            devices: devices.collect(),
+            devices,
         }
     }
 }
@@ -159,6 +165,7 @@ fn device(facts: &Facts, mac: Mac) -> Option<(Device, Option<InPod>)> {
         table: None,
         rules: Vec::new(),
         metadata: None,
+        leases: Vec::new(),
         error: None,
         state: State::of(facts, mac, plug),
     };

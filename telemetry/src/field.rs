@@ -39,6 +39,7 @@ pub const FIELDS: &[Field] = &[
     ("eni", "Id of the ENI."),
     ("error", "What went wrong, in one sentence."),
     ("events", "How many Events."),
+    ("family", "IPv4 or IPv6."),
     ("holder", "Who holds the Lease."),
     ("instance", "Id of the EC2 instance."),
     ("ipv6", "Whether the kernel has IPv6."),

@@ -5,8 +5,14 @@ api::words! {
     pub enum Label {
         /// An action of the EC2 API as IAM policies spell it, for example `CreateNetworkInterface`.
         Action = "action",
+        /// Why a packet of DHCP was not believed.
+        Cause = "cause",
         /// A command of the CNI: ADD, CHECK or DEL; IPAM where it asks for addresses alone.
         Command = "command",
+        /// IPv4 or IPv6.
+        Family = "family",
+        /// A message of DHCP as its RFC spells it.
+        Message = "message",
         /// Name of a node.
         Node = "node",
         /// A Kubernetes kind as manifests spell it, for example `EniClaim`.
@@ -19,6 +25,8 @@ api::words! {
         Reason = "reason",
         /// How far a claim is: created (EC2 made the ENI), attached, ready (the pod has its interface).
         Stage = "stage",
+        /// State of a DHCP client: bound, renewing, and so on as its RFC calls them.
+        State = "state",
         /// Id of a subnet.
         Subnet = "subnet",
         /// Version of the program.

@@ -4,6 +4,7 @@ mod creation;
 mod device;
 mod eni;
 mod ipam;
+mod lease;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ pub use self::{
     device::{Device, DeviceState},
     eni::{Attachment, Eni, Release},
     ipam::{Address, AddressRole, Ipam},
+    lease::{Lease, LeaseState, LeasedRoute},
 };
 use crate::{
     Condition, ConditionStatus, Interface, Reason, Time,
@@ -25,7 +27,7 @@ use crate::{
     security_groups::{GroupsSet, GroupsState},
 };
 
-/// Observed state. The node's agent writes `device`, its part of `timeline` and the conditions Plugged and MetadataBlocked;
+/// Observed state. The node's agent writes `device`, `leases`, its part of `timeline` and the conditions Plugged, MetadataBlocked and Leased;
 /// the operator writes the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -86,10 +88,18 @@ pub struct ClaimStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub device: Option<Device>,
+    /// What DHCP servers lease to the interface, one entry an IP family, reported by the node's agent. It changes with what they say:
+    /// a renewal writes nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 2),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["family"])
+    )]
+    pub leases: Vec<Lease>,
     /// When each stage was reached.
     #[serde(default, skip_serializing_if = "Timeline::is_empty")]
     pub timeline: Timeline,
-    /// Provisioned, Attached, SecurityGroupsInSync, Plugged, MetadataBlocked, Ready.
+    /// Provisioned, Attached, SecurityGroupsInSync, Plugged, MetadataBlocked, Leased, Ready.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = 16),
@@ -226,6 +236,7 @@ impl ClaimStatus {
     #[must_use]
     pub fn of_operator(mut self) -> Self {
         self.device = None;
+        self.leases.clear();
         self.timeline.seen = None;
         self.timeline.plugged = None;
         self.conditions

@@ -10,8 +10,8 @@ use smol_str::SmolStr;
 pub use self::{
     kinds::{Kind, OPERATORS, SECURITY_GROUPS_REASONS, SUBNETS_REASONS, kinds},
     reasons::{
-        AgentReason, CapacityReason, GroupsReason, MetadataReason, PluggedReason, PluginReason,
-        SupportReason,
+        AgentReason, CapacityReason, GroupsReason, LeasedReason, MetadataReason, PluggedReason,
+        PluginReason, SupportReason,
     },
 };
 use crate::Time;
@@ -82,6 +82,8 @@ pub mod kind {
     pub const PLUGGED: &str = "Plugged";
     /// The pod cannot reach the instance metadata service.
     pub const METADATA_BLOCKED: &str = "MetadataBlocked";
+    /// DHCP servers lease to the interface what the claim has.
+    pub const LEASED: &str = "Leased";
     /// All of it is there.
     pub const READY: &str = "Ready";
     /// The agent's pod on the node is ready and has reported in this boot.

@@ -51,6 +51,45 @@ pub struct Interface {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "crate::sysctl::sysctls")]
     pub sysctls: BTreeMap<Sysctl, String>,
+    /// Whether the agent keeps DHCP leases for what EC2 gave the ENI. The pod has its addresses at once either way: no pod waits for a
+    /// lease, and none loses an address with it.
+    #[serde(default)]
+    pub dhcp: Dhcp,
+}
+
+/// Of which IP families DHCP leases are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Dhcp {
+    /// DHCPv4, Maintain where nothing is said: a VPC leases for an hour, so that it is asked twice an hour.
+    #[serde(default = "maintain")]
+    pub ipv4: DhcpMode,
+    /// DHCPv6, Disabled where nothing is said: a VPC leases for 140 seconds, so that it is asked each 70.
+    #[serde(default)]
+    pub ipv6: DhcpMode,
+}
+
+impl Default for Dhcp {
+    fn default() -> Self {
+        Self {
+            ipv4: maintain(),
+            ipv6: DhcpMode::default(),
+        }
+    }
+}
+
+fn maintain() -> DhcpMode {
+    DhcpMode::Maintain
+}
+
+/// What the agent asks DHCP servers for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum DhcpMode {
+    /// Nothing.
+    #[default]
+    Disabled,
+    /// A lease for what EC2 gave the ENI, in the background. What it says beside, as DNS servers, is recorded in the claim; where a server
+    /// offers another address, the claim's condition Leased says so, and nothing changes in the pod.
+    Maintain,
 }
 
 /// A destination that is reached by the ENI.

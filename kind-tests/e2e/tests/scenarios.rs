@@ -31,6 +31,7 @@ mod scenarios {
     pub mod killed;
     pub mod lacking;
     pub mod leader;
+    pub mod leases;
     pub mod makers;
     pub mod many;
     pub mod mtu;
@@ -60,7 +61,7 @@ use scenarios::{
     bad_input, busy_node, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
-    groups, hidden, hostile, in_use, installed, killed, lacking, leader, many, mtu, node,
+    groups, hidden, hostile, in_use, installed, killed, lacking, leader, leases, many, mtu, node,
     on_the_pod, places, raw_metadata, refused, rights, schema, several, several_under_traffic,
     shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
 };
@@ -70,6 +71,7 @@ type Named = (&'static str, Scenario);
 /// They wait nearly all of their time: beside them others may measure time.
 const QUIET: &[Named] = &[
     ("writes_of_one_pods_life", writes::one_pod),
+    ("lease_is_kept_and_given_back", leases::kept),
     ("attach_that_stays_attaching_is_given_up", stuck::attaching),
     (
         "eni_detached_by_another_client_is_reported",
@@ -164,6 +166,7 @@ const SCENARIOS: &[Named] = &[
         story::metadata,
     ),
     ("pass_through_add_opens_no_socket", story::pass_through),
+    ("lease_that_differs_changes_nothing", leases::differing),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
     (
         "pod_deleted_while_its_eni_is_being_created",

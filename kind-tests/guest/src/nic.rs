@@ -18,7 +18,7 @@ use node_agent::{
 };
 use node_agent_core::{
     absence::Whereabouts,
-    claim::{Address, DefaultRoute, Interface, Metadata},
+    claim::{Address, DefaultRoute, Dhcp, Interface, Metadata},
     facts::Hardware,
     picture::PodSlot,
     plan::Traces,
@@ -131,6 +131,7 @@ impl Nic {
             destinations: Vec::new(),
             cluster: BTreeSet::new(),
             sysctls: BTreeMap::new(),
+            dhcp: Dhcp::OFF,
             prefixes: vec![],
         };
         Ok(Self {

@@ -6,11 +6,12 @@ use std::{
 };
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
-use crate::{facts::Pod, mac::Mac, picture::Sysctl};
+use crate::{dhcp::Leases, facts::Pod, mac::Mac, picture::Sysctl};
 
 /// Namespace and name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClaimKey {
     /// Namespace of the claim and of its pod.
     pub namespace: String,
@@ -129,6 +130,34 @@ pub struct Interface {
     pub cluster: BTreeSet<IpNet>,
     /// Settings beside those that every interface gets, or in their place.
     pub sysctls: BTreeMap<Sysctl, String>,
+    /// Whether leases are kept.
+    pub dhcp: Dhcp,
+}
+
+/// Of which families leases are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dhcp {
+    /// Of IPv4.
+    pub ipv4: DhcpMode,
+    /// Of IPv6.
+    pub ipv6: DhcpMode,
+}
+
+impl Dhcp {
+    /// Of none.
+    pub const OFF: Self = Self {
+        ipv4: DhcpMode::Disabled,
+        ipv6: DhcpMode::Disabled,
+    };
+}
+
+/// What is asked of the servers of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DhcpMode {
+    /// Nothing.
+    Disabled,
+    /// A lease for what the claim has, beside.
+    Maintain,
 }
 
 impl Interface {
@@ -186,6 +215,8 @@ pub struct Report {
     pub attachment: String,
     /// Where the device is.
     pub place: Place,
+    /// How it stands with DHCP there.
+    pub leases: Leases,
 }
 
 /// Where a device is.

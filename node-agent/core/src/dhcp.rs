@@ -3,10 +3,12 @@
 mod moment;
 mod names;
 mod outcome;
+mod standing;
 pub mod v4;
 pub mod v6;
 
 pub use self::{
     moment::{Boot, BootTime, Moment},
     outcome::{Change, Ignored, Loss},
+    standing::{Contents, Leases, Standing, Times},
 };

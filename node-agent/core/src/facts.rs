@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
+use serde::{Deserialize, Serialize};
+
 pub use cni_protocol::{Position, Sandbox};
 
 pub use self::request::{Known, Request, RequestId, Verb};
 use crate::{
-    claim::{Claim, ClaimKey, DefaultRoute, Interface, Place, Report, Unreadable},
+    claim::{Claim, ClaimKey, DefaultRoute, Interface, Report, Unreadable},
     custody::Custody,
+    dhcp::Leases,
     mac::Mac,
     picture::PodSlot,
 };
@@ -119,7 +122,7 @@ impl Origin {
 }
 
 /// A network namespace as the journal knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Netns {
     /// Its path.
     pub path: String,
@@ -242,6 +245,8 @@ pub struct Facts {
     pub busy: BTreeSet<Mac>,
     /// Reports on their way that no claim shows yet.
     pub unconfirmed: BTreeMap<ClaimKey, Report>,
+    /// How the devices in pods stand with DHCP, as far as that is known since this agent started.
+    pub leases: BTreeMap<Mac, Leases>,
 }
 
 impl Facts {
@@ -332,13 +337,12 @@ impl Facts {
     }
 
     /// What was last reported of a claim's present attachment, on its way or taken.
-    pub fn reported<'a>(&'a self, claim: &'a Claim) -> Option<&'a Place> {
+    pub fn reported<'a>(&'a self, claim: &'a Claim) -> Option<&'a Report> {
         let attachment = claim.attachment.as_ref()?;
         self.unconfirmed
             .get(&claim.key)
             .or(claim.reported.as_ref())
             .filter(|report| report.attachment == attachment.id)
-            .map(|report| &report.place)
     }
 
     /// Whether what the claim's status says of the device is to be said again, though it is true.

@@ -15,10 +15,14 @@ use crate::{
 
 mod addresses;
 mod asked;
+mod leases;
 mod reports;
 mod requests;
 
-pub use self::addresses::addresses;
+pub use self::{
+    addresses::addresses,
+    leases::{Keep, LeasePlace, Wanted, leases},
+};
 
 /// Without progress for so long a waiting ADD is answered, so that a person reads why; kubelet asks again.
 pub const NO_PROGRESS: u64 = 10_000;

@@ -24,6 +24,8 @@ use crate::{error::Error, kernel::namespace::Namespace};
 
 /// No exchange lasts longer.
 pub const LONGEST: Duration = Duration::from_secs(10);
+/// The namespace of a pod that ended is kept alive by an exchange for no longer.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Packets that are read at most: a pod can send its own interface as many as it likes.
 pub const MOST_PACKETS: usize = 512;
 /// More than the largest packet of UDP: none is cut off.
@@ -62,6 +64,8 @@ pub enum End {
     Sent,
     /// Whoever wanted it does not any more.
     Stopped,
+    /// The runtime has unmounted the namespace: its pod has ended.
+    Gone,
     /// [`MOST_PACKETS`] packets came, and not the answer.
     Flooded,
 }
@@ -176,9 +180,12 @@ impl Exchange<'_> {
             if left.is_zero() {
                 return Ok(Some(End::Silence));
             }
+            if !self.namespace.is_at_its_path() {
+                return Ok(Some(End::Gone));
+            }
             let readable = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
             let mut fds = [readable(self.stop.as_fd()), readable(socket.as_fd())];
-            let timeout = Timespec::try_from(left).ok();
+            let timeout = Timespec::try_from(left.min(LOOK_AGAIN)).ok();
             match poll(&mut fds, timeout.as_ref()) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(self.refuse("receive")(error.into())),

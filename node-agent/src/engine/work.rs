@@ -18,13 +18,11 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{
-        Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search,
-        threads::Threads,
-    },
+    engine::{Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search},
     error::Error,
     kernel::namespace::Namespace,
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check_as},
+    threads::Threads,
 };
 
 /// Something that was ordered is over.
@@ -159,6 +157,7 @@ impl Engine {
     }
 
     pub(super) fn start_unplug(&mut self, key: PlugKey, traces: Traces) {
+        let release = self.release(&key);
         let Some(plug) = self.facts.plugs.get_mut(&key) else {
             return;
         };
@@ -177,13 +176,19 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || match out_of_pod.unplug(&namespaces, netns, traces) {
-                Ok(Unplugged {
-                    found,
-                    left,
-                    deferred,
-                }) => (Ok((found, left)), Some(deferred)),
-                Err(error) => (Err(error), None),
+            move || {
+                // By the interface, while it is there.
+                if let Some(release) = release {
+                    release.wait();
+                }
+                match out_of_pod.unplug(&namespaces, netns, traces) {
+                    Ok(Unplugged {
+                        found,
+                        left,
+                        deferred,
+                    }) => (Ok((found, left)), Some(deferred)),
+                    Err(error) => (Err(error), None),
+                }
             },
         );
     }
@@ -197,6 +202,7 @@ impl Engine {
     }
 
     pub(super) fn start_restore(&mut self, key: PlugKey) {
+        let release = self.release(&key);
         let Some(plug) = self.facts.plugs.get_mut(&key) else {
             return;
         };
@@ -215,9 +221,14 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || match in_pod.restore(&loan, netns) {
-                Ok((left, deferred)) => (Ok(left), Some(deferred)),
-                Err(error) => (Err(error), None),
+            move || {
+                if let Some(release) = release {
+                    release.wait();
+                }
+                match in_pod.restore(&loan, netns) {
+                    Ok((left, deferred)) => (Ok(left), Some(deferred)),
+                    Err(error) => (Err(error), None),
+                }
             },
         );
     }

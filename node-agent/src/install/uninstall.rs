@@ -51,7 +51,11 @@ fn forget_all(socket: &Path, lock: &Path) -> Result<(), Error> {
         tracing::warn!(path = %journal.display(), "devices are still in pods; the journal stays");
         return Ok(());
     }
-    for path in [journal, cni::tombstone::folder(socket)] {
+    for path in [
+        journal,
+        folder.join("leases"),
+        cni::tombstone::folder(socket),
+    ] {
         gone(fs::remove_dir_all(&path)).map_err(Error::file(&path))?;
     }
     let files = [

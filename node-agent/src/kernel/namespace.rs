@@ -97,6 +97,13 @@ impl Namespace {
         })
     }
 
+    /// Whether its path still leads to it.
+    pub fn is_at_its_path(&self) -> bool {
+        let at_path = rustix::fs::stat(self.name.as_str());
+        let at_path = at_path.map(|status| (status.st_dev, status.st_ino));
+        at_path.ok() == inode(&self.fd).ok()
+    }
+
     /// Its cookie; `None` before Linux 5.14.
     pub fn cookie(&self) -> Result<Option<u64>, Error> {
         let socket = self.inside(|| socket(AddressFamily::UNIX, SocketType::DGRAM, None))?;

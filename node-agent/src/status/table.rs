@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::{Block, Device, State, Status};
+use super::{Block, Device, Lease, State, Status};
 
-const HEADS: [&str; 9] = [
+const HEADS: [&str; 10] = [
     "DEVICE",
     "CLAIM",
     "POD",
@@ -13,6 +13,7 @@ const HEADS: [&str; 9] = [
     "TABLE",
     "RULES",
     "METADATA",
+    "LEASES",
     "STATE",
 ];
 
@@ -27,9 +28,9 @@ pub fn table(status: &Status) -> String {
         text += "No claim of this node has an ENI.\n";
         return text;
     }
-    let rows: Vec<[String; 9]> = status.devices.iter().map(row).collect();
+    let rows: Vec<[String; 10]> = status.devices.iter().map(row).collect();
     let heads = HEADS.map(str::to_owned);
-    let widths: [usize; 9] = std::array::from_fn(|column| {
+    let widths: [usize; 10] = std::array::from_fn(|column| {
         let cells = rows.iter().chain([&heads]);
         let cells = cells.filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -55,7 +56,7 @@ pub fn table(status: &Status) -> String {
     text
 }
 
-fn row(device: &Device) -> [String; 9] {
+fn row(device: &Device) -> [String; 10] {
     let Device {
         device,
         eni: _,
@@ -66,6 +67,7 @@ fn row(device: &Device) -> [String; 9] {
         table,
         rules,
         metadata,
+        leases,
         error,
         state,
     } = device;
@@ -82,8 +84,24 @@ fn row(device: &Device) -> [String; 9] {
             .as_ref()
             .map_or_else(|| rules.len().to_string(), |_| "?".to_owned()),
         or_none(metadata.map(|metadata| block(metadata).to_owned())),
+        or_none(
+            Some(leases.iter().map(lease).collect::<Vec<_>>().join(","))
+                .filter(|text| !text.is_empty()),
+        ),
         place(*state).to_owned(),
     ]
+}
+
+/// Without blanks, as every cell.
+fn lease(lease: &Lease) -> String {
+    let Lease {
+        family,
+        state,
+        expires_in,
+        ..
+    } = lease;
+    let ends = expires_in.map_or_else(String::new, |seconds| format!(":{seconds}s"));
+    format!("{family}:{state}{ends}")
 }
 
 fn block(block: Block) -> &'static str {
@@ -122,6 +140,7 @@ mod tests {
             table: None,
             rules: Vec::new(),
             metadata: None,
+            leases: Vec::new(),
             error: Some("cannot enter it".to_owned()),
             state: State::Plugged,
         };
@@ -134,7 +153,7 @@ mod tests {
         let cells: Vec<&str> = lines[1].split_whitespace().collect();
         let none = ["-"; 4];
         assert_eq!(cells[2..6], none, "{text}");
-        assert_eq!(cells[6..], ["?", "-", "plugged"]);
+        assert_eq!(cells[6..], ["?", "-", "-", "plugged"]);
         assert!(lines[2].contains("02:ec:00:00:00:0a") && lines[2].contains("cannot enter it"));
     }
 }

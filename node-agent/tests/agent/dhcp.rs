@@ -2,6 +2,8 @@
 
 #[path = "dhcp/exchange.rs"]
 mod exchange;
+#[path = "dhcp/kept.rs"]
+mod kept;
 #[path = "dhcp/server.rs"]
 mod server;
 #[path = "dhcp/v4.rs"]

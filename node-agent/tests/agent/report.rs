@@ -5,6 +5,7 @@ use node_agent::report::{Notice, is_outdated};
 use node_agent_core::{
     claim::{Metadata, Place, Report},
     custody::Custody,
+    dhcp::Leases,
     layout::Features,
 };
 
@@ -16,6 +17,7 @@ pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
         report: Report {
             attachment: "eni-attach-0123456789abcdef0".into(),
             place,
+            leases: Leases::default(),
         },
         now: now.parse().unwrap(),
         seen: "2026-01-01T00:00:01Z".parse().unwrap(),

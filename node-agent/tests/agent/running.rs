@@ -15,6 +15,7 @@ use cni::{
 use crds::EniClaim;
 use node_agent::{
     claim,
+    dhcp::{self, files::Files},
     engine::{Engine, Input, Parts},
     journal::Journal,
     kernel::events::LinkEvents,
@@ -37,6 +38,8 @@ use crate::world::{ENI, MAC, World};
 /// The instance that the node is.
 pub const INSTANCE: &str = "i-0123456789abcdef0";
 
+/// The id of this boot, for files that count from it.
+const BOOT: &str = "3b2f9c1e-6d0a-4f57-8c11-5a7e90d4b263";
 const DEADLINE: Duration = Duration::from_secs(20);
 const WORKERS: usize = 2;
 
@@ -67,6 +70,9 @@ impl Agent {
         let (inputs, from_all) = mpsc::channel(64);
         let (sender, notices) = mpsc::unbounded_channel();
         let (lease, _) = mpsc::unbounded_channel();
+        let (leases, commands) = dhcp::handle();
+        let files = Files::open(folder.path().join("leases"), BOOT).unwrap();
+        let keeper = dhcp::Keeper::new(files, Metrics::default()).unwrap();
         let path = folder.path().join("agent.sock");
         let log = File::options()
             .create(true)
@@ -90,6 +96,7 @@ impl Agent {
                 namespaces: world.namespaces(),
                 notices: sender,
                 lease,
+                leases,
                 metrics: counting,
                 ready: Arc::new(AtomicBool::new(false)),
                 heartbeat: Arc::default(),
@@ -103,6 +110,7 @@ impl Agent {
             )
         });
         runtime.spawn(socket.serve(inputs.clone()));
+        runtime.spawn(keeper.run(commands, inputs.clone()));
         inputs
             .blocking_send(Input::Instance(INSTANCE.into()))
             .unwrap();

@@ -130,9 +130,16 @@ fn plugged_device_is_shown_with_the_table_and_rules_that_the_pod_has() {
         &table,
         &count,
         "blocked",
-        "plugged",
     ];
-    assert_eq!(columns(lines[1]), row);
+    let columns = columns(lines[1]);
+    assert_eq!(columns[..8], row);
+    // No server is there, so that it has no lease.
+    let leases = columns[8].as_str();
+    assert!(
+        ["IPv4:init", "IPv4:selecting"].contains(&leases),
+        "{leases}"
+    );
+    assert_eq!(columns[9..], ["plugged"]);
 
     assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
     while agent.place() != Place::Home {}

@@ -14,7 +14,7 @@ use node_agent::{
     kernel::{link::Drivers, namespace::Namespace, view::Inspector},
     plug::{Eni, Node},
 };
-use node_agent_core::claim::{Address, DefaultRoute, Interface, Metadata};
+use node_agent_core::claim::{Address, DefaultRoute, Dhcp, Interface, Metadata};
 use rustix::net::{
     AddressFamily, SocketType, bind, connect, socket,
     sockopt::{Timeout, set_socket_timeout},
@@ -332,5 +332,6 @@ pub fn an_interface() -> Interface {
         destinations: Vec::new(),
         cluster: BTreeSet::new(),
         sysctls: BTreeMap::new(),
+        dhcp: Dhcp::OFF,
     }
 }

@@ -63,6 +63,7 @@ fn same_facts(one: &ClaimStatus, other: &ClaimStatus) -> bool {
         attachment,
         ipam,
         device,
+        leases,
         timeline,
         conditions,
     } = other;
@@ -75,6 +76,7 @@ fn same_facts(one: &ClaimStatus, other: &ClaimStatus) -> bool {
         && one.attachment.as_ref().map(places) == attachment.as_ref().map(places)
         && one.ipam == *ipam
         && one.device == *device
+        && one.leases == *leases
         && stages(&one.timeline) == stages(timeline)
         && ready_since(&one.conditions) == ready_since(conditions)
 }

@@ -1,8 +1,8 @@
 //! Every type of condition: who writes it of which objects, what it says, and by which reasons.
 
 use super::{
-    AgentReason, CapacityReason, GroupsReason, MetadataReason, PluggedReason, PluginReason,
-    SupportReason, kind,
+    AgentReason, CapacityReason, GroupsReason, LeasedReason, MetadataReason, PluggedReason,
+    PluginReason, SupportReason, kind,
 };
 use crate::{
     Reason,
@@ -102,6 +102,16 @@ fn of_claims() -> Vec<Kind> {
                 MetadataReason::ALL,
                 MetadataReason::as_str,
                 MetadataReason::meaning,
+            ),
+        ),
+        kind(
+            kind::LEASED,
+            AGENT,
+            "DHCP servers lease to the interface what the claim has. While it is False, the pod has its addresses all the same.",
+            words(
+                LeasedReason::ALL,
+                LeasedReason::as_str,
+                LeasedReason::meaning,
             ),
         ),
     ]

@@ -53,6 +53,22 @@ crate::words! {
 }
 
 crate::words! {
+    /// Reasons of the condition Leased.
+    pub enum LeasedReason {
+        /// They do.
+        Leased,
+        /// A server offers other addresses than the claim's.
+        Differs,
+        /// A server refused what the claim has.
+        Refused,
+        /// The lease ended, and no server prolonged it.
+        Expired,
+        /// No server answers.
+        NoAnswer,
+    }
+}
+
+crate::words! {
     /// Reasons of the condition AgentReady.
     pub enum AgentReason {
         /// The agent is ready and has reported in this boot of the node.

@@ -106,7 +106,7 @@ impl Socket {
             MsgFlags::empty(),
         )?;
         let lacks = |what| io::Error::new(io::ErrorKind::InvalidData, what);
-        let arrival = received.cmsgs()?.find_map(arrival);
+        let arrival = received.cmsgs()?.find_map(|control| arrival(&control));
         let (interface, to) = arrival.ok_or_else(|| lacks("a datagram without its interface"))?;
         let from = received.address.and_then(sender);
         let from = from.ok_or_else(|| lacks("a datagram without its sender"))?;
@@ -166,7 +166,7 @@ impl Socket {
 }
 
 /// By which interface a datagram came, and where it was sent.
-fn arrival(control: ControlMessageOwned) -> Option<(u32, IpAddr)> {
+fn arrival(control: &ControlMessageOwned) -> Option<(u32, IpAddr)> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
             let to = Ipv4Addr::from_bits(u32::from_be(info.ipi_addr.s_addr));

@@ -176,8 +176,11 @@ impl Change {
                 // base + 3, which EC2 keeps for itself.
                 Part::ServerId => told.server = Ipv4Addr::from_bits(told.server.to_bits() ^ 2),
                 Part::Client => {
-                    let Mac([a, b, c, d, e, f]) = told.chaddr;
-                    told.chaddr = Mac([a, b, c, d, e, f ^ 1]);
+                    let Mac(mut bytes) = told.chaddr;
+                    if let Some(last) = bytes.last_mut() {
+                        *last ^= 1;
+                    }
+                    told.chaddr = Mac(bytes);
                 }
             }
         }
@@ -294,7 +297,7 @@ mod tests {
     fn fault_that_could_never_do_what_it_says_is_refused() {
         for (fault, why) in [
             (r#"{"answers": [{}]}"#, "one answer as it is"),
-            (r#"{}"#, "missing field `answers`"),
+            (r"{}", "missing field `answers`"),
             (r#"{"answers": [], "times": 0}"#, "times is 0"),
             (r#"{"answers": [], "hits": 1}"#, "not ordered but told"),
             (r#"{"answers": [], "delay": 1}"#, "unknown field `delay`"),

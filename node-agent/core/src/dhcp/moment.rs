@@ -1,7 +1,9 @@
 //! Time and chance, which the machines take as arguments.
 
+use serde::{Deserialize, Serialize};
+
 /// Milliseconds of `CLOCK_BOOTTIME`: it counts while the machine is suspended, and does not follow the wall clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BootTime(pub u64);
 
 impl BootTime {

@@ -1,5 +1,7 @@
 //! What is said about a lease and about packets.
 
+use serde::{Deserialize, Serialize};
+
 /// What became of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -16,7 +18,7 @@ pub enum Change {
 }
 
 /// Why a lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Loss {
     /// Its time is over.
     Expired,

@@ -10,6 +10,8 @@ mod timing;
 
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     lease::{Binding, Exchange, Lease, Offer, State, Term},
     packet::{MessageType, Options, Packet},
@@ -25,7 +27,7 @@ pub const SERVER_PORT: u16 = 67;
 pub const CLIENT_PORT: u16 = 68;
 
 /// Who asks, and for what.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Client {
     /// The MAC address of the ENI. It is the client identifier, too.
     pub mac: Mac,
@@ -36,7 +38,7 @@ pub struct Client {
 }
 
 /// What a lease is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// The interface has this address from its claim, and a lease for it is kept beside. No other one is taken.
     Maintain(Ipv4Addr),

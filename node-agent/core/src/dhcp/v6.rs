@@ -11,6 +11,8 @@ mod timing;
 
 use std::net::Ipv6Addr;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::{
     lease::{Advertiser, Binding, Exchange, Item, Lease, State},
     packet::{Association, Leased, MessageType, Options, Packet, Status},
@@ -28,7 +30,7 @@ pub const CLIENT_PORT: u16 = 546;
 pub const SERVERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 1, 2);
 
 /// Who asks, and for what.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Client {
     /// The MAC address of the ENI. The client identifier is made of it (DUID-LL), so that it is the same on every node.
     pub mac: Mac,
@@ -37,7 +39,7 @@ pub struct Client {
 }
 
 /// What a lease is for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Mode {
     /// The interface has these from its claim, and leases for them are kept beside. No others are taken. Without any, servers are asked
     /// for information only.

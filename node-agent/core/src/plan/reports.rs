@@ -4,7 +4,7 @@ use super::{
     Claim, HIDDEN_AFTER, HIDDEN_AFTER_DEATH, Liveness, Mac, Order, Place, Plug, PlugState,
     REPORT_ON_HOST_AFTER, Report, Round,
 };
-use crate::{claim::Attachment, facts::Origin};
+use crate::{claim::Attachment, dhcp::Leases, facts::Origin};
 
 impl Round<'_> {
     pub(super) fn report(&mut self, claim: &Claim) {
@@ -18,14 +18,16 @@ impl Round<'_> {
             return;
         }
         let before = self.facts.reported(claim);
-        let Some(place) = self.place(eni.mac, attachment, before) else {
+        let place_before = before.map(|report| &report.place);
+        let Some(place) = self.place(eni.mac, attachment, place_before) else {
             return;
         };
-        if before != Some(&place) || self.facts.is_outdated(claim) {
-            let report = Report {
-                attachment: attachment.id.clone(),
-                place,
-            };
+        let report = Report {
+            attachment: attachment.id.clone(),
+            leases: self.leases(eni.mac, &place, before),
+            place,
+        };
+        if before != Some(&report) || self.facts.is_outdated(claim) {
             self.order(Order::Report(claim.key.clone(), report));
         }
     }
@@ -77,6 +79,19 @@ impl Round<'_> {
             Some(Place::Seen | Place::Home | Place::Released) => return None,
         };
         self.is_time(since? + REPORT_ON_HOST_AFTER).then_some(place)
+    }
+
+    /// How a device stands with DHCP. An agent that has just started says what one before it said.
+    fn leases(&self, mac: Mac, place: &Place, before: Option<&Report>) -> Leases {
+        let Place::Plugged { .. } = place else {
+            return Leases::default();
+        };
+        let said = before.filter(|report| report.place == *place);
+        let known = self.facts.leases.get(&mac);
+        known
+            .or(said.map(|report| &report.leases))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Whether the device of a plug has been found nowhere for so long that a person has to look.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use node_agent_core::{
-    claim::{Address, DefaultRoute, Destination, Interface, Metadata},
+    claim::{Address, DefaultRoute, Destination, Dhcp, Interface, Metadata},
     diff::{Step, clear, clear_shared, diff},
     difference::differences,
     layout::{Features, MAIN, METADATA_PRIORITY, Surroundings, layout},
@@ -50,7 +50,7 @@ prop_compose! {
         let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
         let cluster = ["10.96.0.0/12", "fd00:10:96::/112"].map(|network| network.parse().unwrap()).into();
         let sysctls = sysctl.map(|sysctl| (sysctl, "1".to_owned())).into_iter().collect();
-        Interface { name: name.into(), mtu, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls }
+        Interface { name: name.into(), mtu, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
     }
 }
 

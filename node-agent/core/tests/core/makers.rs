@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use node_agent_core::{
     claim::{
-        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Eni, Interface, Metadata,
-        Place, Report, Unreadable, Wait,
+        Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Dhcp, Eni, Interface,
+        Metadata, Place, Report, Unreadable, Wait,
     },
     custody::{Custody, Loan},
+    dhcp::Leases,
     facts::{
         Facts, Netns, Observed, Origin, Plug, PlugKey, PlugState, Pod, Position, Sandbox, Verb,
     },
@@ -45,6 +46,7 @@ pub fn an_interface() -> Interface {
         destinations: Vec::new(),
         cluster: BTreeSet::new(),
         sysctls: BTreeMap::new(),
+        dhcp: Dhcp::OFF,
     }
 }
 
@@ -147,6 +149,7 @@ pub fn report(place: Place) -> Report {
     Report {
         attachment: "eni-attach-1".into(),
         place,
+        leases: Leases::default(),
     }
 }
 

@@ -6,6 +6,8 @@ mod addresses;
 mod borrowed;
 #[path = "plan/devices.rs"]
 mod devices;
+#[path = "plan/leases.rs"]
+mod leases;
 #[path = "plan/reports.rs"]
 mod reports;
 #[path = "plan/requests.rs"]

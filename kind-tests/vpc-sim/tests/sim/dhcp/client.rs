@@ -53,7 +53,7 @@ impl Client {
         let (length, from) = self.0.recv_from(&mut bytes).expect("an answer");
         match from {
             std::net::SocketAddr::V4(from) => (bytes[..length].to_vec(), *from.ip()),
-            from => panic!("{from}"),
+            from @ std::net::SocketAddr::V6(_) => panic!("{from}"),
         }
     }
 

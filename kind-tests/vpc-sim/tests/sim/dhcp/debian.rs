@@ -50,6 +50,14 @@ impl<'a> Client<'a> {
     }
 
     fn dhclient(pod: &'a Bare, arguments: &str) -> Self {
+        if arguments.contains("-6") {
+            // It ends where there is no link-local address that has been checked.
+            eventually("a link-local address", || {
+                let shown = format!("-n {} -6 addr show dev eni0 scope link", pod.netns);
+                let shown = ip(&shown);
+                (shown.contains("fe80") && !shown.contains("tentative")).then_some(())
+            });
+        }
         let script = script(pod);
         let line = dhclient(pod, &format!("{arguments} -d"));
         let child = run(pod, &line).spawn().unwrap();

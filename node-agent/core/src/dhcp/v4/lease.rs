@@ -2,11 +2,13 @@
 
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 use super::parameters::Parameters;
 use crate::dhcp::BootTime;
 
 /// The lease of one ENI, or how far it is from one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     /// Where the client is.
     pub state: State,
@@ -20,7 +22,7 @@ pub struct Lease {
 }
 
 /// The states of RFC 2131 figure 5. REBOOTING includes INIT-REBOOT, INIT is the pause before DISCOVER.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// INIT: does nothing yet.
     Init {
@@ -50,8 +52,25 @@ pub enum State {
     Released,
 }
 
+impl State {
+    /// As RFC 2131 figure 5 calls it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Selecting(_) => "selecting",
+            Self::Requesting(..) => "requesting",
+            Self::Rebooting(..) => "rebooting",
+            Self::Probing { .. } => "probing",
+            Self::Bound(_) => "bound",
+            Self::Renewing(..) => "renewing",
+            Self::Rebinding(..) => "rebinding",
+            Self::Released => "released",
+        }
+    }
+}
+
 /// Packets of one transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exchange {
     /// Its id.
     pub xid: u32,
@@ -66,7 +85,7 @@ pub struct Exchange {
 }
 
 /// What a server offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Offer {
     /// The address.
     pub address: Ipv4Addr,
@@ -75,7 +94,7 @@ pub struct Offer {
 }
 
 /// What a server acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Binding {
     /// What it says.
     pub parameters: Parameters,
@@ -84,7 +103,7 @@ pub struct Binding {
 }
 
 /// How long a lease holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Term {
     /// It has no end.
     Forever,
@@ -172,7 +191,7 @@ impl Lease {
     }
 
     /// What a server has in its books for this client, used or not.
-    pub(super) fn binding(&self) -> Option<&Binding> {
+    pub(in crate::dhcp) fn binding(&self) -> Option<&Binding> {
         match &self.state {
             State::Bound(binding)
             | State::Probing { binding, .. }

@@ -82,3 +82,18 @@ pub struct Options {
     /// 121 (RFC 3442); none and empty are not the same: where the option is present, the routers are ignored.
     pub routes: Option<Vec<Route>>,
 }
+
+impl MessageType {
+    /// As RFC 2131 section 3.1 spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discover => "DHCPDISCOVER",
+            Self::Offer => "DHCPOFFER",
+            Self::Request => "DHCPREQUEST",
+            Self::Decline => "DHCPDECLINE",
+            Self::Ack => "DHCPACK",
+            Self::Nak => "DHCPNAK",
+            Self::Release => "DHCPRELEASE",
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
+use serde::{Deserialize, Serialize};
 
 use super::packet::Options;
 use crate::dhcp::names::{domain_name, domain_names};
@@ -15,7 +16,7 @@ const MOST_ROUTES: usize = 64;
 const LEAST_MTU: u16 = 576;
 
 /// What a lease says about the interface.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Parameters {
     /// The address.
     pub address: Ipv4Addr,
@@ -38,7 +39,7 @@ pub struct Parameters {
 }
 
 /// A route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Route {
     /// Where to.
     pub to: Ipv4Net,

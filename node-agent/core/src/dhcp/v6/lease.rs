@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, net::Ipv6Addr};
 
 use ipnet::Ipv6Net;
+use serde::{Deserialize, Serialize};
 
 use super::{
     parameters::{Duid, Parameters, Resources},
@@ -11,7 +12,7 @@ use super::{
 use crate::dhcp::BootTime;
 
 /// The leases of one ENI, or how far it is from them.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Lease {
     /// Where the client is.
     pub state: State,
@@ -29,7 +30,7 @@ pub struct Lease {
 }
 
 /// What the client does (RFC 8415 section 18.2).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Does nothing yet.
     Init {
@@ -70,8 +71,27 @@ pub enum State {
     Released,
 }
 
+impl State {
+    /// What the client does, in one word.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Init { .. } => "init",
+            Self::Soliciting(..) => "soliciting",
+            Self::Requesting(..) => "requesting",
+            Self::Probing { .. } => "probing",
+            Self::Bound(_) => "bound",
+            Self::Confirming(..) => "confirming",
+            Self::Renewing(..) => "renewing",
+            Self::Rebinding(..) => "rebinding",
+            Self::Informing(..) => "informing",
+            Self::Informed { .. } => "informed",
+            Self::Released => "released",
+        }
+    }
+}
+
 /// Packets of one transaction.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Exchange {
     /// Its id.
     pub xid: u32,
@@ -86,7 +106,7 @@ pub struct Exchange {
 }
 
 /// A server that advertised.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Advertiser {
     /// The server.
     pub server: Duid,
@@ -95,7 +115,7 @@ pub struct Advertiser {
 }
 
 /// What a server gave.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Binding {
     /// What it says, without what is leased.
     pub parameters: Parameters,
@@ -110,7 +130,7 @@ pub struct Binding {
 }
 
 /// An address or a prefix that is leased.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Item {
     /// The prefix, or the address with 128 bits.
     pub net: Ipv6Net,
@@ -151,7 +171,7 @@ impl Binding {
     }
 
     /// The next end of one of its items.
-    fn end(&self) -> Option<BootTime> {
+    pub(in crate::dhcp) fn end(&self) -> Option<BootTime> {
         self.items().filter_map(|item| item.valid_until).min()
     }
 }
@@ -201,7 +221,7 @@ impl Lease {
     }
 
     /// What a server has in its books for this client, used or not.
-    pub(super) fn binding(&self) -> Option<&Binding> {
+    pub(in crate::dhcp) fn binding(&self) -> Option<&Binding> {
         match &self.state {
             State::Bound(binding)
             | State::Probing { binding, .. }

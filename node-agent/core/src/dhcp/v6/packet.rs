@@ -117,3 +117,21 @@ pub enum Status {
     /// Anything else.
     Failure,
 }
+
+impl MessageType {
+    /// As RFC 8415 section 7.3 spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Solicit => "SOLICIT",
+            Self::Advertise => "ADVERTISE",
+            Self::Request => "REQUEST",
+            Self::Confirm => "CONFIRM",
+            Self::Renew => "RENEW",
+            Self::Rebind => "REBIND",
+            Self::Reply => "REPLY",
+            Self::Release => "RELEASE",
+            Self::Decline => "DECLINE",
+            Self::InformationRequest => "INFORMATION-REQUEST",
+        }
+    }
+}

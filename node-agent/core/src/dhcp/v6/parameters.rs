@@ -1,8 +1,9 @@
 //! What a lease says about the interface, without what no server can mean.
 
-use std::{collections::BTreeSet, net::Ipv6Addr};
+use std::{collections::BTreeSet, fmt, net::Ipv6Addr};
 
 use ipnet::Ipv6Net;
+use serde::{Deserialize, Serialize};
 
 use super::packet::Options;
 use crate::dhcp::names::domain_names;
@@ -17,8 +18,15 @@ const SHORTEST_PREFIX: u8 = 16;
 const LONGEST_DUID: usize = 130;
 
 /// The identifier of a client or a server: bytes that mean nothing to anybody else (RFC 8415 section 11).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Duid(pub Vec<u8>);
+
+impl fmt::Display for Duid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.0.iter();
+        bytes.try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 impl Duid {
     /// Whether it has a type and something beside, and is not too long.
@@ -28,7 +36,7 @@ impl Duid {
 }
 
 /// Addresses and prefixes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Resources {
     /// Addresses.
     pub addresses: BTreeSet<Ipv6Addr>,
@@ -48,7 +56,7 @@ impl Resources {
 }
 
 /// What a lease says about the interface.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Parameters {
     /// What is leased; nothing where servers are asked for information only.
     pub resources: Resources,

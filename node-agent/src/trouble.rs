@@ -2,7 +2,7 @@
 
 /// Something that may fail each time.
 #[derive(Debug, Default)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     lasts: bool,
 }
 

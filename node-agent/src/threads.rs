@@ -16,13 +16,13 @@ use std::{
 const MOST_IDLE: usize = 4;
 
 /// Something to do. It must not panic.
-type Job = Box<dyn FnOnce() + Send>;
+pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Of a thread's stack; it is mapped as it is used.
 const STACK: usize = 2 << 20;
 
 /// The threads that wait, which end with this value.
-pub(super) struct Threads {
+pub struct Threads {
     idle: Arc<Mutex<Vec<Sender<Job>>>>,
     stack: usize,
 }

@@ -1,0 +1,122 @@
+//! Which leases are to be kept, for whom and where.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    claim::{Claim, ClaimKey, DhcpMode, Interface},
+    dhcp::{v4, v6},
+    facts::{Facts, Netns, Plug, PlugKey, PlugState},
+    mac::Mac,
+};
+
+/// Option 12 holds a label of a host's name (RFC 1035 section 2.3.4).
+const LONGEST_HOST_NAME: usize = 63;
+
+/// What is known of the leases of a device that is in a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Keep {
+    /// Its claim is not known, or cannot be read: what was kept is kept.
+    AsBefore,
+    /// These.
+    These(Box<Wanted>),
+}
+
+/// The leases of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where they are for.
+    pub place: LeasePlace,
+    /// Of IPv4, if any.
+    pub ipv4: Option<v4::Client>,
+    /// Of IPv6, if any.
+    pub ipv6: Option<v6::Client>,
+}
+
+/// Where a lease is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeasePlace {
+    /// The pod's network namespace.
+    pub netns: Netns,
+    /// Name of the interface in it.
+    pub interface: String,
+    /// The claim, for the log.
+    pub claim: ClaimKey,
+    /// Namespace and name of the pod, likewise.
+    pub pod: Option<String>,
+    /// The ENI, likewise.
+    pub eni: String,
+}
+
+/// The leases of every device that is in a pod; those of others are not kept any more.
+pub fn leases(facts: &Facts) -> BTreeMap<Mac, Keep> {
+    let plugged = facts.plugs.iter();
+    let plugged = plugged.filter(|(_, plug)| plug.state == PlugState::Plugged);
+    plugged
+        .map(|(key, plug)| (key.mac, keep(facts, key, plug)))
+        .collect()
+}
+
+fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
+    let Some(claim) = facts.claims.get(plug.origin.claim()) else {
+        return Keep::AsBefore;
+    };
+    let interface = plug.interface(&key.sandbox, &claim.interface);
+    let dhcp = interface.dhcp;
+    let ipv4 = (dhcp.ipv4 == DhcpMode::Maintain).then(|| ipv4(key.mac, claim, &interface));
+    let ipv6 = (dhcp.ipv6 == DhcpMode::Maintain && !plug.observed.without_ipv6)
+        .then(|| ipv6(key.mac, &interface));
+    Keep::These(Box::new(Wanted {
+        place: LeasePlace {
+            netns: plug.netns.clone(),
+            interface: interface.name,
+            pod: (claim.pod.as_ref()).map(|pod| format!("{}/{}", claim.key.namespace, pod.name)),
+            claim: claim.key.clone(),
+            eni: plug.eni.clone(),
+        },
+        ipv4: ipv4.flatten(),
+        ipv6: ipv6.flatten(),
+    }))
+}
+
+/// For the primary address, which is the one that EC2 leases.
+fn ipv4(mac: Mac, claim: &Claim, interface: &Interface) -> Option<v4::Client> {
+    let mut addresses = interface.addresses.iter();
+    let address = addresses.find_map(|address| match address.ip {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    })?;
+    let pod = claim.pod.as_ref().map(|pod| pod.name.clone());
+    Some(v4::Client {
+        mac,
+        host_name: pod.filter(|name| name.len() <= LONGEST_HOST_NAME && !name.contains('.')),
+        mode: v4::Mode::Maintain(address),
+    })
+}
+
+fn ipv6(mac: Mac, interface: &Interface) -> Option<v6::Client> {
+    let addresses = interface
+        .addresses
+        .iter()
+        .filter_map(|address| match address.ip {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(address),
+        });
+    let prefixes = interface.prefixes.iter().filter_map(|prefix| match prefix {
+        IpNet::V4(_) => None,
+        IpNet::V6(prefix) => Some(*prefix),
+    });
+    let resources = v6::Resources {
+        addresses: addresses.collect::<BTreeSet<_>>(),
+        prefixes: prefixes.collect::<BTreeSet<_>>(),
+    };
+    (!resources.is_empty()).then_some(v6::Client {
+        mac,
+        mode: v6::Mode::Maintain(resources),
+    })
+}
