@@ -71,7 +71,6 @@ type Named = (&'static str, Scenario);
 /// They wait nearly all of their time: beside them others may measure time.
 const QUIET: &[Named] = &[
     ("writes_of_one_pods_life", writes::one_pod),
-    ("lease_is_kept_and_given_back", leases::kept),
     ("attach_that_stays_attaching_is_given_up", stuck::attaching),
     (
         "eni_detached_by_another_client_is_reported",
@@ -166,6 +165,7 @@ const SCENARIOS: &[Named] = &[
         story::metadata,
     ),
     ("pass_through_add_opens_no_socket", story::pass_through),
+    ("lease_is_kept_and_given_back", leases::kept),
     ("lease_that_differs_changes_nothing", leases::differing),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
     (
