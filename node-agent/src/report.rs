@@ -128,7 +128,7 @@ impl Notice {
             ),
             Place::Seen | Place::Home | Place::Released => (None, None, None),
         };
-        Ok(Device {
+        let device = Device {
             attachment_id: attachment.map_err(|error: NotAnId| Error::Claim {
                 claim: claim::key(&self.claim).to_string(),
                 why: error.to_string(),
@@ -138,7 +138,18 @@ impl Notice {
             container_id,
             if_name,
             since: self.now,
-        })
+        };
+        // What is new is a lease: the device is where it was.
+        let was = before.device.as_ref().filter(|was| {
+            let since = was.since;
+            reported_leases(before) != self.report.leases
+                && **was
+                    == Device {
+                        since,
+                        ..device.clone()
+                    }
+        });
+        Ok(was.cloned().unwrap_or(device))
     }
 
     fn state(&self) -> DeviceState {

@@ -5,7 +5,7 @@ use node_agent::report::{Notice, is_outdated};
 use node_agent_core::{
     claim::{Metadata, Place, Report},
     custody::Custody,
-    dhcp::Leases,
+    dhcp::{Leases, Standing},
     layout::Features,
 };
 
@@ -78,6 +78,19 @@ fn times_of_first_stages_stay_and_others_move() {
     assert_eq!(first.timeline, second.timeline);
     assert_eq!(first.conditions, second.conditions);
     assert_ne!(first.device.unwrap().since, second.device.unwrap().since);
+}
+
+#[test]
+fn lease_that_is_reported_moves_no_device() {
+    let claim = after(
+        &a_claim(),
+        &a_notice(a_claim(), plugged(), "2026-01-01T00:00:05Z"),
+    );
+    let mut leased = a_notice(claim.clone(), plugged(), "2026-01-01T00:00:09Z");
+    leased.report.leases.ipv4 = Some(Standing::NoAnswer);
+    let again = after(&claim, &leased).status.unwrap();
+    assert_eq!(again.leases.len(), 1);
+    assert_eq!(again.device, claim.status.unwrap().device);
 }
 
 #[test]
