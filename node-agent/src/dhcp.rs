@@ -4,9 +4,13 @@ pub mod client;
 pub mod codec;
 pub mod exchange;
 pub mod files;
+mod handle;
 mod keeper;
 mod news;
 mod tended;
 mod turn;
 
-pub use self::keeper::{Handle, Keeper, Kept, handle};
+pub use self::{
+    handle::{Handle, Kept, handle},
+    keeper::Keeper,
+};

@@ -1,13 +1,9 @@
 //! Keeps the leases of the devices in pods: begins their turns when they are due, a few at once, and tells the engine how they stand.
 
-use std::{
-    collections::BTreeMap,
-    sync::mpsc::{Receiver, Sender, channel},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use node_agent_core::{
-    dhcp::{BootTime, Leases, Times, v4, v6},
+    dhcp::{BootTime, Leases, v4, v6},
     mac::Mac,
     plan::{Keep, LeasePlace},
 };
@@ -16,6 +12,7 @@ use tokio::{sync::mpsc, time::sleep};
 use super::{
     client::{Client, Family},
     files::Files,
+    handle::{Command, Commands, Kept},
     news::News,
     tended::Tended,
     turn::{Ended, boot_time},
@@ -26,70 +23,6 @@ use crate::{engine::Input, error::Error, metrics::Metrics, threads::Threads};
 const MOST_TURNS: usize = 16;
 /// Sleep is counted in a clock that stands still while the machine is suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-
-/// Something to do.
-enum Command {
-    /// These are the devices in pods, and no others.
-    Keep(BTreeMap<Mac, Keep>),
-    /// The lease of a device is given back; who waits goes on when that is done.
-    Release(Mac, Sender<()>),
-    /// A person asks.
-    Show(Sender<Vec<Kept>>),
-}
-
-/// How to reach the keeper.
-#[derive(Debug, Clone)]
-pub struct Handle(mpsc::UnboundedSender<Command>);
-
-/// What the keeper hears.
-pub struct Commands(mpsc::UnboundedReceiver<Command>);
-
-/// A lease as `eniclaim-agent status` shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
-    /// The device.
-    pub mac: Mac,
-    /// The family.
-    pub family: Family,
-    /// The name of its state in the RFC.
-    pub state: &'static str,
-    /// When it is prolonged and ends.
-    pub times: Option<Times>,
-    /// When that was looked at.
-    pub now: BootTime,
-}
-
-/// A keeper's both ends.
-pub fn handle() -> (Handle, Commands) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    (Handle(sender), Commands(receiver))
-}
-
-impl Handle {
-    /// The leases of these devices are to be kept, and no others.
-    pub fn keep(&self, wanted: BTreeMap<Mac, Keep>) {
-        self.send(Command::Keep(wanted));
-    }
-
-    /// Gives the leases of a device back; the receiver ends when that is done.
-    pub fn release(&self, mac: Mac) -> Receiver<()> {
-        let (done, wait) = channel();
-        self.send(Command::Release(mac, done));
-        wait
-    }
-
-    /// The leases that are kept; the answer may take a moment.
-    pub fn show(&self) -> Receiver<Vec<Kept>> {
-        let (answer, kept) = channel();
-        self.send(Command::Show(answer));
-        kept
-    }
-
-    fn send(&self, command: Command) {
-        // Without a keeper, in tests and while the agent ends, nobody hears it.
-        drop(self.0.send(command));
-    }
-}
 
 enum Done {
     V4(Mac, u64, Box<Ended<v4::Client>>),

@@ -18,7 +18,7 @@ pub(super) struct Release(Receiver<()>);
 
 impl Release {
     /// Waits until it is. It blocks.
-    pub fn wait(self) {
+    pub fn wait(&self) {
         // The other end sends nothing: it goes.
         let _ = self.0.recv_timeout(LONGEST_RELEASE);
     }

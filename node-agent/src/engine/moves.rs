@@ -10,7 +10,7 @@ use node_agent_core::{
 };
 
 use crate::{
-    engine::search::search_or_gone,
+    engine::{leases::Release, search::search_or_gone},
     error::Error,
     journal::Journal,
     kernel::{hardware, namespace::Namespace},
@@ -26,6 +26,8 @@ pub(super) struct Move {
     pub entry: Plug,
     /// The pod, for the log.
     pub pod: Option<String>,
+    /// Leases that are being given back, by the interface while it is in the pod.
+    pub release: Option<Release>,
 }
 
 impl Move {
@@ -84,6 +86,7 @@ impl Move {
         netns: Option<Namespace>,
         traces: Traces,
     ) -> Result<Unplugged, Error> {
+        self.release.iter().for_each(Release::wait);
         self.write_return();
         let netns = self.netns(netns)?;
         let (eni, slot) = (self.eni(), self.entry.slot);
@@ -102,6 +105,7 @@ impl Move {
         loan: &Loan,
         netns: Option<Namespace>,
     ) -> Result<(Vec<Error>, Deferred), Error> {
+        self.release.iter().for_each(Release::wait);
         self.write_return();
         let (eni, slot) = (self.eni(), self.entry.slot);
         let restored = match self.netns(netns)? {

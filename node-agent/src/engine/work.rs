@@ -165,10 +165,11 @@ impl Engine {
         let plug = plug.clone();
         self.facts.busy.insert(key.mac);
         let netns = self.netns_of_del(&key);
-        let (out_of_pod, namespaces) = (
-            self.move_of(key.clone(), plug),
-            self.parts.namespaces.clone(),
-        );
+        let namespaces = self.parts.namespaces.clone();
+        let out_of_pod = Move {
+            release,
+            ..self.move_of(key.clone(), plug)
+        };
         let done = move |outcome| Done::Unplug {
             key: key.clone(),
             outcome,
@@ -176,19 +177,13 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || {
-                // By the interface, while it is there.
-                if let Some(release) = release {
-                    release.wait();
-                }
-                match out_of_pod.unplug(&namespaces, netns, traces) {
-                    Ok(Unplugged {
-                        found,
-                        left,
-                        deferred,
-                    }) => (Ok((found, left)), Some(deferred)),
-                    Err(error) => (Err(error), None),
-                }
+            move || match out_of_pod.unplug(&namespaces, netns, traces) {
+                Ok(Unplugged {
+                    found,
+                    left,
+                    deferred,
+                }) => (Ok((found, left)), Some(deferred)),
+                Err(error) => (Err(error), None),
             },
         );
     }
@@ -213,7 +208,10 @@ impl Engine {
         };
         self.facts.busy.insert(key.mac);
         let netns = self.netns_of_del(&key);
-        let in_pod = self.move_of(key.clone(), plug);
+        let in_pod = Move {
+            release,
+            ..self.move_of(key.clone(), plug)
+        };
         let done = move |outcome| Done::Restore {
             key: key.clone(),
             outcome,
@@ -221,14 +219,9 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || {
-                if let Some(release) = release {
-                    release.wait();
-                }
-                match in_pod.restore(&loan, netns) {
-                    Ok((left, deferred)) => (Ok(left), Some(deferred)),
-                    Err(error) => (Err(error), None),
-                }
+            move || match in_pod.restore(&loan, netns) {
+                Ok((left, deferred)) => (Ok(left), Some(deferred)),
+                Err(error) => (Err(error), None),
             },
         );
     }
@@ -283,6 +276,7 @@ impl Engine {
             key,
             pod: self.pod(&entry.origin),
             entry,
+            release: None,
         }
     }
 
