@@ -150,6 +150,12 @@ reasons! {
         DriftFound,
         /// The security groups of the class reach no more ENIs: EC2 refuses them, or a claim whose ENI got them is not Ready.
         RolloutHalted,
+        /// DHCP servers lease to the interface what they did before, and say something else beside.
+        LeaseChanged,
+        /// The interface has its DHCP lease no more; the pod keeps its addresses.
+        LeaseLost,
+        /// DHCP servers do not lease to the interface what the claim has; the pod has its addresses all the same.
+        LeaseUnavailable,
         /// The object does not fit the types of this version.
         Unreadable,
     }

@@ -110,6 +110,14 @@ impl Files {
     }
 
     fn read_one<C: Client>(&self, path: &Path) -> Option<(Mac, Record<C>, Boot)> {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "draft")
+        {
+            // Of an agent that was killed. Another one is written when it is needed.
+            let _ = fs::remove_file(path);
+            return None;
+        }
         let name = path.file_name()?.to_str()?;
         let mac = name.strip_suffix(&suffix(C::FAMILY))?.parse().ok()?;
         let text = fs::read(path).map_err(|error| error.to_string());

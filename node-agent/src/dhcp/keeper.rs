@@ -166,28 +166,17 @@ impl Keeper {
         for (mac, device) in &self.devices {
             running += usize::from(is_running(device.v4.as_ref()));
             running += usize::from(is_running(device.v6.as_ref()));
-            due.extend(
-                device
-                    .v4
-                    .as_ref()
-                    .and_then(Tended::due)
-                    .map(|at| (at, *mac, Family::V4)),
-            );
-            due.extend(
-                device
-                    .v6
-                    .as_ref()
-                    .and_then(Tended::due)
-                    .map(|at| (at, *mac, Family::V6)),
-            );
+            due.extend(due_of(*mac, device.v4.as_ref()));
+            due.extend(due_of(*mac, device.v6.as_ref()));
         }
         due.sort_unstable();
-        for (at, mac, family) in due {
+        for (at, mac, family, is_released) in due {
             if at > now {
                 return at;
             }
-            if running >= MOST_TURNS {
-                break;
+            // A device waits for its release, which waits for no answer.
+            if running >= MOST_TURNS && !is_released {
+                continue;
             }
             running += 1;
             self.turns += 1;
@@ -309,6 +298,15 @@ fn forget<C: Client>(kept: &mut Option<Tended<C>>, mac: Mac, files: &Files) {
         *kept = None;
         files.remove(mac, C::FAMILY);
     }
+}
+
+/// When the next turn of a lease is due, and whether it gives the lease back.
+fn due_of<C: Client>(
+    mac: Mac,
+    tended: Option<&Tended<C>>,
+) -> Option<(BootTime, Mac, Family, bool)> {
+    let tended = tended?;
+    Some((tended.due()?, mac, C::FAMILY, tended.is_released()))
 }
 
 fn is_running<C: Client>(tended: Option<&Tended<C>>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::{
     io::{PipeWriter, pipe},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::mpsc::Sender,
 };
 
@@ -20,6 +21,8 @@ use crate::{error::Error, threads::Threads, trouble::Trouble};
 
 /// A thread that the kernel refuses is asked for again after so long.
 const NO_THREAD: u64 = 1_000;
+/// An error of ours in a turn would come again with the next one.
+const AFTER_PANIC: u64 = 60_000;
 
 /// A lease that is kept.
 pub(super) struct Tended<C: Client> {
@@ -97,9 +100,9 @@ impl<C: Client> Tended<C> {
         if let Some(event) = event {
             // What was read from a file and did not go on yet goes on with both.
             self.next.get_or_insert(event);
+            // The turn that is under way brings back how far it is, and goes on from there.
+            self.stop = None;
         }
-        // The turn that is under way brings back how far it is, and goes on from there.
-        self.stop = None;
     }
 
     /// Gives the lease back.
@@ -150,7 +153,11 @@ impl<C: Client> Tended<C> {
                 files: files.clone(),
                 stop,
             };
-            threads.run(Box::new(move || ended(turn.take())))?;
+            let before = self.record.clone();
+            threads.run(Box::new(move || {
+                let taken = catch_unwind(AssertUnwindSafe(|| turn.take()));
+                ended(taken.unwrap_or_else(|_| Ended::broken(before)));
+            }))?;
             Ok(stops)
         });
         match started {
@@ -174,6 +181,9 @@ impl<C: Client> Tended<C> {
         (self.record.lease, self.record.lost) = (lease, lost);
         (self.running, self.stop) = (None, None);
         let now = boot_time();
+        if let Err(Error::Panicked) = ended.outcome {
+            self.not_before = now.after(AFTER_PANIC);
+        }
         if ended.is_fresh {
             self.fresh = Some(now);
         }

@@ -92,6 +92,17 @@ impl<C: Client> Turn<C> {
 }
 
 impl<C: Client> Ended<C> {
+    /// A turn that ended by an error of ours, and left the lease as it was.
+    pub fn broken(record: Record<C>) -> Self {
+        Self {
+            record,
+            sent: Vec::new(),
+            dropped: BTreeMap::new(),
+            is_fresh: false,
+            outcome: Err(Error::Panicked),
+        }
+    }
+
     fn note(&mut self, change: Change) {
         match change {
             Change::Obtained | Change::Renewed | Change::Altered => {

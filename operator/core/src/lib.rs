@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod goal;
 pub mod groups;
 pub mod lease;
+mod leases;
 pub mod marks;
 pub mod message;
 pub mod node_report;

@@ -36,6 +36,7 @@ impl Tone {
             | Reason::Queued
             | Reason::WaitingForSlot
             | Reason::GroupsChanged
+            | Reason::LeaseChanged
             | Reason::Swept
             | Reason::WouldSweep => Self::Normal,
             Reason::Throttled
@@ -77,6 +78,8 @@ impl Tone {
             | Reason::DriftFound
             | Reason::RolloutHalted
             | Reason::SweepStopped
+            | Reason::LeaseLost
+            | Reason::LeaseUnavailable
             | Reason::Unreadable => Self::Warning,
         }
     }

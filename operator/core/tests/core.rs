@@ -55,6 +55,8 @@ mod hold;
 mod in_use;
 #[path = "core/leading.rs"]
 mod leading;
+#[path = "core/leases.rs"]
+mod leases;
 #[path = "core/limits.rs"]
 mod limits;
 #[path = "core/lost.rs"]

@@ -60,6 +60,7 @@ pub fn kept(space: &Space) -> anyhow::Result<()> {
 
     space.settings(&short(&json!({ "answers": false })))?;
     await_reason(space, "Expired")?;
+    space.await_event("web", "the DHCPv4 lease ended")?;
     let link = space.exec("web", &["/bin/ip", "address", "show", "eni0"])?;
     ensure!(link.contains(&own), "the pod lost {own}: {link}");
     space.settings(&short(&json!({})))?;
@@ -83,6 +84,7 @@ pub fn differing(space: &Space) -> anyhow::Result<()> {
     let other = "10.0.1.250";
     space.settings(&short(&json!({ "addresses": { &eni: other } })))?;
     await_reason(space, "Differs")?;
+    space.await_event("web", &format!("a DHCPv4 server offers {other}"))?;
     let leased = condition(&space.claim_of("web")?, "Leased");
     let message = leased["message"].as_str().context("no message")?;
     ensure!(

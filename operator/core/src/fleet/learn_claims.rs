@@ -13,8 +13,8 @@ use crate::{
     claim::Claim,
     cluster::Key,
     fact::Change,
-    marks,
-    order::{Target, Topic},
+    leases, marks,
+    order::{Event, Target, Topic},
 };
 
 impl Fleet {
@@ -118,6 +118,11 @@ impl Fleet {
             for claim in before.into_iter().chain([claim]) {
                 self.mark_places(claim);
             }
+        }
+        let told = before.and_then(|before| leases::note(&before.status, &claim.status));
+        if let Some(note) = told {
+            let about = self.about(claim);
+            self.work.events.push(Event { about, note });
         }
         if let Some(eni) = &claim.status.eni
             && !self.cloud.subnets.contains_key(&eni.subnet_id)
