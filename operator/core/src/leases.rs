@@ -52,7 +52,7 @@ fn changed(before: &ClaimStatus, is: &Lease) -> Option<String> {
             ("domain", list(&lease.domain_name)),
             ("search domains", list(&lease.search_domains)),
             ("NTP servers", list(&lease.ntp_servers)),
-            ("MTU", list(&lease.mtu)),
+            ("MTU", list(lease.mtu)),
             ("routes", list(routes)),
         ]
     };
