@@ -60,7 +60,7 @@ fn checked(json: Json<'_>) -> Option<Checked> {
 fn address(json: Json<'_>) -> Option<AddedAddress> {
     Some(AddedAddress {
         address: text(json, "address")?,
-        gateway: text(json, "gateway")?,
+        gateway: text(json, "gateway"),
     })
 }
 
@@ -98,7 +98,7 @@ mod tests {
             pci_id: Some("0000:00:06.0".into()),
             addresses: vec![AddedAddress {
                 address: "10.0.1.50/24".into(),
-                gateway: "10.0.1.1".into(),
+                gateway: Some("10.0.1.1".into()),
             }],
             routes: vec![AddedRoute {
                 to: "0.0.0.0/0".into(),

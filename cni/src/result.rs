@@ -27,7 +27,8 @@ struct Ip<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     interface: Option<usize>,
     address: &'a str,
-    gateway: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -140,7 +141,7 @@ fn ip(version: SpecVersion, interface: Option<usize>, address: &AddedAddress) ->
         version: (version < SpecVersion::V1_0_0).then_some(family),
         interface,
         address: &address.address,
-        gateway: &address.gateway,
+        gateway: address.gateway.as_deref(),
     }
 }
 

@@ -10,7 +10,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::{
     claim::{
         Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Destination, Dhcp, DhcpMode,
-        Eni, Interface, Metadata, Place, Report, Unreadable, Wait,
+        Eni, Interface, Metadata, Place, Report, Unreadable, Via, Wait,
     },
     picture::{Family, Folder, Sysctl},
 };
@@ -68,8 +68,8 @@ pub fn convert(claim: &EniClaim) -> Result<Claim, Unreadable> {
     let asked_as = claim.spec.interface.as_ref().map(|it| it.name.to_string());
     let interface = interface(status).map_err(malformed)?;
     let eni = match &status.eni {
-        // Without addresses there is nothing to plug yet.
-        Some(eni) if !interface.addresses.is_empty() => Some(Eni {
+        // Without addresses there is nothing to plug yet, unless leases bring them.
+        Some(eni) if !interface.addresses.is_empty() || interface.dhcp.configures() => Some(Eni {
             id: eni.id.to_string(),
             mac: (eni.mac.as_str().parse())
                 .map_err(|e| malformed(format!("status.eni.mac: {e}")))?,
@@ -118,6 +118,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
     Ok(Interface {
         name: name.to_string(),
         mtu,
+        leased_mtu: None,
         metadata: match instance_metadata {
             InstanceMetadata::Blocked => Metadata::Blocked,
             InstanceMetadata::Allowed => Metadata::Allowed,
@@ -145,6 +146,7 @@ fn mode(mode: crds::interface::DhcpMode) -> DhcpMode {
     match mode {
         crds::interface::DhcpMode::Disabled => DhcpMode::Disabled,
         crds::interface::DhcpMode::Maintain => DhcpMode::Maintain,
+        crds::interface::DhcpMode::Configure => DhcpMode::Configure,
     }
 }
 
@@ -157,7 +159,7 @@ fn destination(route: &Route) -> Result<Destination, String> {
     }
     Ok(Destination {
         to: *dst,
-        via: *via,
+        via: via.map_or(Via::Subnet, Via::Router),
     })
 }
 
@@ -188,7 +190,7 @@ fn addresses(status: &ClaimStatus) -> Result<Vec<Address>, String> {
     let addresses: Vec<Address> = addresses.map(address).collect::<Result<_, _>>()?;
     for family in [Family::V4, Family::V6] {
         let of_family = addresses.iter().filter(|it| Family::of(it.ip) == family);
-        let mut gateways = of_family.map(|address| address.gateway);
+        let mut gateways = of_family.filter_map(|address| address.gateway);
         if let Some(first) = gateways.next()
             && let Some(other) = gateways.find(|gateway| *gateway != first)
         {
@@ -211,7 +213,7 @@ fn address(of: &claim::Address) -> Result<Address, String> {
     Ok(Address {
         ip: of.address,
         prefix: of.prefix_length,
-        gateway: of.gateway,
+        gateway: Some(of.gateway),
     })
 }
 

@@ -7,6 +7,7 @@ pub mod files;
 mod handle;
 mod keeper;
 mod news;
+pub mod probe;
 mod tended;
 mod turn;
 

@@ -43,6 +43,7 @@ use crate::{
 
 mod addresses;
 mod callers;
+mod configure;
 mod leases;
 mod log;
 mod moves;
@@ -83,6 +84,8 @@ pub enum Input {
     },
     /// How a device in a pod stands with DHCP.
     Leases(Mac, Leases),
+    /// What of that is to be reported.
+    LeaseNews(Mac, Leases),
     /// A person asks about the devices.
     Status(oneshot::Sender<Status>),
     /// The plugin waits no longer.
@@ -242,6 +245,7 @@ impl Engine {
                 key,
                 slot,
             } => self.start_check(request, &claim, key, slot),
+            Order::Configure(key) => self.start_configure(key),
             Order::Unplug(key, traces) => self.start_unplug(key, traces),
             Order::Restore(key) => self.start_restore(key),
             Order::Forget(key) => self.start_forget(key),
@@ -280,8 +284,12 @@ impl Engine {
                 netns,
                 reply,
             } => self.ask(id, request, netns, reply),
-            Input::Leases(mac, leases) => {
+            // Of a device that has left its pod nothing is known any more.
+            Input::Leases(mac, leases) if self.keeps(mac) => {
                 self.facts.leases.insert(mac, leases);
+            }
+            Input::LeaseNews(mac, leases) if self.keeps(mac) => {
+                self.facts.lease_news.insert(mac, leases);
             }
             Input::Status(reply) => {
                 let (known, leases) = (Known::of(&self.facts), self.parts.leases.clone());
@@ -297,7 +305,7 @@ impl Engine {
                 self.facts.requests.remove(&id);
                 self.callers.hung_up(id);
             }
-            Input::End => {}
+            Input::Leases(..) | Input::LeaseNews(..) | Input::End => {}
         }
     }
 
@@ -349,6 +357,7 @@ impl Engine {
                 .map(|(_, plug)| plug.custody.clone())
                 .unwrap_or_default(),
             metadata: claim.interface.metadata,
+            dhcp: claim.interface.dhcp,
             features: self.parts.node.inspector.features,
             without_ipv6: plug.is_some_and(|(_, plug)| plug.observed.without_ipv6),
         };

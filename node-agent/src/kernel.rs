@@ -4,6 +4,7 @@ pub mod events;
 pub mod hardware;
 pub mod link;
 pub mod namespace;
+pub mod neighbour;
 pub mod netlink;
 pub mod nft;
 pub mod routing;

@@ -12,7 +12,7 @@ use std::{
 use node_agent_core::{mac::Mac, picture::PodSlot};
 
 pub use crate::plug::{
-    plugging::{Failed, Plugged, check, check_as, plug, plug_as},
+    plugging::{Failed, Plugged, check, check_as, configure, plug, plug_as},
     unplugging::{Unplugged, forget, restore, unplug},
 };
 use crate::{

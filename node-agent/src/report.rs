@@ -13,7 +13,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use node_agent_core::{
-    claim::{ClaimKey, Metadata, Place, Report},
+    claim::{ClaimKey, Dhcp, Metadata, Place, Report},
     custody::Custody,
     layout::Features,
 };
@@ -51,7 +51,9 @@ pub struct Notice {
     pub custody: Custody,
     /// Whether the class wants the metadata service blocked.
     pub metadata: Metadata,
-    /// What the kernel can do about it.
+    /// Whether its leases configure it.
+    pub dhcp: Dhcp,
+    /// What the kernel can do about the metadata service.
     pub features: Features,
     /// Whether this agent has plugged the device in without its IPv6 addresses.
     pub without_ipv6: bool,
@@ -262,7 +264,7 @@ impl Notice {
             ));
         }
         let leases = leases::of_status(&self.report.leases);
-        let stands = leases::condition(&leases, &self.own_addresses());
+        let stands = leases::condition(&leases, &self.own_addresses(), self.dhcp);
         conditions.extend(stands.map(|(holds, reason, message)| {
             self.condition(kind::LEASED, holds, reason.as_str(), &message)
         }));

@@ -210,5 +210,5 @@ pub struct AddedAddress {
     /// The address with the length of its subnet's prefix, for example 10.0.1.50/24.
     pub address: String,
     /// The router of its subnet, for example 10.0.1.1.
-    pub gateway: String,
+    pub gateway: Option<String>,
 }

@@ -142,7 +142,7 @@ fn ipam_check_compares_and_del_asks_nobody() {
     let mut more = addressed();
     more.addresses.push(AddedAddress {
         address: "10.0.1.51/24".into(),
-        gateway: "10.0.1.1".into(),
+        gateway: Some("10.0.1.1".into()),
     });
     let (run, _) = answered(call("CHECK", known.clone()), Reply::Addresses(more));
     run.refused(code::DIFFERENT, "10.0.1.51/24");

@@ -22,7 +22,7 @@ pub fn an_eni() -> Added {
         pci_id: Some("0000:00:06.0".into()),
         addresses: vec![AddedAddress {
             address: "10.0.1.50/24".into(),
-            gateway: "10.0.1.1".into(),
+            gateway: Some("10.0.1.1".into()),
         }],
         routes: Vec::new(),
     }
@@ -31,7 +31,7 @@ pub fn an_eni() -> Added {
 fn dual(mut eni: Added) -> Added {
     eni.addresses.push(AddedAddress {
         address: "2600:1f16::50/64".into(),
-        gateway: "fe80:ec2::1".into(),
+        gateway: Some("fe80:ec2::1".into()),
     });
     eni
 }
@@ -88,7 +88,7 @@ fn every_address_of_an_eni_is_listed_with_its_gateway_in_every_version() {
         1,
         AddedAddress {
             address: "10.0.1.51/24".into(),
-            gateway: "10.0.1.1".into(),
+            gateway: Some("10.0.1.1".into()),
         },
     );
     for version in SpecVersion::ALL {

@@ -6,6 +6,8 @@ mod eni;
 mod ipam;
 mod lease;
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -20,9 +22,10 @@ pub use self::{
     lease::{Lease, LeaseState, LeasedRoute},
 };
 use crate::{
-    Condition, ConditionStatus, Interface, Reason, Time,
+    Condition, ConditionStatus, Interface, IpFamily, Reason, Time,
     condition::{OPERATORS, kind},
     id::{AttachmentId, InstanceId, InterfaceName, NodeName, NodeUid, PodName, PodUid},
+    interface::DhcpMode,
     schema::NeverNull,
     security_groups::{GroupsSet, GroupsState},
 };
@@ -218,6 +221,20 @@ impl Timeline {
 }
 
 impl ClaimStatus {
+    /// The addresses that the pod has: EC2's, and those of these leases in place of EC2's of a family that DHCP configures.
+    pub fn addresses(&self, leases: &[Lease]) -> Vec<IpAddr> {
+        let dhcp = self.interface.as_ref().map(|interface| interface.dhcp);
+        let configures = |family| dhcp.is_some_and(|it| it.of(family) == DhcpMode::Configure);
+        let of_eni = self.ipam.iter().flat_map(|ipam| &ipam.addresses);
+        let of_eni = of_eni.map(|it| it.address);
+        let leases = leases.iter();
+        let leases = leases.filter(|it| it.state == LeaseState::Leased && configures(it.family));
+        of_eni
+            .filter(|ip| !configures(IpFamily::of(*ip)))
+            .chain(leases.flat_map(|lease| lease.addresses.clone()))
+            .collect()
+    }
+
     /// The condition of that kind.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|c| c.kind == kind)

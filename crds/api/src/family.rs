@@ -1,5 +1,7 @@
 //! Address families as a class lists them.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,4 +14,14 @@ pub enum IpFamily {
     IPv4,
     /// IPv6.
     IPv6,
+}
+
+impl IpFamily {
+    /// That of an address.
+    pub fn of(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Self::IPv4,
+            IpAddr::V6(_) => Self::IPv6,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::{cidr, id::InterfaceName, sysctl::Sysctl};
+use crate::{IpFamily, cidr, id::InterfaceName, sysctl::Sysctl};
 
 /// What the ENI looks like inside the pod. A claim carries it as the class said when the device was last not in the pod.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -51,13 +51,12 @@ pub struct Interface {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "crate::sysctl::sysctls")]
     pub sysctls: BTreeMap<Sysctl, String>,
-    /// Whether the agent keeps DHCP leases for what EC2 gave the ENI. The pod has its addresses at once either way: no pod waits for a
-    /// lease, and none loses an address with it.
+    /// Whether the agent keeps DHCP leases for the ENI: beside what EC2 gave it, or in place of that.
     #[serde(default)]
     pub dhcp: Dhcp,
 }
 
-/// Of which IP families DHCP leases are kept.
+/// Of which IP families DHCP leases are kept, and what for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Dhcp {
     /// DHCPv4, Maintain where nothing is said: a VPC leases for an hour, so that it is asked twice an hour.
@@ -77,6 +76,16 @@ impl Default for Dhcp {
     }
 }
 
+impl Dhcp {
+    /// What is asked the servers of a family for.
+    pub fn of(self, family: IpFamily) -> DhcpMode {
+        match family {
+            IpFamily::IPv4 => self.ipv4,
+            IpFamily::IPv6 => self.ipv6,
+        }
+    }
+}
+
 fn maintain() -> DhcpMode {
     DhcpMode::Maintain
 }
@@ -87,9 +96,15 @@ pub enum DhcpMode {
     /// Nothing.
     #[default]
     Disabled,
-    /// A lease for what EC2 gave the ENI, in the background. What it says beside, as DNS servers, is recorded in the claim; where a server
-    /// offers another address, the claim's condition Leased says so, and nothing changes in the pod.
+    /// A lease for what EC2 gave the ENI, in the background: no pod waits for it, and none loses an address with it. What it says beside,
+    /// as DNS servers, is recorded in the claim; where a server offers another address, the claim's condition Leased says so, and nothing
+    /// changes in the pod.
     Maintain,
+    /// A lease from which the interface has its addresses, its routes and, where the class says none, its MTU, in place of what EC2 gave the
+    /// ENI. The pod's start waits for it. An address is used when no other host answers for it. When the lease ends, the interface has no
+    /// addresses until there is another one. For networks other than a VPC's, whose source/destination check drops other addresses than
+    /// EC2's.
+    Configure,
 }
 
 /// A destination that is reached by the ENI.

@@ -152,9 +152,9 @@ reasons! {
         RolloutHalted,
         /// DHCP servers lease to the interface what they did before, and say something else beside.
         LeaseChanged,
-        /// The interface has its DHCP lease no more; the pod keeps its addresses.
+        /// The interface has its DHCP lease no more. The pod keeps its addresses, unless they came from it.
         LeaseLost,
-        /// DHCP servers do not lease to the interface what the claim has; the pod has its addresses all the same.
+        /// DHCP servers lease nothing to the interface, or not what the claim has. The pod has its addresses all the same, unless they are to come from a lease.
         LeaseUnavailable,
         /// The object does not fit the types of this version.
         Unreadable,

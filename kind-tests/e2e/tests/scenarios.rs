@@ -167,6 +167,7 @@ const SCENARIOS: &[Named] = &[
     ("pass_through_add_opens_no_socket", story::pass_through),
     ("lease_is_kept_and_given_back", leases::kept),
     ("lease_that_differs_changes_nothing", leases::differing),
+    ("lease_configures_the_interface", leases::configuring),
     ("ten_pods_over_two_nodes_at_once", many::ten_pods),
     (
         "pod_deleted_while_its_eni_is_being_created",

@@ -120,10 +120,11 @@ impl Nic {
         let address = Address {
             ip: ADDRESS.parse()?,
             prefix: 24,
-            gateway: ROUTER.parse()?,
+            gateway: Some(ROUTER.parse()?),
         };
         let interface = Interface {
             name: NAME.into(),
+            leased_mtu: None,
             mtu: None,
             metadata: Metadata::Blocked,
             addresses: vec![address],

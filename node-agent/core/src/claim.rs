@@ -8,7 +8,12 @@ use std::{
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{dhcp::Leases, facts::Pod, mac::Mac, picture::Sysctl};
+use crate::{
+    dhcp::Leases,
+    facts::Pod,
+    mac::Mac,
+    picture::{Family, Sysctl},
+};
 
 /// Namespace and name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -114,8 +119,10 @@ pub struct Attachment {
 pub struct Interface {
     /// Its name.
     pub name: String,
-    /// Its MTU in bytes; `None`: 9001, the VPC's, as far as the device can.
+    /// Its MTU in bytes; `None`: that of its lease, or 9001, the VPC's, as far as the device can.
     pub mtu: Option<u32>,
+    /// The MTU of its lease in bytes, where leases configure it.
+    pub leased_mtu: Option<u32>,
     /// Whether the instance metadata service may be reached through it.
     pub metadata: Metadata,
     /// Its addresses, the primary one of each family first.
@@ -149,6 +156,20 @@ impl Dhcp {
         ipv4: DhcpMode::Disabled,
         ipv6: DhcpMode::Disabled,
     };
+
+    /// The families whose addresses come from leases.
+    pub fn configured(self) -> impl Iterator<Item = Family> {
+        let modes = [(Family::V4, self.ipv4), (Family::V6, self.ipv6)];
+        modes
+            .into_iter()
+            .filter(|(_, mode)| *mode == DhcpMode::Configure)
+            .map(|(family, _)| family)
+    }
+
+    /// Whether a lease configures anything.
+    pub fn configures(self) -> bool {
+        self.configured().next().is_some()
+    }
 }
 
 /// What is asked of the servers of a family.
@@ -158,6 +179,8 @@ pub enum DhcpMode {
     Disabled,
     /// A lease for what the claim has, beside.
     Maintain,
+    /// Addresses, routes and MTU, in place of the claim's.
+    Configure,
 }
 
 impl Interface {
@@ -184,8 +207,19 @@ pub enum DefaultRoute {
 pub struct Destination {
     /// The network.
     pub to: IpNet,
-    /// The router in the ENI's subnet; `None`: that of the subnet.
-    pub via: Option<IpAddr>,
+    /// Which way.
+    pub via: Via,
+}
+
+/// Which way a destination is reached by the ENI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// By the router of its subnet, or directly what is in that.
+    Subnet,
+    /// By this router.
+    Router(IpAddr),
+    /// Directly.
+    Link,
 }
 
 /// Whether the instance metadata service may be reached.
@@ -204,8 +238,8 @@ pub struct Address {
     pub ip: IpAddr,
     /// Length of the prefix of its subnet.
     pub prefix: u8,
-    /// The router of its subnet.
-    pub gateway: IpAddr,
+    /// The router of its subnet; `None`: its lease names none.
+    pub gateway: Option<IpAddr>,
 }
 
 /// What the agent says about a device.

@@ -15,6 +15,7 @@ use crate::{
     picture::PodSlot,
 };
 
+mod interface;
 mod request;
 
 /// A pod that asks.
@@ -85,7 +86,7 @@ impl Plug {
 }
 
 /// What an agent has seen of a plug since it started. The journal does not keep it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Failed attempts to return the device to the host.
     pub retry: Retry,
@@ -97,6 +98,10 @@ pub struct Observed {
     pub without_ipv6: bool,
     /// Since when it is [`PlugState::Restored`], in milliseconds.
     pub restored: u64,
+    /// What the interface looks like in the pod, as this agent has set it.
+    pub configured: Option<Box<Interface>>,
+    /// Failed attempts to set it as its leases say.
+    pub reconfigure: Retry,
 }
 
 /// What asked for a plug.
@@ -247,6 +252,8 @@ pub struct Facts {
     pub unconfirmed: BTreeMap<ClaimKey, Report>,
     /// How the devices in pods stand with DHCP, as far as that is known since this agent started.
     pub leases: BTreeMap<Mac, Leases>,
+    /// What of that is to be reported: it may be older, since what flaps is not written again and again.
+    pub lease_news: BTreeMap<Mac, Leases>,
 }
 
 impl Facts {

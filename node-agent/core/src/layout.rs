@@ -29,7 +29,7 @@ pub const IPV6_MTU: u32 = 1280;
 /// The instance metadata service, IPv4.
 pub const METADATA_V4: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 /// The VPC's router in every subnet, IPv6.
-const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0xec2, 0, 0, 0, 0, 0, 1);
+pub(crate) const ROUTER_V6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0xec2, 0, 0, 0, 0, 0, 1);
 /// The instance metadata service, IPv6.
 pub const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
@@ -65,11 +65,12 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The MTU that an interface gets: the one it asks for, or the VPC's as far as the device can.
+    /// The MTU that an interface gets: the one it asks for, or that of its lease or the VPC's as far as the device can.
     pub fn mtu(self, interface: &Interface) -> u32 {
+        let usual = interface.leased_mtu.unwrap_or(VPC_MTU);
         interface
             .mtu
-            .unwrap_or_else(|| VPC_MTU.min(self.most_mtu).max(self.least_mtu))
+            .unwrap_or_else(|| usual.min(self.most_mtu).max(self.least_mtu))
     }
 }
 
@@ -161,6 +162,12 @@ fn sysctls(interface: &Interface) -> BTreeMap<Sysctl, String> {
         .map(|(sysctl, value)| (sysctl, value.to_owned()))
         .into();
     all.extend(interface.sysctls.clone());
+    // Servers answer to an interface without addresses from where no route leads.
+    let configured = interface.dhcp.configured();
+    let has_ipv4 = interface.addresses.iter().any(|it| it.ip.is_ipv4());
+    if configured.into_iter().any(|it| it == Family::V4) && !has_ipv4 {
+        all.insert(Sysctl::RP_FILTER, "0".to_owned());
+    }
     all
 }
 
@@ -212,7 +219,6 @@ fn lead_out(
         return;
     };
     for address in addresses {
-        let (via, from) = (address.gateway, Some(source));
         picture
             .rules
             .insert(rule(Selector::From(address.ip.into())));
@@ -221,11 +227,12 @@ fn lead_out(
             Way::OnLink { source },
             metric(family),
         ));
-        picture.routes.insert(route(
-            everything,
-            Way::Gateway { via, source: from },
-            metric(family),
-        ));
+        let way = address.gateway.map(|via| Way::Gateway {
+            via,
+            source: Some(source),
+        });
+        let default = way.map(|way| route(everything, way, metric(family)));
+        picture.routes.extend(default);
     }
 }
 
@@ -234,7 +241,7 @@ pub fn default_routes(interface: &Interface) -> Vec<(IpNet, IpAddr)> {
     let first = |family: Family| {
         let mut addresses = interface.addresses.iter();
         let address = addresses.find(|address| Family::of(address.ip) == family)?;
-        Some((family.everything(), address.gateway))
+        Some((family.everything(), address.gateway?))
     };
     [Family::V4, Family::V6]
         .into_iter()

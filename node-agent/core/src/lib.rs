@@ -2,6 +2,7 @@
 
 pub mod absence;
 pub mod claim;
+mod configured;
 pub mod custody;
 pub mod dhcp;
 pub mod diff;

@@ -81,6 +81,8 @@ pub enum Order {
         /// Which of the pod's ENIs it is.
         slot: PodSlot,
     },
+    /// Set the interface of a plug as its leases say now.
+    Configure(PlugKey),
     /// Return the device of a plug to the host, wherever it is.
     Unplug(PlugKey, Traces),
     /// Leave a borrowed device where it is, as it was found.
@@ -175,7 +177,29 @@ impl Round<'_> {
         };
         if goes {
             self.unplug(key, plug);
+        } else if plug.state == PlugState::Plugged && plug.observed.liveness != Liveness::Dead {
+            self.configure(key, plug);
         }
+    }
+
+    /// What its leases brought to a pod that runs follows them.
+    fn configure(&mut self, key: &PlugKey, plug: &Plug) {
+        let Some(claim) = self.facts.claims.get(plug.origin.claim()) else {
+            return;
+        };
+        let claimed = plug.interface(&key.sandbox, &claim.interface);
+        if !claimed.dhcp.configures() {
+            return;
+        }
+        let Some(wanted) = self.facts.configured(key.mac, &claimed) else {
+            return;
+        };
+        let is_so = plug.observed.configured.as_deref() == Some(&wanted);
+        if is_so || self.taken.contains(&key.mac) || !self.is_due(plug.observed.reconfigure) {
+            return;
+        }
+        self.taken.insert(key.mac);
+        self.order(Order::Configure(key.clone()));
     }
 
     /// Whether what asked for the plug does not want it any more.

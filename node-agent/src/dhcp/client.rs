@@ -2,12 +2,15 @@
 
 mod families;
 
-use std::{fmt::Debug, ops::ControlFlow};
+use std::{fmt::Debug, net::IpAddr, ops::ControlFlow};
 
 use node_agent_core::dhcp::{Boot, BootTime, Change, Ignored, Loss, Moment, Standing, Times};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::exchange::{Exchange, Summary};
+use super::{
+    exchange::{Exchange, Summary},
+    probe::Found,
+};
 use crate::error::Error;
 
 /// A family of addresses.
@@ -47,6 +50,8 @@ pub enum Event {
 pub enum Outcome<Send> {
     /// Send a packet, and hear the answers.
     Send(Send),
+    /// Find out whether another host uses the address.
+    Probe(IpAddr),
     /// The lease is another one than before.
     Changed(Change),
     /// A packet was dropped.
@@ -80,6 +85,16 @@ pub trait Client:
         &self,
         lease: Self::Lease,
         packet: Self::Packet,
+        at: Moment,
+    ) -> (Self::Lease, Vec<Outcome<Self::Send>>);
+    /// Whether the interface has no IPv4 address before there is a lease.
+    fn lacks_address(&self, lease: &Self::Lease, now: BootTime) -> bool;
+    /// What follows from a probe.
+    fn probed(
+        &self,
+        lease: Self::Lease,
+        address: IpAddr,
+        found: Found,
         at: Moment,
     ) -> (Self::Lease, Vec<Outcome<Self::Send>>);
     /// Sends a packet, and gives each answer to `hear` until it has what it waits for. It blocks.

@@ -20,7 +20,10 @@ use rustix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::codec::{self, Dropped};
-use crate::{error::Error, kernel::namespace::Namespace};
+use crate::{
+    error::Error,
+    kernel::{namespace::Namespace, nft::unspecified::broadcasts},
+};
 
 /// No exchange lasts longer.
 pub const LONGEST: Duration = Duration::from_secs(10);
@@ -38,6 +41,8 @@ pub struct Exchange<'a> {
     pub namespace: &'a Namespace,
     /// The interface.
     pub interface: &'a str,
+    /// Whether the interface has no IPv4 address yet: its broadcasts leave from 0.0.0.0 (RFC 2131 section 4.1).
+    pub unspecified: bool,
     /// How long answers are waited for; [`LONGEST`] at most.
     pub wait: Duration,
     /// The other end of a pipe that ends the exchange when it is dropped.
@@ -73,7 +78,7 @@ pub enum End {
 impl Exchange<'_> {
     /// Sends a packet of DHCPv4, and gives each answer to `hear` until it has what it waits for. It blocks.
     ///
-    /// By UDP, without a raw socket: the kernel chooses the source of a broadcast (docs/decisions/0022).
+    /// By UDP, without a raw socket: the kernel chooses the source of a broadcast (docs/decisions/0022), unless it is not to have one.
     pub fn v4(
         &self,
         packet: &v4::Packet,
@@ -86,7 +91,17 @@ impl Exchange<'_> {
         };
         let from = SocketAddr::from((from, v4::CLIENT_PORT));
         let to = SocketAddr::from((to, v4::SERVER_PORT));
+        // It goes when the packet has left.
+        let filter = if self.unspecified {
+            let filter = self
+                .namespace
+                .inside(|| broadcasts(self.interface, v4::CLIENT_PORT))?;
+            filter.map_err(self.refuse("send"))?
+        } else {
+            None
+        };
         let socket = self.send(&codec::v4::encode(packet), from, to)?;
+        drop(filter);
         match packet.message_type {
             v4::MessageType::Decline | v4::MessageType::Release => Ok(SENT),
             v4::MessageType::Discover

@@ -34,6 +34,7 @@ enum Done {
 struct Device {
     v4: Option<Tended<v4::Client>>,
     v6: Option<Tended<v6::Client>>,
+    stands: Leases,
     said: Leases,
     news: News,
 }
@@ -207,9 +208,12 @@ impl Keeper {
         BootTime(u64::MAX)
     }
 
-    /// Tells the engine what has changed; when more may be told.
+    /// Tells the engine what has changed, and what of that is to be reported; when more may be.
     async fn tell(&mut self, engine: &mpsc::Sender<Input>) -> BootTime {
         let (now, mut next) = (boot_time(), BootTime(u64::MAX));
+        if self.wanted.is_none() {
+            return next;
+        }
         for (mac, device) in &mut self.devices {
             let standing = Leases {
                 ipv4: device
@@ -221,6 +225,11 @@ impl Keeper {
                     .as_ref()
                     .and_then(|tended| tended.standing.clone()),
             };
+            if standing != device.stands {
+                device.stands = standing.clone();
+                // The engine has ended: so will this.
+                drop(engine.send(Input::Leases(*mac, standing.clone())).await);
+            }
             if standing == device.said {
                 continue;
             }
@@ -231,8 +240,7 @@ impl Keeper {
             }
             device.news.tell(now);
             device.said = standing.clone();
-            // The engine has ended: so will this.
-            drop(engine.send(Input::Leases(*mac, standing)).await);
+            drop(engine.send(Input::LeaseNews(*mac, standing)).await);
         }
         next
     }

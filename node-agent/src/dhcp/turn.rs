@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     io::PipeReader,
+    net::IpAddr,
     ops::ControlFlow,
     time::Duration,
 };
@@ -21,6 +22,7 @@ use super::{
     codec::Dropped,
     exchange::Exchange,
     files::{Files, Record},
+    probe::{Found, probe},
 };
 use crate::{error::Error, kernel::namespace::Namespace};
 
@@ -83,6 +85,10 @@ impl<C: Client> Turn<C> {
                         Err(error) => ended.outcome = Err(error),
                     }
                 }
+                Outcome::Probe(address) => match ended.probe(address, &stop) {
+                    Ok(more) => queue.extend(more),
+                    Err(error) => ended.outcome = Err(error),
+                },
             }
         }
         let written = files.write(mac, &ended.record);
@@ -121,6 +127,32 @@ impl<C: Client> Ended<C> {
         *self.dropped.entry(why).or_default() += count;
     }
 
+    /// Looks who uses an address. A lease that is refused for that was never in use, and is worth a sentence all the same.
+    fn probe(
+        &mut self,
+        address: IpAddr,
+        stop: &PipeReader,
+    ) -> Result<Vec<Outcome<C::Send>>, Error> {
+        let Record {
+            place,
+            client,
+            lease,
+            lost,
+        } = &mut self.record;
+        let Some(namespace) = Namespace::find(&place.netns)? else {
+            return Ok(Vec::new());
+        };
+        let Some(found) = probe(&namespace, &place.interface, address, stop)? else {
+            return Ok(Vec::new());
+        };
+        if found == Found::Somebody {
+            *lost = Some(Loss::Conflict);
+        }
+        let (next, outcomes) = client.probed(lease.clone(), address, found, moment());
+        *lease = next;
+        Ok(outcomes)
+    }
+
     /// Sends a packet, and lets the client hear the answers. What follows from the one that it waited for.
     fn exchange(
         &mut self,
@@ -141,6 +173,7 @@ impl<C: Client> Ended<C> {
         let exchange = Exchange {
             namespace: &namespace,
             interface: &place.interface,
+            unspecified: client.lacks_address(lease, boot_time()),
             wait: due.map_or(PATIENCE, |due| due.min(PATIENCE)),
             stop,
         };

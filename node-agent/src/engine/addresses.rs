@@ -46,7 +46,7 @@ impl Engine {
 pub(super) fn added_addresses(addresses: &[Address]) -> Vec<AddedAddress> {
     let addresses = addresses.iter().map(|address| AddedAddress {
         address: format!("{}/{}", address.ip, address.prefix),
-        gateway: address.gateway.to_string(),
+        gateway: address.gateway.map(|gateway| gateway.to_string()),
     });
     addresses.collect()
 }

@@ -5,6 +5,7 @@ use std::{sync::mpsc::Receiver, time::Duration};
 use node_agent_core::{
     dhcp::{Leases, Standing},
     facts::{Liveness, PlugKey},
+    mac::Mac,
     plan::leases,
 };
 
@@ -32,8 +33,18 @@ impl Engine {
             return;
         }
         self.facts.leases.retain(|mac, _| keep.contains_key(mac));
+        self.facts
+            .lease_news
+            .retain(|mac, _| keep.contains_key(mac));
         self.parts.leases.keep(keep.clone());
         self.keep = Some(keep);
+    }
+
+    /// Whether the leases of a device were last asked to be kept.
+    pub(super) fn keeps(&self, mac: Mac) -> bool {
+        self.keep
+            .as_ref()
+            .is_some_and(|keep| keep.contains_key(&mac))
     }
 
     /// Gives the leases of a device back that leaves its pod, unless it leaves nobody whom a server could hear.

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use node_agent_core::{
-    claim::Interface,
+    claim::{Claim, Interface},
     custody::{Custody, Loan},
-    facts::{Liveness, Plug, PlugKey, PlugState},
+    facts::{Liveness, Netns, Observed, Origin, Plug, PlugKey, PlugState, Position},
+    picture::PodSlot,
     plan::Traces,
 };
 
@@ -14,7 +15,10 @@ use crate::{
     error::Error,
     journal::Journal,
     kernel::{hardware, namespace::Namespace},
-    plug::{Deferred, Eni, Failed, Node, Plugged, Unplugged, forget, plug_as, restore, unplug},
+    plug::{
+        Deferred, Eni, Failed, Node, Plugged, Unplugged, configure, forget, plug_as, restore,
+        unplug,
+    },
 };
 
 /// A device that is to be moved.
@@ -57,6 +61,7 @@ impl Move {
             .map_err(|failed| self.undone(known, failed))?;
         self.entry.state = PlugState::Plugged;
         self.entry.observed.without_ipv6 = plugged.without_ipv6;
+        self.entry.observed.configured = Some(Box::new(interface.clone()));
         self.entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
             tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "a detached device will not be known to be gone while its pod lives");
             None
@@ -97,6 +102,26 @@ impl Move {
         }
         self.journal.remove(&self.key)?;
         Ok(unplugged)
+    }
+
+    /// Makes the device in its pod look as the interface wants it; what the journal says of it then.
+    pub fn configure(mut self, interface: &Interface) -> Result<(Plug, Deferred), Error> {
+        let mut deferred = Deferred::default();
+        // Where the pod is gone there is nothing to set.
+        if let Some(netns) = self.netns(None)? {
+            let (node, eni, slot) = (self.node.clone(), self.eni(), self.entry.slot);
+            let before = self.entry.custody.clone();
+            let intend = |custody: &Custody| {
+                if self.entry.custody == *custody {
+                    return Ok(());
+                }
+                self.entry.custody.clone_from(custody);
+                self.write()
+            };
+            (_, deferred) = configure(&node, &netns, &eni, interface, slot, &before, intend)?;
+        }
+        self.entry.observed.configured = Some(Box::new(interface.clone()));
+        Ok((self.entry, deferred))
     }
 
     /// Leaves a borrowed device where it is, as it was found; what could not be taken off it.
@@ -163,4 +188,31 @@ impl Move {
             id: self.entry.eni.clone(),
         }
     }
+}
+
+/// What the journal says of a plug that begins.
+pub(super) fn entry(
+    claim: &Claim,
+    netns: &Namespace,
+    slot: PodSlot,
+    position: Position,
+) -> Option<Plug> {
+    Some(Plug {
+        origin: Origin::Claim {
+            claim: claim.key.clone(),
+            attachment: claim.attachment.as_ref()?.id.clone(),
+            pod_uid: claim.pod.as_ref()?.uid.clone(),
+        },
+        eni: claim.eni.as_ref()?.id.clone(),
+        slot,
+        netns: Netns {
+            path: netns.name().to_owned(),
+            cookie: None,
+        },
+        position,
+        custody: Custody::Ours,
+        hardware: None,
+        state: PlugState::Plugging,
+        observed: Observed::default(),
+    })
 }

@@ -47,6 +47,10 @@ impl Engine {
                 self.facts.busy.remove(&key.mac);
                 self.checked(request, &key, &interface, outcome);
             }
+            Done::Configure { key, outcome } => {
+                self.facts.busy.remove(&key.mac);
+                self.configured(&key, outcome);
+            }
             Done::Unplug { key, outcome } => {
                 self.moved(key.mac);
                 self.unplugged(&key, outcome);
@@ -74,10 +78,13 @@ impl Engine {
         if let Some(plug) = self.facts.plugs.get_mut(key) {
             (plug.netns, plug.hardware) = (entry.netns, entry.hardware);
             plug.observed.without_ipv6 = entry.observed.without_ipv6;
+            plug.observed.configured = entry.observed.configured;
             plug.custody = entry.custody;
         }
+        let now = self.now();
         if let Some(request) = self.facts.requests.get_mut(&id) {
             request.done.insert(key.mac);
+            request.progress = now;
             self.callers.plugged(id, key.mac, added);
         }
     }

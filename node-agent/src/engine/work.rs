@@ -8,9 +8,9 @@ use std::{
 use cni::protocol::{Added, AddedRoute};
 use ipnet::IpNet;
 use node_agent_core::{
-    claim::{Claim, ClaimKey, Interface},
+    claim::{ClaimKey, Interface},
     custody::Custody,
-    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, Position, RequestId, Verb},
+    facts::{Plug, PlugKey, PlugState, RequestId, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::Traces,
@@ -18,7 +18,13 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search},
+    engine::{
+        Engine,
+        addresses::added_addresses,
+        moves::{Move, entry},
+        scan::Scan,
+        search::search,
+    },
     error::Error,
     kernel::namespace::Namespace,
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check_as},
@@ -43,6 +49,12 @@ pub(super) enum Done {
         key: PlugKey,
         interface: Interface,
         outcome: Result<(), Error>,
+    },
+    /// An interface was to be set as its leases say.
+    Configure {
+        key: PlugKey,
+        /// What the journal says of it.
+        outcome: Result<Box<Plug>, Error>,
     },
     /// A return to the host.
     Unplug {
@@ -88,7 +100,7 @@ impl Engine {
             entry.state = PlugState::Plugging;
         }
         let entry = entry.clone();
-        let interface = entry.interface(&key.sandbox, &claim.interface);
+        let interface = self.facts.interface(&key, &entry, claim);
         self.facts.busy.insert(key.mac);
         let (since, into_pod) = (Instant::now(), self.move_of(key.clone(), entry));
         let done = move |outcome| Done::Plug {
@@ -132,8 +144,8 @@ impl Engine {
             self.facts.requests.remove(&id);
             return;
         };
+        let interface = self.facts.interface(&key, plug, claim);
         self.facts.busy.insert(key.mac);
-        let interface = plug.interface(&key.sandbox, &claim.interface);
         let (node, custody) = (self.parts.node.clone(), plug.custody.clone());
         let eni = Eni {
             mac: key.mac,
@@ -269,7 +281,7 @@ impl Engine {
         );
     }
 
-    fn move_of(&self, key: PlugKey, entry: Plug) -> Move {
+    pub(super) fn move_of(&self, key: PlugKey, entry: Plug) -> Move {
         Move {
             node: self.parts.node.clone(),
             journal: self.parts.journal.clone(),
@@ -335,28 +347,6 @@ pub(super) fn route((to, via): (IpNet, IpAddr)) -> AddedRoute {
         to: to.to_string(),
         gateway: via.to_string(),
     }
-}
-
-/// What the journal says of a plug that begins.
-fn entry(claim: &Claim, netns: &Namespace, slot: PodSlot, position: Position) -> Option<Plug> {
-    Some(Plug {
-        origin: Origin::Claim {
-            claim: claim.key.clone(),
-            attachment: claim.attachment.as_ref()?.id.clone(),
-            pod_uid: claim.pod.as_ref()?.uid.clone(),
-        },
-        eni: claim.eni.as_ref()?.id.clone(),
-        slot,
-        netns: Netns {
-            path: netns.name().to_owned(),
-            cookie: None,
-        },
-        position,
-        custody: Custody::Ours,
-        hardware: None,
-        state: PlugState::Plugging,
-        observed: Observed::default(),
-    })
 }
 
 #[cfg(test)]

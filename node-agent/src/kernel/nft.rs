@@ -12,6 +12,7 @@ pub mod object;
 pub mod query;
 mod service;
 pub mod transaction;
+pub mod unspecified;
 
 use std::io;
 

@@ -120,6 +120,25 @@ pub fn plug_as(
     })
 }
 
+/// Makes the device that is in the pod look as the interface wants it; who moved it in, with what is ours of it now. After a failure it
+/// stays where it is.
+pub fn configure(
+    node: &Node,
+    pod: &Namespace,
+    eni: &Eni,
+    interface: &Interface,
+    slot: PodSlot,
+    before: &Custody,
+    intend: impl FnOnce(&Custody) -> Result<(), Error>,
+) -> Result<(Custody, Deferred), Error> {
+    inside(node, pod, eni, slot, |session| {
+        let start = start_in_pod(session, interface, Some(before))?;
+        intend(&start.custody)?;
+        converge(session, &start)?;
+        Ok((start.custody, Deferred::of(session)))
+    })
+}
+
 fn undo(
     node: &Node,
     pod: &Namespace,
@@ -191,6 +210,14 @@ fn start(
             custody: Custody::Ours,
         });
     }
+    start_in_pod(session, interface, before)
+}
+
+fn start_in_pod(
+    session: &mut Session<'_>,
+    interface: &Interface,
+    before: Option<&Custody>,
+) -> Result<Start, Error> {
     let inspection = inspect(session, interface, None)?;
     let device = inspection
         .device

@@ -6,7 +6,10 @@ use crds::{
     condition::LeasedReason,
 };
 use ipnet::IpNet;
-use node_agent_core::dhcp::{Contents, Leases, Loss, Standing};
+use node_agent_core::{
+    claim::{Dhcp, DhcpMode},
+    dhcp::{Contents, Leases, Loss, Standing},
+};
 
 /// How the ENI stands with the servers of each family.
 pub(super) fn of_status(leases: &Leases) -> Vec<Lease> {
@@ -28,19 +31,30 @@ pub fn reported_leases(status: &ClaimStatus) -> Leases {
 }
 
 /// Whether the condition Leased holds, and why; nothing where there is nothing to say. The family that stands worse decides.
-pub(super) fn condition(leases: &[Lease], own: &[String]) -> Option<(bool, LeasedReason, String)> {
+pub(super) fn condition(
+    leases: &[Lease],
+    own: &[String],
+    dhcp: Dhcp,
+) -> Option<(bool, LeasedReason, String)> {
     let worst = leases
         .iter()
         .max_by_key(|lease| lease.state != LeaseState::Leased)?;
-    let family = match worst.family {
-        IpFamily::IPv4 => "DHCPv4",
-        IpFamily::IPv6 => "DHCPv6",
+    let (family, mode) = match worst.family {
+        IpFamily::IPv4 => ("DHCPv4", dhcp.ipv4),
+        IpFamily::IPv6 => ("DHCPv6", dhcp.ipv6),
     };
+    let configures = mode == DhcpMode::Configure;
+    let without =
+        "the interface has no address of it until servers lease one, and they are asked again";
     let addresses = worst.addresses.iter().map(ToString::to_string);
     let prefixes = worst.prefixes.iter().map(ToString::to_string);
     let theirs = addresses.chain(prefixes).collect::<Vec<_>>().join(", ");
     let own = own.join(", ");
     let (reason, message) = match worst.state {
+        LeaseState::Leased if configures => (
+            LeasedReason::Leased,
+            "the interface has what DHCP servers lease to it".to_owned(),
+        ),
         LeaseState::Leased => (
             LeasedReason::Leased,
             "the DHCP servers lease to the interface what the claim has".to_owned(),
@@ -50,6 +64,24 @@ pub(super) fn condition(leases: &[Lease], own: &[String]) -> Option<(bool, Lease
             format!(
                 "a {family} server offers {theirs}, and the claim has {own}: the pod keeps what the claim has and takes no lease; correct the server, or set spec.interface.dhcp of the class to Disabled"
             ),
+        ),
+        LeaseState::Refused if configures => (
+            LeasedReason::Refused,
+            format!("a {family} server refused a lease: {without}"),
+        ),
+        LeaseState::Expired if configures => (
+            LeasedReason::Expired,
+            format!("the {family} lease ended, since no server prolonged it: {without}"),
+        ),
+        LeaseState::Conflict => (
+            LeasedReason::Conflict,
+            format!(
+                "another host uses the address that a {family} server leased, and the lease was declined: {without}"
+            ),
+        ),
+        LeaseState::NoAnswer if configures => (
+            LeasedReason::NoAnswer,
+            format!("no {family} server answers: {without}"),
         ),
         LeaseState::Refused => (
             LeasedReason::Refused,
@@ -78,12 +110,14 @@ fn lease(family: IpFamily, standing: &Standing) -> Lease {
         Standing::Leased(contents) => (LeaseState::Leased, (**contents).clone()),
         Standing::Differs(offered) => (LeaseState::Differs, of_offer(offered)),
         Standing::Lost(Loss::Expired) => (LeaseState::Expired, Contents::default()),
+        Standing::Lost(Loss::Conflict) => (LeaseState::Conflict, Contents::default()),
         // The others end no lease for what the claim has.
         Standing::Lost(_) => (LeaseState::Refused, Contents::default()),
         Standing::NoAnswer => (LeaseState::NoAnswer, Contents::default()),
     };
     let Contents {
         addresses,
+        prefix_length,
         prefixes,
         server,
         dns,
@@ -98,6 +132,7 @@ fn lease(family: IpFamily, standing: &Standing) -> Lease {
         family,
         state,
         addresses,
+        prefix_length,
         prefixes,
         server: Some(server).filter(|server| !server.is_empty()),
         dns_servers: dns,
@@ -125,6 +160,7 @@ fn standing(lease: Lease) -> Standing {
         family: _,
         state,
         addresses,
+        prefix_length,
         prefixes,
         server,
         dns_servers,
@@ -137,6 +173,7 @@ fn standing(lease: Lease) -> Standing {
     match state {
         LeaseState::Leased => Standing::Leased(Box::new(Contents {
             addresses,
+            prefix_length,
             prefixes,
             server: server.unwrap_or_default(),
             dns: dns_servers,
@@ -152,6 +189,7 @@ fn standing(lease: Lease) -> Standing {
         }
         LeaseState::Refused => Standing::Lost(Loss::Refused),
         LeaseState::Expired => Standing::Lost(Loss::Expired),
+        LeaseState::Conflict => Standing::Lost(Loss::Conflict),
         LeaseState::NoAnswer => Standing::NoAnswer,
     }
 }
@@ -159,6 +197,11 @@ fn standing(lease: Lease) -> Standing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const MAINTAIN: Dhcp = Dhcp {
+        ipv4: DhcpMode::Maintain,
+        ipv6: DhcpMode::Maintain,
+    };
 
     fn of(text: &str) -> Vec<IpNet> {
         text.split(' ').map(|net| net.parse().unwrap()).collect()
@@ -168,6 +211,7 @@ mod tests {
     fn what_is_reported_reads_back_as_what_it_was() {
         let contents = Contents {
             addresses: vec!["10.0.1.50".parse().unwrap()],
+            prefix_length: Some(24),
             server: "10.0.1.1".into(),
             dns: vec!["10.0.0.2".parse().unwrap()],
             domain: Some("ec2.internal".into()),
@@ -178,12 +222,14 @@ mod tests {
         let ipv4 = [
             Some(Standing::Leased(Box::new(contents))),
             Some(Standing::Lost(Loss::Expired)),
+            Some(Standing::Lost(Loss::Conflict)),
             None,
         ];
         let ipv6 = [
             Some(Standing::Differs(of("2001:db8::5/128 2001:db8:1::/80"))),
             Some(Standing::NoAnswer),
             Some(Standing::Lost(Loss::Refused)),
+            None,
         ];
         for leases in ipv4
             .into_iter()
@@ -205,12 +251,12 @@ mod tests {
             ipv6: Some(Standing::Leased(Box::default())),
         };
         let own = ["10.0.1.50".to_owned()];
-        let (holds, reason, message) = condition(&of_status(&leases), &own).unwrap();
+        let (holds, reason, message) = condition(&of_status(&leases), &own, MAINTAIN).unwrap();
         assert!(!holds && reason.as_str() == "Differs");
         assert!(
             message.contains("offers 10.0.1.77, and the claim has 10.0.1.50"),
             "{message}"
         );
-        assert_eq!(condition(&[], &own), None);
+        assert_eq!(condition(&[], &own, MAINTAIN), None);
     }
 }

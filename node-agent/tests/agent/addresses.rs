@@ -18,7 +18,7 @@ fn with_all_addresses() -> Interface {
     let address = |ip: &str, prefix, gateway: &str| Address {
         ip: ip.parse().unwrap(),
         prefix,
-        gateway: gateway.parse().unwrap(),
+        gateway: Some(gateway.parse().unwrap()),
     };
     let v4 = V4.map(|ip| address(ip, 24, "10.0.1.1"));
     let v6 = V6.map(|ip| address(ip, 64, "fe80:ec2::1"));

@@ -32,7 +32,7 @@ fn dual() -> Interface {
     interface.addresses.push(Address {
         ip: "2600:1f16::50".parse().unwrap(),
         prefix: 64,
-        gateway: "fe80:ec2::1".parse().unwrap(),
+        gateway: Some("fe80:ec2::1".parse().unwrap()),
     });
     interface
 }

@@ -1,7 +1,7 @@
 //! From the API's claim to the core's.
 
 use node_agent::claim::convert;
-use node_agent_core::claim::{DefaultRoute, Wait};
+use node_agent_core::claim::{DefaultRoute, Via, Wait};
 use serde_json::json;
 
 use crate::running::{a_claim, claim_document, with};
@@ -40,13 +40,16 @@ fn routes_networks_and_settings_are_those_of_the_claim() {
     let networks: Vec<_> = interface.cluster.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.96.0.0/12"]);
     let destinations: Vec<_> = (interface.destinations.iter())
-        .map(|one| (one.to.to_string(), one.via.map(|via| via.to_string())))
+        .map(|one| (one.to.to_string(), one.via))
         .collect();
     assert_eq!(
         destinations,
         [
-            ("10.8.0.0/16".to_owned(), Some("10.0.1.9".to_owned())),
-            ("2001:db8:9::/48".to_owned(), None)
+            (
+                "10.8.0.0/16".to_owned(),
+                Via::Router("10.0.1.9".parse().unwrap())
+            ),
+            ("2001:db8:9::/48".to_owned(), Via::Subnet)
         ]
     );
     let (sysctl, value) = interface.sysctls.first_key_value().unwrap();

@@ -1,5 +1,7 @@
 //! Leases from real servers, over the sockets of the agent.
 
+#[path = "dhcp/configured.rs"]
+mod configured;
 #[path = "dhcp/exchange.rs"]
 mod exchange;
 #[path = "dhcp/kept.rs"]
@@ -35,13 +37,18 @@ fn a_pod() -> World {
     world.ip("host", &format!("link set eth1 netns {pod}"));
     world.ip("pod", "link set eth1 up");
     for end in [("pod", INTERFACE), ("vpc", SERVER_END)] {
-        // Without its link-local address, checked, nobody can send to a group of IPv6.
-        world.wait_until(|world| {
-            let addresses = world.ip(end.0, &format!("-6 addr show dev {} scope link", end.1));
-            addresses.contains("fe80") && !addresses.contains("tentative")
-        });
+        has_link_local(&world, end);
     }
     world
+}
+
+/// Without its link-local address, checked, nobody can send to a group of IPv6.
+fn has_link_local(world: &World, (namespace, interface): (&str, &str)) {
+    world.wait_until(|world| {
+        let addresses = format!("-6 addr show dev {interface} scope link");
+        let addresses = world.ip(namespace, &addresses);
+        addresses.contains("fe80") && !addresses.contains("tentative")
+    });
 }
 
 /// `CLOCK_BOOTTIME` of a machine that may be suspended: then it goes on at once where it would be after the wait.

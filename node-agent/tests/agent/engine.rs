@@ -44,7 +44,7 @@ fn add_answers_with_the_interface_and_then_reports_it() {
     assert_eq!(
         (
             added.addresses[0].address.as_str(),
-            added.addresses[0].gateway.as_str()
+            added.addresses[0].gateway.as_deref().unwrap()
         ),
         ("10.0.1.50/24", "10.0.1.1")
     );

@@ -56,7 +56,7 @@ fn an_ipv6_address() -> Address {
     Address {
         ip: "2001:db8:1::50".parse().unwrap(),
         prefix: 64,
-        gateway: "fe80:ec2::1".parse().unwrap(),
+        gateway: Some("fe80:ec2::1".parse().unwrap()),
     }
 }
 
@@ -234,7 +234,7 @@ fn failed_step_undoes_all() {
     let world = World::new();
     let before = world.portrait("pod");
     let mut interface = an_interface();
-    interface.addresses[0].gateway = interface.addresses[0].ip;
+    interface.addresses[0].gateway = Some(interface.addresses[0].ip);
     let failed = plug(&world, &interface).unwrap_err();
     assert!(failed.undo.is_none(), "{:?}", failed.undo);
     assert!(

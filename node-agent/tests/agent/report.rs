@@ -3,7 +3,7 @@
 use crds::{EniClaim, claim::DeviceState, condition::ConditionStatus, id::PodUid};
 use node_agent::report::{Notice, is_outdated};
 use node_agent_core::{
-    claim::{Metadata, Place, Report},
+    claim::{Dhcp, Metadata, Place, Report},
     custody::Custody,
     dhcp::{Leases, Standing},
     layout::Features,
@@ -24,6 +24,7 @@ pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
         if_name: None,
         custody: Custody::Ours,
         metadata: Metadata::Blocked,
+        dhcp: Dhcp::OFF,
         features: Features {
             egress_hook: true,
             ipv6: true,

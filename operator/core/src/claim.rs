@@ -4,9 +4,11 @@ pub use api::claim::{
     Address, AddressRole, Attachment, Binding, ClaimStatus, CreateAnswer, CreateRequest, Creation,
     Device, DeviceState, Eni, Ipam, LastError, Phase, Release, RequestedCounts, Timeline,
 };
+use std::net::IpAddr;
+
 use api::{
-    SmolStr,
-    claim::interface_name,
+    Condition, SmolStr,
+    claim::{Lease, interface_name},
     id::{AttachmentId, ClaimUid, ClassName, EniId, InterfaceName, PodName, PodUid},
 };
 
@@ -41,6 +43,17 @@ pub struct Claim {
     pub status: ClaimStatus,
     /// The agent's part of the status.
     pub device: Option<Device>,
+    /// How the interface stands with DHCP servers, as the agent reports it.
+    pub leased: Option<Box<Leased>>,
+}
+
+/// How an interface stands with DHCP servers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Leased {
+    /// The condition Leased.
+    pub condition: Condition,
+    /// One a family.
+    pub leases: Box<[Lease]>,
 }
 
 /// The pod that a claim is for.
@@ -55,6 +68,12 @@ pub struct Owner {
 }
 
 impl Claim {
+    /// The addresses that the pod has.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let leases = self.leased.as_ref().map(|leased| &*leased.leases);
+        self.status.addresses(leases.unwrap_or_default())
+    }
+
     /// Where the device of this very attachment is; a report about an earlier one proves nothing.
     pub fn device_state(&self) -> Option<DeviceState> {
         let device = self.device.as_ref()?;

@@ -1,22 +1,23 @@
 //! What people are told of a claim's DHCP leases. Its agent reports them, and Events are the operator's.
 
 use api::{
-    ClaimStatus, ConditionStatus,
+    ConditionStatus,
     claim::{Lease, LeaseState},
-    condition::kind,
 };
 
-use crate::reason::{Note, Reason};
+use crate::{
+    claim::Claim,
+    reason::{Note, Reason},
+};
 
 /// What is told when a claim changes; nothing of what it said before already, and so nothing by an operator that has just started.
-pub(crate) fn note(before: &ClaimStatus, after: &ClaimStatus) -> Option<Note> {
-    let (was, is) = (
-        before.condition(kind::LEASED),
-        after.condition(kind::LEASED)?,
-    );
-    let eni = after.eni.as_ref().map(|eni| &eni.id)?;
+pub(crate) fn note(before: &Claim, after: &Claim) -> Option<Note> {
+    let (before, after_leased) = (before.leased.as_deref(), after.leased.as_deref()?);
+    let (was, is) = (before.map(|it| &it.condition), &after_leased.condition);
+    let eni = after.status.eni.as_ref().map(|eni| &eni.id)?;
     if is.status == ConditionStatus::True {
-        let changes: Vec<String> = (after.leases.iter())
+        let before = before.map(|it| &*it.leases).unwrap_or_default();
+        let changes: Vec<String> = (after_leased.leases.iter())
             .filter_map(|lease| changed(before, lease))
             .collect();
         let message = format!(
@@ -36,8 +37,8 @@ pub(crate) fn note(before: &ClaimStatus, after: &ClaimStatus) -> Option<Note> {
 }
 
 /// What a lease says now that it did not say before.
-fn changed(before: &ClaimStatus, is: &Lease) -> Option<String> {
-    let mut before = before.leases.iter();
+fn changed(before: &[Lease], is: &Lease) -> Option<String> {
+    let mut before = before.iter();
     let was = before.find(|was| was.family == is.family && was.state == LeaseState::Leased)?;
     let values = |lease: &Lease| {
         let routes = lease.routes.iter().map(|route| match route.via {
@@ -46,6 +47,7 @@ fn changed(before: &ClaimStatus, is: &Lease) -> Option<String> {
         });
         [
             ("addresses", list(&lease.addresses)),
+            ("prefix length", list(lease.prefix_length)),
             ("prefixes", list(&lease.prefixes)),
             ("server", list(&lease.server)),
             ("DNS servers", list(&lease.dns_servers)),

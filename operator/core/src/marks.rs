@@ -135,11 +135,11 @@ fn networks(pod: &Pod, claims: &[&Claim]) -> Option<Entries> {
 
 fn network(claim: &Claim) -> Option<Network> {
     let status = &claim.status;
-    let (eni, ipam) = (status.eni.as_ref()?, status.ipam.as_ref()?);
+    let (eni, _) = (status.eni.as_ref()?, status.ipam.as_ref()?);
     Some(Network {
         class: claim.class.clone(),
         interface: claim.interface_name(),
-        ips: ipam.addresses.iter().map(|a| a.address).collect(),
+        ips: claim.addresses().into(),
         mac: eni.mac.clone(),
     })
 }

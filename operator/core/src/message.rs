@@ -74,12 +74,10 @@ fn ready(claim: &Claim, eni: &str) -> Note {
             format!("the pod uses {eni} as {name}; the claim goes when the pod has ended"),
         );
     }
-    let address = claim
-        .status
-        .ipam
-        .as_ref()
-        .and_then(|ipam| ipam.primary())
-        .map_or_else(String::new, |a| format!(" with {}", a.address));
+    let addresses = claim.addresses();
+    let address = addresses
+        .first()
+        .map_or_else(String::new, |address| format!(" with {address}"));
     Note::new(
         Reason::Ready,
         format!("the pod has {eni}{address} as {name}"),

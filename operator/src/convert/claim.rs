@@ -3,13 +3,14 @@
 use api::{
     ClaimStatus,
     claim::Device,
+    condition::kind,
     id::{ClaimUid, PodName, PodUid},
 };
 use crds::{ClaimInterface, EniClaim, EniClaimSpec, OwnerKind};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{Resource, ResourceExt};
 use operator_core::{
-    claim::{Claim, Owner},
+    claim::{Claim, Leased, Owner},
     cluster::{Key, PodSource},
     order::NewClaim,
 };
@@ -32,6 +33,7 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
     } = claim.spec;
     let mut status = claim.status.unwrap_or_default();
     let mut device = status.device.take();
+    let leased = leased(&status);
     let owner = owner.map(|owner| Owner {
         name: owner.name.into(),
         uid: owner.uid.into(),
@@ -58,7 +60,16 @@ pub(crate) fn claim(claim: EniClaim) -> Option<Claim> {
         force_forget,
         status: status.of_operator(),
         device,
+        leased,
     })
+}
+
+/// How the interface stands with DHCP servers.
+fn leased(status: &ClaimStatus) -> Option<Box<Leased>> {
+    Some(Box::new(Leased {
+        condition: status.condition(kind::LEASED)?.clone(),
+        leases: status.leases.clone().into(),
+    }))
 }
 
 /// A claim names its pod in three places: they share one text.
@@ -146,5 +157,34 @@ fn owned_by(pod: &PodName, uid: &PodUid) -> OwnerReference {
         uid: uid.to_string(),
         controller: Some(false),
         block_owner_deletion: Some(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lease_that_the_agent_reports_is_read_beside_the_operators_part() {
+        let object = json!({
+            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClaim",
+            "metadata": { "namespace": "shop", "name": "web", "uid": "c-1", "resourceVersion": "7" },
+            "spec": { "className": "app" },
+            "status": {
+                "interface": { "dhcp": { "ipv4": "Configure" } },
+                "ipam": { "addresses": [{ "address": "10.0.1.50", "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" }] },
+                "leases": [{ "family": "IPv4", "state": "Leased", "addresses": ["10.0.1.77"] }],
+                "conditions": [{
+                    "type": "Leased", "status": "True", "reason": "Leased", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"
+                }]
+            }
+        });
+        let claim = claim(serde_json::from_value(object).unwrap()).unwrap();
+        assert_eq!(claim.status.leases, []);
+        assert_eq!(claim.leased.as_ref().unwrap().leases.len(), 1);
+        let leased: std::net::IpAddr = "10.0.1.77".parse().unwrap();
+        assert_eq!(claim.addresses(), [leased]);
     }
 }

@@ -192,6 +192,7 @@ mod tests {
                 force_forget: None,
                 status: ClaimStatus::default(),
                 device: None,
+                leased: None,
             })
         };
         for (object, outcome, says) in [

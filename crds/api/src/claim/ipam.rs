@@ -47,13 +47,6 @@ pub enum AddressRole {
     Secondary,
 }
 
-impl Ipam {
-    /// The ENI's primary address.
-    pub fn primary(&self) -> Option<&Address> {
-        self.addresses.first()
-    }
-}
-
 fn prefixes(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 128, "x-kubernetes-list-type": "atomic",

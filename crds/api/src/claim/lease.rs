@@ -20,6 +20,10 @@ pub struct Lease {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "ips")]
     pub addresses: Vec<IpAddr>,
+    /// Length of the prefix of their subnet. DHCPv6 says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(max = 128), extend("format" = "int32"))]
+    pub prefix_length: Option<u8>,
     /// Prefixes that are delegated to the interface, or offered, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "nets")]
@@ -48,7 +52,7 @@ pub struct Lease {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(max = 65535), extend("format" = "int32"))]
     pub mtu: Option<u16>,
-    /// Routes. They are what the server says; the routes of the pod are the class's.
+    /// Routes. Where dhcp is Maintain they are only what the server says; the routes of the pod are the class's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub routes: Vec<LeasedRoute>,
@@ -57,14 +61,16 @@ pub struct Lease {
 /// Whether there is a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum LeaseState {
-    /// There is, for what the claim has.
+    /// There is: for what the claim has, or where dhcp is Configure for what the interface has.
     Leased,
     /// A server offers other addresses than the claim's, and no lease was taken.
     Differs,
-    /// A server refused what the claim has.
+    /// A server refused what was asked for.
     Refused,
     /// There was, until it ended.
     Expired,
+    /// Another host uses the address that was leased, and the lease was declined.
+    Conflict,
     /// No server answers.
     NoAnswer,
 }

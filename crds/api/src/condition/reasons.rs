@@ -59,10 +59,12 @@ crate::words! {
         Leased,
         /// A server offers other addresses than the claim's.
         Differs,
-        /// A server refused what the claim has.
+        /// A server refused what was asked for.
         Refused,
         /// The lease ended, and no server prolonged it.
         Expired,
+        /// Another host uses the address that was leased, and the lease was declined.
+        Conflict,
         /// No server answers.
         NoAnswer,
     }

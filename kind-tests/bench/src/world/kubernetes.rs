@@ -139,6 +139,7 @@ impl Kubernetes {
             force_forget: None,
             status: api::ClaimStatus::default(),
             device: None,
+            leased: None,
         };
         self.claims.insert(new.key.clone(), claim);
         self.shown(&new.key)

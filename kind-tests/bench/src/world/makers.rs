@@ -328,6 +328,7 @@ pub fn unfinished(number: usize) -> Claim {
         force_forget: None,
         status: api::ClaimStatus::default(),
         device: None,
+        leased: None,
     };
     let status = &mut claim.status;
     status.node_name = Some(node.name);

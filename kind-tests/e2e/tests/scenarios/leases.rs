@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use e2e::world::{SOON, Signal, Space, World, address, condition};
+use e2e::world::{SOON, Signal, Space, World, address, condition, peer_of};
 use serde_json::{Value, json};
 
 use super::makers::{asking, class, on, pod};
@@ -97,6 +97,71 @@ pub fn differing(space: &Space) -> anyhow::Result<()> {
         "not {own}: {link}"
     );
     space.delete_pods(&["web"])
+}
+
+/// An interface that its lease configures: the pod starts once there is one, follows it to another address, loses it with the lease, keeps
+/// it while an agent dies, and talks by it.
+pub fn configuring(space: &Space) -> anyhow::Result<()> {
+    let world = space.world;
+    space.settings(&short(&json!({ "answers": false })))?;
+    let mut class = class(space);
+    class["spec"]["interface"] = json!({ "dhcp": { "ipv4": "Configure" } });
+    space.apply(&class)?;
+    let here = world.cluster.node(0).name();
+    space.apply(&on(asking(pod("web"), space.name()), &here))?;
+    space.await_event("web", "no DHCPv4 server has leased it an address yet")?;
+    space.settings(&short(&json!({})))?;
+    space.await_ready("web")?;
+    let (eni, own) = (space.eni_of("web")?, address(&space.claim_of("web")?)?);
+    await_interface(space, Some(&own))?;
+    talks(space, &own)?;
+
+    let agent = world.agent_pid(0)?;
+    world.signal(agent, Signal::KILL)?;
+    world.wait("another agent", SOON, || Ok(world.agent_pid(0)? != agent))?;
+    world.await_agents()?;
+    await_more(world, &eni, "DHCPREQUEST", RENEWALS)?;
+    await_interface(space, Some(&own))?;
+
+    let other = "10.0.1.250";
+    space.settings(&short(&json!({ "addresses": { &eni: other } })))?;
+    await_interface(space, Some(other))?;
+    world.wait("the claim to say so", PATIENCE, || {
+        let leases = &space.claim_of("web")?["status"]["leases"];
+        Ok(leases[0]["addresses"] == json!([other]))
+    })?;
+    space.await_event("web", "a DHCPv4 server refused a lease")?;
+
+    space.settings(&short(&json!({ "answers": false })))?;
+    await_reason(space, "Expired")?;
+    await_interface(space, None)?;
+    space.settings(&short(&json!({})))?;
+    await_interface(space, Some(&own))?;
+    talks(space, &own)?;
+    space.delete_pods(&["web"])
+}
+
+/// The pod's interface has this address and no other one of IPv4.
+fn await_interface(space: &Space, address: Option<&str>) -> anyhow::Result<()> {
+    let show = ["/bin/ip", "-4", "address", "show", "eni0"];
+    let what = format!("eni0 to have {address:?}");
+    space.world.wait(&what, PATIENCE, || {
+        let link = space.exec("web", &show)?;
+        let has = |address| link.contains(&format!("inet {address}/"));
+        Ok(match address {
+            Some(address) => has(address) && link.matches("inet ").count() == 1,
+            None => !link.contains("inet "),
+        })
+    })
+}
+
+fn talks(space: &Space, own: &str) -> anyhow::Result<()> {
+    let seen = space.exec("web", &["/probe", "get", &peer_of(own), "--from", own])?;
+    ensure!(
+        seen.contains(own),
+        "the peer sees {seen}, and the pod has {own}"
+    );
+    Ok(())
 }
 
 /// Settings with short leases.

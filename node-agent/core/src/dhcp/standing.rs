@@ -37,6 +37,8 @@ pub enum Standing {
 pub struct Contents {
     /// Addresses.
     pub addresses: Vec<IpAddr>,
+    /// Length of the prefix of their subnet; DHCPv6 says none.
+    pub prefix_length: Option<u8>,
     /// Prefixes that are delegated to the interface.
     pub prefixes: Vec<IpNet>,
     /// The server: its address, or its DUID in hexadecimal.
@@ -135,7 +137,7 @@ impl v6::Lease {
 fn contents_v4(parameters: &v4::Parameters) -> Contents {
     let v4::Parameters {
         address,
-        prefix: _,
+        prefix,
         server,
         routes,
         dns,
@@ -146,6 +148,7 @@ fn contents_v4(parameters: &v4::Parameters) -> Contents {
     } = parameters.clone();
     Contents {
         addresses: vec![address.into()],
+        prefix_length: Some(prefix),
         prefixes: Vec::new(),
         server: server.to_string(),
         dns: dns.into_iter().map(IpAddr::V4).collect(),

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 
 use super::{metric, subnet};
 use crate::{
-    claim::{Address, DefaultRoute, Interface},
+    claim::{Address, DefaultRoute, Interface, Via},
     picture::{Action, Family, Picture, PodSlot, Route, Rule, Selector, Way},
 };
 
@@ -212,23 +212,31 @@ impl Steering<'_> {
     }
 
     /// A destination is reached by the ENI, as if table main had a route of its length.
-    fn lead(&mut self, to: IpNet, via: Option<IpAddr>) {
+    fn lead(&mut self, to: IpNet, via: Via) {
         let main = Action::Main {
             ignoring: Some(to.prefix_len()),
         };
         self.rule(BEYOND_DESTINATIONS, Selector::To(to), main);
         self.rule(DESTINATIONS, Selector::To(to), self.table());
-        let on_link = subnet(self.primary).contains(&to);
-        let Some(via) = via.or((!on_link).then_some(self.primary.gateway)) else {
-            return;
+        let source = self.primary.ip;
+        let by = |via| Way::Gateway {
+            via,
+            source: Some(source),
+        };
+        let way = match via {
+            Via::Router(via) => by(via),
+            Via::Link => Way::OnLink { source },
+            // Its table leads there.
+            Via::Subnet if subnet(self.primary).contains(&to) => return,
+            Via::Subnet => match self.primary.gateway {
+                Some(via) => by(via),
+                None => return,
+            },
         };
         let route = Route {
             table: self.slot.table(),
             to,
-            way: Way::Gateway {
-                via,
-                source: Some(self.primary.ip),
-            },
+            way,
             metric: metric(self.family),
         };
         // The route of the subnet may have the same destination.
@@ -240,17 +248,13 @@ impl Steering<'_> {
     /// Without an earlier interface table main is empty, and the ENI's routes stand where everybody looks for them.
     fn alone(&mut self) {
         let metric = metric(self.family) + u32::from(self.slot.0);
-        let (source, via) = (self.primary.ip, self.primary.gateway);
-        for (to, way) in [
-            (subnet(self.primary), Way::OnLink { source }),
-            (
-                self.family.everything(),
-                Way::Gateway {
-                    via,
-                    source: Some(source),
-                },
-            ),
-        ] {
+        let source = self.primary.ip;
+        let on_link = (subnet(self.primary), Way::OnLink { source });
+        let default = self.primary.gateway.map(|via| {
+            let source = Some(source);
+            (self.family.everything(), Way::Gateway { via, source })
+        });
+        for (to, way) in std::iter::once(on_link).chain(default) {
             self.picture.routes.insert(Route {
                 table: MAIN,
                 to,

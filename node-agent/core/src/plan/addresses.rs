@@ -31,6 +31,10 @@ pub fn addresses<'a>(facts: &'a Facts, pod: &Pod, if_name: &str) -> Result<&'a I
             })?,
     };
     match attached(facts, claim) {
+        Ok(_) if claim.interface.dhcp.configures() => Err(format!(
+            "the addresses of EniClaim {} come from DHCP; where eniclaim is the IPAM plugin, spec.interface.dhcp of its class cannot be Configure",
+            claim.key
+        )),
         Ok(_) => Ok(&claim.interface),
         Err(Wait::Progress(why) | Wait::Blocked(why)) => Err(not_ready(claim, &why)),
     }

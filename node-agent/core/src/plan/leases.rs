@@ -2,16 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
 };
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    claim::{Claim, ClaimKey, DhcpMode, Interface},
+    claim::{ClaimKey, DhcpMode, Interface},
     dhcp::{v4, v6},
-    facts::{Facts, Netns, Plug, PlugKey, PlugState},
+    facts::{Facts, Netns, Plug, PlugKey},
     mac::Mac,
 };
 
@@ -55,9 +55,9 @@ pub struct LeasePlace {
 
 /// The leases of every device that is in a pod; those of others are not kept any more.
 pub fn leases(facts: &Facts) -> BTreeMap<Mac, Keep> {
-    let plugged = facts.plugs.iter();
-    let plugged = plugged.filter(|(_, plug)| plug.state == PlugState::Plugged);
-    plugged
+    let plugs = facts.plugs.iter();
+    let in_pods = plugs.filter(|(key, plug)| facts.is_in_pod(key, plug));
+    in_pods
         .map(|(key, plug)| (key.mac, keep(facts, key, plug)))
         .collect()
 }
@@ -68,9 +68,21 @@ fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
     };
     let interface = plug.interface(&key.sandbox, &claim.interface);
     let dhcp = interface.dhcp;
-    let ipv4 = (dhcp.ipv4 == DhcpMode::Maintain).then(|| ipv4(key.mac, claim, &interface));
-    let ipv6 = (dhcp.ipv6 == DhcpMode::Maintain && !plug.observed.without_ipv6)
-        .then(|| ipv6(key.mac, &interface));
+    let ipv4 = match dhcp.ipv4 {
+        DhcpMode::Disabled => None,
+        DhcpMode::Maintain => primary_ipv4(&interface).map(v4::Mode::Maintain),
+        DhcpMode::Configure => Some(v4::Mode::Configure),
+    };
+    let ipv6 = match dhcp.ipv6 {
+        DhcpMode::Disabled => None,
+        DhcpMode::Maintain if plug.observed.without_ipv6 => None,
+        DhcpMode::Maintain => ipv6(&interface).map(v6::Mode::Maintain),
+        DhcpMode::Configure => Some(v6::Mode::Configure {
+            prefixes: ipv6(&interface).is_some_and(|of_claim| !of_claim.prefixes.is_empty()),
+        }),
+    };
+    let pod = claim.pod.as_ref().map(|pod| pod.name.clone());
+    let host_name = pod.filter(|name| name.len() <= LONGEST_HOST_NAME && !name.contains('.'));
     Keep::These(Box::new(Wanted {
         place: LeasePlace {
             netns: plug.netns.clone(),
@@ -79,27 +91,26 @@ fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
             claim: claim.key.clone(),
             eni: plug.eni.clone(),
         },
-        ipv4: ipv4.flatten(),
-        ipv6: ipv6.flatten(),
+        ipv4: ipv4.map(|mode| v4::Client {
+            mac: key.mac,
+            host_name,
+            mode,
+        }),
+        ipv6: ipv6.map(|mode| v6::Client { mac: key.mac, mode }),
     }))
 }
 
-/// For the primary address, which is the one that EC2 leases.
-fn ipv4(mac: Mac, claim: &Claim, interface: &Interface) -> Option<v4::Client> {
+/// The primary address is the one that EC2 leases.
+fn primary_ipv4(interface: &Interface) -> Option<Ipv4Addr> {
     let mut addresses = interface.addresses.iter();
-    let address = addresses.find_map(|address| match address.ip {
+    addresses.find_map(|address| match address.ip {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
-    })?;
-    let pod = claim.pod.as_ref().map(|pod| pod.name.clone());
-    Some(v4::Client {
-        mac,
-        host_name: pod.filter(|name| name.len() <= LONGEST_HOST_NAME && !name.contains('.')),
-        mode: v4::Mode::Maintain(address),
     })
 }
 
-fn ipv6(mac: Mac, interface: &Interface) -> Option<v6::Client> {
+/// What of IPv6 the claim has.
+fn ipv6(interface: &Interface) -> Option<v6::Resources> {
     let addresses = interface
         .addresses
         .iter()
@@ -115,8 +126,5 @@ fn ipv6(mac: Mac, interface: &Interface) -> Option<v6::Client> {
         addresses: addresses.collect::<BTreeSet<_>>(),
         prefixes: prefixes.collect::<BTreeSet<_>>(),
     };
-    (!resources.is_empty()).then_some(v6::Client {
-        mac,
-        mode: v6::Mode::Maintain(resources),
-    })
+    (!resources.is_empty()).then_some(resources)
 }

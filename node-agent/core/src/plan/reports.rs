@@ -87,7 +87,7 @@ impl Round<'_> {
             return Leases::default();
         };
         let said = before.filter(|report| report.place == *place);
-        let known = self.facts.leases.get(&mac);
+        let known = self.facts.lease_news.get(&mac);
         known
             .or(said.map(|report| &report.leases))
             .cloned()

@@ -131,6 +131,13 @@ impl<'a> Round<'a> {
             match held {
                 Some((key, _)) if request.done.contains(&key.mac) => done += 1,
                 Some((key, plug)) => {
+                    let claimed = plug.interface(&key.sandbox, &claim.interface);
+                    let is_known = plug.observed.configured.is_some()
+                        || self.facts.configured(key.mac, &claimed).is_some();
+                    if claimed.dhcp.configures() && !is_known {
+                        let why = "how its DHCP leases stand is not known yet";
+                        return self.answer_later(id, &not_ready(claim, why));
+                    }
                     if self.taken.insert(key.mac) {
                         self.order(Order::Check {
                             request: id,
@@ -209,7 +216,9 @@ impl<'a> Round<'a> {
             {
                 Step::Held(key, plug)
             }
-            Some(_) if request.done.contains(&eni.mac) && !on_host => Step::Done,
+            Some((key, plug)) if request.done.contains(&eni.mac) && !on_host => {
+                self.leased(claim, key, plug)
+            }
             Some(_) => Step::Plug(eni.mac),
             None if on_host => Step::Plug(eni.mac),
             None if !request.missed.contains(&eni.mac) => Step::Look(eni.mac),
@@ -217,6 +226,21 @@ impl<'a> Round<'a> {
                 "{} is attached, but its device with MAC address {} has not appeared on this node",
                 eni.id, eni.mac
             ))),
+        }
+    }
+
+    /// How far the device is that is in the pod: what is to configure it may not have come yet.
+    fn leased(&self, claim: &Claim, key: &PlugKey, plug: &Plug) -> Step<'a> {
+        let claimed = plug.interface(&key.sandbox, &claim.interface);
+        if let Some(why) = claimed.lacks_lease(self.facts.leases.get(&key.mac)) {
+            return Step::Wait(Wait::Progress(why));
+        }
+        let is_so = !claimed.dhcp.configures()
+            || plug.observed.configured.as_deref() == Some(&self.facts.interface(key, plug, claim));
+        if is_so {
+            Step::Done
+        } else {
+            Step::Plug(key.mac)
         }
     }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 use node_agent_core::{
-    claim::{DefaultRoute, Destination, Interface},
+    claim::{DefaultRoute, Destination, Interface, Via},
     layout::{MAIN, Surroundings, layout},
     picture::{Action, Family, Picture, PodSlot, Route, Selector, Sysctl, Way},
 };
@@ -162,7 +162,7 @@ fn destinations_of_the_class_leave_by_the_interface_unless_main_has_a_longer_pre
     let interface = Interface {
         destinations: vec![Destination {
             to: "10.0.0.0/8".parse().unwrap(),
-            via: Some("10.0.1.9".parse().unwrap()),
+            via: Via::Router("10.0.1.9".parse().unwrap()),
         }],
         ..of(DefaultRoute::Never)
     };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use node_agent_core::{
-    claim::{Address, DefaultRoute, Destination, Dhcp, Interface, Metadata},
+    claim::{Address, DefaultRoute, Destination, Dhcp, Interface, Metadata, Via},
     diff::{Step, clear, clear_shared, diff},
     difference::differences,
     layout::{Features, MAIN, METADATA_PRIORITY, Surroundings, layout},
@@ -25,10 +25,10 @@ prop_compose! {
     fn an_address()(last in 2_u8..20, wide in any::<bool>(), v6 in any::<bool>()) -> Address {
         if v6 {
             let ip = format!("2001:db8::{last:x}").parse().unwrap();
-            return Address { ip, prefix: 64, gateway: "fe80:ec2::1".parse().unwrap() };
+            return Address { ip, prefix: 64, gateway: Some("fe80:ec2::1".parse().unwrap()) };
         }
         let ip = IpAddr::V4(Ipv4Addr::new(10, 0, 1, last));
-        Address { ip, prefix: if wide { 16 } else { 24 }, gateway: "10.0.1.1".parse().unwrap() }
+        Address { ip, prefix: if wide { 16 } else { 24 }, gateway: Some("10.0.1.1".parse().unwrap()) }
     }
 }
 
@@ -50,7 +50,7 @@ prop_compose! {
         let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
         let cluster = ["10.96.0.0/12", "fd00:10:96::/112"].map(|network| network.parse().unwrap()).into();
         let sysctls = sysctl.map(|sysctl| (sysctl, "1".to_owned())).into_iter().collect();
-        Interface { name: name.into(), mtu, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
+        Interface { name: name.into(), mtu, leased_mtu: None, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
     }
 }
 
@@ -64,7 +64,7 @@ fn destinations() -> Vec<Destination> {
     ]
     .map(|(to, via): (&str, Option<&str>)| Destination {
         to: to.parse().unwrap(),
-        via: via.map(|ip| ip.parse().unwrap()),
+        via: via.map_or(Via::Subnet, |ip| Via::Router(ip.parse().unwrap())),
     })
     .into()
 }

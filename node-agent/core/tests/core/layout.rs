@@ -89,7 +89,7 @@ fn subnets_are_masked_at_any_length() {
         interface.addresses = vec![Address {
             ip: ip.parse().unwrap(),
             prefix,
-            gateway: ip.parse().unwrap(),
+            gateway: Some(ip.parse().unwrap()),
         }];
         let picture = layout(&interface, FIRST, FULL, ENA);
         let mut links = picture
@@ -145,7 +145,7 @@ fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
     interface.addresses.push(Address {
         ip: "2001:db8::50".parse().unwrap(),
         prefix: 64,
-        gateway: "fe80:ec2::1".parse().unwrap(),
+        gateway: Some("fe80:ec2::1".parse().unwrap()),
     });
     let dual = layout(&interface, FIRST, FULL, ENA);
     assert_eq!(dual.addresses.len(), 2);

@@ -35,11 +35,12 @@ pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
         mtu: None,
+        leased_mtu: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
             ip: "10.0.1.50".parse().unwrap(),
             prefix: 24,
-            gateway: "10.0.1.1".parse().unwrap(),
+            gateway: Some("10.0.1.1".parse().unwrap()),
         }],
         prefixes: vec![],
         default_route: DefaultRoute::Never,

@@ -4,6 +4,8 @@
 mod addresses;
 #[path = "plan/borrowed.rs"]
 mod borrowed;
+#[path = "plan/configure.rs"]
+mod configure;
 #[path = "plan/devices.rs"]
 mod devices;
 #[path = "plan/leases.rs"]

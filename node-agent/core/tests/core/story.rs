@@ -280,6 +280,7 @@ impl World {
                 self.begin(order);
             }
             Order::Check { .. } | Order::Search(_) => self.begin(order),
+            Order::Configure(_) => unreachable!("no lease configures it"),
             Order::ReadLease => {
                 self.facts.operator = Some(LeaseRead::Ended(self.now, Operator::Running));
             }
@@ -344,7 +345,7 @@ impl World {
                 let before = self.facts.searches.get(&mac()).copied().unwrap_or_default();
                 self.facts.searches.insert(mac(), before.failed(self.now));
             }
-            Order::Answer(..) | Order::Report(..) | Order::ReadLease => {
+            Order::Answer(..) | Order::Report(..) | Order::ReadLease | Order::Configure(_) => {
                 unreachable!("done at once")
             }
         }

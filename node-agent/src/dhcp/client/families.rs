@@ -1,12 +1,15 @@
 //! The clients of both families.
 
-use std::ops::ControlFlow;
+use std::{net::IpAddr, ops::ControlFlow};
 
 use node_agent_core::dhcp::{BootTime, Loss, Moment, Standing, Times, v4, v6};
 
 use super::{Client, Event, Family, Outcome};
 use crate::{
-    dhcp::exchange::{Exchange, Summary},
+    dhcp::{
+        exchange::{Exchange, Summary},
+        probe::Found,
+    },
     error::Error,
 };
 
@@ -43,6 +46,26 @@ impl Client for v4::Client {
         at: Moment,
     ) -> (v4::Lease, Vec<Outcome<Self::Send>>) {
         let (lease, outputs) = Self::step(self, lease, v4::Input::Received(Box::new(packet)), at);
+        (lease, of_v4(outputs))
+    }
+
+    fn lacks_address(&self, lease: &v4::Lease, now: BootTime) -> bool {
+        self.mode == v4::Mode::Configure && lease.held(now).is_none()
+    }
+
+    fn probed(
+        &self,
+        lease: v4::Lease,
+        address: IpAddr,
+        found: Found,
+        at: Moment,
+    ) -> (v4::Lease, Vec<Outcome<Self::Send>>) {
+        let input = match (address, found) {
+            (IpAddr::V4(address), Found::Nobody) => v4::Input::Free(address),
+            (IpAddr::V4(address), Found::Somebody) => v4::Input::Conflict(address),
+            (IpAddr::V6(_), _) => return (lease, Vec::new()),
+        };
+        let (lease, outputs) = Self::step(self, lease, input, at);
         (lease, of_v4(outputs))
     }
 
@@ -117,6 +140,26 @@ impl Client for v6::Client {
         (lease, of_v6(outputs))
     }
 
+    fn lacks_address(&self, _: &v6::Lease, _: BootTime) -> bool {
+        false
+    }
+
+    fn probed(
+        &self,
+        lease: v6::Lease,
+        address: IpAddr,
+        found: Found,
+        at: Moment,
+    ) -> (v6::Lease, Vec<Outcome<Self::Send>>) {
+        let input = match (address, found) {
+            (IpAddr::V6(address), Found::Nobody) => v6::Input::Free(address),
+            (IpAddr::V6(address), Found::Somebody) => v6::Input::Conflict(address),
+            (IpAddr::V4(_), _) => return (lease, Vec::new()),
+        };
+        let (lease, outputs) = Self::step(self, lease, input, of_24_bits(at));
+        (lease, of_v6(outputs))
+    }
+
     fn exchange(
         &self,
         exchange: &Exchange<'_>,
@@ -156,23 +199,21 @@ fn of_24_bits(at: Moment) -> Moment {
 }
 
 fn of_v4(outputs: Vec<v4::Output>) -> Vec<Outcome<(Box<v4::Packet>, v4::To)>> {
-    let outcomes = outputs.into_iter().filter_map(|output| match output {
-        v4::Output::Send(packet, to) => Some(Outcome::Send((packet, to))),
-        v4::Output::Changed(change) => Some(Outcome::Changed(change)),
-        v4::Output::Ignored(why) => Some(Outcome::Ignored(why)),
-        // Not in `Maintain`: EC2 says whose the address is.
-        v4::Output::Probe(_) => None,
+    let outcomes = outputs.into_iter().map(|output| match output {
+        v4::Output::Send(packet, to) => Outcome::Send((packet, to)),
+        v4::Output::Changed(change) => Outcome::Changed(change),
+        v4::Output::Ignored(why) => Outcome::Ignored(why),
+        v4::Output::Probe(address) => Outcome::Probe(address.into()),
     });
     outcomes.collect()
 }
 
 fn of_v6(outputs: Vec<v6::Output>) -> Vec<Outcome<Box<v6::Packet>>> {
-    let outcomes = outputs.into_iter().filter_map(|output| match output {
-        v6::Output::Send(packet) => Some(Outcome::Send(packet)),
-        v6::Output::Changed(change) => Some(Outcome::Changed(change)),
-        v6::Output::Ignored(why) => Some(Outcome::Ignored(why)),
-        // Not in `Maintain`: EC2 says whose the address is.
-        v6::Output::Probe(_) => None,
+    let outcomes = outputs.into_iter().map(|output| match output {
+        v6::Output::Send(packet) => Outcome::Send(packet),
+        v6::Output::Changed(change) => Outcome::Changed(change),
+        v6::Output::Ignored(why) => Outcome::Ignored(why),
+        v6::Output::Probe(address) => Outcome::Probe(address.into()),
     });
     outcomes.collect()
 }

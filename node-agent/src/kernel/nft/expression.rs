@@ -6,12 +6,15 @@
 use crate::kernel::nft::{
     attribute::{bytes, find, find_number, find_string, nested, number, string},
     header::{
-        NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_META_PROTOCOL, NFT_PAYLOAD_LL_HEADER,
-        NFT_PAYLOAD_NETWORK_HEADER, NFT_REG_1, NFT_REG_VERDICT, NFTA_BITWISE_DREG,
-        NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG, NFTA_BITWISE_XOR, NFTA_CMP_DATA,
-        NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA,
-        NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG,
-        NFTA_META_KEY, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET,
+        NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_META_OIFNAME, NFT_META_PROTOCOL,
+        NFT_PAYLOAD_CSUM_INET, NFT_PAYLOAD_L4CSUM_PSEUDOHDR, NFT_PAYLOAD_LL_HEADER,
+        NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG_1, NFT_REG_VERDICT,
+        NFTA_BITWISE_DREG, NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG,
+        NFTA_BITWISE_XOR, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE,
+        NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA,
+        NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG, NFTA_META_KEY, NFTA_PAYLOAD_BASE,
+        NFTA_PAYLOAD_CSUM_FLAGS, NFTA_PAYLOAD_CSUM_OFFSET, NFTA_PAYLOAD_CSUM_TYPE,
+        NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET, NFTA_PAYLOAD_SREG,
         NFTA_VERDICT_CODE,
     },
 };
@@ -36,6 +39,19 @@ pub enum Expression {
     Equal(Vec<u8>),
     /// Holds if they are not.
     NotEqual(Vec<u8>),
+    /// Loads these bytes.
+    Value(Vec<u8>),
+    /// Puts the loaded bytes into the packet.
+    Store {
+        /// What `offset` counts from.
+        base: Base,
+        /// The first byte.
+        offset: u32,
+        /// How many bytes.
+        length: u32,
+        /// Where the checksum of an IPv4 header is, if they are an address in one: then that and the transport's are put right, too.
+        checksum: Option<u32>,
+    },
     /// Decides.
     Verdict(Verdict),
 }
@@ -48,6 +64,8 @@ pub enum Base {
     Link = NFT_PAYLOAD_LL_HEADER,
     /// The network header, where the kernel thinks it is. The sender of a raw frame can make it think wrong.
     Network = NFT_PAYLOAD_NETWORK_HEADER,
+    /// The header of UDP or TCP.
+    Transport = NFT_PAYLOAD_TRANSPORT_HEADER,
 }
 
 /// What the kernel noted about a packet.
@@ -56,6 +74,8 @@ pub enum Base {
 pub enum Key {
     /// The Ethernet type. The sender of a raw frame chooses it, whatever is in the frame.
     Protocol = NFT_META_PROTOCOL,
+    /// The name of the device that it leaves by, in 16 bytes.
+    OutName = NFT_META_OIFNAME,
 }
 
 /// What becomes of the packet.
@@ -93,6 +113,19 @@ impl Expression {
                 ],
             ),
             Self::Mask(mask) => ("bitwise", encode_mask(mask)),
+            Self::Value(value) => (
+                "immediate",
+                vec![
+                    number(NFTA_IMMEDIATE_DREG, NFT_REG_1),
+                    nested(NFTA_IMMEDIATE_DATA, &[bytes(NFTA_DATA_VALUE, value)]),
+                ],
+            ),
+            Self::Store {
+                base,
+                offset,
+                length,
+                checksum,
+            } => ("payload", encode_store(*base, *offset, *length, *checksum)),
             Self::Equal(value) => ("cmp", encode_comparison(NFT_CMP_EQ, value)),
             Self::NotEqual(value) => ("cmp", encode_comparison(NFT_CMP_NEQ, value)),
             Self::Verdict(verdict) => {
@@ -171,6 +204,23 @@ fn encode_comparison(operator: u32, value: &[u8]) -> Vec<Vec<u8>> {
         number(NFTA_CMP_OP, operator),
         nested(NFTA_CMP_DATA, &[bytes(NFTA_DATA_VALUE, value)]),
     ]
+}
+
+fn encode_store(base: Base, offset: u32, length: u32, checksum: Option<u32>) -> Vec<Vec<u8>> {
+    let mut data = vec![
+        number(NFTA_PAYLOAD_SREG, NFT_REG_1),
+        number(NFTA_PAYLOAD_BASE, base as u32),
+        number(NFTA_PAYLOAD_OFFSET, offset),
+        number(NFTA_PAYLOAD_LEN, length),
+    ];
+    if let Some(place) = checksum {
+        data.extend([
+            number(NFTA_PAYLOAD_CSUM_TYPE, NFT_PAYLOAD_CSUM_INET),
+            number(NFTA_PAYLOAD_CSUM_OFFSET, place),
+            number(NFTA_PAYLOAD_CSUM_FLAGS, NFT_PAYLOAD_L4CSUM_PSEUDOHDR),
+        ]);
+    }
+    data
 }
 
 fn encode_mask(mask: &[u8]) -> Vec<Vec<u8>> {

@@ -8,8 +8,12 @@ pub const NFNL_SUBSYS_NFTABLES: u16 = 10;
 pub const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 pub const NFNL_MSG_BATCH_END: u16 = 0x11;
 
+pub const NFPROTO_IPV4: u8 = 2;
+pub const NFPROTO_ARP: u8 = 3;
 pub const NFPROTO_NETDEV: u8 = 5;
 pub const NF_NETDEV_EGRESS: u32 = 1;
+pub const NF_INET_POST_ROUTING: u32 = 4;
+pub const NF_ARP_OUT: u32 = 1;
 pub const NF_DROP: u32 = 0;
 pub const NF_ACCEPT: u32 = 1;
 
@@ -26,6 +30,7 @@ pub const NFTA_LIST_ELEM: u16 = 1;
 
 pub const NFTA_TABLE_NAME: u16 = 1;
 pub const NFTA_TABLE_FLAGS: u16 = 2;
+pub const NFT_TABLE_F_OWNER: u32 = 2;
 
 pub const NFTA_CHAIN_TABLE: u16 = 1;
 pub const NFTA_CHAIN_NAME: u16 = 3;
@@ -59,12 +64,20 @@ pub const NFTA_PAYLOAD_DREG: u16 = 1;
 pub const NFTA_PAYLOAD_BASE: u16 = 2;
 pub const NFTA_PAYLOAD_OFFSET: u16 = 3;
 pub const NFTA_PAYLOAD_LEN: u16 = 4;
+pub const NFTA_PAYLOAD_SREG: u16 = 5;
+pub const NFTA_PAYLOAD_CSUM_TYPE: u16 = 6;
+pub const NFTA_PAYLOAD_CSUM_OFFSET: u16 = 7;
+pub const NFTA_PAYLOAD_CSUM_FLAGS: u16 = 8;
+pub const NFT_PAYLOAD_CSUM_INET: u32 = 1;
+pub const NFT_PAYLOAD_L4CSUM_PSEUDOHDR: u32 = 1;
 pub const NFT_PAYLOAD_LL_HEADER: u32 = 0;
 pub const NFT_PAYLOAD_NETWORK_HEADER: u32 = 1;
+pub const NFT_PAYLOAD_TRANSPORT_HEADER: u32 = 2;
 
 pub const NFTA_META_DREG: u16 = 1;
 pub const NFTA_META_KEY: u16 = 2;
 pub const NFT_META_PROTOCOL: u32 = 1;
+pub const NFT_META_OIFNAME: u32 = 7;
 
 pub const NFTA_BITWISE_SREG: u16 = 1;
 pub const NFTA_BITWISE_DREG: u16 = 2;

@@ -6,8 +6,9 @@ use crate::kernel::nft::{
     attribute::{all, find, find_number, find_string, nested, number, string},
     expression::{Expression, Verdict},
     header::{
-        NF_NETDEV_EGRESS, NFPROTO_NETDEV, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN,
-        NFT_MSG_GETRULE, NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE,
+        NF_ARP_OUT, NF_INET_POST_ROUTING, NF_NETDEV_EGRESS, NFPROTO_ARP, NFPROTO_IPV4,
+        NFPROTO_NETDEV, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
+        NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER,
         NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME, NFTA_CHAIN_POLICY, NFTA_CHAIN_TABLE, NFTA_CHAIN_TYPE,
         NFTA_DEVICE_NAME, NFTA_HOOK_DEVS, NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY, NFTA_LIST_ELEM,
         NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME,
@@ -29,6 +30,10 @@ pub struct Message {
 pub enum Family {
     /// Those of devices, at their ingress or egress.
     Netdev = NFPROTO_NETDEV,
+    /// Those of IPv4.
+    Ipv4 = NFPROTO_IPV4,
+    /// Those of ARP.
+    Arp = NFPROTO_ARP,
 }
 
 /// A table: a family and a name.
@@ -56,7 +61,7 @@ pub struct Hook {
     pub place: Place,
     /// Lower is asked first.
     pub priority: i32,
-    /// Names of the devices.
+    /// Names of the devices, of a family that is theirs.
     pub devices: Vec<String>,
     /// What becomes of a packet that no rule decides about.
     pub policy: Verdict,
@@ -64,10 +69,23 @@ pub struct Hook {
 
 /// A place on a packet's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u32)]
 pub enum Place {
     /// Before the device's queue (Linux 5.16), where packet sockets pass as well.
-    Egress = NF_NETDEV_EGRESS,
+    Egress,
+    /// Behind the routing of what leaves, IPv4.
+    PostRouting,
+    /// Where ARP leaves.
+    ArpOutput,
+}
+
+impl Place {
+    fn number(self) -> u32 {
+        match self {
+            Self::Egress => NF_NETDEV_EGRESS,
+            Self::PostRouting => NF_INET_POST_ROUTING,
+            Self::ArpOutput => NF_ARP_OUT,
+        }
+    }
 }
 
 impl Table<'_> {
@@ -78,6 +96,17 @@ impl Table<'_> {
             NLM_F_CREATE,
             &[number(NFTA_TABLE_FLAGS, 0)],
         )
+    }
+
+    /// Creates it for as long as the socket is open (Linux 5.12); before, `EOPNOTSUPP`.
+    pub fn create_owned(&self) -> Message {
+        let flags = number(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER);
+        self.message(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, &[flags])
+    }
+
+    /// Deletes it with its chains; ENOENT if there is none.
+    pub fn delete(&self) -> Message {
+        self.message(NFT_MSG_DELTABLE, 0, &[])
     }
 
     /// Deletes it if it has no chains; EBUSY otherwise.
@@ -112,15 +141,15 @@ impl Chain<'_> {
             .iter()
             .map(|device| string(NFTA_DEVICE_NAME, device))
             .collect();
+        let mut place = vec![
+            number(NFTA_HOOK_HOOKNUM, hook.place.number()),
+            number(NFTA_HOOK_PRIORITY, hook.priority.cast_unsigned()),
+        ];
+        if !devices.is_empty() {
+            place.push(nested(NFTA_HOOK_DEVS, &devices));
+        }
         let attributes = [
-            nested(
-                NFTA_CHAIN_HOOK,
-                &[
-                    number(NFTA_HOOK_HOOKNUM, hook.place as u32),
-                    number(NFTA_HOOK_PRIORITY, hook.priority.cast_unsigned()),
-                    nested(NFTA_HOOK_DEVS, &devices),
-                ],
-            ),
+            nested(NFTA_CHAIN_HOOK, &place),
             number(NFTA_CHAIN_POLICY, hook.policy as u32),
             string(NFTA_CHAIN_TYPE, "filter"),
         ];

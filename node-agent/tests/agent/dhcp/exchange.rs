@@ -53,10 +53,19 @@ fn a_server(world: &World) -> UdpSocket {
 
 /// Sends a DISCOVER, and hears as long as it lasts, or until the first answer.
 fn discover(world: &World, wait: Duration) -> Result<(Summary, Vec<Packet>), Error> {
+    discover_as(world, wait, false)
+}
+
+fn discover_as(
+    world: &World,
+    wait: Duration,
+    unspecified: bool,
+) -> Result<(Summary, Vec<Packet>), Error> {
     let (stop, _running) = pipe().unwrap();
     let exchange = Exchange {
         namespace: &world.netns("pod"),
         interface: INTERFACE,
+        unspecified,
         wait,
         stop: &stop,
     };
@@ -92,6 +101,19 @@ fn an_answer_to_everybody_reaches_an_interface_without_an_address() {
     assert_eq!(summary.end, End::Answered);
     assert_eq!(summary.dropped, [(Dropped::Truncated, 1)].into());
     server.join().unwrap();
+}
+
+/// docs/decisions/0024.
+#[test]
+fn broadcast_of_an_interface_that_has_no_address_yet_leaves_from_none_of_the_pod() {
+    let world = a_pod();
+    let server = answer(a_server(&world), vec![an_offer()]);
+    let (summary, _) = discover_as(&world, LONGEST, true).unwrap();
+    assert_eq!(summary.end, End::Answered);
+    let source = server.join().unwrap();
+    assert_eq!(source.ip(), Ipv4Addr::UNSPECIFIED);
+    // Nothing of it stays in the pod.
+    world.wait_until(|world| world.tables("pod") == 0);
 }
 
 /// docs/decisions/0022: not 0.0.0.0, if another interface of the pod has an address.
@@ -188,6 +210,7 @@ fn in_background(world: &World, stop: PipeReader) -> thread::JoinHandle<Summary>
         let exchange = Exchange {
             namespace: &namespace,
             interface: INTERFACE,
+            unspecified: false,
             wait: Duration::from_hours(1),
             stop: &stop,
         };
@@ -239,6 +262,7 @@ fn nothing_is_waited_for_after_a_release() {
     let exchange = Exchange {
         namespace: &world.netns("pod"),
         interface: INTERFACE,
+        unspecified: false,
         wait: LONGEST,
         stop: &stop,
     };
@@ -287,6 +311,7 @@ fn a_packet_of_ipv6_goes_to_all_servers_from_the_link_local_address() {
     let exchange = Exchange {
         namespace: &world.netns("pod"),
         interface: INTERFACE,
+        unspecified: false,
         wait: LONGEST,
         stop: &stop,
     };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cni::protocol::Reply;
+use cni::protocol::{Added, Reply};
 use crds::EniClaim;
 use node_agent::report::Notice;
 use node_agent_core::{
@@ -26,34 +26,61 @@ const SERVICE: Service = Service::V4 { subnet: 1 };
 const GIVEN: &str = "10.0.1.105";
 const NOT_GIVEN: &str = "10.0.1.50";
 
-/// A pod whose claim has the address, an agent, and a server.
-struct Kept {
-    world: World,
-    server: Server,
-    agent: Agent,
-    claim: EniClaim,
+/// A pod that has its claim's interface, an agent, and a server.
+pub struct Kept {
+    pub world: World,
+    pub server: Server,
+    pub agent: Agent,
+    pub claim: EniClaim,
 }
 
 impl Kept {
     fn new(address: &str) -> Self {
         let world = World::new();
         let server = Server::start(&world, Software::Dnsmasq, SERVICE);
-        let mut agent = Agent::start(&world);
         let claim = with(
             a_claim(),
             "/status/ipam/addresses/0/address",
             json!(address),
         );
+        let (kept, _) = Self::start(world, claim, |_| server);
+        kept
+    }
+
+    /// The pod has the claim's interface, and the claim says so. The server is there while the interface is being added.
+    pub fn start(
+        world: World,
+        claim: EniClaim,
+        server: impl FnOnce(&World) -> Server,
+    ) -> (Self, Added) {
+        let agent = Agent::start(&world);
         agent.list(vec![claim.clone()]);
-        let reply = agent.add(&world, "c1", "pod");
-        assert!(matches!(reply, Reply::Added(_)), "{reply:?}");
-        let claim = loop {
-            let notice = agent.notice();
-            if matches!(notice.report.place, Place::Plugged { .. }) {
-                break after(&claim, &notice);
-            }
+        let adding = agent.adding(&world, "c1", "pod");
+        let server = server(&world);
+        let reply = adding.join().unwrap();
+        let Reply::Added(mut added) = reply else {
+            panic!("{reply:?}");
         };
-        agent.claim(claim.clone());
+        let mut kept = Self {
+            world,
+            server,
+            agent,
+            claim,
+        };
+        while !matches!(kept.notice().report.place, Place::Plugged { .. }) {}
+        (kept, added.remove(0))
+    }
+
+    /// The agent ends, and another one goes on.
+    pub fn restart(self) -> Self {
+        let Self {
+            world,
+            server,
+            agent,
+            claim,
+        } = self;
+        let agent = Agent::start_in(&world, agent.stop());
+        agent.list(vec![claim.clone()]);
         Self {
             world,
             server,
@@ -63,19 +90,19 @@ impl Kept {
     }
 
     /// The next report; the claim shows it.
-    fn notice(&mut self) -> Notice {
+    pub fn notice(&mut self) -> Notice {
         let notice = self.agent.notice();
         self.claim = after(&self.claim, &notice);
         self.agent.claim(self.claim.clone());
         notice
     }
 
-    fn messages(&self, name: &str) -> usize {
+    pub fn messages(&self, name: &str) -> usize {
         let log = self.server.log();
         log.lines().filter(|line| line.contains(name)).count()
     }
 
-    fn wait_for(&self, message: &str, more: usize) {
+    pub fn wait_for(&self, message: &str, more: usize) {
         let before = self.messages(message);
         wait_until(|| self.messages(message) >= before + more);
     }
@@ -87,11 +114,11 @@ impl Kept {
         }
     }
 
-    fn addresses(&self) -> String {
+    pub fn addresses(&self) -> String {
         self.world.ip("pod", "-4 addr show dev eni0")
     }
 
-    fn condition(&self) -> (String, String) {
+    pub fn condition(&self) -> (String, String) {
         let status = self.claim.status.as_ref().unwrap();
         let leased = status.condition("Leased").unwrap();
         (leased.reason.to_string(), leased.message.to_string())
@@ -112,21 +139,7 @@ fn lease_is_kept_over_a_restart_without_a_write_and_without_a_discover_and_is_gi
     kept.wait_for("DHCPACK", 2);
     assert!(kept.agent.is_quiet());
 
-    let Kept {
-        world,
-        server,
-        agent,
-        claim,
-    } = kept;
-    let folder = agent.stop();
-    let agent = Agent::start_in(&world, folder);
-    agent.list(vec![claim.clone()]);
-    let mut kept = Kept {
-        world,
-        server,
-        agent,
-        claim,
-    };
+    let mut kept = kept.restart();
     kept.wait_for("DHCPACK", 2);
     assert_eq!(kept.messages("DHCPDISCOVER("), 1);
     assert!(kept.agent.is_quiet());

@@ -104,6 +104,7 @@ impl<'a> Session<'a> {
         let exchange = Exchange {
             namespace: &self.world.netns("pod"),
             interface: INTERFACE,
+            unspecified: false,
             wait: wake.map_or(LONGEST, |wake| self.clock.until(wake)),
             stop: &stop,
         };

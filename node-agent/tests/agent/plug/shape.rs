@@ -121,7 +121,7 @@ pub fn interface(shape: Shape, slot: PodSlot) -> Interface {
         let address = |ip: &String| Address {
             ip: ip.parse().unwrap(),
             prefix: family.length,
-            gateway: family.gateway.parse().unwrap(),
+            gateway: Some(family.gateway.parse().unwrap()),
         };
         let own = family.addresses(slot);
         let addresses = own.iter().take(addresses);

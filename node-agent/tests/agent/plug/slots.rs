@@ -39,7 +39,7 @@ fn two_enis_of_one_pod_come_and_go_without_touching_each_other() {
     assert_eq!((whole(&first), whole(&second)), (Ok(()), Ok(())));
     // A failure is undone without what the other one needs.
     let mut broken = second.clone();
-    broken.1.addresses[0].gateway = broken.1.addresses[0].ip;
+    broken.1.addresses[0].gateway = Some(broken.1.addresses[0].ip);
     node_agent::plug::plug(&node, &pod, &broken.0, &broken.1, broken.2).unwrap_err();
     assert_eq!(whole(&first), Ok(()));
     // Two that leave together leave nothing of what they share.

@@ -119,7 +119,7 @@ impl Fleet {
                 self.mark_places(claim);
             }
         }
-        let told = before.and_then(|before| leases::note(&before.status, &claim.status));
+        let told = before.and_then(|before| leases::note(before, claim));
         if let Some(note) = told {
             let about = self.about(claim);
             self.work.events.push(Event { about, note });

@@ -178,6 +178,7 @@ impl World {
             force_forget: None,
             status: ClaimStatus::default(),
             device: None,
+            leased: None,
         };
         Outcome::Claim(Box::new(self.put_claim(claim)))
     }

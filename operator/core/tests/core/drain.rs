@@ -70,6 +70,7 @@ fn a_claim(pod: &str) -> Claim {
             ..ClaimStatus::default()
         },
         device: None,
+        leased: None,
     }
 }
 

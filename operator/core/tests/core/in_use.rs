@@ -74,6 +74,7 @@ fn a_second_claim_of_the_same_pod_is_served_to_nobody_and_loops_nothing() {
         finalizer: false,
         status: api::ClaimStatus::default(),
         device: None,
+        leased: None,
         ..first.clone()
     };
     world.put_claim(second.clone());
@@ -117,6 +118,7 @@ fn a_claim_name_taken_by_another_owner_is_told_and_free_again_once_that_is_gone(
             owner,
             status: api::ClaimStatus::default(),
             device: None,
+            leased: None,
             ..template
         };
         world.put_claim(squatter.clone());

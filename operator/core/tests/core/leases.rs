@@ -5,7 +5,7 @@ use api::{
     claim::{Lease, LeaseState},
     condition::kind,
 };
-use operator_core::{MINUTE, Reason, cluster::Key};
+use operator_core::{MINUTE, Reason, claim::Leased, cluster::Key};
 
 use super::world::World;
 
@@ -20,6 +20,7 @@ fn lease(dns: &str) -> Lease {
         family: IpFamily::IPv4,
         state: LeaseState::Leased,
         addresses: vec!["10.0.1.50".parse().unwrap()],
+        prefix_length: Some(24),
         prefixes: Vec::new(),
         server: Some("10.0.1.1".into()),
         dns_servers: vec![dns.parse().unwrap()],
@@ -43,17 +44,18 @@ fn a_world() -> (World, Key) {
 fn report(world: &mut World, key: &Key, reason: &str, leases: Vec<Lease>) -> [usize; 3] {
     let holds = ConditionStatus::of(reason == "Leased");
     world.change_claim(key, |claim| {
-        let status = &mut claim.status;
-        status.conditions.retain(|it| it.kind != kind::LEASED);
-        status.conditions.push(Condition {
+        let condition = Condition {
             kind: kind::LEASED.into(),
             status: holds,
             reason: reason.into(),
             message: format!("this is {reason}").into(),
             last_transition_time: api::Time(0),
             observed_generation: None,
-        });
-        status.leases = leases;
+        };
+        claim.leased = Some(Box::new(Leased {
+            condition,
+            leases: leases.into(),
+        }));
     });
     world.run(MINUTE);
     TOLD.map(|reason| world.told(reason))

@@ -221,6 +221,7 @@ fn second_claim(world: &mut World, name: &str) {
         deleting: false,
         status: api::ClaimStatus::default(),
         device: None,
+        leased: None,
         ..first
     });
 }

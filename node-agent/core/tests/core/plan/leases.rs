@@ -21,7 +21,7 @@ fn a_claim_with(ipv4: DhcpMode, ipv6: DhcpMode) -> Claim {
     claim.interface.addresses.push(Address {
         ip: "2001:db8::50".parse().unwrap(),
         prefix: 64,
-        gateway: "fe80:ec2::1".parse().unwrap(),
+        gateway: Some("fe80:ec2::1".parse().unwrap()),
     });
     claim.interface.prefixes = vec!["2001:db8:1::/80".parse().unwrap()];
     claim
@@ -157,16 +157,16 @@ fn leases_are_kept_while_the_claim_is_not_known_or_cannot_be_read() {
 fn lease_is_reported_once_and_again_when_it_says_something_else() {
     let mut facts = plugged(saying(a_claim(), plugged_place()));
     assert_eq!(orders(&facts, 0), []);
-    facts.leases.insert(mac(), leased("10.0.1.1"));
+    facts.lease_news.insert(mac(), leased("10.0.1.1"));
     assert_eq!(orders(&facts, 0), [reporting(leased("10.0.1.1"))]);
     let mut said = plugged(saying_leases(leased("10.0.1.1")));
-    said.leases = facts.leases;
+    said.lease_news = facts.lease_news;
     assert_eq!(orders(&said, 0), []);
     let lost = Leases {
         ipv4: Some(Standing::Lost(Loss::Expired)),
         ipv6: None,
     };
-    said.leases.insert(mac(), lost.clone());
+    said.lease_news.insert(mac(), lost.clone());
     assert_eq!(orders(&said, 0), [reporting(lost)]);
 }
 
@@ -181,7 +181,7 @@ fn device_that_left_its_pod_has_no_leases() {
     let mut facts = an_agent()
         .claim(saying_leases(leased("10.0.1.1")))
         .device_on_host();
-    facts.leases.insert(mac(), leased("10.0.1.1"));
+    facts.lease_news.insert(mac(), leased("10.0.1.1"));
     let home = Order::Report(key(), report(Place::Home));
     assert_eq!(orders(&facts, 10_000), [home]);
 }

@@ -1,6 +1,6 @@
 //! Networks that the class leads to the ENI.
 
-use node_agent_core::claim::{DefaultRoute, Destination, Interface};
+use node_agent_core::claim::{DefaultRoute, Destination, Interface, Via};
 use serde_json::json;
 
 use super::{FIRST, chained, differs, dual, plugged, unplugged, way};
@@ -11,7 +11,7 @@ fn destinations_of_the_class_leave_by_the_interface() {
     let world = chained();
     let destination = |to: &str, via: Option<&str>| Destination {
         to: to.parse().unwrap(),
-        via: via.map(|via| via.parse().unwrap()),
+        via: via.map_or(Via::Subnet, |via| Via::Router(via.parse().unwrap())),
     };
     let interface = Interface {
         destinations: vec![
