@@ -153,15 +153,19 @@ fn device(facts: &Facts, mac: Mac) -> Option<(Device, Option<InPod>)> {
     let eni = claim
         .and_then(|claim| claim.eni.as_ref())
         .map(|eni| &eni.id);
-    let interface = claim.map(|claim| &claim.interface);
+    let interface = claim.map(|claim| match held {
+        // With what its leases bring.
+        Some((key, plug)) => facts.interface(key, plug, claim),
+        None => claim.interface.unconfigured(),
+    });
     let addresses = interface.iter().flat_map(|interface| &interface.addresses);
     let device = Device {
         device: mac.to_string(),
         eni: eni.or_else(|| plug.map(|plug| &plug.eni))?.clone(),
         claim: key.to_string(),
         pod: claim.and_then(pod),
-        interface: interface.map(|interface| interface.name.clone()),
         addresses: addresses.map(|address| address.ip).collect(),
+        interface: interface.map(|interface| interface.name),
         table: None,
         rules: Vec::new(),
         metadata: None,
