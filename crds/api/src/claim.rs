@@ -222,17 +222,17 @@ impl Timeline {
 
 impl ClaimStatus {
     /// The addresses that the pod has: EC2's, and those of these leases in place of EC2's of a family that DHCP configures.
-    pub fn addresses(&self, leases: &[Lease]) -> Vec<IpAddr> {
+    pub fn addresses(&self, leases: &[Lease]) -> impl Iterator<Item = IpAddr> {
         let dhcp = self.interface.as_ref().map(|interface| interface.dhcp);
-        let configures = |family| dhcp.is_some_and(|it| it.of(family) == DhcpMode::Configure);
+        let configures = move |family| dhcp.is_some_and(|it| it.of(family) == DhcpMode::Configure);
         let of_eni = self.ipam.iter().flat_map(|ipam| &ipam.addresses);
         let of_eni = of_eni.map(|it| it.address);
         let leases = leases.iter();
-        let leases = leases.filter(|it| it.state == LeaseState::Leased && configures(it.family));
+        let leases =
+            leases.filter(move |it| it.state == LeaseState::Leased && configures(it.family));
         of_eni
-            .filter(|ip| !configures(IpFamily::of(*ip)))
-            .chain(leases.flat_map(|lease| lease.addresses.clone()))
-            .collect()
+            .filter(move |ip| !configures(IpFamily::of(*ip)))
+            .chain(leases.flat_map(|lease| lease.addresses.iter().copied()))
     }
 
     /// The condition of that kind.

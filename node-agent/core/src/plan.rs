@@ -187,11 +187,10 @@ impl Round<'_> {
         let Some(claim) = self.facts.claims.get(plug.origin.claim()) else {
             return;
         };
-        let claimed = plug.interface(&key.sandbox, &claim.interface);
-        if !claimed.dhcp.configures() {
+        if !claim.interface.dhcp.configures() {
             return;
         }
-        let Some(wanted) = self.facts.configured(key.mac, &claimed) else {
+        let Some(wanted) = self.facts.wanted(key, plug, claim) else {
             return;
         };
         let is_so = plug.observed.configured.as_deref() == Some(&wanted);

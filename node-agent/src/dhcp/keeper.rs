@@ -215,22 +215,19 @@ impl Keeper {
             return next;
         }
         for (mac, device) in &mut self.devices {
-            let standing = Leases {
-                ipv4: device
-                    .v4
-                    .as_ref()
-                    .and_then(|tended| tended.standing.clone()),
-                ipv6: device
-                    .v6
-                    .as_ref()
-                    .and_then(|tended| tended.standing.clone()),
-            };
-            if standing != device.stands {
-                device.stands = standing.clone();
+            let ipv4 = device.v4.as_ref().and_then(|it| it.standing.as_ref());
+            let ipv6 = device.v6.as_ref().and_then(|it| it.standing.as_ref());
+            if (ipv4, ipv6) != (device.stands.ipv4.as_ref(), device.stands.ipv6.as_ref()) {
+                let (ipv4, ipv6) = (ipv4.cloned(), ipv6.cloned());
+                device.stands = Leases { ipv4, ipv6 };
                 // The engine has ended: so will this.
-                drop(engine.send(Input::Leases(*mac, standing.clone())).await);
+                drop(
+                    engine
+                        .send(Input::Leases(*mac, device.stands.clone()))
+                        .await,
+                );
             }
-            if standing == device.said {
+            if device.stands == device.said {
                 continue;
             }
             let at = device.news.next_at();
@@ -239,8 +236,12 @@ impl Keeper {
                 continue;
             }
             device.news.tell(now);
-            device.said = standing.clone();
-            drop(engine.send(Input::LeaseNews(*mac, standing)).await);
+            device.said.clone_from(&device.stands);
+            drop(
+                engine
+                    .send(Input::LeaseNews(*mac, device.said.clone()))
+                    .await,
+            );
         }
         next
     }

@@ -14,12 +14,7 @@ use rustix::{
 
 use crate::{
     error::Error,
-    kernel::{
-        namespace::Namespace,
-        neighbour::{Neighbour, index},
-        netlink::Netlink,
-        nft::unspecified::arp,
-    },
+    kernel::{namespace::Namespace, neighbour::Neighbour, netlink::Netlink, nft::unspecified::arp},
 };
 
 /// The kernel gives up after three seconds, unless the pod has set it otherwise.
@@ -54,7 +49,9 @@ pub fn probe(
             IpAddr::V4(_) => arp(interface)?,
             IpAddr::V6(_) => None,
         };
-        io::Result::Ok((Netlink::route()?, index(interface)?, filter))
+        let mut netlink = Netlink::route()?;
+        let link = netlink.index(interface)?;
+        io::Result::Ok((netlink, link.ok_or(Errno::NODEV)?, filter))
     })?;
     let (mut netlink, link, _filter) = opened.map_err(refuse)?;
     netlink.solicit(link, address).map_err(refuse)?;

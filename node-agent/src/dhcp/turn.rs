@@ -72,23 +72,26 @@ impl<C: Client> Turn<C> {
         ended.record.lease = lease;
         let mut queue = VecDeque::from(outcomes);
         while let Some(outcome) = queue.pop_front() {
-            match outcome {
-                Outcome::Changed(change) => ended.note(change),
-                Outcome::Ignored(why) => ended.drop(ignored(why), 1),
-                Outcome::Send(send) => {
-                    // Written first: whoever reads it back waits as long as whoever sent.
-                    let exchanged = files
-                        .write(mac, &ended.record)
-                        .and_then(|()| ended.exchange(&send, &stop));
-                    match exchanged {
-                        Ok(more) => queue.extend(more),
-                        Err(error) => ended.outcome = Err(error),
-                    }
+            let following = match outcome {
+                Outcome::Changed(change) => {
+                    ended.note(change);
+                    continue;
                 }
-                Outcome::Probe(address) => match ended.probe(address, &stop) {
-                    Ok(more) => queue.extend(more),
-                    Err(error) => ended.outcome = Err(error),
-                },
+                Outcome::Ignored(why) => {
+                    ended.drop(ignored(why), 1);
+                    continue;
+                }
+                // Written first: whoever reads it back waits as long as whoever sent.
+                Outcome::Send(send) => files.write(mac, &ended.record).and_then(|()| {
+                    ended.in_pod(|ended, namespace| ended.exchange(namespace, &send, &stop))
+                }),
+                Outcome::Probe(address) => {
+                    ended.in_pod(|ended, namespace| ended.probe(namespace, address, &stop))
+                }
+            };
+            match following {
+                Ok(more) => queue.extend(more),
+                Err(error) => ended.outcome = Err(error),
             }
         }
         let written = files.write(mac, &ended.record);
@@ -127,9 +130,21 @@ impl<C: Client> Ended<C> {
         *self.dropped.entry(why).or_default() += count;
     }
 
+    /// Does `work` in the pod's namespace. Where the pod is gone nothing follows: so is its interface.
+    fn in_pod(
+        &mut self,
+        work: impl FnOnce(&mut Self, &Namespace) -> Result<Vec<Outcome<C::Send>>, Error>,
+    ) -> Result<Vec<Outcome<C::Send>>, Error> {
+        match Namespace::find(&self.record.place.netns)? {
+            Some(namespace) => work(self, &namespace),
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// Looks who uses an address. A lease that is refused for that was never in use, and is worth a sentence all the same.
     fn probe(
         &mut self,
+        namespace: &Namespace,
         address: IpAddr,
         stop: &PipeReader,
     ) -> Result<Vec<Outcome<C::Send>>, Error> {
@@ -139,10 +154,7 @@ impl<C: Client> Ended<C> {
             lease,
             lost,
         } = &mut self.record;
-        let Some(namespace) = Namespace::find(&place.netns)? else {
-            return Ok(Vec::new());
-        };
-        let Some(found) = probe(&namespace, &place.interface, address, stop)? else {
+        let Some(found) = probe(namespace, &place.interface, address, stop)? else {
             return Ok(Vec::new());
         };
         if found == Found::Somebody {
@@ -156,6 +168,7 @@ impl<C: Client> Ended<C> {
     /// Sends a packet, and lets the client hear the answers. What follows from the one that it waited for.
     fn exchange(
         &mut self,
+        namespace: &Namespace,
         send: &C::Send,
         stop: &PipeReader,
     ) -> Result<Vec<Outcome<C::Send>>, Error> {
@@ -165,13 +178,9 @@ impl<C: Client> Ended<C> {
             lease,
             ..
         } = &mut self.record;
-        // The pod is gone: so is its interface.
-        let Some(namespace) = Namespace::find(&place.netns)? else {
-            return Ok(Vec::new());
-        };
         let due = C::wake_at(lease).map(|due| Duration::from_millis(due.since(boot_time())));
         let exchange = Exchange {
-            namespace: &namespace,
+            namespace,
             interface: &place.interface,
             unspecified: client.lacks_address(lease, boot_time()),
             wait: due.map_or(PATIENCE, |due| due.min(PATIENCE)),

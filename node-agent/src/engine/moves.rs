@@ -52,11 +52,7 @@ impl Move {
         let (eni, slot) = (self.eni(), self.entry.slot);
         let before = known.then(|| self.entry.custody.clone());
         let node = self.node.clone();
-        let intend = |custody: &Custody| {
-            let written = self.entry.state == PlugState::Plugged && self.entry.custody == *custody;
-            self.entry.custody.clone_from(custody);
-            if written { Ok(()) } else { self.write() }
-        };
+        let intend = |custody: &Custody| self.intend(custody);
         let plugged = plug_as(&node, netns, &eni, interface, slot, before.as_ref(), intend)
             .map_err(|failed| self.undone(known, failed))?;
         self.entry.state = PlugState::Plugged;
@@ -111,14 +107,8 @@ impl Move {
         if let Some(netns) = self.netns(None)? {
             let (node, eni, slot) = (self.node.clone(), self.eni(), self.entry.slot);
             let before = self.entry.custody.clone();
-            let intend = |custody: &Custody| {
-                if self.entry.custody == *custody {
-                    return Ok(());
-                }
-                self.entry.custody.clone_from(custody);
-                self.write()
-            };
-            (_, deferred) = configure(&node, &netns, &eni, interface, slot, &before, intend)?;
+            let intend = |custody: &Custody| self.intend(custody);
+            deferred = configure(&node, &netns, &eni, interface, slot, &before, intend)?;
         }
         self.entry.observed.configured = Some(Box::new(interface.clone()));
         Ok((self.entry, deferred))
@@ -164,6 +154,13 @@ impl Move {
         if let Err(error) = self.write() {
             tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
         }
+    }
+
+    /// Writes down who moved the device in, if the journal does not say so.
+    fn intend(&mut self, custody: &Custody) -> Result<(), Error> {
+        let written = self.entry.state == PlugState::Plugged && self.entry.custody == *custody;
+        self.entry.custody.clone_from(custody);
+        if written { Ok(()) } else { self.write() }
     }
 
     fn undone(&self, known: bool, mut failed: Failed) -> Failed {

@@ -177,8 +177,13 @@ impl Netlink {
 
     /// Whether any link here has this name, as its first or as a further one.
     pub fn has_link(&mut self, name: &str) -> io::Result<bool> {
+        Ok(self.index(name)?.is_some())
+    }
+
+    /// The index of the link that has this name here.
+    pub fn index(&mut self, name: &str) -> io::Result<Option<u32>> {
         let named = link(0, vec![LinkAttribute::IfName(name.to_owned())]);
-        Ok(self.link(named)?.is_some())
+        Ok(self.link(named)?.map(|link| link.index))
     }
 
     fn link(&mut self, mut message: LinkMessage) -> io::Result<Option<Link>> {

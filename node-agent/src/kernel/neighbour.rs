@@ -10,12 +10,7 @@ use netlink_packet_route::{
         NeighbourState,
     },
 };
-use rustix::{
-    io::Errno,
-    net::{
-        AddressFamily as Domain, SocketFlags, SocketType, netdevice::name_to_index, socket_with,
-    },
-};
+use rustix::io::Errno;
 
 use super::netlink::{Netlink, errno};
 
@@ -70,12 +65,6 @@ impl Netlink {
             _ => None,
         })
     }
-}
-
-/// The index of a link in the namespace that the thread is in.
-pub fn index(link: &str) -> io::Result<u32> {
-    let socket = socket_with(Domain::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-    Ok(name_to_index(socket, link)?)
 }
 
 fn neighbour(link: u32, address: IpAddr) -> NeighbourMessage {

@@ -120,8 +120,7 @@ pub fn plug_as(
     })
 }
 
-/// Makes the device that is in the pod look as the interface wants it; who moved it in, with what is ours of it now. After a failure it
-/// stays where it is.
+/// Makes the device that is in the pod look as the interface wants it. After a failure it stays where it is. `intend` as in [`plug_as`].
 pub fn configure(
     node: &Node,
     pod: &Namespace,
@@ -130,12 +129,12 @@ pub fn configure(
     slot: PodSlot,
     before: &Custody,
     intend: impl FnOnce(&Custody) -> Result<(), Error>,
-) -> Result<(Custody, Deferred), Error> {
+) -> Result<Deferred, Error> {
     inside(node, pod, eni, slot, |session| {
         let start = start_in_pod(session, interface, Some(before))?;
         intend(&start.custody)?;
         converge(session, &start)?;
-        Ok((start.custody, Deferred::of(session)))
+        Ok(Deferred::of(session))
     })
 }
 

@@ -69,7 +69,7 @@ pub struct Owner {
 
 impl Claim {
     /// The addresses that the pod has.
-    pub fn addresses(&self) -> Vec<IpAddr> {
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let leases = self.leased.as_ref().map(|leased| &*leased.leases);
         self.status.addresses(leases.unwrap_or_default())
     }

@@ -135,11 +135,11 @@ fn networks(pod: &Pod, claims: &[&Claim]) -> Option<Entries> {
 
 fn network(claim: &Claim) -> Option<Network> {
     let status = &claim.status;
-    let (eni, _) = (status.eni.as_ref()?, status.ipam.as_ref()?);
+    let eni = status.eni.as_ref().filter(|_| status.ipam.is_some())?;
     Some(Network {
         class: claim.class.clone(),
         interface: claim.interface_name(),
-        ips: claim.addresses().into(),
+        ips: claim.addresses().collect(),
         mac: eni.mac.clone(),
     })
 }

@@ -74,9 +74,9 @@ fn ready(claim: &Claim, eni: &str) -> Note {
             format!("the pod uses {eni} as {name}; the claim goes when the pod has ended"),
         );
     }
-    let addresses = claim.addresses();
-    let address = addresses
-        .first()
+    let address = claim
+        .addresses()
+        .next()
         .map_or_else(String::new, |address| format!(" with {address}"));
     Note::new(
         Reason::Ready,

@@ -1,23 +1,27 @@
 //! What the interface of a plug is to look like, with what its leases bring.
 
-use super::{Claim, Facts, Interface, Mac, Plug, PlugKey, PlugState};
+use super::{Claim, Facts, Interface, Leases, Plug, PlugKey, PlugState};
 
 impl Facts {
     /// What the interface of a plug is to look like now. What leases bring stays as it is while it is not known how they stand.
     pub fn interface(&self, key: &PlugKey, plug: &Plug, claim: &Claim) -> Interface {
-        let claimed = plug.interface(&key.sandbox, &claim.interface);
-        if !claimed.dhcp.configures() {
-            return claimed;
-        }
         let before = || plug.observed.configured.as_deref().cloned();
-        self.configured(key.mac, &claimed)
+        let without = || {
+            let claimed = plug.interface(&key.sandbox, &claim.interface);
+            claimed.unconfigured()
+        };
+        self.wanted(key, plug, claim)
             .or_else(before)
-            .unwrap_or_else(|| claimed.unconfigured())
+            .unwrap_or_else(without)
     }
 
-    /// What an interface that leases configure is to look like; `None`: it is not known how one of them stands.
-    pub fn configured(&self, mac: Mac, claimed: &Interface) -> Option<Interface> {
-        claimed.configured(self.leases.get(&mac)?)
+    /// The same; `None`: it is not known how a lease stands that configures it.
+    pub fn wanted(&self, key: &PlugKey, plug: &Plug, claim: &Claim) -> Option<Interface> {
+        let claimed = plug.interface(&key.sandbox, &claim.interface);
+        match self.leases.get(&key.mac) {
+            Some(leases) => claimed.configured(leases),
+            None => claimed.configured(&Leases::default()),
+        }
     }
 
     /// Whether the device is in its pod, as wanted.

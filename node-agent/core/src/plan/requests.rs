@@ -131,10 +131,9 @@ impl<'a> Round<'a> {
             match held {
                 Some((key, _)) if request.done.contains(&key.mac) => done += 1,
                 Some((key, plug)) => {
-                    let claimed = plug.interface(&key.sandbox, &claim.interface);
                     let is_known = plug.observed.configured.is_some()
-                        || self.facts.configured(key.mac, &claimed).is_some();
-                    if claimed.dhcp.configures() && !is_known {
+                        || self.facts.wanted(key, plug, claim).is_some();
+                    if !is_known {
                         let why = "how its DHCP leases stand is not known yet";
                         return self.answer_later(id, &not_ready(claim, why));
                     }
@@ -231,11 +230,11 @@ impl<'a> Round<'a> {
 
     /// How far the device is that is in the pod: what is to configure it may not have come yet.
     fn leased(&self, claim: &Claim, key: &PlugKey, plug: &Plug) -> Step<'a> {
-        let claimed = plug.interface(&key.sandbox, &claim.interface);
-        if let Some(why) = claimed.lacks_lease(self.facts.leases.get(&key.mac)) {
+        let interface = &claim.interface;
+        if let Some(why) = interface.lacks_lease(self.facts.leases.get(&key.mac)) {
             return Step::Wait(Wait::Progress(why));
         }
-        let is_so = !claimed.dhcp.configures()
+        let is_so = !interface.dhcp.configures()
             || plug.observed.configured.as_deref() == Some(&self.facts.interface(key, plug, claim));
         if is_so {
             Step::Done

@@ -30,9 +30,12 @@ pub struct Filter {
 impl Drop for Filter {
     fn drop(&mut self) {
         if !self.is_owned {
-            let delete = self.table().delete();
+            let table = Table {
+                family: self.family,
+                name: &self.name,
+            };
             // Whatever is left goes with the namespace, and changes nothing but the next packet of its kind.
-            drop(commit(&mut self.socket, &[delete]));
+            drop(commit(&mut self.socket, &[table.delete()]));
         }
     }
 }
@@ -50,7 +53,7 @@ pub fn broadcasts(device: &str, from: u16) -> io::Result<Option<Filter>> {
     filter(Family::Ipv4, Place::PostRouting, device, rule.concat())
 }
 
-/// ARP requests by the device ask for 0.0.0.0. `None`: the kernel has no nftables for ARP.
+/// ARP of the device comes from 0.0.0.0. `None`: the kernel has no nftables for ARP.
 pub fn arp(device: &str) -> io::Result<Option<Filter>> {
     // RFC 826, with addresses of Ethernet and IPv4: the sender's protocol address is at byte 14.
     filter(Family::Arp, Place::ArpOutput, device, store(14, None))
@@ -62,60 +65,40 @@ fn filter(
     device: &str,
     rule: Vec<Expression>,
 ) -> io::Result<Option<Filter>> {
-    let mut filter = Filter {
-        socket: Netlink::netfilter()?,
+    let name = format!("eniclaim-{device}");
+    let table = Table {
         family,
-        name: format!("eniclaim-{device}"),
-        is_owned: true,
+        name: &name,
     };
-    let rule = [by(device), rule].concat();
+    let chain = Chain {
+        table,
+        name: "unspecified",
+    };
     let hook = Hook {
         place,
         priority: 0,
         devices: Vec::new(),
         policy: Verdict::Accept,
     };
-    let changes = |table: Table<'_>| {
-        let chain = Chain {
-            table,
-            name: "unspecified",
-        };
-        [chain.create(&hook), chain.append(&rule)]
-    };
-    let owned = {
-        let table = filter.table();
-        let mut all = vec![table.create_owned()];
-        all.extend(changes(table));
-        all
-    };
-    match commit(&mut filter.socket, &owned) {
-        Ok(()) => return Ok(Some(filter)),
-        Err(error) if is(&error, Errno::OPNOTSUPP) => {}
-        Err(error) if is_unsupported(&error) || is(&error, Errno::NOENT) => return Ok(None),
-        Err(error) => return Err(error),
+    let rule = [by(device), rule].concat();
+    let with = |create| [create, chain.create(&hook), chain.append(&rule)];
+    let mut socket = Netlink::netfilter()?;
+    let mut outcome = commit(&mut socket, &with(table.create_owned()));
+    let is_owned = !matches!(&outcome, Err(error) if is(error, Errno::OPNOTSUPP));
+    if !is_owned {
+        // Of an agent that was killed.
+        drop(commit(&mut socket, &[table.delete()]));
+        outcome = commit(&mut socket, &with(table.create()));
     }
-    filter.is_owned = false;
-    let (table, again) = {
-        let table = filter.table();
-        let mut all = vec![table.create()];
-        all.extend(changes(table));
-        (table.delete(), all)
-    };
-    // Of an agent that was killed.
-    drop(commit(&mut filter.socket, &[table]));
-    match commit(&mut filter.socket, &again) {
-        Ok(()) => Ok(Some(filter)),
+    match outcome {
+        Ok(()) => Ok(Some(Filter {
+            socket,
+            family,
+            name,
+            is_owned,
+        })),
         Err(error) if is_unsupported(&error) || is(&error, Errno::NOENT) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-impl Filter {
-    fn table(&self) -> Table<'_> {
-        Table {
-            family: self.family,
-            name: &self.name,
-        }
     }
 }
 
