@@ -23,8 +23,9 @@ pub const CREATE_DELAY: Duration = Duration::from_millis(100);
 pub const ATTACH_DELAY: Duration = Duration::from_millis(300);
 pub const DETACH_DELAY: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_secs(20);
-/// How long a connection that no rule lets in is waited for.
-const REFUSED_AFTER: Duration = Duration::from_millis(700);
+/// How long a connection that no rule lets in is waited for. A first packet that is lost is sent again after a second (`TCP_TIMEOUT_INIT`,
+/// `include/net/tcp.h`): a link that has just been set up may drop one.
+const REFUSED_AFTER: Duration = Duration::from_millis(1_500);
 
 /// A running vpc-sim and its namespaces; all is gone when it is dropped.
 pub struct Machine {
