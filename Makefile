@@ -108,6 +108,8 @@ campaign: images ## Long runs: many seeds of accidents (SEED=1 begins there), an
 	ENICLAIM_SEED=$(SEED) ENICLAIM_SEEDS=5 $(TEST) --test operator story::a_crash
 	ENICLAIM_SEEDS=200 $(RAISED) $(TEST) --test conformance
 	ENICLAIM_KILLS=all ENICLAIM_CYCLES=1000 $(RAISED) $(TEST) --test scenarios -- agent_killed_at,cycles_of
+	@# As fast as a Deployment that fills the node with another resource, but for a detach and an attach: a matter of a quiet machine.
+	ENICLAIM_ROUNDS=10 $(RAISED) $(TEST) --test scenarios -- rollout_at_full_capacity
 	@# Nodes with more ENIs than the other scenarios are meant for.
 	ENICLAIM_FOLLOWERS=50 $(RAISED) $(TEST) --test scenarios -- groups_of_a_class
 

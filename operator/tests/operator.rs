@@ -36,6 +36,8 @@ mod drain;
 mod farewell;
 #[path = "operator/faults.rs"]
 mod faults;
+#[path = "operator/full_nodes.rs"]
+mod full_nodes;
 #[path = "operator/hooks.rs"]
 mod hooks;
 #[path = "operator/judge.rs"]
