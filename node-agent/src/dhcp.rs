@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod codec;
+mod device;
 pub mod exchange;
 pub mod files;
 mod handle;

@@ -1,19 +1,25 @@
 //! Keeps the leases of the devices in pods: begins their turns when they are due, a few at once, and tells the engine how they stand.
+//!
+//! What one turn brings costs the same however many leases there are, but for a look at when each is due.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    time::Duration,
+};
 
 use node_agent_core::{
-    dhcp::{BootTime, Leases, v4, v6},
+    dhcp::{BootTime, v4, v6},
     mac::Mac,
-    plan::{Keep, LeasePlace},
+    plan::Keep,
 };
 use tokio::{sync::mpsc, time::sleep};
 
 use super::{
-    client::{Client, Family},
+    client::Family,
+    device::{Device, Due, Place, Report},
     files::Files,
     handle::{Command, Commands, Kept},
-    news::News,
     tended::Tended,
     turn::{Ended, boot_time},
 };
@@ -24,20 +30,8 @@ const MOST_TURNS: usize = 16;
 /// Sleep is counted in a clock that stands still while the machine is suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-enum Done {
-    V4(Mac, u64, Box<Ended<v4::Client>>),
-    V6(Mac, u64, Box<Ended<v6::Client>>),
-}
-
-/// The leases of one device.
-#[derive(Default)]
-struct Device {
-    v4: Option<Tended<v4::Client>>,
-    v6: Option<Tended<v6::Client>>,
-    stands: Leases,
-    said: Leases,
-    news: News,
-}
+/// What a turn brings back, for who begins the next.
+type Done = Box<dyn FnOnce(&mut Keeper) + Send>;
 
 /// The one owner of all leases.
 pub struct Keeper {
@@ -45,6 +39,8 @@ pub struct Keeper {
     metrics: Metrics,
     threads: Threads,
     devices: BTreeMap<Mac, Device>,
+    /// Devices of which the engine may not know all.
+    untold: BTreeSet<Mac>,
     /// Nothing is done before it is known which devices are in pods.
     wanted: Option<BTreeMap<Mac, Keep>>,
     /// How many turns have begun.
@@ -55,17 +51,14 @@ pub struct Keeper {
 impl Keeper {
     /// One that goes on with what the files say.
     pub fn new(files: Files, metrics: Metrics) -> Result<Self, Error> {
-        let mut devices: BTreeMap<Mac, Device> = BTreeMap::new();
-        for (mac, record, boot) in files.read()? {
-            devices.entry(mac).or_default().v4 = Some(Tended::resume(record, boot));
-        }
-        for (mac, record, boot) in files.read()? {
-            devices.entry(mac).or_default().v6 = Some(Tended::resume(record, boot));
-        }
+        let mut devices = BTreeMap::new();
+        resume::<v4::Client>(&files, &mut devices)?;
+        resume::<v6::Client>(&files, &mut devices)?;
         Ok(Self {
             files,
             metrics,
             threads: Threads::default(),
+            untold: devices.keys().copied().collect(),
             devices,
             wanted: None,
             turns: 0,
@@ -85,7 +78,7 @@ impl Keeper {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                Some(done) = self.done.1.recv() => self.finish(done),
+                Some(done) = self.done.1.recv() => done(&mut self),
                 () = sleep(sleeps) => {}
             }
         }
@@ -94,17 +87,16 @@ impl Keeper {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Keep(wanted) => {
+                let devices = self.devices.keys().chain(wanted.keys());
+                let devices: BTreeSet<Mac> = devices.copied().collect();
                 self.wanted = Some(wanted);
-                self.settle();
+                for mac in devices {
+                    self.settle(mac);
+                }
             }
             Command::Release(mac, waiting) => {
                 if let Some(device) = self.devices.get_mut(&mac) {
-                    if let Some(tended) = &mut device.v4 {
-                        tended.release(Some(waiting.clone()));
-                    }
-                    if let Some(tended) = &mut device.v6 {
-                        tended.release(Some(waiting));
-                    }
+                    device.release(waiting);
                 }
             }
             // Who asked may be gone.
@@ -112,100 +104,95 @@ impl Keeper {
         }
     }
 
-    fn finish(&mut self, done: Done) {
-        match done {
-            Done::V4(mac, number, ended) => {
-                self.metrics
-                    .dhcp_turn(Family::V4, &ended.sent, &ended.dropped);
-                let device = self.devices.get_mut(&mac);
-                let gone = finish(device.map(|device| &mut device.v4), number, *ended);
-                if gone {
-                    self.files.remove(mac, Family::V4);
-                }
+    fn finish<C: Place>(&mut self, mac: Mac, number: u64, ended: Ended<C>) {
+        self.metrics
+            .dhcp_turn(C::FAMILY, &ended.sent, &ended.dropped);
+        let mut place = self.devices.get_mut(&mac).map(C::of);
+        let is_over = match &mut place {
+            Some(Some(tended)) => tended.finish(number, ended),
+            Some(None) | None => true,
+        };
+        if is_over {
+            if let Some(place) = place {
+                *place = None;
             }
-            Done::V6(mac, number, ended) => {
-                self.metrics
-                    .dhcp_turn(Family::V6, &ended.sent, &ended.dropped);
-                let device = self.devices.get_mut(&mac);
-                let gone = finish(device.map(|device| &mut device.v6), number, *ended);
-                if gone {
-                    self.files.remove(mac, Family::V6);
-                }
-            }
+            self.files.remove(mac, C::FAMILY);
         }
-        self.settle();
+        self.settle(mac);
     }
 
-    /// Makes the leases those that are wanted. What is being given back is left to that.
-    fn settle(&mut self) {
+    /// Makes the leases of a device those that are wanted.
+    fn settle(&mut self, mac: Mac) {
         let Some(wanted) = &self.wanted else {
             return;
         };
-        for (mac, keep) in wanted {
-            if let Keep::These(wanted) = keep {
-                let device = self.devices.entry(*mac).or_default();
-                settle(&mut device.v4, wanted.ipv4.as_ref(), &wanted.place);
-                settle(&mut device.v6, wanted.ipv6.as_ref(), &wanted.place);
+        self.untold.insert(mac);
+        match (wanted.get(&mac), self.devices.get_mut(&mac)) {
+            (Some(Keep::These(wanted)), Some(device)) => device.settle(wanted),
+            (Some(Keep::These(wanted)), None) => {
+                self.devices.entry(mac).or_default().settle(wanted);
             }
+            (None, Some(device)) => {
+                device.forget(mac, &self.files);
+                if device.is_empty() {
+                    self.devices.remove(&mac);
+                }
+            }
+            (Some(Keep::AsBefore), _) | (None, None) => {}
         }
-        let files = &self.files;
-        self.devices.retain(|mac, device| {
-            if !wanted.contains_key(mac) {
-                forget(&mut device.v4, *mac, files);
-                forget(&mut device.v6, *mac, files);
-            }
-            wanted.contains_key(mac) || device.v4.is_some() || device.v6.is_some()
-        });
     }
 
     /// Begins the turns that are due, those first that are due for longest; when the next one is.
     fn start(&mut self) -> BootTime {
+        let (now, mut next) = (boot_time(), BootTime(u64::MAX));
         if self.wanted.is_none() {
-            return BootTime(u64::MAX);
+            return next;
         }
-        let (now, mut running, mut due) = (boot_time(), 0, Vec::new());
+        let (mut running, mut due) = (0, Vec::new());
         for (mac, device) in &self.devices {
-            running += usize::from(is_running(device.v4.as_ref()));
-            running += usize::from(is_running(device.v6.as_ref()));
-            due.extend(due_of(*mac, device.v4.as_ref()));
-            due.extend(due_of(*mac, device.v6.as_ref()));
+            running += device.running();
+            for turn in device.due(*mac) {
+                if turn.at > now {
+                    next = next.min(turn.at);
+                } else {
+                    due.push(turn);
+                }
+            }
         }
         due.sort_unstable();
-        for (at, mac, family, is_released) in due {
-            if at > now {
-                return at;
-            }
-            // A device waits for its release, which waits for no answer.
+        for Due {
+            mac,
+            family,
+            is_released,
+            ..
+        } in due
+        {
+            // A device waits for its release, which waits for no answer. For the others a turn that ends wakes.
             if running >= MOST_TURNS && !is_released {
                 continue;
             }
             running += 1;
-            self.turns += 1;
-            let number = self.turns;
-            let (files, threads, done) = (&self.files, &self.threads, self.done.0.clone());
-            let Some(device) = self.devices.get_mut(&mac) else {
-                continue;
-            };
-            // The keeper is gone when nobody listens.
             match family {
-                Family::V4 => {
-                    if let Some(tended) = &mut device.v4 {
-                        let ended =
-                            move |ended| drop(done.send(Done::V4(mac, number, Box::new(ended))));
-                        tended.start(mac, number, files, threads, ended);
-                    }
-                }
-                Family::V6 => {
-                    if let Some(tended) = &mut device.v6 {
-                        let ended =
-                            move |ended| drop(done.send(Done::V6(mac, number, Box::new(ended))));
-                        tended.start(mac, number, files, threads, ended);
-                    }
-                }
+                Family::V4 => self.begin::<v4::Client>(mac),
+                Family::V6 => self.begin::<v6::Client>(mac),
             }
         }
-        // A turn that ends wakes.
-        BootTime(u64::MAX)
+        next
+    }
+
+    fn begin<C: Place>(&mut self, mac: Mac) {
+        let Some(tended) = (self.devices.get_mut(&mac)).and_then(|device| C::of(device).as_mut())
+        else {
+            return;
+        };
+        self.turns += 1;
+        let (number, done) = (self.turns, self.done.0.clone());
+        let ended = move |ended| {
+            let done_with: Done = Box::new(move |keeper| keeper.finish::<C>(mac, number, ended));
+            // The keeper is gone when nobody listens.
+            drop(done.send(done_with));
+        };
+        tended.start(mac, number, &self.files, &self.threads, ended);
     }
 
     /// Tells the engine what has changed, and what of that is to be reported; when more may be.
@@ -214,128 +201,52 @@ impl Keeper {
         if self.wanted.is_none() {
             return next;
         }
-        for (mac, device) in &mut self.devices {
-            let ipv4 = device.v4.as_ref().and_then(|it| it.standing.as_ref());
-            let ipv6 = device.v6.as_ref().and_then(|it| it.standing.as_ref());
-            if (ipv4, ipv6) != (device.stands.ipv4.as_ref(), device.stands.ipv6.as_ref()) {
-                let (ipv4, ipv6) = (ipv4.cloned(), ipv6.cloned());
-                device.stands = Leases { ipv4, ipv6 };
+        for mac in mem::take(&mut self.untold) {
+            let Some(device) = self.devices.get_mut(&mac) else {
+                continue;
+            };
+            if let Some(leases) = device.change() {
                 // The engine has ended: so will this.
-                drop(
-                    engine
-                        .send(Input::Leases(*mac, device.stands.clone()))
-                        .await,
-                );
+                drop(engine.send(Input::Leases(mac, leases)).await);
             }
-            if device.stands == device.said {
-                continue;
+            match device.report(now) {
+                Report::Nothing => {}
+                Report::Now(leases) => drop(engine.send(Input::LeaseNews(mac, leases)).await),
+                Report::Later(at) => {
+                    next = next.min(at);
+                    self.untold.insert(mac);
+                }
             }
-            let at = device.news.next_at();
-            if at > now {
-                next = next.min(at);
-                continue;
-            }
-            device.news.tell(now);
-            device.said.clone_from(&device.stands);
-            drop(
-                engine
-                    .send(Input::LeaseNews(*mac, device.said.clone()))
-                    .await,
-            );
         }
         next
     }
 
     fn kept(&self) -> Vec<Kept> {
-        let now = boot_time();
-        let devices = self.devices.iter();
-        let kept = devices.flat_map(|(mac, device)| {
-            [
-                shown(*mac, device.v4.as_ref(), now),
-                shown(*mac, device.v6.as_ref(), now),
-            ]
-        });
-        kept.flatten().collect()
+        let (now, devices) = (boot_time(), self.devices.iter());
+        devices
+            .flat_map(|(mac, device)| device.kept(*mac, now))
+            .collect()
     }
 
     fn measure(&self) {
         let now = boot_time();
         let (mut states, mut oldest) = (BTreeMap::new(), BTreeMap::new());
-        for device in self.devices.values() {
-            for (family, (state, fresh)) in [
-                (Family::V4, seen(device.v4.as_ref())),
-                (Family::V6, seen(device.v6.as_ref())),
-            ] {
-                if let Some(state) = state {
-                    *states.entry((family, state)).or_default() += 1;
-                }
-                if let Some(fresh) = fresh {
-                    let age = Duration::from_millis(now.since(fresh));
-                    let oldest = oldest.entry(family).or_insert(age);
-                    *oldest = age.max(*oldest);
-                }
+        let leases = self.devices.values().flat_map(Device::states);
+        for (family, state, fresh) in leases {
+            *states.entry((family, state)).or_default() += 1;
+            if let Some(fresh) = fresh {
+                let age = Duration::from_millis(now.since(fresh));
+                let oldest = oldest.entry(family).or_insert(age);
+                *oldest = age.max(*oldest);
             }
         }
         self.metrics.leases(states, oldest);
     }
 }
 
-/// Whether a turn was the last one of a lease, which is kept no longer.
-fn finish<C: Client>(kept: Option<&mut Option<Tended<C>>>, number: u64, ended: Ended<C>) -> bool {
-    let Some(kept) = kept else { return true };
-    let Some(tended) = kept else { return true };
-    let is_over = tended.finish(number, ended);
-    if is_over {
-        *kept = None;
+fn resume<C: Place>(files: &Files, devices: &mut BTreeMap<Mac, Device>) -> Result<(), Error> {
+    for (mac, record, boot) in files.read::<C>()? {
+        *C::of(devices.entry(mac).or_default()) = Some(Tended::resume(record, boot));
     }
-    is_over
-}
-
-fn settle<C: Client>(kept: &mut Option<Tended<C>>, wanted: Option<&C>, place: &LeasePlace) {
-    match (kept.as_mut(), wanted) {
-        (Some(tended), Some(client)) => tended.want(client, place),
-        (None, Some(client)) => *kept = Some(Tended::begin(client.clone(), place.clone())),
-        // Nobody wants it any more in a pod that lives on.
-        (Some(tended), None) => tended.release(None),
-        (None, None) => {}
-    }
-}
-
-/// The device is in no pod any more.
-fn forget<C: Client>(kept: &mut Option<Tended<C>>, mac: Mac, files: &Files) {
-    if kept.as_ref().is_some_and(|tended| !tended.is_released()) {
-        *kept = None;
-        files.remove(mac, C::FAMILY);
-    }
-}
-
-/// When the next turn of a lease is due, and whether it gives the lease back.
-fn due_of<C: Client>(
-    mac: Mac,
-    tended: Option<&Tended<C>>,
-) -> Option<(BootTime, Mac, Family, bool)> {
-    let tended = tended?;
-    Some((tended.due()?, mac, C::FAMILY, tended.is_released()))
-}
-
-fn is_running<C: Client>(tended: Option<&Tended<C>>) -> bool {
-    tended.is_some_and(Tended::is_running)
-}
-
-fn seen<C: Client>(tended: Option<&Tended<C>>) -> (Option<&'static str>, Option<BootTime>) {
-    (
-        tended.map(Tended::state),
-        tended.and_then(|tended| tended.fresh),
-    )
-}
-
-fn shown<C: Client>(mac: Mac, tended: Option<&Tended<C>>, now: BootTime) -> Option<Kept> {
-    let tended = tended?;
-    Some(Kept {
-        mac,
-        family: C::FAMILY,
-        state: tended.state(),
-        times: tended.times(),
-        now,
-    })
+    Ok(())
 }
