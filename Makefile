@@ -60,6 +60,7 @@ logs: ## What operator and agents logged in scenarios that failed (target/e2e-lo
 	@$(if $(LOGS),tail --verbose --lines=+1 $(LOGS),echo "target/e2e-logs has no logs: no such scenario failed")
 
 bench: images ## Benchmarks, in the release profile; ID=b-plan runs the rows of one id.
+	@$(if $(filter-out b-agent,$(ID)),,$(NEEDS) dnsmasq:dnsmasq-base dhclient:isc-dhcp-client)
 	$(CARGO) build --locked --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
 	$(CARGO) build --locked --package cni --profile cni
 	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --locked --package node-agent --profile agent)

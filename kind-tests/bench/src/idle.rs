@@ -2,12 +2,14 @@
 
 use std::{fmt::Write, thread, time::Duration};
 
+use crds::interface::DhcpMode;
+
 use crate::{
     interval::Interval,
     node::{
         agent::Agent,
         api_server::ApiServer,
-        claims::{self, Pod},
+        claims::{self, Pod, Report},
         namespace::Namespace,
     },
     row::Row,
@@ -16,7 +18,7 @@ use crate::{
 /// Claims of its node, each with a device on the host: no instance type takes more ENIs.
 const CLAIMS: usize = 50;
 /// So long it has had nothing to do.
-const IDLE: Duration = Duration::from_secs(10);
+pub const IDLE: Duration = Duration::from_secs(10);
 /// Resident memory, in MiB.
 const GOAL: f64 = 12.0;
 
@@ -36,9 +38,9 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     host.ip(&links)?;
     let resident = host.inside(|| {
         let (server, address) = ApiServer::start()?;
-        claims::write(&server, (0..CLAIMS).map(Pod))?;
+        claims::write(&server, (0..CLAIMS).map(Pod), DhcpMode::Maintain)?;
         let mut agent = Agent::start(&server, &address)?;
-        claims::wait_for_reports(&server, CLAIMS)?;
+        claims::wait_for_reports(&server, CLAIMS, Report::Device)?;
         thread::sleep(IDLE);
         agent.resident()
     })?;

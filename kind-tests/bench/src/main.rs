@@ -9,6 +9,7 @@ mod document;
 mod idle;
 mod interval;
 mod leader;
+mod leases;
 mod node;
 mod pass;
 mod plan;
@@ -61,7 +62,7 @@ enum Id {
     /// A pod that asks for nothing.
     #[value(name = "b-pass")]
     Pass,
-    /// The memory of an agent with nothing to do.
+    /// The memory of an agent with nothing to do, and what it needs to keep DHCP leases.
     #[value(name = "b-agent")]
     Agent,
     /// An ENI into a pod and back: the rows of b-add and of b-del come from one run.
@@ -79,7 +80,7 @@ impl Id {
             Self::Leader => leader::rows(),
             Self::Cni => cni::rows(),
             Self::Pass => pass::rows(),
-            Self::Agent => idle::rows(),
+            Self::Agent => Ok([idle::rows()?, leases::rows()?].concat()),
             Self::Add => add::rows(),
         }
     }

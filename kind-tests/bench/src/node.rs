@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod api_server;
 pub mod claims;
+pub mod dnsmasq;
 pub mod link;
 pub mod namespace;
 pub mod plugin;

@@ -35,24 +35,82 @@ impl Running {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    /// Kills it.
+    pub fn end(&mut self) {
         // It may have ended by itself; then there is nothing to kill.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// A line of `/proc/<process>/status` about memory, in MiB.
 pub fn mebibytes(process: u32, name: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let mut lines = status.lines();
+    Ok(kibibytes(&status, name)? / 1_024.0)
+}
+
+/// A line `name: 123 kB` of a text of `/proc`.
+fn kibibytes(text: &str, name: &str) -> anyhow::Result<f64> {
+    let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     let kibibytes = value.and_then(|value| value.split_whitespace().next());
-    let kibibytes: f64 = kibibytes
-        .with_context(|| format!("/proc shows no {name}"))?
-        .parse()?;
-    Ok(kibibytes / 1_024.0)
+    let kibibytes = kibibytes.with_context(|| format!("/proc shows no {name}"))?;
+    Ok(kibibytes.parse()?)
+}
+
+/// The proportional set size in KiB: a page that several processes have mapped counts for each of them by its share.
+pub fn proportional(process: u32) -> anyhow::Result<f64> {
+    let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    kibibytes(&rollup, "Pss")
+}
+
+/// Seconds that all threads of a process, those that have ended too, spent on processors.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessorTime {
+    /// In user mode.
+    pub user: f64,
+    /// In kernel mode.
+    pub kernel: f64,
+}
+
+impl ProcessorTime {
+    /// What was added to it since.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user - before.user,
+            kernel: self.kernel - before.kernel,
+        }
+    }
+
+    /// In both modes.
+    pub fn both(self) -> f64 {
+        self.user + self.kernel
+    }
+}
+
+/// That of a process until now.
+pub fn processor_time(process: u32) -> anyhow::Result<ProcessorTime> {
+    /// `USER_HZ`, in which proc(5) counts; 100 on x86-64 (include/uapi/asm-generic/param.h).
+    const TICKS: f64 = 100.0;
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // A program's name may have spaces; the fields after it begin with the third.
+    let (_, fields) = stat.rsplit_once(')').context("/proc shows no name")?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let field = |number: usize| -> anyhow::Result<f64> {
+        let field = fields.get(number - 3);
+        Ok(field.context("/proc shows no processor time")?.parse()?)
+    };
+    Ok(ProcessorTime {
+        user: field(14)? / TICKS,
+        kernel: field(15)? / TICKS,
+    })
 }
 
 /// Runs a program that must succeed; what it printed.

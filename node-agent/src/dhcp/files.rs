@@ -43,13 +43,13 @@ pub struct Record<C: Client> {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", bound = "C: Client")]
-struct File<C: Client> {
+#[serde(rename_all = "camelCase")]
+struct File<Id, Record> {
     version: u32,
     /// `/proc/sys/kernel/random/boot_id`: times in the lease count from a boot.
-    boot_id: String,
+    boot_id: Id,
     #[serde(flatten)]
-    record: Record<C>,
+    record: Record,
 }
 
 impl Files {
@@ -71,8 +71,8 @@ impl Files {
         let path = self.path(mac, C::FAMILY);
         let file = File {
             version: VERSION,
-            boot_id: self.boot_id.to_string(),
-            record: record.clone(),
+            boot_id: &*self.boot_id,
+            record,
         };
         // By temporary file and rename, without fsync, as the journal.
         let draft = path.with_extension("draft");
@@ -121,8 +121,9 @@ impl Files {
         let name = path.file_name()?.to_str()?;
         let mac = name.strip_suffix(&suffix(C::FAMILY))?.parse().ok()?;
         let text = fs::read(path).map_err(|error| error.to_string());
-        let read =
-            text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+        let read = text.and_then(|text| {
+            serde_json::from_slice::<File<String, _>>(&text).map_err(|error| error.to_string())
+        });
         match read {
             Ok(File {
                 version: VERSION,

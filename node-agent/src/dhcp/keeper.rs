@@ -69,9 +69,13 @@ impl Keeper {
     /// Runs until nobody commands it any more.
     pub async fn run(mut self, mut commands: Commands, engine: mpsc::Sender<Input>) {
         loop {
+            let turns = self.turns;
             let mut wake_at = self.start();
             wake_at = wake_at.min(self.tell(&engine).await);
-            self.measure();
+            // What has begun changes nothing before it ends.
+            if self.turns == turns {
+                self.measure();
+            }
             let sleeps = Duration::from_millis(wake_at.since(boot_time())).min(LONGEST_SLEEP);
             tokio::select! {
                 command = commands.0.recv() => match command {

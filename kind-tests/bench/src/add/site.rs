@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use serde_json::{Value, json};
+use crds::interface::DhcpMode;
+use serde_json::Value;
 
 use crate::{
     add::rounds::{Pauses, Round, Rounds},
@@ -10,7 +11,7 @@ use crate::{
     node::{
         agent::Agent,
         api_server::ApiServer,
-        claims::{self, Pod},
+        claims::{self, Pod, Report},
         link::Links,
         namespace::Namespace,
         plugin::Plugin,
@@ -70,12 +71,12 @@ impl Site {
         let ours = process::built(cni::PLUGIN, cni::BUILD)?;
         self.host.inside(|| {
             let (server, address) = ApiServer::start()?;
-            claims::write(&server, [OURS].into_iter())?;
+            claims::write(&server, [OURS].into_iter(), DhcpMode::Maintain)?;
             claims::write_several(&server, SEVERAL, &ENIS)?;
             let agent = Agent::start(&server, &address)?;
-            claims::wait_for_reports(&server, 1 + ENIS.len())?;
+            claims::wait_for_reports(&server, 1 + ENIS.len(), Report::Device)?;
             let upstream = Upstream::start(&self.vpc, &other_end(PEERS), PEERS)?;
-            let configuration = configuration(&agent);
+            let configuration = agent.network();
             let mut several = configuration.clone();
             let annotations = several.pointer_mut(ANNOTATIONS);
             if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
@@ -104,19 +105,4 @@ const ANNOTATIONS: &str = "/runtimeConfig/io.kubernetes.cri.pod-annotations";
 /// The end of a device in the VPC.
 fn other_end(pod: Pod) -> String {
     format!("eni{}", pod.0)
-}
-
-/// What the runtime sends for a pod that asks for an ENI.
-fn configuration(agent: &Agent) -> Value {
-    json!({
-        "cniVersion": "1.0.0", "name": "pods", "type": "eniclaim", "socket": agent.socket(),
-        "capabilities": { "io.kubernetes.cri.pod-annotations": true },
-        "runtimeConfig": { "io.kubernetes.cri.pod-annotations": { "eniclaim.io/class": "app" } },
-        "prevResult": {
-            "cniVersion": "1.0.0",
-            "interfaces": [{ "name": "eth0", "mac": "0a:58:0a:f4:01:02", "sandbox": "/run/netns/cni-1" }],
-            "ips": [{ "interface": 0, "address": "10.244.1.2/24", "gateway": "10.244.1.1" }],
-            "dns": {},
-        },
-    })
 }

@@ -1,10 +1,12 @@
 //! What the operator has written for the pods of one node.
 
 use std::{
+    net::Ipv4Addr,
     thread,
     time::{Duration, Instant},
 };
 
+use crds::interface::DhcpMode;
 use kube_api::{Method, Request};
 use serde_json::{Value, json};
 
@@ -20,9 +22,22 @@ const INSTANCE: &str = "i-0123456789abcdef0";
 const MERGE: &str = "application/merge-patch+json";
 
 const OURS: &str = "eniclaim.io/v1alpha1";
-/// All reports must be there by then.
+/// Of the subnet of all ENIs; the first 10 addresses are nobody's.
+const FIRST: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 10);
+/// Its router, and what else the VPC has in it.
+pub const ROUTER: Ipv4Addr = Ipv4Addr::new(10, 0, 1, 1);
+/// Its prefix length: room for 750 ENIs.
+pub const PREFIX: u8 = 22;
+/// The same as a mask.
+pub const MASK: Ipv4Addr = Ipv4Addr::from_bits(u32::MAX << (32 - PREFIX));
+
+/// Device indices of a network card, as far as claims can name them.
+const INDICES: usize = 127;
+
+/// The reports of few claims must be there by then, and those of each claim more so much later.
 const LIMIT: Duration = Duration::from_secs(30);
-const PAUSE: Duration = Duration::from_millis(100);
+const LIMIT_EACH: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// A pod whose claim has an ENI that is attached to the node.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +49,10 @@ impl Pod {
         mac(self.0).to_string()
     }
 
-    /// Address of its ENI, in a subnet of 24 bits.
+    /// Address of its ENI.
     pub fn address(self) -> String {
-        format!("10.0.1.{}", 10 + self.0)
+        let number = u32::try_from(self.0).unwrap_or(u32::MAX);
+        Ipv4Addr::from_bits(FIRST.to_bits().saturating_add(number)).to_string()
     }
 
     /// `CNI_ARGS`.
@@ -68,24 +84,28 @@ impl Pod {
         json!({ "kind": "Pod", "name": self.name(), "uid": self.uid() })
     }
 
-    fn status(self) -> Value {
+    fn status(self, dhcp: DhcpMode) -> Value {
         let number = self.0;
         json!({
             "phase": "Attaching", "nodeName": NODE,
             "binding": { "podName": self.name(), "podUid": self.uid(), "nodeUid": "n-1", "instanceId": INSTANCE, "since": "2026-01-01T00:00:00Z" },
-            "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked" },
+            "interface": { "name": "eni0", "defaultRoute": "Never", "instanceMetadata": "Blocked", "dhcp": { "ipv4": dhcp } },
             "eni": {
                 "id": format!("eni-{number:017x}"), "mac": self.mac(), "subnetId": "subnet-0123456789abcdef0",
                 "vpcId": "vpc-0123456789abcdef0", "zone": "us-east-1a", "securityGroupIds": ["sg-0123456789abcdef0"],
             },
-            "attachment": { "instanceId": INSTANCE, "networkCard": 0, "deviceIndex": 1 + number, "id": format!("eni-attach-{number:017x}") },
-            "ipam": { "addresses": [{ "address": self.address(), "prefixLength": 24, "gateway": "10.0.1.1", "role": "Primary" }] },
+            "attachment": { "instanceId": INSTANCE, "networkCard": number / INDICES, "deviceIndex": 1 + number % INDICES, "id": format!("eni-attach-{number:017x}") },
+            "ipam": { "addresses": [{ "address": self.address(), "prefixLength": PREFIX, "gateway": ROUTER, "role": "Primary" }] },
         })
     }
 }
 
-/// Writes the node, and these pods' claims.
-pub fn write(server: &ApiServer, pods: impl Iterator<Item = Pod>) -> anyhow::Result<()> {
+/// Writes the node, and these pods' claims. What is asked DHCPv4 servers for is one thing for all.
+pub fn write(
+    server: &ApiServer,
+    pods: impl Iterator<Item = Pod>,
+    dhcp: DhcpMode,
+) -> anyhow::Result<()> {
     create(
         server,
         "/api/v1/namespaces",
@@ -110,7 +130,21 @@ pub fn write(server: &ApiServer, pods: impl Iterator<Item = Pod>) -> anyhow::Res
     for pod in pods {
         let spec = json!({ "className": "app", "owner": pod.owner() });
         create(server, &claims, OURS, "EniClaim", &pod.claim(), &spec)?;
-        status(server, &claims, &pod.claim(), &pod.status())?;
+        status(server, &claims, &pod.claim(), &pod.status(dhcp))?;
+    }
+    Ok(())
+}
+
+/// Changes what these pods' agent asks DHCPv4 servers for.
+pub fn ask_for_leases(
+    server: &ApiServer,
+    pods: impl Iterator<Item = Pod>,
+    dhcp: DhcpMode,
+) -> anyhow::Result<()> {
+    let claims = format!("/apis/eniclaim.io/v1alpha1/namespaces/{NAMESPACE}/eniclaims");
+    for pod in pods {
+        let interface = json!({ "interface": { "dhcp": { "ipv4": dhcp } } });
+        status(server, &claims, &pod.claim(), &interface)?;
     }
     Ok(())
 }
@@ -124,7 +158,7 @@ pub fn write_several(server: &ApiServer, pod: Pod, enis: &[Pod]) -> anyhow::Resu
         let spec =
             json!({ "className": "app", "owner": pod.owner(), "interface": { "name": interface } });
         create(server, &claims, OURS, "EniClaim", &name, &spec)?;
-        let mut written = eni.status();
+        let mut written = eni.status(DhcpMode::Maintain);
         for (pointer, value) in [
             ("/binding/podName", pod.name()),
             ("/binding/podUid", pod.uid()),
@@ -151,18 +185,50 @@ fn interface(number: usize) -> String {
     format!("eni{}", number + 1)
 }
 
-/// Waits until the agent has reported the devices of so many claims.
-pub fn wait_for_reports(server: &ApiServer, count: usize) -> anyhow::Result<()> {
-    let deadline = Instant::now() + LIMIT;
+/// What an agent reports of a claim.
+#[derive(Debug, Clone, Copy)]
+pub enum Report {
+    /// Its device.
+    Device,
+    /// That its device is in the pod.
+    Plugged,
+    /// That servers lease its address to it.
+    Leased,
+}
+
+impl Report {
+    fn is_in(self, claim: &Value) -> bool {
+        let says = |pointer, word| claim.pointer(pointer).is_some_and(|said| said == word);
+        match self {
+            Self::Device => claim.pointer("/status/device").is_some(),
+            Self::Plugged => says("/status/device/state", "Plugged"),
+            Self::Leased => says("/status/leases/0/state", "Leased"),
+        }
+    }
+}
+
+/// Of how many claims the agent has reported that.
+pub fn reports(server: &ApiServer, report: Report) -> anyhow::Result<usize> {
+    let list = server.call(&Request::new(Method::Get, CLAIMS, Value::Null))?;
+    let items = list.get("items").and_then(Value::as_array);
+    Ok(items.map_or(0, |items| {
+        items.iter().filter(|claim| report.is_in(claim)).count()
+    }))
+}
+
+/// Waits until the agent has reported that of so many claims.
+pub fn wait_for_reports(server: &ApiServer, count: usize, report: Report) -> anyhow::Result<()> {
+    let each = LIMIT_EACH.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    let deadline = Instant::now() + LIMIT + each;
     loop {
-        let list = server.call(&Request::new(Method::Get, CLAIMS, Value::Null))?;
-        let items = list.get("items").and_then(Value::as_array);
-        let reported = |claim: &&Value| claim.pointer("/status/device").is_some();
-        let reports = items.map_or(0, |items| items.iter().filter(reported).count());
+        let reports = reports(server, report)?;
         if reports >= count {
             return Ok(());
         }
-        anyhow::ensure!(Instant::now() < deadline, "{reports} of {count} reports");
+        anyhow::ensure!(
+            Instant::now() < deadline,
+            "{reports} of {count} reports: {report:?}"
+        );
         thread::sleep(PAUSE);
     }
 }
