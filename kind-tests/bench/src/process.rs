@@ -33,9 +33,7 @@ impl Running {
             Some(status) => anyhow::bail!("it has ended with {status}: {}", log()),
         }
     }
-}
 
-impl Running {
     /// Kills it.
     pub fn end(&mut self) {
         // It may have ended by itself; then there is nothing to kill.
