@@ -72,11 +72,10 @@ fn life(software: Software) {
     world.ip("vpc", &format!("addr add 10.0.1.2/24 dev {SERVER_END}"));
     server.restart(SERVICE);
     session.go_on_until_bound();
-    let asked: Vec<_> = session
-        .sent
-        .iter()
-        .map(|(_, to)| *to == To::Everybody)
-        .collect();
+    let asked = session.sent.iter().map(|(_, to)| *to == To::Everybody);
+    let mut asked: Vec<_> = asked.collect();
+    // A server on a busy machine may hear the second packet only.
+    asked.dedup();
     assert_eq!(asked, [false, true], "{:?}", session.sent);
     assert_eq!(session.held().unwrap().server, Ipv4Addr::new(10, 0, 1, 2));
 
