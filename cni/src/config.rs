@@ -6,7 +6,7 @@ use crate::{
     environment::is_identifier,
     error::{CniError, code},
     json::Json,
-    protocol::Attachment,
+    protocol::{Attachment, Configuration},
     version::SpecVersion,
 };
 
@@ -21,6 +21,8 @@ pub const SOCKET: &str = "/run/eniclaim/agent.sock";
 
 /// The plugin, as configurations name it in `type`.
 pub const PLUGIN: &str = "eniclaim";
+/// Plugins whose configurations it reads as well. Runtimes find it under their names by a link.
+pub const REPLACED: [&str; 1] = ["ecs-eni"];
 
 /// No runtime sends more; a cap keeps a mistake from becoming an out-of-memory kill.
 const LARGEST: u64 = 1 << 20;
@@ -134,6 +136,16 @@ impl Config {
         is_ours(ipam) && !is_ours(self.get("type"))
     }
 
+    /// All of it, and the plugin that it was written for, if that is one of [`REPLACED`].
+    pub fn replaced(&self) -> Option<Configuration> {
+        let plugin = self.get("type")?.string()?;
+        let is_replaced = REPLACED.contains(&plugin.as_str());
+        is_replaced.then(|| Configuration {
+            plugin,
+            text: String::from_utf8_lossy(&self.text).into_owned(),
+        })
+    }
+
     /// The DNS settings that the configuration has for the result, whatever they are.
     pub fn dns(&self) -> Option<Json<'_>> {
         self.get("dns")
@@ -186,7 +198,12 @@ impl Config {
 
     /// The name of the network.
     pub fn network(&self) -> Result<String, CniError> {
-        let Some(json) = self.get("name") else {
+        // The replaced plugins needed none.
+        let name = || {
+            self.get("name")
+                .or_else(|| self.get("type").filter(|_| self.replaced().is_some()))
+        };
+        let Some(json) = name() else {
             return Err(malformed("name is missing in the network configuration"));
         };
         json.string().filter(|name| is_identifier(name)).ok_or_else(|| {

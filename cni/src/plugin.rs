@@ -19,7 +19,7 @@ use crate::{
     environment::{Environment, Verb},
     error::{CniError, code},
     netns::Netns,
-    protocol::Pod,
+    protocol::{Asked, Pod},
     version::SpecVersion,
 };
 
@@ -99,6 +99,14 @@ fn version_of_result(config: &Config) -> Result<SpecVersion, CniError> {
 fn netns(environment: &Environment<'_>) -> Result<(Netns, String), CniError> {
     let path = environment.required("CNI_NETNS")?;
     Ok((Netns::open(path.as_ref())?, path))
+}
+
+/// Which ENIs are meant: those of a pod's claims, or the one of a configuration for another plugin.
+fn asked(environment: &Environment<'_>, config: &Config) -> Result<Asked, CniError> {
+    match config.replaced() {
+        Some(configuration) => Ok(Asked::Configuration(configuration)),
+        None => pod(environment, config).map(Asked::Pod),
+    }
 }
 
 /// The pod, and the interfaces that it asks for.

@@ -22,7 +22,7 @@ use crate::{
     api,
     dhcp::{self, files::Files},
     engine::{Engine, Input, Parts},
-    health::Health,
+    health::{self, Health},
     heartbeat::Heartbeat,
     http,
     install::{Keeper, Site},
@@ -30,9 +30,10 @@ use crate::{
     kernel::{events::LinkEvents, link::Drivers, namespace::Namespace, view::Inspector},
     lease,
     metrics::Metrics,
-    options::Run,
+    options::{Cluster, Run},
     plug::Node,
-    presence, report,
+    presence,
+    report::{self, Notice},
     socket::Socket,
     supervision::Tasks,
     watch,
@@ -51,8 +52,9 @@ const SUPERVISION: Duration = Duration::from_secs(5);
 pub async fn run(options: Run) -> anyhow::Result<()> {
     let node = node(&options).context("inspect this node")?;
     let Features { ipv6, egress_hook } = node.inspector.features;
+    let in_cluster = options.in_cluster().cloned();
     tracing::info!(
-        node = options.node_name,
+        node = in_cluster.as_ref().map(|cluster| &*cluster.node_name),
         ipv6,
         egress_hook,
         "the features of this node's kernel"
@@ -65,18 +67,13 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     fs::set_permissions(folder, Permissions::from_mode(0o700))
         .with_context(|| format!("close {} to others", folder.display()))?;
     let (metrics, heartbeat) = (Metrics::default(), Arc::new(Heartbeat::default()));
-    let mut keeper = keeper(&options, folder, &metrics);
-    // Before the first request is taken: this agent and the plugin are of one version.
-    keeper.inspect().await?;
-
     let (inputs, from_all) = mpsc::channel(INPUTS);
     let (notices, to_report) = mpsc::unbounded_channel();
     let (lease, lease_asked) = mpsc::unbounded_channel();
     let listed = Arc::new(AtomicBool::new(false));
     let (leases, commands) = dhcp::handle();
-    let agent = this_agent(&options)?;
-    let files =
-        Files::open(folder.join("leases"), agent.boot_id.as_str()).context("open the leases")?;
+    let boot_id = boot_id()?;
+    let files = Files::open(folder.join("leases"), &boot_id).context("open the leases")?;
     let keeper_of_leases = dhcp::Keeper::new(files, metrics.clone()).context("read the leases")?;
     let events = LinkEvents::subscribe(&node.host).context("subscribe to link events")?;
     let engine = Engine::new(Parts {
@@ -86,52 +83,46 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         tombstones: cni::tombstone::folder(&options.socket),
         notices,
         lease,
-        leases: leases.clone(),
+        leases,
         metrics: metrics.clone(),
         ready: listed.clone(),
         heartbeat: heartbeat.clone(),
     })
     .context("read the journal")?;
+
+    let mut tasks = Tasks::default();
+    let cluster = match in_cluster {
+        None => None,
+        Some(cluster) => {
+            let mut keeper = keeper(&options, folder, &metrics);
+            // Before the first request is taken: this agent and the plugin are of one version.
+            keeper.inspect().await?;
+            let installed = keeper.state();
+            let with = InCluster {
+                cluster,
+                boot_id,
+                keeper,
+                to_report,
+                lease_asked,
+            };
+            with.start(&mut tasks, &inputs, &metrics).await?;
+            Some(health::Cluster { listed, installed })
+        }
+    };
     let health = Health {
         heartbeat: heartbeat.clone(),
-        listed,
-        installed: keeper.state(),
-        metrics: metrics.clone(),
+        cluster,
+        metrics,
     };
-    let client = api::client().await?;
-
-    let installed = keeper.state();
-    let (node, watched) = (options.node_name, inputs.clone());
-    let presence = presence::keep(
-        client.clone(),
-        node.clone(),
-        agent,
-        installed,
-        inputs.clone(),
-    );
-    let reports = report::send_all(client.clone(), to_report, metrics);
-    let lease = lease::read_on_demand(
-        client.clone(),
-        options.pod_namespace,
-        lease_asked,
-        inputs.clone(),
-    );
-    let mut tasks = Tasks::default();
-    tasks.spawn("reading the operator's Lease", ends(lease));
-    tasks.spawn("the installation", async { match keeper.keep().await? {} });
     tasks.spawn(
         "the HTTP server",
         ends(http::run(options.http_port, health)),
     );
-    tasks.spawn("the watch of the EniNode", ends(presence));
-    tasks.spawn("reporting", ends(reports));
     tasks.spawn(
         "the keeper of leases",
         ends(keeper_of_leases.run(commands, inputs.clone())),
     );
     tasks.spawn("the socket", ends(socket.serve(inputs.clone())));
-    let claims = async move { watch::watch(client, &node, watched).await };
-    tasks.spawn("the watch of claims", ends(claims));
     let engine = tokio::spawn(async move {
         engine
             .run(from_all, events)
@@ -143,6 +134,60 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         std::process::exit(1);
     })?;
     until_the_end(engine, tasks, inputs).await
+}
+
+/// What an agent does in Kubernetes beside.
+struct InCluster {
+    cluster: Cluster,
+    boot_id: String,
+    keeper: Keeper,
+    to_report: mpsc::UnboundedReceiver<Notice>,
+    lease_asked: mpsc::UnboundedReceiver<()>,
+}
+
+impl InCluster {
+    /// Keeps the plugin installed, watches what is this node's, and reports.
+    async fn start(
+        self,
+        tasks: &mut Tasks,
+        inputs: &mpsc::Sender<Input>,
+        metrics: &Metrics,
+    ) -> anyhow::Result<()> {
+        let Cluster {
+            node_name: node,
+            pod_namespace,
+            pod_uid,
+        } = self.cluster;
+        let agent = Agent {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: self.boot_id.as_str().into(),
+            pod_uid: pod_uid.as_str().into(),
+        };
+        let client = api::client().await?;
+        let installed = self.keeper.state();
+        let presence = presence::keep(
+            client.clone(),
+            node.clone(),
+            agent,
+            installed,
+            inputs.clone(),
+        );
+        let reports = report::send_all(client.clone(), self.to_report, metrics.clone());
+        let lease = lease::read_on_demand(
+            client.clone(),
+            pod_namespace,
+            self.lease_asked,
+            inputs.clone(),
+        );
+        let (keeper, watched) = (self.keeper, inputs.clone());
+        tasks.spawn("reading the operator's Lease", ends(lease));
+        tasks.spawn("the installation", async { match keeper.keep().await? {} });
+        tasks.spawn("the watch of the EniNode", ends(presence));
+        tasks.spawn("reporting", ends(reports));
+        let claims = async move { watch::watch(client, &node, watched).await };
+        tasks.spawn("the watch of claims", ends(claims));
+        Ok(())
+    }
 }
 
 /// Waits for whatever ends the agent, and then for the moves that have begun.
@@ -195,14 +240,10 @@ fn keeper(options: &Run, folder: &Path, metrics: &Metrics) -> Keeper {
     Keeper::new(site, metrics.clone())
 }
 
-fn this_agent(options: &Run) -> anyhow::Result<Agent> {
+fn boot_id() -> anyhow::Result<String> {
     let boot_id =
         fs::read_to_string("/proc/sys/kernel/random/boot_id").context("read the boot id")?;
-    Ok(Agent {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        boot_id: boot_id.trim().into(),
-        pod_uid: options.pod_uid.as_str().into(),
-    })
+    Ok(boot_id.trim().to_owned())
 }
 
 fn node(options: &Run) -> anyhow::Result<Node> {

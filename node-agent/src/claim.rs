@@ -10,7 +10,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::{
     claim::{
         Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Destination, Dhcp, DhcpMode,
-        Eni, Interface, Metadata, Place, Report, Unreadable, Via, Wait,
+        Eni, Interface, Metadata, Mtu, Place, Report, Unreadable, Via, Wait,
     },
     picture::{Family, Folder, Sysctl},
 };
@@ -117,7 +117,8 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
     let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
         name: name.to_string(),
-        mtu,
+        mtu: mtu.map_or(Mtu::Usual, Mtu::Bytes),
+        up: true,
         leased_mtu: None,
         metadata: match instance_metadata {
             InstanceMetadata::Blocked => Metadata::Blocked,

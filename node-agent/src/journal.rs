@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod entry;
+mod interface;
 mod version_1;
 
 /// Where files that cannot be read are kept, below the journal's folder. No network is named like that.

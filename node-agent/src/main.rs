@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let Options { log, command } = Options::parse();
     match command {
         Command::Run(options) => {
-            log.init(Some(&options.node_name));
+            log.init(options.in_cluster().map(|cluster| &*cluster.node_name));
             logged(run(options))
         }
         Command::Uninstall(options) => {

@@ -33,15 +33,12 @@ pub enum Command {
 /// How to run.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Name of this node.
-    #[arg(long, env = "NODE_NAME")]
-    pub node_name: String,
-    /// Namespace of the pod that the agent runs in, and of the operator's Lease.
-    #[arg(long, env = "POD_NAMESPACE")]
-    pub pod_namespace: String,
-    /// UID of the pod that the agent runs in.
-    #[arg(long, env = "POD_UID")]
-    pub pod_uid: String,
+    /// Serve networks that name their ENI, on a host without Kubernetes: there are no claims, and the plugin is not installed.
+    #[arg(long)]
+    pub standalone: bool,
+    /// Where the agent runs in Kubernetes.
+    #[command(flatten)]
+    pub cluster: Option<Cluster>,
     /// Where the CNI plugin asks; the journal and the plugin's notes lie in the same folder.
     #[arg(long, env = "ENICLAIM_SOCKET", default_value = cni::config::SOCKET)]
     pub socket: PathBuf,
@@ -63,6 +60,42 @@ pub struct Run {
     /// The node's folders.
     #[command(flatten)]
     pub folders: Folders,
+}
+
+/// Where the agent runs in Kubernetes.
+#[derive(Debug, Clone, Args)]
+pub struct Cluster {
+    /// Name of this node.
+    #[arg(
+        long,
+        env = "NODE_NAME",
+        required = false,
+        required_unless_present = "standalone"
+    )]
+    pub node_name: String,
+    /// Namespace of the pod that the agent runs in, and of the operator's Lease.
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        required = false,
+        required_unless_present = "standalone"
+    )]
+    pub pod_namespace: String,
+    /// UID of the pod that the agent runs in.
+    #[arg(
+        long,
+        env = "POD_UID",
+        required = false,
+        required_unless_present = "standalone"
+    )]
+    pub pod_uid: String,
+}
+
+impl Run {
+    /// Where it runs in Kubernetes; `None`: alone.
+    pub fn in_cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref().filter(|_| !self.standalone)
+    }
 }
 
 /// What to show, and how.

@@ -39,8 +39,8 @@ pub struct Device {
     pub device: String,
     /// The ENI.
     pub eni: String,
-    /// Namespace and name of the claim.
-    pub claim: String,
+    /// Namespace and name of the claim, if it is one's.
+    pub claim: Option<String>,
     /// Namespace and name of the pod that the claim is bound to.
     pub pod: Option<String>,
     /// Name of the interface in the pod; before the device comes there, the one that it is to have.
@@ -149,20 +149,21 @@ fn device(facts: &Facts, mac: Mac) -> Option<(Device, Option<InPod>)> {
     let claim = claims.find(|claim| claim.eni.as_ref().is_some_and(|eni| eni.mac == mac));
     let key = claim
         .map(|claim| &claim.key)
-        .or_else(|| plug.map(|plug| plug.origin.claim()))?;
+        .or_else(|| plug.and_then(|plug| plug.origin.claim()));
     let eni = claim
         .and_then(|claim| claim.eni.as_ref())
         .map(|eni| &eni.id);
-    let interface = claim.map(|claim| match held {
-        // With what its leases bring.
-        Some((key, plug)) => facts.interface(key, plug, claim),
-        None => claim.interface.unconfigured(),
+    // With what its leases bring.
+    let of_plug = held.and_then(|(key, plug)| {
+        let asked_for = facts.asked_for(plug)?;
+        Some(facts.interface(key, plug, asked_for))
     });
+    let interface = of_plug.or_else(|| claim.map(|claim| claim.interface.unconfigured()));
     let addresses = interface.iter().flat_map(|interface| &interface.addresses);
     let device = Device {
         device: mac.to_string(),
         eni: eni.or_else(|| plug.map(|plug| &plug.eni))?.clone(),
-        claim: key.to_string(),
+        claim: key.map(ToString::to_string),
         pod: claim.and_then(pod),
         addresses: addresses.map(|address| address.ip).collect(),
         interface: interface.map(|interface| interface.name),

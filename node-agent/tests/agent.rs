@@ -28,6 +28,8 @@ mod dhcp;
 mod engine;
 #[path = "agent/events.rs"]
 mod events;
+#[path = "agent/explicit.rs"]
+mod explicit;
 #[path = "agent/hang_up.rs"]
 mod hang_up;
 #[path = "agent/hidden.rs"]

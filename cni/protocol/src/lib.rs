@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::CniError;
 
 /// Version of the envelope; it changes when an old reader would misunderstand a new writer.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// No line is longer, newline included. The longest is that of GC: a thousand attachments have 110 KiB.
 pub const LONGEST_LINE: usize = 256 * 1024;
 
@@ -69,6 +69,35 @@ pub struct Pod {
     pub interfaces: Option<String>,
 }
 
+/// Which ENIs are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Asked {
+    /// Those of this pod's claims.
+    Pod(Pod),
+    /// The one of a configuration that was written for a plugin which eniclaim replaces.
+    Configuration(Configuration),
+}
+
+impl Asked {
+    /// The pod, if those of its claims are meant.
+    pub fn pod(&self) -> Option<&Pod> {
+        match self {
+            Self::Pod(pod) => Some(pod),
+            Self::Configuration(_) => None,
+        }
+    }
+}
+
+/// Such a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The plugin, as its `type` says.
+    pub plugin: String,
+    /// All of it, as it is on stdin.
+    pub text: String,
+}
+
 /// Where in the pod's network the plugin stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,8 +116,8 @@ pub struct Add {
     pub sandbox: Sandbox,
     /// Path of the namespace, without symbolic links: by it the agent comes back later.
     pub netns: String,
-    /// For which pod.
-    pub pod: Pod,
+    /// Which ENIs.
+    pub asked: Asked,
     /// Where the plugin stands.
     #[serde(default)]
     pub position: Position,
@@ -108,8 +137,8 @@ pub struct Check {
     pub sandbox: Sandbox,
     /// Path of the namespace, without symbolic links.
     pub netns: String,
-    /// Which pod.
-    pub pod: Pod,
+    /// Which ENIs.
+    pub asked: Asked,
 }
 
 /// Parameters of [`Request::Gc`].

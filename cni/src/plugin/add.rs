@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     error::CniError,
     json::Json,
-    plugin::{ABSENT, WAIT, confused, ipam, netns, pod, refuse, version_of_result},
+    plugin::{ABSENT, WAIT, asked, confused, ipam, netns, refuse, version_of_result},
     protocol::{Add, Added, Position, Reply, Request},
     result::{alone, with_interfaces},
 };
@@ -17,6 +17,7 @@ use crate::{
 pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
     match config.previous_result() {
         _ if config.is_ipam() => ipam::add(environment, config),
+        _ if config.replaced().is_some() => replaced(environment, config),
         Some(previous) => chained(environment, config, previous),
         None => first(environment, config),
     }
@@ -60,6 +61,13 @@ fn first(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniE
     alone(version, config.dns(), &added, &path)
 }
 
+/// The result of a plugin that is replaced: its own, whatever is before it.
+fn replaced(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
+    let version = config.version()?;
+    let (added, path) = plug(environment, config, Position::Chained)?;
+    alone(version, config.dns(), &added, &path)
+}
+
 /// Has the agent plug; the interfaces, and the path of their namespace as the runtime wrote it.
 fn plug(
     environment: &Environment<'_>,
@@ -72,7 +80,7 @@ fn plug(
     let request = Request::Add(Add {
         sandbox,
         netns: netns.path.clone(),
-        pod: pod(environment, config)?,
+        asked: asked(environment, config)?,
         position,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {

@@ -8,7 +8,7 @@ use crate::{
     environment::Environment,
     error::{CniError, code},
     json::Json,
-    plugin::{ABSENT, WAIT, confused, ipam, netns, pod},
+    plugin::{ABSENT, WAIT, asked, confused, ipam, netns},
     protocol::{Check, Checked, Reply, Request},
     version::SpecVersion,
 };
@@ -18,7 +18,7 @@ pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<()
     if config.is_ipam() {
         return ipam::check(environment, config);
     }
-    if !config.asks() {
+    if !config.asks() && config.replaced().is_none() {
         return Ok(());
     }
     config.version_since(SpecVersion::V0_4_0)?;
@@ -29,7 +29,7 @@ pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<()
     let request = Request::Check(Check {
         sandbox,
         netns: netns.path.clone(),
-        pod: pod(environment, config)?,
+        asked: asked(environment, config)?,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {
         Ok(Reply::Checked(interfaces)) if !interfaces.is_empty() => interfaces

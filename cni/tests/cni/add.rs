@@ -43,9 +43,9 @@ fn agent_gets_the_request_and_the_namespace_itself() {
     );
     assert_eq!(
         (
-            add.pod.namespace.as_str(),
-            add.pod.name.as_str(),
-            add.pod.uid.as_str()
+            add.asked.pod().unwrap().namespace.as_str(),
+            add.asked.pod().unwrap().name.as_str(),
+            add.asked.pod().unwrap().uid.as_str()
         ),
         ("shop", "web-0", "u-1")
     );
@@ -76,7 +76,10 @@ fn agent_gets_the_annotation_of_several_interfaces_and_the_result_lists_them_in_
     let Request::Add(add) = envelope.request else {
         panic!("not ADD")
     };
-    assert_eq!(add.pod.interfaces.as_deref(), Some("eni1=app,eni0=db"));
+    assert_eq!(
+        add.asked.pod().unwrap().interfaces.as_deref(),
+        Some("eni1=app,eni0=db")
+    );
     let result = run.json();
     let named = |n: usize| &result["interfaces"][n]["name"];
     assert_eq!((named(2), named(3)), (&json!("eni1"), &json!("eni0")));

@@ -44,7 +44,7 @@ fn pod_with_what_add_gave_it_passes() {
         panic!("{request:?}")
     };
     assert_eq!(check.sandbox.container_id, "0a1b2c");
-    assert_eq!(check.pod.uid, "u-1");
+    assert_eq!(check.asked.pod().unwrap().uid, "u-1");
     assert_eq!(check.netns, "/proc/self/ns/net");
 }
 

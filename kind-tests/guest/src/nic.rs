@@ -18,7 +18,7 @@ use node_agent::{
 };
 use node_agent_core::{
     absence::Whereabouts,
-    claim::{Address, DefaultRoute, Dhcp, Interface, Metadata},
+    claim::{Address, DefaultRoute, Dhcp, Interface, Metadata, Mtu},
     facts::Hardware,
     picture::PodSlot,
     plan::Traces,
@@ -125,7 +125,8 @@ impl Nic {
         let interface = Interface {
             name: NAME.into(),
             leased_mtu: None,
-            mtu: None,
+            mtu: Mtu::Usual,
+            up: true,
             metadata: Metadata::Blocked,
             addresses: vec![address],
             default_route: DefaultRoute::Never,

@@ -119,8 +119,10 @@ pub struct Attachment {
 pub struct Interface {
     /// Its name.
     pub name: String,
-    /// Its MTU in bytes; `None`: that of its lease, or 9001, the VPC's, as far as the device can.
-    pub mtu: Option<u32>,
+    /// Whether it is set up. One that is not has nothing else: no address, no route, no refusal.
+    pub up: bool,
+    /// Its MTU.
+    pub mtu: Mtu,
     /// The MTU of its lease in bytes, where leases configure it.
     pub leased_mtu: Option<u32>,
     /// Whether the instance metadata service may be reached through it.
@@ -141,8 +143,20 @@ pub struct Interface {
     pub dhcp: Dhcp,
 }
 
+/// The MTU of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Mtu {
+    /// That of its lease, or 9001, the VPC's, as far as the device can.
+    Usual,
+    /// The one that the device has.
+    AsFound,
+    /// So many bytes.
+    Bytes(u32),
+}
+
 /// Of which families leases are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Dhcp {
     /// Of IPv4.
     pub ipv4: DhcpMode,
@@ -173,7 +187,7 @@ impl Dhcp {
 }
 
 /// What is asked of the servers of a family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DhcpMode {
     /// Nothing.
     Disabled,
@@ -192,7 +206,7 @@ impl Interface {
 }
 
 /// Whether what the pod starts leaves by the ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefaultRoute {
     /// Only what its addresses send.
     Never,
@@ -203,7 +217,8 @@ pub enum DefaultRoute {
 }
 
 /// A network that is reached by the ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Destination {
     /// The network.
     pub to: IpNet,
@@ -212,7 +227,7 @@ pub struct Destination {
 }
 
 /// Which way a destination is reached by the ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Via {
     /// By the router of its subnet, or directly what is in that.
     Subnet,
@@ -223,7 +238,7 @@ pub enum Via {
 }
 
 /// Whether the instance metadata service may be reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metadata {
     /// It is refused.
     Blocked,
@@ -232,7 +247,8 @@ pub enum Metadata {
 }
 
 /// An address of the ENI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Address {
     /// The address.
     pub ip: IpAddr,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cni_protocol::{Position, Sandbox};
 
-pub use self::request::{Known, Request, RequestId, Verb};
+pub use self::request::{Explicit, Known, Request, RequestId, Verb, Wanted};
 use crate::{
     claim::{Claim, ClaimKey, DefaultRoute, Interface, Report, Unreadable},
     custody::Custody,
@@ -116,13 +116,25 @@ pub enum Origin {
         /// UID of the pod.
         pod_uid: String,
     },
+    /// The configuration of the network, in which all is said: the interface, for as long as its container has it.
+    Explicit(Box<Interface>),
 }
 
 impl Origin {
-    /// The claim.
-    pub fn claim(&self) -> &ClaimKey {
-        let Self::Claim { claim, .. } = self;
-        claim
+    /// The claim, if it is one's.
+    pub fn claim(&self) -> Option<&ClaimKey> {
+        match self {
+            Self::Claim { claim, .. } => Some(claim),
+            Self::Explicit(_) => None,
+        }
+    }
+
+    /// UID of the pod, if it is a claim's.
+    pub fn pod_uid(&self) -> Option<&str> {
+        match self {
+            Self::Claim { pod_uid, .. } => Some(pod_uid),
+            Self::Explicit(_) => None,
+        }
     }
 }
 
@@ -260,9 +272,8 @@ impl Facts {
     /// What an agent knows that has read nothing but the journal.
     pub fn of_journal(plugs: BTreeMap<PlugKey, Plug>) -> Self {
         let sandboxes = plugs.iter().map(|(key, plug)| {
-            let Origin::Claim { pod_uid, .. } = &plug.origin;
             let known = Known {
-                pod_uid: pod_uid.clone(),
+                pod_uid: plug.origin.pod_uid().map(str::to_owned),
                 first: 0,
             };
             (key.sandbox.clone(), known)
@@ -360,6 +371,14 @@ impl Facts {
     /// Who has the device `mac`.
     pub fn holder(&self, mac: Mac) -> Option<(&PlugKey, &Plug)> {
         self.plugs.iter().find(|(key, _)| key.mac == mac)
+    }
+
+    /// What was asked for as the interface of a plug; `None` where its claim is not known.
+    pub fn asked_for<'a>(&'a self, plug: &'a Plug) -> Option<&'a Interface> {
+        match &plug.origin {
+            Origin::Claim { claim, .. } => Some(&self.claims.get(claim)?.interface),
+            Origin::Explicit(interface) => Some(interface),
+        }
     }
 
     /// The devices that claims or plugs name.

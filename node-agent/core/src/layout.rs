@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 
 use crate::{
-    claim::{Address, Interface, Metadata},
+    claim::{Address, Interface, Metadata, Mtu},
     picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Sysctl, Way},
 };
 
@@ -60,6 +60,8 @@ pub struct Limits {
     pub least_mtu: u32,
     /// Its greatest MTU in bytes.
     pub most_mtu: u32,
+    /// The MTU that it has, in bytes.
+    pub mtu: u32,
     /// Whether IPv6 is enabled there; a pod may switch it off by sysctl.
     pub ipv6: bool,
 }
@@ -67,10 +69,14 @@ pub struct Limits {
 impl Limits {
     /// The MTU that an interface gets: the one it asks for, or that of its lease or the VPC's as far as the device can.
     pub fn mtu(self, interface: &Interface) -> u32 {
-        let usual = interface.leased_mtu.unwrap_or(VPC_MTU);
-        interface
-            .mtu
-            .unwrap_or_else(|| usual.min(self.most_mtu).max(self.least_mtu))
+        match interface.mtu {
+            Mtu::Bytes(mtu) => mtu,
+            Mtu::AsFound => self.mtu,
+            Mtu::Usual => {
+                let usual = interface.leased_mtu.unwrap_or(VPC_MTU);
+                usual.min(self.most_mtu).max(self.least_mtu)
+            }
+        }
     }
 }
 
@@ -103,6 +109,17 @@ impl Rule {
 /// Without IPv6 in the pod the IPv6 addresses and prefixes are left out, but not the refusals: it may be enabled later.
 pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: Limits) -> Picture {
     let mtu = limits.mtu(interface);
+    let link = Link {
+        name: interface.name.clone(),
+        up: interface.up,
+        mtu,
+    };
+    if !interface.up {
+        return Picture {
+            link: Some(link),
+            ..Picture::default()
+        };
+    }
     let families = features.families();
     let ipv6 = features.ipv6 && limits.ipv6 && mtu >= IPV6_MTU;
     let addresses: Vec<_> = interface
@@ -111,11 +128,7 @@ pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: 
         .filter(|a| a.ip.is_ipv4() || ipv6)
         .collect();
     let mut picture = Picture {
-        link: Some(Link {
-            name: interface.name.clone(),
-            up: true,
-            mtu,
-        }),
+        link: Some(link),
         // Hosts, without a route for the subnet's prefix: with one in table main, answers of the pod's first interface
         // to hosts of that subnet would leave by the ENI, and the VPC drops them for their source.
         addresses: addresses.iter().map(|a| IpNet::from(a.ip)).collect(),

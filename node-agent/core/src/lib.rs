@@ -12,4 +12,5 @@ pub mod layout;
 pub mod mac;
 pub mod picture;
 pub mod plan;
+pub mod replaced;
 pub mod step;

@@ -6,8 +6,8 @@ use crate::{
     claim::{Claim, ClaimKey, Place, Report, Unreadable, Wait},
     custody::Custody,
     facts::{
-        Facts, LeaseRead, Liveness, Operator, Plug, PlugKey, PlugState, Request, RequestId, Retry,
-        Sandbox, Verb,
+        Facts, LeaseRead, Liveness, Operator, Origin, Plug, PlugKey, PlugState, Request, RequestId,
+        Retry, Sandbox, Verb,
     },
     mac::Mac,
     picture::PodSlot,
@@ -18,6 +18,7 @@ mod asked;
 mod leases;
 mod reports;
 mod requests;
+mod target;
 
 pub use self::{
     addresses::addresses,
@@ -59,12 +60,14 @@ pub struct Plan {
 pub enum Order {
     /// Answer a request.
     Answer(RequestId, Answer),
-    /// Plug the device of a claim into the namespace of a request, or make sure that it is as it should be.
+    /// Plug a device into the namespace of a request, or make sure that it is as it should be.
     Plug {
         /// The request.
         request: RequestId,
-        /// The claim.
-        claim: ClaimKey,
+        /// What asks for it.
+        origin: Origin,
+        /// The ENI's id.
+        eni: String,
         /// Sandbox and device.
         key: PlugKey,
         /// Which of the pod's ENIs it is.
@@ -74,12 +77,8 @@ pub enum Order {
     Check {
         /// The request.
         request: RequestId,
-        /// The claim.
-        claim: ClaimKey,
         /// Sandbox and device.
         key: PlugKey,
-        /// Which of the pod's ENIs it is.
-        slot: PodSlot,
     },
     /// Set the interface of a plug as its leases say now.
     Configure(PlugKey),
@@ -139,8 +138,12 @@ pub fn plan(facts: &Facts, now: u64) -> Plan {
     }
     for (id, request) in &facts.requests {
         match &request.verb {
-            Verb::Add(pod) if served.insert(&request.sandbox) => round.add(*id, request, pod),
-            Verb::Check(pod) if served.insert(&request.sandbox) => round.check(*id, request, pod),
+            Verb::Add(wanted) if served.insert(&request.sandbox) => {
+                round.add(*id, request, wanted);
+            }
+            Verb::Check(wanted) if served.insert(&request.sandbox) => {
+                round.check(*id, request, wanted);
+            }
             Verb::Add(_) | Verb::Check(_) => round.behind(*id, request),
             Verb::Del => {}
         }
@@ -184,13 +187,13 @@ impl Round<'_> {
 
     /// What its leases brought to a pod that runs follows them.
     fn configure(&mut self, key: &PlugKey, plug: &Plug) {
-        let Some(claim) = self.facts.claims.get(plug.origin.claim()) else {
+        let Some(asked_for) = self.facts.asked_for(plug) else {
             return;
         };
-        if !claim.interface.dhcp.configures() {
+        if !asked_for.dhcp.configures() {
             return;
         }
-        let Some(wanted) = self.facts.wanted(key, plug, claim) else {
+        let Some(wanted) = self.facts.wanted(key, plug, asked_for) else {
             return;
         };
         let is_so = plug.observed.configured.as_deref() == Some(&wanted);
@@ -203,17 +206,21 @@ impl Round<'_> {
 
     /// Whether what asked for the plug does not want it any more.
     fn is_over(&self, key: &PlugKey, plug: &Plug) -> bool {
-        let crate::facts::Origin::Claim {
+        let dead = plug.observed.liveness == Liveness::Dead;
+        let Origin::Claim {
             claim,
             attachment,
             pod_uid: _,
-        } = &plug.origin;
+        } = &plug.origin
+        else {
+            return dead;
+        };
         if self.facts.unreadable.contains_key(claim) {
             return false;
         }
         let Some(claim) = self.facts.claims.get(claim) else {
             // What the API server forgot is not taken from a running pod.
-            return self.facts.listed && plug.observed.liveness == Liveness::Dead;
+            return self.facts.listed && dead;
         };
         let other_device = claim.eni.as_ref().is_some_and(|eni| eni.mac != key.mac);
         let other_attachment =

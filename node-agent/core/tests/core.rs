@@ -26,5 +26,7 @@ mod layout;
 mod makers;
 #[path = "core/plan.rs"]
 mod plan;
+#[path = "core/replaced.rs"]
+mod replaced;
 #[path = "core/story.rs"]
 mod story;

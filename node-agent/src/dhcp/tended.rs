@@ -11,6 +11,7 @@ use node_agent_core::{
     mac::Mac,
     plan::LeasePlace,
 };
+use tracing::field::display;
 
 use super::{
     client::{Client, Event},
@@ -198,13 +199,13 @@ impl<C: Client> Tended<C> {
         let LeasePlace {
             claim, pod, eni, ..
         } = &self.record.place;
-        let family = C::FAMILY.as_str();
+        let (claim, family) = (claim.as_ref().map(display), C::FAMILY.as_str());
         match outcome {
             Err(error) if news => {
-                tracing::warn!(%claim, pod, eni, family, %error, "the DHCP lease cannot be kept; it is tried again");
+                tracing::warn!(claim, pod, eni, family, %error, "the DHCP lease cannot be kept; it is tried again");
             }
             Ok(()) if news => {
-                tracing::info!(%claim, pod, eni, family, "the DHCP lease can be kept again");
+                tracing::info!(claim, pod, eni, family, "the DHCP lease can be kept again");
             }
             Ok(()) | Err(_) => {}
         }

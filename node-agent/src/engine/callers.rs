@@ -8,9 +8,10 @@ use cni::{
     protocol::{self, Added, Checked, Reply},
 };
 use node_agent_core::{
-    facts::{Pod, Position, Request, RequestId, Verb},
+    facts::{Pod, Position, Request, RequestId, Sandbox, Verb, Wanted},
     mac::Mac,
     plan::Answer,
+    replaced,
 };
 use telemetry::Outcome;
 use tokio::{sync::oneshot, time::Instant};
@@ -77,10 +78,14 @@ impl Engine {
         let (sandbox, verb, path) = match request {
             protocol::Request::Add(add) => {
                 position = add.position;
-                (add.sandbox, pod(add.pod).map(Verb::Add), add.netns)
+                {
+                    let wanted = wanted(add.asked, &add.sandbox);
+                    (add.sandbox, wanted.map(Verb::Add), add.netns)
+                }
             }
             protocol::Request::Check(check) => {
-                (check.sandbox, pod(check.pod).map(Verb::Check), check.netns)
+                let wanted = wanted(check.asked, &check.sandbox);
+                (check.sandbox, wanted.map(Verb::Check), check.netns)
             }
             protocol::Request::Del(del) => (del.sandbox, Ok(Verb::Del), String::new()),
             protocol::Request::Addresses(asked) => {
@@ -193,6 +198,25 @@ fn opened(netns: Option<OwnedFd>, path: &str, verb: &Verb) -> Result<Option<Name
         Some(Err(error)) => refuse(error.to_string()),
         None => refuse("the request came without the network namespace of the pod".to_owned()),
     }
+}
+
+/// What is meant, with what is written in it read.
+fn wanted(asked: protocol::Asked, sandbox: &Sandbox) -> Result<Wanted, CniError> {
+    let protocol::Configuration { plugin, text } = match asked {
+        protocol::Asked::Pod(asking) => return pod(asking).map(Wanted::Claims),
+        protocol::Asked::Configuration(configuration) => configuration,
+    };
+    let asked = replaced::read(&plugin, &text, &sandbox.if_name)
+        .map_err(|error| CniError::new(code::CONFIGURATION, format!("{plugin}: {error}")))?;
+    for error in asked.warnings {
+        tracing::warn!(
+            container = sandbox.container_id,
+            eni = asked.explicit.eni.id,
+            error,
+            "something in the configuration of a network has no effect"
+        );
+    }
+    Ok(Wanted::Explicit(Box::new(asked.explicit)))
 }
 
 /// The pod, with its annotation read.

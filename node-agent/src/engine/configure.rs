@@ -1,6 +1,7 @@
 //! Sets the interface of a pod that runs as its leases say.
 
 use node_agent_core::facts::{Plug, PlugKey, Retry};
+use tracing::field::display;
 
 use crate::{
     engine::{Engine, work::Done},
@@ -12,10 +13,10 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(&key).cloned() else {
             return;
         };
-        let Some(claim) = self.facts.claims.get(plug.origin.claim()) else {
+        let Some(asked_for) = self.facts.asked_for(&plug) else {
             return;
         };
-        let interface = self.facts.interface(&key, &plug, claim);
+        let interface = self.facts.interface(&key, &plug, asked_for);
         self.facts.busy.insert(key.mac);
         let in_pod = self.move_of(key.clone(), plug);
         let done = move |outcome| Done::Configure {
@@ -51,11 +52,16 @@ impl Engine {
                 Some(error)
             }
         };
-        let (claim, pod) = (origin.claim(), self.pod(&origin));
+        let (claim, pod) = (origin.claim().map(display), self.pod(&origin));
         match error {
-            None => tracing::info!(%claim, pod, eni, "the interface is set as its DHCP leases say"),
+            None => tracing::info!(
+                claim,
+                pod,
+                eni,
+                "the interface is set as its DHCP leases say"
+            ),
             Some(error) if is_first => {
-                tracing::warn!(%claim, pod, eni, %error, "the interface cannot be set as its DHCP leases say; it is tried again");
+                tracing::warn!(claim, pod, eni, %error, "the interface cannot be set as its DHCP leases say; it is tried again");
             }
             Some(_) => {}
         }

@@ -7,14 +7,13 @@ use crate::engine::Engine;
 impl Engine {
     /// Namespace and name of the pod that a plug is for, while a claim or a request names it.
     pub(super) fn pod(&self, origin: &Origin) -> Option<String> {
-        let Origin::Claim { pod_uid, .. } = origin;
-        self.pod_of_uid(pod_uid)
+        self.pod_of_uid(origin.pod_uid()?)
     }
 
     /// Those of the pod of a sandbox.
     pub(super) fn pod_of_sandbox(&self, sandbox: &Sandbox) -> Option<String> {
         let known = self.facts.sandboxes.get(sandbox)?;
-        self.pod_of_uid(&known.pod_uid)
+        self.pod_of_uid(known.pod_uid.as_deref()?)
     }
 
     fn pod_of_uid(&self, uid: &str) -> Option<String> {

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use node_agent_core::{
-    claim::{Claim, Interface},
+    claim::Interface,
     custody::{Custody, Loan},
-    facts::{Liveness, Netns, Observed, Origin, Plug, PlugKey, PlugState, Position},
-    picture::PodSlot,
+    facts::{Liveness, Plug, PlugKey, PlugState},
     plan::Traces,
 };
 
@@ -59,7 +58,7 @@ impl Move {
         self.entry.observed.without_ipv6 = plugged.without_ipv6;
         self.entry.observed.configured = Some(Box::new(interface.clone()));
         self.entry.hardware = hardware::identify(&plugged.device).unwrap_or_else(|error| {
-            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "a detached device will not be known to be gone while its pod lives");
+            tracing::warn!(claim = self.entry.origin.claim().map(display), pod = self.pod, eni = self.entry.eni, %error, "a detached device will not be known to be gone while its pod lives");
             None
         });
         match self.write() {
@@ -152,7 +151,7 @@ impl Move {
     /// the device where it is.
     fn write_return(&self) {
         if let Err(error) = self.write() {
-            tracing::warn!(claim = %self.entry.origin.claim(), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
+            tracing::warn!(claim = self.entry.origin.claim().map(display), pod = self.pod, eni = self.entry.eni, %error, "the return of the device is not in the journal");
         }
     }
 
@@ -185,31 +184,4 @@ impl Move {
             id: self.entry.eni.clone(),
         }
     }
-}
-
-/// What the journal says of a plug that begins.
-pub(super) fn entry(
-    claim: &Claim,
-    netns: &Namespace,
-    slot: PodSlot,
-    position: Position,
-) -> Option<Plug> {
-    Some(Plug {
-        origin: Origin::Claim {
-            claim: claim.key.clone(),
-            attachment: claim.attachment.as_ref()?.id.clone(),
-            pod_uid: claim.pod.as_ref()?.uid.clone(),
-        },
-        eni: claim.eni.as_ref()?.id.clone(),
-        slot,
-        netns: Netns {
-            path: netns.name().to_owned(),
-            cookie: None,
-        },
-        position,
-        custody: Custody::Ours,
-        hardware: None,
-        state: PlugState::Plugging,
-        observed: Observed::default(),
-    })
 }

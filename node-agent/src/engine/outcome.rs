@@ -7,11 +7,12 @@ use cni::{
 use node_agent_core::{
     claim::Interface,
     custody::Custody,
-    facts::{Plug, PlugKey, PlugState, RequestId, Retry},
+    facts::{Origin, Plug, PlugKey, PlugState, RequestId, Retry},
     mac::Mac,
 };
 use telemetry::Outcome;
 use tokio::time::Instant;
+use tracing::field::display;
 
 use crate::{
     engine::{Engine, work::Done},
@@ -99,21 +100,28 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let (claim, eni, pod) = (
-            plug.origin.claim().clone(),
+        let (origin, eni, pod) = (
+            plug.origin.clone(),
             plug.eni.clone(),
             self.pod(&plug.origin),
         );
+        let claim = origin.claim().map(display);
         match (error, undo) {
             // It was looked for in the pod alone.
             (Error::NoDevice { .. }, None) if !was_here => {}
             (Error::NoDevice { .. }, None) => {
-                tracing::info!(%claim, pod, eni, %error, "the device left the node before it was plugged; the pod waits for it");
+                tracing::info!(claim, pod, eni, %error, "the device left the node before it was plugged; the pod waits for it");
             }
-            (_, None) => tracing::warn!(%claim, pod, eni, %error, "the device was not plugged"),
+            (_, None) => tracing::warn!(claim, pod, eni, %error, "the device was not plugged"),
             (_, Some(undo)) => {
                 let error = format!("{error}; {undo}");
-                tracing::warn!(%claim, pod, eni, error, "the device was not plugged, and returns from the pod");
+                tracing::warn!(
+                    claim,
+                    pod,
+                    eni,
+                    error,
+                    "the device was not plugged, and returns from the pod"
+                );
             }
         }
         if undo.is_some() {
@@ -132,7 +140,7 @@ impl Engine {
                 request.missed.insert(key.mac);
             }
         } else {
-            let why = format!("EniClaim {claim} ({eni}): {error}");
+            let why = format!("{}: {error}", named(&origin, &eni));
             self.fail(id, code::KERNEL, why);
         }
     }
@@ -158,9 +166,9 @@ impl Engine {
             Err(error) => {
                 let why = not_as_set(interface, key.mac, &error);
                 let plug = self.facts.plugs.get(key);
-                let claim = plug.map(|plug| format!("EniClaim {}: ", plug.origin.claim()));
-                let claim = claim.unwrap_or_default();
-                self.fail(id, code::DIFFERENT, format!("{claim}{why}"));
+                let whose = plug.and_then(|plug| plug.origin.claim());
+                let whose = whose.map_or_else(String::new, |claim| format!("EniClaim {claim}: "));
+                self.fail(id, code::DIFFERENT, format!("{whose}{why}"));
             }
         }
     }
@@ -169,24 +177,28 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(key) else {
             return;
         };
-        let (claim, eni, pod) = (plug.origin.claim(), &plug.eni, self.pod(&plug.origin));
+        let (claim, eni, pod) = (
+            plug.origin.claim().map(display),
+            &plug.eni,
+            self.pod(&plug.origin),
+        );
         match outcome {
             Ok((found, left)) => {
                 self.parts.metrics.unplugged(Outcome::Success);
                 for error in left {
-                    tracing::warn!(%claim, pod, eni, %error, "something of the interface stays in the pod");
+                    tracing::warn!(claim, pod, eni, %error, "something of the interface stays in the pod");
                 }
                 if found {
-                    tracing::info!(%claim, pod, eni, "the device has returned to the node");
+                    tracing::info!(claim, pod, eni, "the device has returned to the node");
                 } else {
-                    tracing::info!(%claim, pod, eni, "the device is gone from this machine");
+                    tracing::info!(claim, pod, eni, "the device is gone from this machine");
                 }
                 self.facts.plugs.remove(key);
                 self.found(key.mac, found);
             }
             Err(error) => {
                 self.parts.metrics.unplugged(Outcome::Error);
-                tracing::warn!(%claim, pod, eni, %error, "the device has not returned");
+                tracing::warn!(claim, pod, eni, %error, "the device has not returned");
                 let hidden = matches!(error, Error::Hidden { .. });
                 self.retry_later(key);
                 let now = self.now();
@@ -202,24 +214,29 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get_mut(key) else {
             return;
         };
-        let (claim, eni) = (plug.origin.claim().clone(), plug.eni.clone());
-        let (origin, succeeded) = (plug.origin.clone(), outcome.is_ok());
+        let (origin, eni) = (plug.origin.clone(), plug.eni.clone());
+        let succeeded = outcome.is_ok();
         if succeeded {
             plug.state = PlugState::Restored;
             (plug.observed.retry, plug.observed.restored) = (Retry::default(), now);
         } else {
             self.retry_later(key);
         }
-        let pod = self.pod(&origin);
+        let (claim, pod) = (origin.claim().map(display), self.pod(&origin));
         match outcome {
             Ok(left) => {
                 for error in left {
-                    tracing::warn!(%claim, pod, eni, %error, "something of the interface stays in the pod");
+                    tracing::warn!(claim, pod, eni, %error, "something of the interface stays in the pod");
                 }
-                tracing::info!(%claim, pod, eni, "the device is left in the pod to the plugin that moved it there");
+                tracing::info!(
+                    claim,
+                    pod,
+                    eni,
+                    "the device is left in the pod to the plugin that moved it there"
+                );
             }
             Err(error) => {
-                tracing::warn!(%claim, pod, eni, %error, "the configuration of the device cannot be taken off it");
+                tracing::warn!(claim, pod, eni, %error, "the configuration of the device cannot be taken off it");
             }
         }
     }
@@ -256,6 +273,14 @@ impl Engine {
             plug.state = PlugState::Unplugging;
             plug.observed.retry = plug.observed.retry.failed(now);
         }
+    }
+}
+
+/// Names an ENI for whoever asked for it.
+fn named(origin: &Origin, eni: &str) -> String {
+    match origin.claim() {
+        Some(claim) => format!("EniClaim {claim} ({eni})"),
+        None => format!("ENI {eni}"),
     }
 }
 

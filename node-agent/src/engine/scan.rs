@@ -11,6 +11,7 @@ use node_agent_core::{
     mac::Mac,
 };
 use tokio::time::Instant;
+use tracing::field::display;
 
 use crate::{
     engine::{Engine, clock, work::Done},
@@ -126,14 +127,23 @@ impl Engine {
 
 /// Takes in whether the namespace of a plug lives; says when that begins to be unknown, and when it ends.
 fn see(plug: &mut Plug, pod: Option<&str>, liveness: Result<Liveness, Error>) {
-    let (claim, eni, before) = (plug.origin.claim(), &plug.eni, plug.observed.liveness);
+    let (claim, eni, before) = (
+        plug.origin.claim().map(display),
+        &plug.eni,
+        plug.observed.liveness,
+    );
     match &liveness {
         Err(error) if before != Liveness::Unknown => tracing::warn!(
-            %claim, pod, eni, %error,
+            claim, pod, eni, %error,
             "it is not known whether the pod's network namespace lives; it counts as alive"
         ),
         Ok(_) if before == Liveness::Unknown => {
-            tracing::info!(%claim, pod, eni, "the pod's network namespace can be seen again");
+            tracing::info!(
+                claim,
+                pod,
+                eni,
+                "the pod's network namespace can be seen again"
+            );
         }
         Ok(_) | Err(_) => {}
     }

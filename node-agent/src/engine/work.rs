@@ -8,9 +8,9 @@ use std::{
 use cni::protocol::{Added, AddedRoute};
 use ipnet::IpNet;
 use node_agent_core::{
-    claim::{ClaimKey, Interface},
+    claim::Interface,
     custody::Custody,
-    facts::{Plug, PlugKey, PlugState, RequestId, Verb},
+    facts::{Netns, Observed, Origin, Plug, PlugKey, PlugState, RequestId, Verb},
     mac::Mac,
     picture::PodSlot,
     plan::Traces,
@@ -18,13 +18,7 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{
-        Engine,
-        addresses::added_addresses,
-        moves::{Move, entry},
-        scan::Scan,
-        search::search,
-    },
+    engine::{Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search},
     error::Error,
     kernel::namespace::Namespace,
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check_as},
@@ -80,18 +74,28 @@ impl Engine {
     pub(super) fn start_plug(
         &mut self,
         id: RequestId,
-        claim: &ClaimKey,
+        origin: Origin,
+        eni: String,
         key: PlugKey,
         slot: PodSlot,
     ) {
-        let (Some(claim), Some(netns)) = (self.facts.claims.get(claim), self.callers.netns(id))
-        else {
+        let Some(netns) = self.callers.netns(id) else {
             self.facts.requests.remove(&id);
             return;
         };
-        let position = self.callers.position(id);
-        let Some(entry) = entry(claim, &netns, slot, position) else {
-            return;
+        let entry = Plug {
+            origin,
+            eni,
+            slot,
+            netns: Netns {
+                path: netns.name().to_owned(),
+                cookie: None,
+            },
+            position: self.callers.position(id),
+            custody: Custody::Ours,
+            hardware: None,
+            state: PlugState::Plugging,
+            observed: Observed::default(),
         };
         // An entry that is there stays as it is until the steps are done.
         let known = self.facts.plugs.contains_key(&key);
@@ -100,7 +104,10 @@ impl Engine {
             entry.state = PlugState::Plugging;
         }
         let entry = entry.clone();
-        let interface = self.facts.interface(&key, &entry, claim);
+        let Some(asked_for) = self.facts.asked_for(&entry) else {
+            return;
+        };
+        let interface = self.facts.interface(&key, &entry, asked_for);
         self.facts.busy.insert(key.mac);
         let (since, into_pod) = (Instant::now(), self.move_of(key.clone(), entry));
         let done = move |outcome| Done::Plug {
@@ -129,22 +136,15 @@ impl Engine {
         });
     }
 
-    pub(super) fn start_check(
-        &mut self,
-        id: RequestId,
-        claim: &ClaimKey,
-        key: PlugKey,
-        slot: PodSlot,
-    ) {
-        let (Some(claim), Some(netns), Some(plug)) = (
-            self.facts.claims.get(claim),
-            self.callers.netns(id),
-            self.facts.plugs.get(&key),
-        ) else {
+    pub(super) fn start_check(&mut self, id: RequestId, key: PlugKey) {
+        let plug = self.facts.plugs.get(&key);
+        let asked_for = plug.and_then(|plug| Some((plug, self.facts.asked_for(plug)?)));
+        let (Some((plug, asked_for)), Some(netns)) = (asked_for, self.callers.netns(id)) else {
             self.facts.requests.remove(&id);
             return;
         };
-        let interface = self.facts.interface(&key, plug, claim);
+        let interface = self.facts.interface(&key, plug, asked_for);
+        let slot = plug.slot;
         self.facts.busy.insert(key.mac);
         let (node, custody) = (self.parts.node.clone(), plug.custody.clone());
         let eni = Eni {

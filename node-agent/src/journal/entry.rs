@@ -8,7 +8,7 @@ use node_agent_core::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::journal::version_1;
+use crate::journal::{interface::EntryInterface, version_1};
 
 /// It changes when an old reader would misunderstand a new writer.
 const VERSION: u32 = 3;
@@ -48,6 +48,9 @@ enum EntryOrigin {
         name: String,
         attachment: String,
         pod_uid: String,
+    },
+    Explicit {
+        interface: EntryInterface,
     },
 }
 
@@ -116,23 +119,13 @@ impl Entry {
             state,
             observed: _,
         } = plug.clone();
-        let Origin::Claim {
-            claim: ClaimKey { namespace, name },
-            attachment,
-            pod_uid,
-        } = origin;
         Self {
             version: VERSION,
             sandbox,
             mac: mac.to_string(),
             eni,
             slot,
-            origin: EntryOrigin::Claim {
-                namespace,
-                name,
-                attachment,
-                pod_uid,
-            },
+            origin: EntryOrigin::new(origin),
             position,
             custody: EntryCustody::new(custody),
             netns: EntryNetns { path, cookie },
@@ -151,19 +144,9 @@ impl Entry {
             sandbox: self.sandbox,
             mac: self.mac.parse().map_err(|e| format!("mac: {e}"))?,
         };
-        let EntryOrigin::Claim {
-            namespace,
-            name,
-            attachment,
-            pod_uid,
-        } = self.origin;
         let EntryNetns { path, cookie } = self.netns;
         let plug = Plug {
-            origin: Origin::Claim {
-                claim: ClaimKey { namespace, name },
-                attachment,
-                pod_uid,
-            },
+            origin: self.origin.origin(),
             eni: self.eni,
             slot: PodSlot(self.slot),
             position: self.position,
@@ -179,6 +162,42 @@ impl Entry {
             observed: Observed::default(),
         };
         Ok((key, plug))
+    }
+}
+
+impl EntryOrigin {
+    fn new(origin: Origin) -> Self {
+        match origin {
+            Origin::Claim {
+                claim: ClaimKey { namespace, name },
+                attachment,
+                pod_uid,
+            } => Self::Claim {
+                namespace,
+                name,
+                attachment,
+                pod_uid,
+            },
+            Origin::Explicit(interface) => Self::Explicit {
+                interface: EntryInterface::new(*interface),
+            },
+        }
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Self::Claim {
+                namespace,
+                name,
+                attachment,
+                pod_uid,
+            } => Origin::Claim {
+                claim: ClaimKey { namespace, name },
+                attachment,
+                pod_uid,
+            },
+            Self::Explicit { interface } => Origin::Explicit(Box::new(interface.interface())),
+        }
     }
 }
 

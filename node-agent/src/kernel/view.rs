@@ -76,6 +76,7 @@ impl Inspector {
         Limits {
             least_mtu: device.least_mtu,
             most_mtu: device.most_mtu,
+            mtu: device.mtu,
             ipv6: self.features.ipv6 && !disabled,
         }
     }

@@ -75,7 +75,7 @@ fn row(device: &Device) -> [String; 10] {
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
     [
         device.clone(),
-        claim.clone(),
+        or_none(claim.clone()),
         or_none(pod.clone()),
         or_none(interface.clone()),
         or_none(Some(addresses.join(",")).filter(|text| !text.is_empty())),
@@ -133,7 +133,7 @@ mod tests {
         let device = Device {
             device: "02:ec:00:00:00:0a".to_owned(),
             eni: "eni-1".to_owned(),
-            claim: "shop/web".to_owned(),
+            claim: Some("shop/web".to_owned()),
             pod: None,
             interface: None,
             addresses: Vec::new(),

@@ -70,7 +70,7 @@ fn each_answer_is_counted_by_what_was_asked() {
     let check = Request::Check(Check {
         sandbox: sandbox("c1"),
         netns: world.path("pod"),
-        pod: an_add("", "c1").pod,
+        asked: an_add("", "c1").asked,
     });
     let del = Request::Del(Del {
         sandbox: sandbox("c1"),

@@ -5,7 +5,7 @@ use node_agent::{
     plug::{Failed, Plugged, check_as, forget, plug_as, restore, unplug},
 };
 use node_agent_core::{
-    claim::{Address, Interface},
+    claim::{Address, Interface, Mtu},
     custody::{Custody, Loan},
     picture::PodSlot,
     plan::Traces,
@@ -118,7 +118,7 @@ fn failed_step_leaves_the_device_as_it_was() {
     let world = lent();
     let before = world.portrait("pod");
     let mut interface = an_interface();
-    interface.mtu = Some(70_000);
+    interface.mtu = Mtu::Bytes(70_000);
     let failed = plug(&world, &interface).unwrap_err();
     assert!(failed.undo.is_none(), "{failed:?}");
     assert!(matches!(*failed.custody, Custody::Borrowed(_)));

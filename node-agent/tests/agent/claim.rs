@@ -1,7 +1,7 @@
 //! From the API's claim to the core's.
 
 use node_agent::claim::convert;
-use node_agent_core::claim::{DefaultRoute, Via, Wait};
+use node_agent_core::claim::{DefaultRoute, Mtu, Via, Wait};
 use serde_json::json;
 
 use crate::running::{a_claim, claim_document, with};
@@ -22,9 +22,9 @@ fn attached_claim_has_all_that_a_plug_needs() {
 
 #[test]
 fn mtu_is_that_of_the_class_or_left_to_the_device() {
-    assert_eq!(convert(&a_claim()).unwrap().interface.mtu, None);
+    assert_eq!(convert(&a_claim()).unwrap().interface.mtu, Mtu::Usual);
     let claim = with(a_claim(), "/status/interface", json!({ "mtu": 1400 }));
-    assert_eq!(convert(&claim).unwrap().interface.mtu, Some(1400));
+    assert_eq!(convert(&claim).unwrap().interface.mtu, Mtu::Bytes(1400));
 }
 
 #[test]

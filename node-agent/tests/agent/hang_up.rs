@@ -1,6 +1,6 @@
 //! Callers that are gone before their answer.
 
-use cni::protocol::{Del, Reply, Request};
+use cni::protocol::{Asked, Del, Reply, Request};
 use node_agent_core::claim::Place;
 use serde_json::json;
 
@@ -95,7 +95,10 @@ fn deletion_of_a_sandbox_ends_its_add_at_once_and_no_other() {
     agent.list(vec![waiting, other]);
     let path = world.path("pod");
     let mut add = an_add(&path, "c0");
-    (add.pod.name, add.pod.uid) = ("web-1".into(), "u-2".into());
+    let Asked::Pod(pod) = &mut add.asked else {
+        unreachable!();
+    };
+    (pod.name, pod.uid) = ("web-1".into(), "u-2".into());
     let mut earlier = Caller::ask(&agent, Request::Add(add), Some(&path));
     assert!(agent.is_quiet());
     let ended = adding(&agent, &world, "c1");

@@ -12,7 +12,7 @@ use std::{
 
 use crds::condition::ConditionStatus;
 use node_agent::{
-    health::Health,
+    health::{Cluster, Health},
     heartbeat::Heartbeat,
     http::{LONGEST, bind, run, serve},
     install::{State, decision::Reason},
@@ -36,8 +36,10 @@ fn a_health() -> (Health, watch::Sender<Option<State>>) {
     let (sender, installed) = watch::channel(Some(state));
     let health = Health {
         heartbeat: Arc::new(Heartbeat::default()),
-        listed: Arc::new(AtomicBool::new(true)),
-        installed,
+        cluster: Some(Cluster {
+            listed: Arc::new(AtomicBool::new(true)),
+            installed,
+        }),
         metrics: Metrics::default(),
     };
     (health, sender)
@@ -157,7 +159,8 @@ fn agent_that_is_not_well_says_why() {
         .checked_sub(Duration::from_secs(100))
         .unwrap();
     health.heartbeat = Arc::new(Heartbeat::since(long_ago));
-    let (heartbeat, listed) = (health.heartbeat.clone(), health.listed.clone());
+    let heartbeat = health.heartbeat.clone();
+    let listed = health.cluster.as_ref().unwrap().listed.clone();
     listed.store(false, Ordering::Relaxed);
     let (_runtime, port) = serving(&world, health, LONGEST);
     let says = |path: &str, status: u16, part: &str| {

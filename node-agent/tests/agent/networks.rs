@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cni::protocol::{Add, Del, Pod, Position, Reply, Request, Sandbox};
+use cni::protocol::{Add, Asked, Del, Pod, Position, Reply, Request, Sandbox};
 use serde_json::json;
 
 use crate::{
@@ -65,12 +65,12 @@ fn each_network_has_an_entry_of_its_own_which_goes_by_its_own_del() {
         Add {
             sandbox: in_storage(),
             netns: world.path("other"),
-            pod: Pod {
+            asked: Asked::Pod(Pod {
                 namespace: "shop".into(),
                 name: "db-0".into(),
                 uid: "u-2".into(),
                 interfaces: None,
-            },
+            }),
             position: Position::Chained,
         },
     );

@@ -101,7 +101,7 @@ fn check_names_the_claim_the_interface_and_its_device() {
     let check = Request::Check(Check {
         sandbox: add.sandbox,
         netns: add.netns,
-        pod: add.pod,
+        asked: add.asked,
     });
     let deadline = Duration::from_secs(20);
     let reply = ask(

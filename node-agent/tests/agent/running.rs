@@ -10,7 +10,7 @@ use std::{
 
 use cni::{
     agent::{NoReply, ask},
-    protocol::{Add, Del, Pod, Position, Reply, Request, Sandbox},
+    protocol::{Add, Asked, Del, Pod, Position, Reply, Request, Sandbox},
 };
 use crds::EniClaim;
 use node_agent::{
@@ -368,7 +368,7 @@ pub fn an_add(path: &str, container: &str) -> Add {
     Add {
         sandbox: sandbox(container),
         netns: path.into(),
-        pod,
+        asked: Asked::Pod(pod),
         position: Position::Chained,
     }
 }

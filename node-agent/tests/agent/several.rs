@@ -14,7 +14,7 @@ use std::{
 
 use cni::{
     agent::ask,
-    protocol::{Add, Check, Reply, Request},
+    protocol::{Add, Asked, Check, Reply, Request},
 };
 use crds::EniClaim;
 use node_agent_core::claim::Place;
@@ -100,7 +100,10 @@ fn an_agent(world: &World) -> Agent {
 
 fn request(world: &World, interfaces: &str) -> Add {
     let mut add = an_add(&world.path("pod"), "c1");
-    add.pod.interfaces = Some(interfaces.to_owned());
+    let Asked::Pod(pod) = &mut add.asked else {
+        unreachable!();
+    };
+    pod.interfaces = Some(interfaces.to_owned());
     add
 }
 
@@ -296,7 +299,7 @@ fn four_of_two_families_come_by_one_add_and_go_by_one_del() {
     let check = Check {
         sandbox: sandbox("c1"),
         netns: world.path("pod"),
-        pod: request(&world, INTERFACES).pod,
+        asked: request(&world, INTERFACES).asked,
     };
     match asked(&agent, &world, Request::Check(check)) {
         Reply::Checked(checked) => assert_eq!(checked.len(), 4),

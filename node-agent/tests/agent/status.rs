@@ -82,7 +82,7 @@ fn plugged_device_is_shown_with_the_table_and_rules_that_the_pod_has() {
         (
             device.device.as_str(),
             device.eni.as_str(),
-            device.claim.as_str()
+            device.claim.as_deref().unwrap()
         ),
         (MAC, ENI, "shop/web-0-abcde")
     );

@@ -14,7 +14,7 @@ use node_agent::{
     kernel::{link::Drivers, namespace::Namespace, view::Inspector},
     plug::{Eni, Node},
 };
-use node_agent_core::claim::{Address, DefaultRoute, Dhcp, Interface, Metadata};
+use node_agent_core::claim::{Address, DefaultRoute, Dhcp, Interface, Metadata, Mtu};
 use rustix::net::{
     AddressFamily, SocketType, bind, connect, socket,
     sockopt::{Timeout, set_socket_timeout},
@@ -320,7 +320,8 @@ pub fn an_eni() -> Eni {
 pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
-        mtu: None,
+        mtu: Mtu::Usual,
+        up: true,
         leased_mtu: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {

@@ -1,26 +1,23 @@
 //! What the interface of a plug is to look like, with what its leases bring.
 
-use super::{Claim, Facts, Interface, Leases, Plug, PlugKey, PlugState};
+use super::{Facts, Interface, Leases, Plug, PlugKey, PlugState};
 
 impl Facts {
     /// What the interface of a plug is to look like now. What leases bring stays as it is while it is not known how they stand.
-    pub fn interface(&self, key: &PlugKey, plug: &Plug, claim: &Claim) -> Interface {
+    pub fn interface(&self, key: &PlugKey, plug: &Plug, asked_for: &Interface) -> Interface {
         let before = || plug.observed.configured.as_deref().cloned();
-        let without = || {
-            let claimed = plug.interface(&key.sandbox, &claim.interface);
-            claimed.unconfigured()
-        };
-        self.wanted(key, plug, claim)
+        let without = || plug.interface(&key.sandbox, asked_for).unconfigured();
+        self.wanted(key, plug, asked_for)
             .or_else(before)
             .unwrap_or_else(without)
     }
 
     /// The same; `None`: it is not known how a lease stands that configures it.
-    pub fn wanted(&self, key: &PlugKey, plug: &Plug, claim: &Claim) -> Option<Interface> {
-        let claimed = plug.interface(&key.sandbox, &claim.interface);
+    pub fn wanted(&self, key: &PlugKey, plug: &Plug, asked_for: &Interface) -> Option<Interface> {
+        let asked_for = plug.interface(&key.sandbox, asked_for);
         match self.leases.get(&key.mac) {
-            Some(leases) => claimed.configured(leases),
-            None => claimed.configured(&Leases::default()),
+            Some(leases) => asked_for.configured(leases),
+            None => asked_for.configured(&Leases::default()),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Sandbox};
+use crate::claim::{Eni, Interface};
 
 /// A request of the plugin that has no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,20 +25,44 @@ pub struct Request {
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
-    /// The ENIs of this pod.
-    Add(Pod),
-    /// Whether the ENIs of this pod are as they should be.
-    Check(Pod),
+    /// ENIs in the sandbox.
+    Add(Wanted),
+    /// Whether these are as they should be.
+    Check(Wanted),
     /// Nothing of the sandbox may be left.
     Del,
+}
+
+/// Which ENIs are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// Those of this pod's claims.
+    Claims(Pod),
+    /// The one that the configuration of the network names.
+    Explicit(Box<Explicit>),
+}
+
+impl From<Pod> for Wanted {
+    fn from(pod: Pod) -> Self {
+        Self::Claims(pod)
+    }
+}
+
+/// An ENI of which all is in the configuration of a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explicit {
+    /// The ENI.
+    pub eni: Eni,
+    /// What its interface is to look like.
+    pub interface: Interface,
 }
 
 impl Verb {
     /// The pod that is asked for.
     pub fn pod(&self) -> Option<&Pod> {
         match self {
-            Self::Add(pod) | Self::Check(pod) => Some(pod),
-            Self::Del => None,
+            Self::Add(Wanted::Claims(pod)) | Self::Check(Wanted::Claims(pod)) => Some(pod),
+            Self::Add(Wanted::Explicit(_)) | Self::Check(Wanted::Explicit(_)) | Self::Del => None,
         }
     }
 }
@@ -48,8 +73,8 @@ pub type RequestId = u64;
 /// Who a sandbox is for, and since when the agent knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    /// UID of the pod.
-    pub pod_uid: String,
+    /// UID of the pod; `None` where the configuration of the network says all.
+    pub pod_uid: Option<String>,
     /// The first ADD of its container, also if that was for another network or interface; 0 was answered by an agent before this one.
     pub first: RequestId,
 }
@@ -58,9 +83,9 @@ impl Facts {
     /// Takes in a request.
     pub fn ask(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb, now: u64) {
         match &verb {
-            Verb::Add(pod) => {
+            Verb::Add(_) => {
                 let known = Known {
-                    pod_uid: pod.uid.clone(),
+                    pod_uid: verb.pod().map(|pod| pod.uid.clone()),
                     first: self.first_of(&sandbox.container_id).unwrap_or(id),
                 };
                 self.sandboxes.entry(sandbox.clone()).or_insert(known);
@@ -100,6 +125,7 @@ impl Facts {
     /// The newest sandbox of a sandbox's pod, if that is another one.
     pub fn newer(&self, sandbox: &Sandbox) -> Option<&Sandbox> {
         let own = self.sandboxes.get(sandbox)?;
+        own.pod_uid.as_ref()?;
         let newer = (self.sandboxes.iter())
             .filter(|(_, other)| other.pod_uid == own.pod_uid && other.first > own.first)
             .max_by_key(|(_, other)| other.first);

@@ -3,7 +3,7 @@
 use crate::{
     claim::{Attachment, Claim, Eni, Interface, Wait},
     facts::{Facts, Pod},
-    plan::{asked::is_released, requests::not_ready},
+    plan::{asked::is_released, target::Target},
 };
 
 /// The interface of the pod's claim; of several claims, of that whose interface is `if_name`. Nothing is waited for: whoever asks has
@@ -36,7 +36,7 @@ pub fn addresses<'a>(facts: &'a Facts, pod: &Pod, if_name: &str) -> Result<&'a I
             claim.key
         )),
         Ok(_) => Ok(&claim.interface),
-        Err(Wait::Progress(why) | Wait::Blocked(why)) => Err(not_ready(claim, &why)),
+        Err(Wait::Progress(why) | Wait::Blocked(why)) => Err(Target::Claim(claim).not_ready(&why)),
     }
 }
 
@@ -62,7 +62,8 @@ pub(super) fn attached<'a>(
 
 fn none(facts: &Facts, pod: &Pod, released: Option<&Claim>) -> String {
     match released {
-        Some(claim) => not_ready(claim, "its attachment is released and never plugged again"),
+        Some(claim) => Target::Claim(claim)
+            .not_ready("its attachment is released and never plugged again"),
         None if facts.listed => format!(
             "no EniClaim on this node is bound to pod {}/{} ({}); the pod needs the label eniclaim.io/class, and the claim its ENI, before another plugin can move the device",
             pod.namespace, pod.name, pod.uid

@@ -45,8 +45,8 @@ pub struct LeasePlace {
     pub netns: Netns,
     /// Name of the interface in it.
     pub interface: String,
-    /// The claim, for the log.
-    pub claim: ClaimKey,
+    /// The claim, if it is one's, for the log.
+    pub claim: Option<ClaimKey>,
     /// Namespace and name of the pod, likewise.
     pub pod: Option<String>,
     /// The ENI, likewise.
@@ -63,10 +63,11 @@ pub fn leases(facts: &Facts) -> BTreeMap<Mac, Keep> {
 }
 
 fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
-    let Some(claim) = facts.claims.get(plug.origin.claim()) else {
+    let Some(asked_for) = facts.asked_for(plug) else {
         return Keep::AsBefore;
     };
-    let interface = plug.interface(&key.sandbox, &claim.interface);
+    let claim = plug.origin.claim().and_then(|key| facts.claims.get(key));
+    let interface = plug.interface(&key.sandbox, asked_for);
     let dhcp = interface.dhcp;
     let ipv4 = match dhcp.ipv4 {
         DhcpMode::Disabled => None,
@@ -81,14 +82,15 @@ fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
             prefixes: ipv6(&interface).is_some_and(|of_claim| !of_claim.prefixes.is_empty()),
         }),
     };
-    let pod = claim.pod.as_ref().map(|pod| pod.name.clone());
-    let host_name = pod.filter(|name| name.len() <= LONGEST_HOST_NAME && !name.contains('.'));
+    let pod = claim.and_then(|claim| Some((&claim.key.namespace, claim.pod.as_ref()?)));
+    let host_name = pod.map(|(_, pod)| pod.name.clone());
+    let host_name = host_name.filter(|name| name.len() <= LONGEST_HOST_NAME && !name.contains('.'));
     Keep::These(Box::new(Wanted {
         place: LeasePlace {
             netns: plug.netns.clone(),
             interface: interface.name,
-            pod: (claim.pod.as_ref()).map(|pod| format!("{}/{}", claim.key.namespace, pod.name)),
-            claim: claim.key.clone(),
+            pod: pod.map(|(namespace, pod)| format!("{namespace}/{}", pod.name)),
+            claim: plug.origin.claim().cloned(),
             eni: plug.eni.clone(),
         },
         ipv4: ipv4.map(|mode| v4::Client {

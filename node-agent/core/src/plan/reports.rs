@@ -44,7 +44,11 @@ impl Round<'_> {
                 attachment: of,
                 pod_uid,
                 claim: _,
-            } = &plug.origin;
+            } = &plug.origin
+            else {
+                // An explicit plug has the device: the claim has nothing to say of it.
+                return None;
+            };
             if *of != attachment.id {
                 return None;
             }

@@ -1,11 +1,12 @@
 //! What the plugin's requests are answered, and what is done for them first.
 
 use super::{
-    Answer, Claim, DEL_ATTEMPTS, LONGEST_ADD, LeaseRead, Mac, NO_CLAIM, NO_PROGRESS, Operator,
+    Answer, DEL_ATTEMPTS, LONGEST_ADD, LeaseRead, Liveness, Mac, NO_CLAIM, NO_PROGRESS, Operator,
     Order, Plug, PlugKey, PlugState, PodSlot, Request, RequestId, Round, Sandbox, Verb, Wait,
     asked::{Asked, Missing, whose},
+    target::Target,
 };
-use crate::{facts::Pod, plan::addresses::attached};
+use crate::facts::{Pod, Wanted};
 
 /// How far the device of one claim is for one request.
 enum Step<'a> {
@@ -24,7 +25,18 @@ enum Step<'a> {
 }
 
 impl<'a> Round<'a> {
-    pub(super) fn add(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
+    pub(super) fn add(&mut self, id: RequestId, request: &Request, wanted: &'a Wanted) {
+        match wanted {
+            Wanted::Claims(pod) => self.add_claims(id, request, pod),
+            Wanted::Explicit(explicit) => {
+                let target = Target::Explicit(explicit);
+                let step = self.step(request, target);
+                self.plug_all(id, request, &[(target, step)]);
+            }
+        }
+    }
+
+    fn add_claims(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
         // kubelet makes another sandbox when it has given up on this one, before or without its DEL.
         if let Some(newer) = self.facts.newer(&request.sandbox) {
             let why = format!(
@@ -37,22 +49,22 @@ impl<'a> Round<'a> {
             return self.wait_until(request.since + NO_CLAIM, id, &unreadable.to_string());
         }
         let Asked { wanted, missing } = self.asked(pod);
-        let steps: Vec<_> = wanted
-            .iter()
-            .map(|claim| (*claim, self.step(request, claim)))
+        let targets = wanted.into_iter().map(Target::Claim);
+        let steps: Vec<_> = targets
+            .map(|target| (target, self.step(request, target)))
             .collect();
         // The worst first: what does not pass by itself is answered at once.
-        let blocked = steps.iter().find_map(|(claim, step)| match step {
-            Step::Wait(wait @ Wait::Blocked(_)) => Some((claim, wait)),
+        let blocked = steps.iter().find_map(|(target, step)| match step {
+            Step::Wait(wait @ Wait::Blocked(_)) => Some((target, wait)),
             _ => None,
         });
-        if let Some((claim, wait)) = blocked {
-            return self.wait(id, request, claim, wait);
+        if let Some((target, wait)) = blocked {
+            return self.wait(id, request, *target, wait);
         }
         match missing {
             Some(Missing::Released(claim)) => {
                 let why = "its attachment is released and never plugged again";
-                self.answer_later(id, &not_ready(claim, why));
+                self.answer_later(id, &Target::Claim(claim).not_ready(why));
             }
             Some(Missing::Claim(interface)) => self.wait_for_claim(id, request, pod, interface),
             None => self.plug_all(id, request, &steps),
@@ -61,9 +73,9 @@ impl<'a> Round<'a> {
 
     /// Plugs all devices of a request once each can be plugged: one that came alone would be moved back when another does not
     /// come.
-    fn plug_all(&mut self, id: RequestId, request: &Request, steps: &[(&Claim, Step<'a>)]) {
+    fn plug_all(&mut self, id: RequestId, request: &Request, steps: &[(Target<'_>, Step<'a>)]) {
         let (mut waits, mut looks) = (None, Vec::new());
-        for (claim, step) in steps {
+        for (target, step) in steps {
             let wait = match step {
                 // Newest wins: the pod has a new sandbox, and the old one gives the device up.
                 Step::Held(key, plug) => {
@@ -78,27 +90,27 @@ impl<'a> Round<'a> {
                 Step::Wait(wait) => wait.clone(),
                 Step::Busy => Wait::Progress("its device is being moved".to_owned()),
                 Step::Look(mac) => {
-                    looks.push((*claim, *mac));
+                    looks.push((*target, *mac));
                     continue;
                 }
                 Step::Done | Step::Plug(_) => continue,
             };
-            waits.get_or_insert((*claim, wait));
+            waits.get_or_insert((*target, wait));
         }
-        if let Some((claim, wait)) = waits {
-            return self.wait(id, request, claim, &wait);
+        if let Some((target, wait)) = waits {
+            return self.wait(id, request, target, &wait);
         }
         if !looks.is_empty() {
-            for (claim, mac) in looks {
-                self.plug(id, request, claim, mac);
+            for (target, mac) in looks {
+                self.plug(id, request, target, mac);
             }
             return;
         }
         let mut done = Vec::new();
-        for (claim, step) in steps {
+        for (target, step) in steps {
             match step {
-                Step::Done => done.extend(claim.eni.as_ref().map(|eni| eni.mac)),
-                Step::Plug(mac) => self.plug(id, request, claim, *mac),
+                Step::Done => done.extend(target.mac()),
+                Step::Plug(mac) => self.plug(id, request, *target, *mac),
                 Step::Look(_) | Step::Busy | Step::Held(..) | Step::Wait(_) => {}
             }
         }
@@ -107,7 +119,16 @@ impl<'a> Round<'a> {
         }
     }
 
-    pub(super) fn check(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
+    pub(super) fn check(&mut self, id: RequestId, request: &Request, wanted: &'a Wanted) {
+        match wanted {
+            Wanted::Claims(pod) => self.check_claims(id, request, pod),
+            Wanted::Explicit(explicit) => {
+                self.check_all(id, request, &[Target::Explicit(explicit)]);
+            }
+        }
+    }
+
+    fn check_claims(&mut self, id: RequestId, request: &Request, pod: &'a Pod) {
         if let Some(unreadable) = self.unreadable_of(pod) {
             return self.answer_later(id, &unreadable.to_string());
         }
@@ -120,10 +141,14 @@ impl<'a> Round<'a> {
             let whose = whose(pod, interface);
             return self.missing(id, format!("no EniClaim on this node is bound to {whose}"));
         }
+        let targets: Vec<_> = wanted.into_iter().map(Target::Claim).collect();
+        self.check_all(id, request, &targets);
+    }
+
+    fn check_all(&mut self, id: RequestId, request: &Request, targets: &[Target<'_>]) {
         let mut done = 0;
-        for claim in &wanted {
-            let mac = claim.eni.as_ref().map(|eni| eni.mac);
-            let held = mac
+        for target in targets {
+            let held = (target.mac())
                 .and_then(|mac| self.facts.holder(mac))
                 .filter(|(key, plug)| {
                     key.sandbox == request.sandbox && plug.state == PlugState::Plugged
@@ -132,29 +157,25 @@ impl<'a> Round<'a> {
                 Some((key, _)) if request.done.contains(&key.mac) => done += 1,
                 Some((key, plug)) => {
                     let is_known = plug.observed.configured.is_some()
-                        || self.facts.wanted(key, plug, claim).is_some();
+                        || (self.facts.wanted(key, plug, target.interface())).is_some();
                     if !is_known {
                         let why = "how its DHCP leases stand is not known yet";
-                        return self.answer_later(id, &not_ready(claim, why));
+                        return self.answer_later(id, &target.not_ready(why));
                     }
                     if self.taken.insert(key.mac) {
                         self.order(Order::Check {
                             request: id,
-                            claim: claim.key.clone(),
                             key: key.clone(),
-                            slot: plug.slot,
                         });
                     }
                 }
                 None => {
-                    return self.missing(
-                        id,
-                        format!("the interface of EniClaim {} is not in the pod", claim.key),
-                    );
+                    let what = format!("the interface of {target} is not in the pod");
+                    return self.missing(id, what);
                 }
             }
         }
-        if done == wanted.len() {
+        if done == targets.len() {
             self.order(Order::Answer(id, Answer::Checked));
         }
     }
@@ -200,9 +221,9 @@ impl<'a> Round<'a> {
         orders.any(|order| matches!(order, Order::Answer(answered, _) if *answered == id))
     }
 
-    fn step(&self, request: &Request, claim: &Claim) -> Step<'a> {
-        let eni = match attached(self.facts, claim) {
-            Ok((eni, _)) => eni,
+    fn step(&self, request: &Request, target: Target<'_>) -> Step<'a> {
+        let eni = match target.attached(self.facts) {
+            Ok(eni) => eni,
             Err(wait) => return Step::Wait(wait),
         };
         if self.taken.contains(&eni.mac) {
@@ -213,14 +234,19 @@ impl<'a> Round<'a> {
             Some((key, plug))
                 if key.sandbox != request.sandbox || plug.state == PlugState::Unplugging =>
             {
-                Step::Held(key, plug)
+                held(request, target, key, plug)
             }
             Some((key, plug)) if request.done.contains(&eni.mac) && !on_host => {
-                self.leased(claim, key, plug)
+                self.leased(target, key, plug)
             }
             Some(_) => Step::Plug(eni.mac),
             None if on_host => Step::Plug(eni.mac),
             None if !request.missed.contains(&eni.mac) => Step::Look(eni.mac),
+            // Nobody says that it is to come.
+            None if matches!(target, Target::Explicit(_)) => Step::Wait(Wait::Blocked(format!(
+                "no ENI with MAC address {} is on this node; attach it first",
+                eni.mac
+            ))),
             None => Step::Wait(Wait::Progress(format!(
                 "{} is attached, but its device with MAC address {} has not appeared on this node",
                 eni.id, eni.mac
@@ -229,13 +255,14 @@ impl<'a> Round<'a> {
     }
 
     /// How far the device is that is in the pod: what is to configure it may not have come yet.
-    fn leased(&self, claim: &Claim, key: &PlugKey, plug: &Plug) -> Step<'a> {
-        let interface = &claim.interface;
+    fn leased(&self, target: Target<'_>, key: &PlugKey, plug: &Plug) -> Step<'a> {
+        let interface = target.interface();
         if let Some(why) = interface.lacks_lease(self.facts.leases.get(&key.mac)) {
             return Step::Wait(Wait::Progress(why));
         }
         let is_so = !interface.dhcp.configures()
-            || plug.observed.configured.as_deref() == Some(&self.facts.interface(key, plug, claim));
+            || plug.observed.configured.as_deref()
+                == Some(&self.facts.interface(key, plug, interface));
         if is_so {
             Step::Done
         } else {
@@ -243,12 +270,16 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn plug(&mut self, id: RequestId, request: &Request, claim: &Claim, mac: Mac) {
+    fn plug(&mut self, id: RequestId, request: &Request, target: Target<'_>, mac: Mac) {
+        let (Some(origin), Ok(eni)) = (target.origin(), target.attached(self.facts)) else {
+            return;
+        };
         let slot = self.slot(&request.sandbox, mac);
         self.taken.insert(mac);
         self.order(Order::Plug {
             request: id,
-            claim: claim.key.clone(),
+            origin,
+            eni: eni.id.clone(),
             key: PlugKey {
                 sandbox: request.sandbox.clone(),
                 mac,
@@ -257,15 +288,15 @@ impl<'a> Round<'a> {
         });
     }
 
-    /// The slot that the device has in the sandbox, or the lowest that is free.
+    /// The slot that the device has in the container, or the lowest that is free: several networks have one namespace there.
     fn slot(&self, sandbox: &Sandbox, mac: Mac) -> PodSlot {
+        let is_there = |key: &PlugKey| key.sandbox.container_id == sandbox.container_id;
         let ordered = self.plan.orders.iter().filter_map(|order| match order {
-            Order::Plug { key, slot, .. } if key.sandbox == *sandbox => Some((key.mac, *slot)),
+            Order::Plug { key, slot, .. } if is_there(key) => Some((key.mac, *slot)),
             _ => None,
         });
-        let taken: Vec<_> = self
-            .facts
-            .plugs_of(sandbox)
+        let plugs = self.facts.plugs.iter().filter(|(key, _)| is_there(key));
+        let taken: Vec<_> = plugs
             .map(|(key, plug)| (key.mac, plug.slot))
             .chain(ordered)
             .collect();
@@ -281,12 +312,12 @@ impl<'a> Round<'a> {
         own.or_else(free).unwrap_or(PodSlot(u8::MAX))
     }
 
-    fn wait(&mut self, id: RequestId, request: &Request, claim: &Claim, wait: &Wait) {
+    fn wait(&mut self, id: RequestId, request: &Request, target: Target<'_>, wait: &Wait) {
         match wait {
-            Wait::Blocked(why) => self.answer_later(id, &not_ready(claim, why)),
+            Wait::Blocked(why) => self.answer_later(id, &target.not_ready(why)),
             Wait::Progress(why) => {
                 let end = (request.progress + NO_PROGRESS).min(request.since + LONGEST_ADD);
-                self.wait_until(end, id, &not_ready(claim, why));
+                self.wait_until(end, id, &target.not_ready(why));
             }
         }
     }
@@ -344,8 +375,20 @@ impl<'a> Round<'a> {
     }
 }
 
-pub(super) fn not_ready(claim: &Claim, why: &str) -> String {
-    format!("EniClaim {} is not ready: {why}", claim.key)
+/// What is to be done about a device that another sandbox has, or that is on its way back from this one.
+///
+/// A pod may have the devices of its claims from a sandbox of before. Whose an explicit one is nobody knows but by its container.
+fn held<'a>(request: &Request, target: Target<'_>, key: &'a PlugKey, plug: &'a Plug) -> Step<'a> {
+    let lives = plug.observed.liveness != Liveness::Dead && plug.state != PlugState::Unplugging;
+    match target {
+        Target::Explicit(_) if key.sandbox != request.sandbox && lives => {
+            Step::Wait(Wait::Blocked(format!(
+                "container {} has its device; delete that first",
+                key.sandbox.container_id
+            )))
+        }
+        Target::Explicit(_) | Target::Claim(_) => Step::Held(key, plug),
+    }
 }
 
 /// Why the operator has made no claim, and the way out.

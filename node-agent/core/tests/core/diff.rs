@@ -6,7 +6,7 @@ use std::{
 };
 
 use node_agent_core::{
-    claim::{Address, DefaultRoute, Destination, Dhcp, Interface, Metadata, Via},
+    claim::{Address, DefaultRoute, Destination, Dhcp, Interface, Metadata, Mtu, Via},
     diff::{Step, clear, clear_shared, diff},
     difference::differences,
     layout::{Features, MAIN, METADATA_PRIORITY, Surroundings, layout},
@@ -38,7 +38,7 @@ prop_compose! {
     fn interface()(
         name in prop::sample::select(vec!["eni0", "eth1", "net1"]),
         blocked in any::<bool>(),
-        mtu in prop::sample::select(vec![None, Some(1200), Some(1500)]),
+        mtu in prop::sample::select(vec![Mtu::Usual, Mtu::Bytes(1200), Mtu::Bytes(1500)]),
         addresses in prop::collection::vec(an_address(), 0..4),
         prefixes in prop::collection::vec(prop::sample::select(PREFIXES.to_vec()), 0..3),
         default_route in prop::sample::select(vec![DefaultRoute::Never, DefaultRoute::Fallback, DefaultRoute::Primary]),
@@ -50,7 +50,7 @@ prop_compose! {
         let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
         let cluster = ["10.96.0.0/12", "fd00:10:96::/112"].map(|network| network.parse().unwrap()).into();
         let sysctls = sysctl.map(|sysctl| (sysctl, "1".to_owned())).into_iter().collect();
-        Interface { name: name.into(), mtu, leased_mtu: None, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
+        Interface { name: name.into(), up: true, mtu, leased_mtu: None, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
     }
 }
 

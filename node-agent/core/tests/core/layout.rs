@@ -1,7 +1,7 @@
 //! The wanted picture.
 
 use node_agent_core::{
-    claim::{Address, Metadata},
+    claim::{Address, Metadata, Mtu},
     layout::{Features, Limits, layout},
     picture::{Action, Family, PodSlot, Selector, Sysctl, Way},
 };
@@ -124,18 +124,20 @@ fn mtu_is_that_of_the_interface_or_the_vpcs_as_far_as_the_device_can() {
         let limits = Limits {
             least_mtu,
             most_mtu,
+            mtu: 1500,
             ipv6: true,
         };
         layout(&interface, FIRST, FULL, limits).link.unwrap().mtu
     };
-    assert_eq!(mtu(None, 128, 9216), 9001);
-    assert_eq!(mtu(None, 68, 1500), 1500);
-    assert_eq!(mtu(Some(1300), 128, 9216), 1300);
+    assert_eq!(mtu(Mtu::Usual, 128, 9216), 9001);
+    assert_eq!(mtu(Mtu::Usual, 68, 1500), 1500);
+    assert_eq!(mtu(Mtu::Bytes(1300), 128, 9216), 1300);
     assert_eq!(
-        mtu(Some(9500), 128, 9216),
+        mtu(Mtu::Bytes(9500), 128, 9216),
         9500,
         "the kernel refuses it with its own sentence"
     );
+    assert_eq!(mtu(Mtu::AsFound, 128, 9216), 1500);
 }
 
 /// Cases: I03.
@@ -152,7 +154,7 @@ fn without_ipv6_in_the_pod_its_addresses_are_left_out_and_its_refusals_stay() {
     assert!(dual.sysctls.contains_key(&Sysctl::ACCEPT_RA));
     let disabled = Limits { ipv6: false, ..ENA };
     let mut narrow = interface.clone();
-    narrow.mtu = Some(1279);
+    narrow.mtu = Mtu::Bytes(1279);
     for picture in [
         layout(&interface, FIRST, FULL, disabled),
         layout(&narrow, FIRST, FULL, ENA),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use node_agent_core::{
     claim::{
         Address, Attachment, BoundPod, Claim, ClaimKey, DefaultRoute, Dhcp, Eni, Interface,
-        Metadata, Place, Report, Unreadable, Wait,
+        Metadata, Mtu, Place, Report, Unreadable, Wait,
     },
     custody::{Custody, Loan},
     dhcp::Leases,
@@ -28,13 +28,15 @@ pub const FULL: Features = Features {
 pub const ENA: Limits = Limits {
     least_mtu: 128,
     most_mtu: 9216,
+    mtu: 1500,
     ipv6: true,
 };
 
 pub fn an_interface() -> Interface {
     Interface {
         name: "eni0".into(),
-        mtu: None,
+        mtu: Mtu::Usual,
+        up: true,
         leased_mtu: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
@@ -161,13 +163,17 @@ pub fn plugged_place() -> Place {
     }
 }
 
+pub fn an_origin() -> Origin {
+    Origin::Claim {
+        claim: key(),
+        attachment: "eni-attach-1".into(),
+        pod_uid: "u-1".into(),
+    }
+}
+
 pub fn a_plug(state: PlugState) -> Plug {
     Plug {
-        origin: Origin::Claim {
-            claim: key(),
-            attachment: "eni-attach-1".into(),
-            pod_uid: "u-1".into(),
-        },
+        origin: an_origin(),
         eni: "eni-0123abcd".into(),
         slot: PodSlot(0),
         netns: Netns {
@@ -215,7 +221,8 @@ pub fn orders(facts: &Facts, now: u64) -> Vec<Order> {
 pub fn plugs(request: u64, container: &str) -> Order {
     Order::Plug {
         request,
-        claim: key(),
+        origin: an_origin(),
+        eni: "eni-0123abcd".into(),
         key: a_plug_key(container),
         slot: PodSlot(0),
     }
@@ -263,7 +270,7 @@ impl Knowing for Facts {
     }
 
     fn asked_to_add(self, id: u64, container: &str) -> Self {
-        self.asked(id, container, Verb::Add(a_pod()))
+        self.asked(id, container, Verb::Add(a_pod().into()))
     }
 
     fn asked_to_del(self, id: u64, container: &str) -> Self {

@@ -8,6 +8,8 @@ mod borrowed;
 mod configure;
 #[path = "plan/devices.rs"]
 mod devices;
+#[path = "plan/explicit.rs"]
+mod explicit;
 #[path = "plan/leases.rs"]
 mod leases;
 #[path = "plan/reports.rs"]

@@ -4,7 +4,7 @@
 use node_agent_core::{
     claim::{Attachment, Claim, Place, Report},
     custody::{Custody, Loan},
-    facts::{Facts, LeaseRead, Liveness, Operator, Origin, Plug, PlugKey, PlugState, Retry, Verb},
+    facts::{Facts, LeaseRead, Liveness, Operator, Plug, PlugKey, PlugState, Retry, Verb},
     plan::{Answer, LENDER_RETURNS_WITHIN, LONGEST_ADD, Order, plan},
 };
 use proptest::prelude::*;
@@ -130,9 +130,9 @@ impl World {
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Add(i) if !self.dead.contains(&name(i)) => {
-                self.ask(&name(i), Verb::Add(a_pod()));
+                self.ask(&name(i), Verb::Add(a_pod().into()));
             }
-            Event::Check(i) => self.ask(&name(i), Verb::Check(a_pod())),
+            Event::Check(i) => self.ask(&name(i), Verb::Check(a_pod().into())),
             Event::Del(i) => self.ask(&name(i), Verb::Del),
             Event::HangUp => drop(self.facts.requests.pop_first()),
             Event::DeviceAppears if self.inside.is_none() => self.facts.arrived(mac(), self.now),
@@ -261,18 +261,22 @@ impl World {
                 self.begin(order);
             }
             Order::Plug {
-                ref claim, ref key, ..
+                ref origin,
+                ref key,
+                ..
             } => {
                 let newest = self.asked.last();
                 assert_eq!(newest, Some(&key.sandbox.container_id), "not the newest");
-                let attachment = self.facts.claims[claim].attachment.clone().unwrap();
+                let claim = &self.facts.claims[origin.claim().unwrap()];
+                let attachment = claim.attachment.clone().unwrap();
                 assert!(!attachment.release, "plugged a released attachment");
                 if let Some((holder, _)) = self.facts.holder(mac()) {
                     assert_eq!(holder, key, "two holders of one device");
                 }
-                let mut plug = a_plug(PlugState::Plugging);
-                let Origin::Claim { attachment: of, .. } = &mut plug.origin;
-                *of = attachment.id;
+                let plug = Plug {
+                    origin: origin.clone(),
+                    ..a_plug(PlugState::Plugging)
+                };
                 let plug = self.facts.plugs.entry(key.clone()).or_insert(plug);
                 if plug.state == PlugState::Restored {
                     plug.state = PlugState::Plugging;

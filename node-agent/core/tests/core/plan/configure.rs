@@ -1,7 +1,7 @@
 //! Interfaces that leases configure.
 
 use node_agent_core::{
-    claim::{Claim, Dhcp, DhcpMode, Interface, Via},
+    claim::{Claim, Dhcp, DhcpMode, Interface, Mtu, Via},
     dhcp::{Contents, Leases, Loss, Standing, v4, v6},
     facts::{Facts, Liveness, PlugState, Verb},
     layout::{Limits, layout},
@@ -64,7 +64,7 @@ fn lost(loss: Loss) -> Leases {
 fn set(facts: &mut Facts) {
     let key = a_plug_key("c1");
     let claim = a_configured_claim();
-    let interface = facts.interface(&key, &facts.plugs[&key], &claim);
+    let interface = facts.interface(&key, &facts.plugs[&key], &claim.interface);
     let plug = facts.plugs.get_mut(&key).unwrap();
     plug.observed.configured = Some(Box::new(interface));
     facts.devices.clear();
@@ -104,7 +104,7 @@ fn ordered(facts: &Facts) -> Vec<Order> {
 fn addresses_of(facts: &Facts) -> Vec<String> {
     let key = a_plug_key("c1");
     let plug = &facts.plugs[&key];
-    let interface = facts.interface(&key, plug, &a_configured_claim());
+    let interface = facts.interface(&key, plug, &a_configured_claim().interface);
     let addresses = interface.addresses.iter();
     addresses.map(|address| address.ip.to_string()).collect()
 }
@@ -233,7 +233,7 @@ fn pod_that_ends_is_left_alone() {
 
 #[test]
 fn check_waits_until_it_is_known_what_is_to_be_there() {
-    let check = || Verb::Check(a_pod());
+    let check = || Verb::Check(a_pod().into());
     let mut facts = running(leased("10.0.1.77")).asked(1, "c1", check());
     let checks = |orders: &[Order]| {
         orders
@@ -292,7 +292,7 @@ fn lease_brings_addresses_routes_and_mtu() {
     assert_eq!(picture.link.unwrap().mtu, 1400);
     assert_eq!(picture.sysctls[&Sysctl::RP_FILTER], "2");
     let mut said = claimed.clone();
-    said.mtu = Some(9001);
+    said.mtu = Mtu::Bytes(9001);
     let (_, picture) = configured(&said, &leased("10.0.1.77"));
     assert_eq!(picture.link.unwrap().mtu, 9001);
     let small = Limits {

@@ -75,7 +75,7 @@ fn leases_are_kept_of_the_families_that_the_class_asks_for() {
     let place = LeasePlace {
         netns: plug.netns,
         interface: "eni0".into(),
-        claim: key(),
+        claim: Some(key()),
         pod: Some("shop/web-0".into()),
         eni: plug.eni,
     };

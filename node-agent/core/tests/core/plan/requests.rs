@@ -9,8 +9,8 @@ use node_agent_core::{
 };
 
 use crate::makers::{
-    Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, bound_to, key, mac, not_attached,
-    orders, plugged_place, plugs, released, saying,
+    Knowing, a_claim, a_plug, a_plug_key, a_pod, an_agent, bound_to, mac, not_attached, orders,
+    plugged_place, plugs, released, saying,
 };
 
 pub(super) fn reason(orders: &[Order]) -> &str {
@@ -354,12 +354,10 @@ fn check_looks_once_and_answers() {
     let mut facts = an_agent()
         .claim(saying(a_claim(), plugged_place()))
         .plug("c1", a_plug(PlugState::Plugged))
-        .asked(1, "c1", Verb::Check(a_pod()));
+        .asked(1, "c1", Verb::Check(a_pod().into()));
     let check = Order::Check {
         request: 1,
-        claim: key(),
         key: a_plug_key("c1"),
-        slot: PodSlot(0),
     };
     assert_eq!(orders(&facts, 0), [check]);
     facts.requests.get_mut(&1).unwrap().done.insert(mac());
@@ -368,7 +366,7 @@ fn check_looks_once_and_answers() {
 
 #[test]
 fn check_of_what_is_not_there_says_so_at_once() {
-    let agent = || an_agent().asked(1, "c1", Verb::Check(a_pod()));
+    let agent = || an_agent().asked(1, "c1", Verb::Check(a_pod().into()));
     assert!(
         reason(&orders(&agent(), 0))
             .contains("no EniClaim on this node is bound to pod shop/web-0")

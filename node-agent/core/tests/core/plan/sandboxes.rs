@@ -102,14 +102,14 @@ fn other_networks_of_a_container_are_no_newer_sandboxes_and_keep_its_place() {
         .claim(a_claim())
         .device_on_host()
         .asked_to_add(1, "c1");
-    facts.ask(2, second.clone(), Verb::Add(a_pod()), 0);
+    facts.ask(2, second.clone(), Verb::Add(a_pod().into()), 0);
     assert_eq!(facts.newer(&a_sandbox("c1")), None);
     assert_eq!(facts.newer(&second), None);
 
     let mut third = a_sandbox("c1");
     third.if_name = "eth1".into();
     let mut facts = facts.asked_to_add(3, "c2");
-    facts.ask(4, third.clone(), Verb::Add(a_pod()), 0);
+    facts.ask(4, third.clone(), Verb::Add(a_pod().into()), 0);
     assert_eq!(facts.newer(&third), Some(&a_sandbox("c2")));
     assert_eq!(facts.newer(&a_sandbox("c2")), None);
 }

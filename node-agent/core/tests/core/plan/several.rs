@@ -49,7 +49,7 @@ fn waiting(claims: impl IntoIterator<Item = Claim>) -> Facts {
         facts.arrived(claim.eni.as_ref().unwrap().mac, 0);
         facts = facts.claim(claim);
     }
-    facts.asked(1, "c1", Verb::Add(asking()))
+    facts.asked(1, "c1", Verb::Add(asking().into()))
 }
 
 fn plugged(orders: &[Order]) -> Vec<(Mac, PodSlot)> {
@@ -153,9 +153,9 @@ fn older_sandbox_gives_all_of_them_up_at_once() {
         facts.plugs.insert(key(name), plug);
         facts = facts.claim(claim(name));
     }
-    facts.ask(1, a_sandbox("c1"), Verb::Add(asking()), 0);
+    facts.ask(1, a_sandbox("c1"), Verb::Add(asking().into()), 0);
     facts.requests.clear();
-    let facts = facts.asked(2, "c2", Verb::Add(asking()));
+    let facts = facts.asked(2, "c2", Verb::Add(asking().into()));
     let unplugged = orders(&facts, 0)
         .into_iter()
         .filter(|order| matches!(order, Order::Unplug(..)));
@@ -169,7 +169,7 @@ fn check_wants_every_interface_that_the_pod_names() {
         facts.plugs.insert(key(name), a_plug(PlugState::Plugged));
         facts = facts.claim(claim(name));
     }
-    facts = facts.asked(1, "c1", Verb::Check(asking()));
+    facts = facts.asked(1, "c1", Verb::Check(asking().into()));
     let checks = orders(&facts, 0);
     let checked = checks.iter().filter(|o| matches!(o, Order::Check { .. }));
     assert_eq!(checked.count(), 3);

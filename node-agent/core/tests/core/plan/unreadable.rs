@@ -22,7 +22,7 @@ fn claim_that_cannot_be_read_is_named_after_a_moment_and_moves_nothing() {
     assert_eq!(plan(&facts, 0).wake_at, Some(NO_CLAIM));
     assert_eq!(reason(&orders(&facts, NO_CLAIM)), sentence);
 
-    let mut check = facts.clone().asked(2, "c1", Verb::Check(a_pod()));
+    let mut check = facts.clone().asked(2, "c1", Verb::Check(a_pod().into()));
     check.requests.remove(&1);
     let later = Order::Answer(2, Answer::Later(sentence.into()));
     assert_eq!(orders(&check, 0), [later], "nothing is known to differ");
