@@ -5,7 +5,12 @@ use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
+
+/// Nothing that was ended takes longer.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
 /// Folder of the cluster of this name.
 pub fn state(name: &str) -> PathBuf {
@@ -42,6 +47,15 @@ fn started(pid: i32) -> Option<String> {
     (fields[0] != "Z").then(|| fields[19].to_owned())
 }
 
+/// What a process runs, for people.
+fn command(pid: i32) -> String {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    format!(
+        "{pid} {}",
+        String::from_utf8_lossy(&command).replace('\0', " ")
+    )
+}
+
 /// Those that have not ended.
 pub fn alive(seen: &BTreeSet<(i32, String)>) -> Vec<&(i32, String)> {
     seen.iter()
@@ -76,7 +90,12 @@ impl Before {
             seen.len() > 2,
             "the test itself looks wrongly: it saw only {seen:?}"
         );
-        let alive = alive(seen);
+        // One that was killed ends when it gets the processor once more.
+        let deadline = Instant::now() + LAST_MOMENTS;
+        while !alive(seen).is_empty() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(50));
+        }
+        let alive: Vec<String> = alive(seen).iter().map(|(pid, _)| command(*pid)).collect();
         assert!(alive.is_empty(), "processes are left: {alive:?}");
         assert_eq!(processes(name), BTreeSet::new(), "processes are left");
         let named = named(&format!("eniclaim-{name}-"));
