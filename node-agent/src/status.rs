@@ -155,7 +155,7 @@ fn device(facts: &Facts, mac: Mac) -> Option<(Device, Option<InPod>)> {
         .map(|eni| &eni.id);
     // With what its leases bring.
     let of_plug = held.and_then(|(key, plug)| {
-        let asked_for = facts.asked_for(plug)?;
+        let asked_for = facts.asked_for(&plug.origin)?;
         Some(facts.interface(key, plug, asked_for))
     });
     let interface = of_plug.or_else(|| claim.map(|claim| claim.interface.unconfigured()));

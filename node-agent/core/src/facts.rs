@@ -373,9 +373,9 @@ impl Facts {
         self.plugs.iter().find(|(key, _)| key.mac == mac)
     }
 
-    /// What was asked for as the interface of a plug; `None` where its claim is not known.
-    pub fn asked_for<'a>(&'a self, plug: &'a Plug) -> Option<&'a Interface> {
-        match &plug.origin {
+    /// The interface that is asked for; `None` where the claim is not known.
+    pub fn asked_for<'a>(&'a self, origin: &'a Origin) -> Option<&'a Interface> {
+        match origin {
             Origin::Claim { claim, .. } => Some(&self.claims.get(claim)?.interface),
             Origin::Explicit(interface) => Some(interface),
         }

@@ -187,7 +187,7 @@ impl Round<'_> {
 
     /// What its leases brought to a pod that runs follows them.
     fn configure(&mut self, key: &PlugKey, plug: &Plug) {
-        let Some(asked_for) = self.facts.asked_for(plug) else {
+        let Some(asked_for) = self.facts.asked_for(&plug.origin) else {
             return;
         };
         if !asked_for.dhcp.configures() {

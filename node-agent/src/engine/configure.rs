@@ -13,7 +13,7 @@ impl Engine {
         let Some(plug) = self.facts.plugs.get(&key).cloned() else {
             return;
         };
-        let Some(asked_for) = self.facts.asked_for(&plug) else {
+        let Some(asked_for) = self.facts.asked_for(&plug.origin) else {
             return;
         };
         let interface = self.facts.interface(&key, &plug, asked_for);

@@ -83,6 +83,9 @@ impl Engine {
             self.facts.requests.remove(&id);
             return;
         };
+        let Some(asked_for) = self.facts.asked_for(&origin).cloned() else {
+            return;
+        };
         let entry = Plug {
             origin,
             eni,
@@ -104,10 +107,7 @@ impl Engine {
             entry.state = PlugState::Plugging;
         }
         let entry = entry.clone();
-        let Some(asked_for) = self.facts.asked_for(&entry) else {
-            return;
-        };
-        let interface = self.facts.interface(&key, &entry, asked_for);
+        let interface = self.facts.interface(&key, &entry, &asked_for);
         self.facts.busy.insert(key.mac);
         let (since, into_pod) = (Instant::now(), self.move_of(key.clone(), entry));
         let done = move |outcome| Done::Plug {
@@ -138,7 +138,7 @@ impl Engine {
 
     pub(super) fn start_check(&mut self, id: RequestId, key: PlugKey) {
         let plug = self.facts.plugs.get(&key);
-        let asked_for = plug.and_then(|plug| Some((plug, self.facts.asked_for(plug)?)));
+        let asked_for = plug.and_then(|plug| Some((plug, self.facts.asked_for(&plug.origin)?)));
         let (Some((plug, asked_for)), Some(netns)) = (asked_for, self.callers.netns(id)) else {
             self.facts.requests.remove(&id);
             return;

@@ -63,7 +63,7 @@ pub fn leases(facts: &Facts) -> BTreeMap<Mac, Keep> {
 }
 
 fn keep(facts: &Facts, key: &PlugKey, plug: &Plug) -> Keep {
-    let Some(asked_for) = facts.asked_for(plug) else {
+    let Some(asked_for) = facts.asked_for(&plug.origin) else {
         return Keep::AsBefore;
     };
     let claim = plug.origin.claim().and_then(|key| facts.claims.get(key));
