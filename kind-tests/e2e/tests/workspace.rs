@@ -14,7 +14,17 @@ const CORES: &[(&str, &[&str])] = &[
     ("cni-protocol", &["serde", "serde_core"]),
     (
         "node-agent-core",
-        &["cni-protocol", "ipnet", "serde", "serde_core", "thiserror"],
+        &[
+            "cni-protocol",
+            "ipnet",
+            "itoa",
+            "memchr",
+            "serde",
+            "serde_core",
+            "serde_json",
+            "thiserror",
+            "zmij",
+        ],
     ),
     (
         "operator-core",
