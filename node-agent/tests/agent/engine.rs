@@ -361,7 +361,7 @@ fn envelope_is_one_line_of_json() {
         json!({ "version": VERSION, "request": { "add": {
             "sandbox": { "network": "pods", "containerId": "c1", "ifName": "eth0" },
             "position": "chained", "netns": "/run/netns/x",
-            "pod": { "namespace": "shop", "name": "web-0", "uid": "u-1" }
+            "asked": { "pod": { "namespace": "shop", "name": "web-0", "uid": "u-1" } }
         } } })
     );
 }
