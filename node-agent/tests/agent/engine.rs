@@ -173,13 +173,7 @@ fn released_attachment_goes_home_and_is_given_back() {
 fn device_of_a_dead_namespace_is_found_and_told() {
     let (mut world, mut agent) = plugged();
     world.kill("pod");
-    world.wait_until(|world| {
-        world
-            .exec("vpc", &["ip", "link", "show", "eni0a"])
-            .status
-            .code()
-            != Some(0)
-    });
+    world.wait_until_the_veth_is_gone();
     // What a real NIC does by itself.
     world.wire();
     assert_eq!(agent.place(), Place::Home);
@@ -192,13 +186,7 @@ fn agent_holds_nothing_of_a_pod_between_requests() {
     let (mut world, _agent) = plugged();
     world.kill("pod");
     // The veth, and so its other end, goes with the namespace: at once, if nobody holds it.
-    world.wait_until(|world| {
-        world
-            .exec("vpc", &["ip", "link", "show", "eni0a"])
-            .status
-            .code()
-            != Some(0)
-    });
+    world.wait_until_the_veth_is_gone();
 }
 
 #[test]

@@ -207,9 +207,11 @@ fn device_of_a_container_that_lives_is_never_taken() {
     assert_eq!(code, u64::from(code::TRY_LATER));
     assert!(why.contains("container c1 has its device"), "{why}");
     assert!(world.device("task").is_some());
-    // With its namespace the claim to it ends, without a DEL; a veth ends as well.
+    // With its namespace the claim to it ends, without a DEL.
     world.kill("task");
-    wait_until(|| agent.journal() == 0);
+    world.wait_until_the_veth_is_gone();
+    // What a real NIC does by itself.
     world.wire();
+    wait_until(|| agent.journal() == 0);
     other.add(&later());
 }

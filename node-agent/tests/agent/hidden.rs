@@ -56,11 +56,6 @@ impl Drop for Hideout {
     }
 }
 
-/// A veth goes with the namespace that it is in, and so its other end.
-fn wait_until_the_veth_is_gone(world: &World) {
-    world.wait_until(|world| !world.has_link("vpc", "eni0a"));
-}
-
 /// A DEL ends after two attempts to return the device: then it was searched for twice.
 fn is_searched_for(agent: &Agent, world: &World) {
     assert_eq!(agent.del(Some(world.path("pod")), "c1"), Reply::Deleted);
@@ -99,7 +94,7 @@ fn device_that_a_pod_hid_is_given_back_after_the_end_of_the_pod() {
     assert_eq!(agent.journal(), 1);
     drop(hideout);
     world.kill("pod");
-    wait_until_the_veth_is_gone(&world);
+    world.wait_until_the_veth_is_gone();
     assert_eq!(agent.place(), Place::Released);
     assert_eq!(agent.journal(), 0);
 }
@@ -137,7 +132,7 @@ fn device_in_a_namespace_that_outlives_its_path_is_not_given_back() {
         "a namespace without a path may be about to end"
     );
     drop(process);
-    wait_until_the_veth_is_gone(&world);
+    world.wait_until_the_veth_is_gone();
     assert_eq!(agent.place(), Place::Released);
 }
 
@@ -166,7 +161,7 @@ fn device_that_the_journal_does_not_know_is_not_given_back_while_a_namespace_wit
     let log = agent.log();
     assert!(!log.contains("cannot be searched for"), "{log}");
     drop(process);
-    wait_until_the_veth_is_gone(&world);
+    world.wait_until_the_veth_is_gone();
     assert_eq!(agent.place(), Place::Released);
 }
 
@@ -202,7 +197,7 @@ fn device_whose_hardware_is_there_is_not_given_back_though_its_namespace_has_no_
     let hardware = tempfile::tempdir().unwrap();
     let mut agent = again_with_hardware(&world, agent, hardware.path());
     world.kill("pod");
-    wait_until_the_veth_is_gone(&world);
+    world.wait_until_the_veth_is_gone();
     agent.list(vec![released(a_claim())]);
     assert_eq!(agent.del(None, "c1"), Reply::Deleted, "after two attempts");
     assert!(agent.is_quiet());

@@ -270,6 +270,11 @@ impl World {
         wait_until(|| so(self));
     }
 
+    /// The device, and so its other end, goes with a namespace, once nobody holds that.
+    pub fn wait_until_the_veth_is_gone(&self) {
+        self.wait_until(|world| !world.has_link("vpc", "eni0a"));
+    }
+
     /// The link with the ENI's address, wherever it is.
     pub fn device(&self, short: &str) -> Option<Value> {
         self.json(short, "addr")
