@@ -6,7 +6,7 @@ use crate::{
     environment::is_identifier,
     error::{CniError, code},
     json::Json,
-    protocol::{Attachment, Configuration},
+    protocol::Attachment,
     version::SpecVersion,
 };
 
@@ -106,6 +106,8 @@ impl Config {
     /// What is known of whether the pod asks.
     pub fn asking(&self) -> Asking {
         match self.annotations() {
+            // It names the ENI.
+            _ if self.replaced().is_some() => Asking::Yes,
             _ if self.own_string("pods").is_some_and(|pods| pods == ALL) => Asking::Yes,
             Some(annotations) if annotations.get(CLASS_ANNOTATION).is_some() => Asking::Yes,
             Some(_) => Asking::No,
@@ -136,14 +138,15 @@ impl Config {
         is_ours(ipam) && !is_ours(self.get("type"))
     }
 
-    /// All of it, and the plugin that it was written for, if that is one of [`REPLACED`].
-    pub fn replaced(&self) -> Option<Configuration> {
+    /// The plugin that it was written for, if that is one of [`REPLACED`].
+    pub fn replaced(&self) -> Option<String> {
         let plugin = self.get("type")?.string()?;
-        let is_replaced = REPLACED.contains(&plugin.as_str());
-        is_replaced.then(|| Configuration {
-            plugin,
-            text: String::from_utf8_lossy(&self.text).into_owned(),
-        })
+        REPLACED.contains(&plugin.as_str()).then_some(plugin)
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.text).into_owned()
     }
 
     /// The DNS settings that the configuration has for the result, whatever they are.
@@ -199,11 +202,8 @@ impl Config {
     /// The name of the network.
     pub fn network(&self) -> Result<String, CniError> {
         // The replaced plugins needed none.
-        let name = || {
-            self.get("name")
-                .or_else(|| self.get("type").filter(|_| self.replaced().is_some()))
-        };
-        let Some(json) = name() else {
+        let instead = || self.get("type").filter(|_| self.replaced().is_some());
+        let Some(json) = self.get("name").or_else(instead) else {
             return Err(malformed("name is missing in the network configuration"));
         };
         json.string().filter(|name| is_identifier(name)).ok_or_else(|| {

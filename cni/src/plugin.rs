@@ -19,7 +19,7 @@ use crate::{
     environment::{Environment, Verb},
     error::{CniError, code},
     netns::Netns,
-    protocol::{Asked, Pod},
+    protocol::{Asked, Configuration, Pod},
     version::SpecVersion,
 };
 
@@ -104,7 +104,10 @@ fn netns(environment: &Environment<'_>) -> Result<(Netns, String), CniError> {
 /// Which ENIs are meant: those of a pod's claims, or the one of a configuration for another plugin.
 fn asked(environment: &Environment<'_>, config: &Config) -> Result<Asked, CniError> {
     match config.replaced() {
-        Some(configuration) => Ok(Asked::Configuration(configuration)),
+        Some(plugin) => Ok(Asked::Configuration(Configuration {
+            plugin,
+            text: config.text(),
+        })),
         None => pod(environment, config).map(Asked::Pod),
     }
 }

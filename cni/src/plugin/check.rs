@@ -18,7 +18,7 @@ pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<()
     if config.is_ipam() {
         return ipam::check(environment, config);
     }
-    if !config.asks() && config.replaced().is_none() {
+    if !config.asks() {
         return Ok(());
     }
     config.version_since(SpecVersion::V0_4_0)?;

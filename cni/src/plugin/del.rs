@@ -26,9 +26,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(super) fn del(environment: &Environment<'_>, config: Result<Config, CniError>) {
     let identified = match config {
         // An IPAM plugin gave addresses that are the claim's, in use or not.
-        Ok(config) if config.is_ipam() || !(config.asks() || config.replaced().is_some()) => {
-            return;
-        }
+        Ok(config) if config.is_ipam() || !config.asks() => return,
         Ok(config) => identify(environment, &config),
         // What cannot be read names nothing to take away, and a failing DEL is repeated for ever.
         Err(error) => Err(error),

@@ -27,13 +27,7 @@ pub fn rows() -> anyhow::Result<Vec<Row>> {
     let (host, vpc) = (Namespace::new("host")?, Namespace::new("vpc")?);
     let mut links = String::new();
     for pod in (0..CLAIMS).map(Pod) {
-        let (device, mac) = (pod.device_on_host(), pod.mac());
-        writeln!(
-            links,
-            "link add {device} address {mac} type veth peer name eni{} netns {}",
-            pod.0,
-            vpc.name()
-        )?;
+        writeln!(links, "{}", pod.wire(&vpc))?;
     }
     host.ip(&links)?;
     let resident = host.inside(|| {

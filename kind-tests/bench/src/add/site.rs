@@ -44,12 +44,7 @@ impl Site {
         let (host, vpc) = (Namespace::new("host")?, Namespace::new("vpc")?);
         let mut links = String::new();
         for pod in [OURS, PEERS].into_iter().chain(ENIS) {
-            let (device, mac, other) = (pod.device_on_host(), pod.mac(), other_end(pod));
-            writeln!(
-                links,
-                "link add {device} address {mac} type veth peer name {other} netns {}",
-                vpc.name()
-            )?;
+            writeln!(links, "{}", pod.wire(&vpc))?;
         }
         for number in 0..others {
             writeln!(links, "link add other{number} type bridge")?;
@@ -58,9 +53,9 @@ impl Site {
         host.ip(&links)?;
         let mut links = String::new();
         for pod in [OURS, PEERS].into_iter().chain(ENIS) {
-            writeln!(links, "link set {} up", other_end(pod))?;
+            writeln!(links, "link set {} up", pod.other_end())?;
         }
-        writeln!(links, "addr add 10.0.1.1/24 dev {}", other_end(PEERS))?;
+        writeln!(links, "addr add 10.0.1.1/24 dev {}", PEERS.other_end())?;
         vpc.ip(&links)?;
         Ok(Self { host, vpc })
     }
@@ -75,7 +70,7 @@ impl Site {
             claims::write_several(&server, SEVERAL, &ENIS)?;
             let agent = Agent::start(&server, &address)?;
             claims::wait_for_reports(&server, 1 + ENIS.len(), Report::Device)?;
-            let upstream = Upstream::start(&self.vpc, &other_end(PEERS), PEERS)?;
+            let upstream = Upstream::start(&self.vpc, &PEERS.other_end(), PEERS)?;
             let configuration = agent.network();
             let mut several = configuration.clone();
             let annotations = several.pointer_mut(ANNOTATIONS);
@@ -101,8 +96,3 @@ impl Site {
 
 /// Where the runtime hands a pod's annotations to the plugin.
 const ANNOTATIONS: &str = "/runtimeConfig/io.kubernetes.cri.pod-annotations";
-
-/// The end of a device in the VPC.
-fn other_end(pod: Pod) -> String {
-    format!("eni{}", pod.0)
-}

@@ -29,12 +29,7 @@ impl Site {
         let (host, vpc) = (Namespace::new("host")?, Namespace::new("vpc")?);
         let mut links = String::new();
         for pod in (0..pods).map(Pod) {
-            let (device, mac, other) = (pod.device_on_host(), pod.mac(), other_end(pod));
-            writeln!(
-                links,
-                "link add {device} address {mac} type veth peer name {other} netns {}",
-                vpc.name()
-            )?;
+            writeln!(links, "{}", pod.wire(&vpc))?;
         }
         host.ip(&links)?;
         // Its MAC address would change with each link that joins it.
@@ -43,7 +38,7 @@ impl Site {
              addr add {ROUTER}/{PREFIX} dev {BRIDGE}\nlink set {BRIDGE} up\n"
         );
         for pod in (0..pods).map(Pod) {
-            let (mac, address, other) = (pod.mac(), pod.address(), other_end(pod));
+            let (mac, address, other) = (pod.mac(), pod.address(), pod.other_end());
             // No ENI hears what another one broadcasts, and the subnet knows whose each address is.
             writeln!(links, "link set {other} master {BRIDGE}")?;
             writeln!(links, "link set {other} type bridge_slave isolated on")?;
@@ -61,9 +56,4 @@ impl Site {
             _vpc: vpc,
         })
     }
-}
-
-/// The end of a device in the VPC.
-fn other_end(pod: Pod) -> String {
-    format!("eni{}", pod.0)
 }

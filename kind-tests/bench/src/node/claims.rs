@@ -10,7 +10,10 @@ use crds::interface::DhcpMode;
 use kube_api::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::{node::api_server::ApiServer, world::makers::mac};
+use crate::{
+    node::{api_server::ApiServer, namespace::Namespace},
+    world::makers::mac,
+};
 
 /// Name of the node.
 pub const NODE: &str = "n1";
@@ -53,6 +56,18 @@ impl Pod {
     pub fn address(self) -> String {
         let number = u32::try_from(self.0).unwrap_or(u32::MAX);
         Ipv4Addr::from_bits(FIRST.to_bits().saturating_add(number)).to_string()
+    }
+
+    /// The other end of its device, in the VPC.
+    pub fn other_end(self) -> String {
+        format!("eni{}", self.0)
+    }
+
+    /// The line for `ip` that makes its device on the host, with the other end in `vpc`.
+    pub fn wire(self, vpc: &Namespace) -> String {
+        let (device, mac, other) = (self.device_on_host(), self.mac(), self.other_end());
+        let vpc = vpc.name();
+        format!("link add {device} address {mac} type veth peer name {other} netns {vpc}")
     }
 
     /// `CNI_ARGS`.

@@ -147,7 +147,7 @@ fn documented(keys: &mut Keys, text: &str) -> Result<Vec<Address>, String> {
             "the prefix length of ipv4-address is {prefix}; that of a VPC's subnets is 16 to 28"
         ));
     }
-    // "The router of a subnet has its second address": Subnet sizing for IPv4, Amazon VPC User Guide.
+    // The router of a VPC's subnet: "Subnet sizing for IPv4", Amazon VPC User Guide.
     let first = Ipv4Net::new(ip, prefix).map(|subnet| subnet.hosts().next());
     let gateway = gateway.map(|(ip, _)| ip).or(first.ok().flatten());
     let ipv4 = Address {
