@@ -1,6 +1,6 @@
 //! The network configuration on stdin, judged no further than a verb needs it.
 
-use std::{io::Read, path::PathBuf};
+use std::{ffi::OsStr, io::Read, path::PathBuf};
 
 use crate::{
     environment::is_identifier,
@@ -22,7 +22,9 @@ pub const SOCKET: &str = "/run/eniclaim/agent.sock";
 /// The plugin, as configurations name it in `type`.
 pub const PLUGIN: &str = "eniclaim";
 /// Plugins whose configurations it reads as well. Runtimes find it under their names by a link.
-pub const REPLACED: [&str; 1] = ["ecs-eni"];
+pub const REPLACED: [&str; 3] = ["ecs-eni", "ecs-bridge", REPLACED_IPAM];
+/// The one of them that gives addresses to others.
+const REPLACED_IPAM: &str = "ecs-ipam";
 
 /// No runtime sends more; a cap keeps a mistake from becoming an out-of-memory kill.
 const LARGEST: u64 = 1 << 20;
@@ -61,11 +63,12 @@ pub enum Asking {
 #[derive(Debug, Clone)]
 pub struct Config {
     text: Vec<u8>,
+    replaced: Option<&'static str>,
 }
 
 impl Config {
-    /// Reads stdin.
-    pub fn read(stdin: &mut impl Read) -> Result<Self, CniError> {
+    /// Reads stdin, for the plugin that was run as `program`.
+    pub fn read(program: &OsStr, stdin: &mut impl Read) -> Result<Self, CniError> {
         let mut text = Vec::new();
         stdin
             .take(LARGEST + 1)
@@ -93,8 +96,19 @@ impl Config {
                 "the network configuration on stdin is JSON, but not an object",
             ));
         }
+        let name = program
+            .as_encoded_bytes()
+            .rsplit(|byte| *byte == b'/')
+            .next();
+        let is = |plugin: &&str| name == Some(plugin.as_bytes());
+        // An IPAM plugin gets the configuration of the one that asks: its own name counts, and not what that says.
+        let replaced = REPLACED.into_iter().find(is).or_else(|| {
+            let plugin = json.get("type")?.string()?;
+            REPLACED.into_iter().find(|replaced| *replaced == plugin)
+        });
         Ok(Self {
             text: json.text().to_vec(),
+            replaced,
         })
     }
 
@@ -106,7 +120,7 @@ impl Config {
     /// What is known of whether the pod asks.
     pub fn asking(&self) -> Asking {
         match self.annotations() {
-            // It names the ENI.
+            // It names what it wants.
             _ if self.replaced().is_some() => Asking::Yes,
             _ if self.own_string("pods").is_some_and(|pods| pods == ALL) => Asking::Yes,
             Some(annotations) if annotations.get(CLASS_ANNOTATION).is_some() => Asking::Yes,
@@ -139,9 +153,13 @@ impl Config {
     }
 
     /// The plugin that it was written for, if that is one of [`REPLACED`].
-    pub fn replaced(&self) -> Option<String> {
-        let plugin = self.get("type")?.string()?;
-        REPLACED.contains(&plugin.as_str()).then_some(plugin)
+    pub fn replaced(&self) -> Option<&'static str> {
+        self.replaced
+    }
+
+    /// Whether that is one that gives addresses to others, and touches nothing.
+    pub fn gives_addresses(&self) -> bool {
+        self.replaced == Some(REPLACED_IPAM)
     }
 
     /// All of it.
@@ -169,7 +187,13 @@ impl Config {
     /// The version of the specification to speak.
     pub fn version(&self) -> Result<SpecVersion, CniError> {
         let Some(json) = self.get("cniVersion") else {
-            return Err(malformed(
+            // As the replaced plugins have it: without the key it is 0.1.0.
+            let code = match self.replaced {
+                Some(_) => code::INCOMPATIBLE_VERSION,
+                None => code::CONFIGURATION,
+            };
+            return Err(CniError::new(
+                code,
                 "cniVersion is missing in the network configuration",
             ));
         };
@@ -201,10 +225,13 @@ impl Config {
 
     /// The name of the network.
     pub fn network(&self) -> Result<String, CniError> {
-        // The replaced plugins needed none.
-        let instead = || self.get("type").filter(|_| self.replaced().is_some());
-        let Some(json) = self.get("name").or_else(instead) else {
-            return Err(malformed("name is missing in the network configuration"));
+        let json = match (self.get("name"), self.replaced) {
+            (Some(json), _) => json,
+            // The replaced plugins needed none.
+            (None, Some(plugin)) => return Ok(plugin.to_owned()),
+            (None, None) => {
+                return Err(malformed("name is missing in the network configuration"));
+            }
         };
         json.string().filter(|name| is_identifier(name)).ok_or_else(|| {
             malformed(&format!(

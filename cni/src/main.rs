@@ -5,7 +5,8 @@ use std::{env, io, process::ExitCode};
 use cni::plugin;
 
 fn main() -> ExitCode {
-    let outcome = plugin::run(|name| env::var_os(name), &mut io::stdin().lock());
+    let program = env::args_os().next().unwrap_or_default();
+    let outcome = plugin::run(&program, |name| env::var_os(name), &mut io::stdin().lock());
     if outcome.print(&mut io::stdout().lock()).is_ok() && outcome.is_success() {
         ExitCode::SUCCESS
     } else {

@@ -7,7 +7,7 @@ mod gc;
 mod ipam;
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     io::{self, Read, Write},
     time::Duration,
 };
@@ -65,10 +65,14 @@ impl Outcome {
     }
 }
 
-/// Runs the verb that the environment names.
-pub fn run(lookup: impl Fn(&str) -> Option<OsString>, stdin: &mut impl Read) -> Outcome {
+/// Runs the verb that the environment names. `program` is the path that the plugin was run by, and may be that of a plugin which it replaces.
+pub fn run(
+    program: &OsStr,
+    lookup: impl Fn(&str) -> Option<OsString>,
+    stdin: &mut impl Read,
+) -> Outcome {
     let environment = Environment(&lookup);
-    let config = Config::read(stdin);
+    let config = Config::read(program, stdin);
     let version = config.as_ref().ok().and_then(|it| it.version().ok());
     let version = version.unwrap_or(SpecVersion::V1_1_0);
     let nothing = |()| Vec::new();
@@ -101,15 +105,20 @@ fn netns(environment: &Environment<'_>) -> Result<(Netns, String), CniError> {
     Ok((Netns::open(path.as_ref())?, path))
 }
 
-/// Which ENIs are meant: those of a pod's claims, or the one of a configuration for another plugin.
+/// What is meant: the ENIs of a pod's claims, or what a configuration for another plugin says.
 fn asked(environment: &Environment<'_>, config: &Config) -> Result<Asked, CniError> {
-    match config.replaced() {
-        Some(plugin) => Ok(Asked::Configuration(Configuration {
-            plugin,
-            text: config.text(),
-        })),
+    match configuration(config) {
+        Some(configuration) => Ok(Asked::Configuration(configuration)),
         None => pod(environment, config).map(Asked::Pod),
     }
+}
+
+/// A configuration for another plugin.
+fn configuration(config: &Config) -> Option<Configuration> {
+    Some(Configuration {
+        plugin: config.replaced()?.to_owned(),
+        text: config.text(),
+    })
 }
 
 /// The pod, and the interfaces that it asks for.

@@ -42,6 +42,7 @@ fn read(json: Json<'_>) -> Option<Reply> {
 fn added(json: Json<'_>) -> Option<Added> {
     Some(Added {
         name: text(json, "name")?,
+        on_node: json.get("on_node").is_some(),
         mac: text(json, "mac")?,
         mtu: number(json.get("mtu")?)?,
         pci_id: text(json, "pci_id"),
@@ -67,7 +68,7 @@ fn address(json: Json<'_>) -> Option<AddedAddress> {
 fn route(json: Json<'_>) -> Option<AddedRoute> {
     Some(AddedRoute {
         to: text(json, "to")?,
-        gateway: text(json, "gateway")?,
+        gateway: text(json, "gateway"),
     })
 }
 
@@ -93,6 +94,7 @@ mod tests {
     fn an_added() -> Added {
         Added {
             name: "eni0".into(),
+            on_node: false,
             mac: "02:00:00:00:00:0a".into(),
             mtu: 9001,
             pci_id: Some("0000:00:06.0".into()),
@@ -102,7 +104,7 @@ mod tests {
             }],
             routes: vec![AddedRoute {
                 to: "0.0.0.0/0".into(),
-                gateway: "10.0.1.1".into(),
+                gateway: Some("10.0.1.1".into()),
             }],
         }
     }
@@ -113,6 +115,7 @@ mod tests {
             pci_id: None,
             addresses: Vec::new(),
             routes: Vec::new(),
+            on_node: true,
             ..an_added()
         };
         let Added {

@@ -15,7 +15,8 @@ struct Interface<'a> {
     mac: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     mtu: Option<u32>,
-    sandbox: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sandbox: Option<&'a str>,
     #[serde(rename = "pciID", skip_serializing_if = "Option::is_none")]
     pci_id: Option<&'a str>,
 }
@@ -34,7 +35,8 @@ struct Ip<'a> {
 #[derive(Serialize)]
 struct Route<'a> {
     dst: &'a str,
-    gw: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gw: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -120,7 +122,7 @@ pub fn addressed(version: SpecVersion, addressed: &Addressed) -> Result<Vec<u8>,
 fn route(route: &AddedRoute) -> Route<'_> {
     Route {
         dst: &route.to,
-        gw: &route.gateway,
+        gw: route.gateway.as_deref(),
     }
 }
 
@@ -130,7 +132,7 @@ fn interface<'a>(version: SpecVersion, added: &'a Added, sandbox: &'a str) -> In
         name: &added.name,
         mac: &added.mac,
         mtu: says_more.then_some(added.mtu),
-        sandbox,
+        sandbox: (!added.on_node).then_some(sandbox),
         pci_id: added.pci_id.as_deref().filter(|_| says_more),
     }
 }

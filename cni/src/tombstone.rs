@@ -23,7 +23,12 @@ pub fn write(folder: &Path, del: &Del) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(&folder)?;
-    let name = format!("{}+{}.json", sandbox.container_id, sandbox.if_name);
+    let mut name = format!("{}+{}", sandbox.container_id, sandbox.if_name);
+    // Each gives back what it names, of the same container.
+    if del.configuration.is_some() {
+        name = format!("{name}+{}", std::process::id());
+    }
+    name.push_str(".json");
     // By temporary file and rename, so that the agent never reads half of one.
     let draft = folder.join(format!(".{name}"));
     fs::write(&draft, serde_json::to_vec(del)?)?;

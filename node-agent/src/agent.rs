@@ -32,7 +32,7 @@ use crate::{
     metrics::Metrics,
     options::{Cluster, Run},
     plug::Node,
-    presence,
+    ports, presence,
     report::{self, Notice},
     socket::Socket,
     supervision::Tasks,
@@ -79,6 +79,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let engine = Engine::new(Parts {
         node,
         journal: Journal::open(folder.join("journal")).context("open the journal")?,
+        ports: ports::Files::open(folder.join("ports")).context("open the journal of ports")?,
         namespaces: NAMESPACES.into(),
         tombstones: cni::tombstone::folder(&options.socket),
         notices,

@@ -5,7 +5,7 @@ use std::{
     os::fd::OwnedFd,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -49,6 +49,7 @@ mod log;
 mod moves;
 mod outcome;
 mod pace;
+mod ports;
 mod scan;
 mod search;
 
@@ -100,6 +101,8 @@ pub struct Parts {
     pub node: Node,
     /// The journal.
     pub journal: Journal,
+    /// The journal of ports.
+    pub ports: crate::ports::Files,
     /// Where the plugin leaves DELs that found no agent.
     pub tombstones: PathBuf,
     /// Where the runtime mounts the namespaces of pods.
@@ -135,12 +138,17 @@ pub struct Engine {
     wake_at: Instant,
     /// The leases that were last asked to be kept.
     keep: Option<BTreeMap<Mac, Keep>>,
+    /// Held while a port is made or deleted: what is done to a bridge is done one after the other.
+    ports_lane: Arc<Mutex<()>>,
+    /// How often what is common to the ports has changed.
+    ports_state: u64,
 }
 
 impl Engine {
     /// An engine that knows what the journal says.
     pub fn new(parts: Parts) -> Result<Self, Error> {
-        let facts = Facts::of_journal(parts.journal.read()?.into_iter().collect());
+        let mut facts = Facts::of_journal(parts.journal.read()?.into_iter().collect());
+        facts.ports = parts.ports.read()?;
         let now = Instant::now();
         Ok(Self {
             parts,
@@ -157,6 +165,8 @@ impl Engine {
             notes: Trouble::default(),
             wake_at: now,
             keep: None,
+            ports_lane: Arc::default(),
+            ports_state: 0,
         })
     }
 
@@ -185,7 +195,7 @@ impl Engine {
                 () = tokio::time::sleep_until(wake_at) => {}
             }
         }
-        while !self.facts.busy.is_empty() {
+        while self.is_moving() || !self.facts.ports.busy.is_empty() {
             let Some(done) = self.done.1.recv().await else {
                 break;
             };
@@ -245,6 +255,7 @@ impl Engine {
             Order::Unplug(key, traces) => self.start_unplug(key, traces),
             Order::Restore(key) => self.start_restore(key),
             Order::Forget(key) => self.start_forget(key),
+            Order::Port(order) => self.obey_port(order),
             Order::Search(mac) => self.start_search(mac),
             Order::Report(claim, report) => self.report(claim, report),
             Order::ReadLease => self.read_lease(),

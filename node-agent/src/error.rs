@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ipnet::IpNet;
 use node_agent_core::{diff::Step, mac::Mac};
 
 /// What can go wrong in the agent.
@@ -69,11 +70,38 @@ pub enum Error {
     },
     /// The name of the interface is taken in the pod.
     #[error(
-        "the pod has an interface named {name} already; choose another interface.name in the EniClass"
+        "the pod has an interface named {name} already; choose another name: interface.name of the EniClass, or CNI_IFNAME where the configuration of the network says all"
     )]
     NameTaken {
         /// The name.
         name: String,
+    },
+    /// What has the name of a bridge is none.
+    #[error("the link {name} of this node is no bridge; choose another name for the bridge")]
+    NoBridge {
+        /// The name.
+        name: String,
+    },
+    /// Somebody gave the bridge another address than its ports need.
+    #[error(
+        "the bridge {bridge} has the address {address}, and its containers need {}; remove that address, or choose another bridge",
+        wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+    )]
+    BridgeAddress {
+        /// The bridge.
+        bridge: Box<str>,
+        /// What it has.
+        address: Box<IpNet>,
+        /// What its ports need.
+        wanted: Box<[IpNet]>,
+    },
+    /// IPv6 is disabled on the bridge, and the port has no IPv4 address.
+    #[error(
+        "IPv6 is disabled on the bridge {bridge} of this node, and the network has no IPv4 addresses; set net.ipv6.conf.{bridge}.disable_ipv6 to 0, or add ipam.ipv4-subnet"
+    )]
+    NoIpv6OnBridge {
+        /// The bridge.
+        bridge: String,
     },
     /// The pod's interface is not as it was set.
     #[error("the pod's interface is not as it was set: {}", differences.join(", "))]

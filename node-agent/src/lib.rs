@@ -17,6 +17,7 @@ mod lock;
 pub mod metrics;
 pub mod options;
 pub mod plug;
+pub mod ports;
 pub mod presence;
 pub mod report;
 pub mod socket;

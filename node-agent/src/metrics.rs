@@ -90,7 +90,7 @@ pub(crate) fn command(verb: &Verb) -> &'static str {
     match verb {
         Verb::Add(_) => "ADD",
         Verb::Check(_) => "CHECK",
-        Verb::Del => "DEL",
+        Verb::Del | Verb::Release(_) => "DEL",
     }
 }
 

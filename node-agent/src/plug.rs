@@ -62,6 +62,14 @@ impl fmt::Debug for Deferred {
     }
 }
 
+impl From<Commit> for Deferred {
+    fn from(commit: Commit) -> Self {
+        Self {
+            _commits: vec![commit],
+        }
+    }
+}
+
 impl Deferred {
     fn of(session: &mut Session<'_>) -> Self {
         Self {

@@ -14,6 +14,8 @@ mod answer;
 mod api_server;
 #[path = "agent/borrowed.rs"]
 mod borrowed;
+#[path = "agent/bridge.rs"]
+mod bridge;
 #[path = "agent/caller.rs"]
 mod caller;
 #[path = "agent/churn.rs"]
@@ -76,6 +78,8 @@ mod silence;
 mod socket;
 #[path = "agent/status.rs"]
 mod status;
+#[path = "agent/task.rs"]
+mod task;
 #[path = "agent/watch.rs"]
 mod watch;
 #[path = "agent/world.rs"]

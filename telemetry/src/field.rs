@@ -20,6 +20,11 @@ pub const FIELDS: &[Field] = &[
         "action",
         "Action of the EC2 API, for example `CreateNetworkInterface`.",
     ),
+    (
+        "address",
+        "Address of a container on a bridge of the node, the first one of its port.",
+    ),
+    ("bridge", "Name of the bridge on the node."),
     ("capacity", "How many ENIs the node can hold."),
     ("claim", "The EniClaim, as namespace/name."),
     ("class", "The EniClass."),

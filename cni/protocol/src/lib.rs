@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::error::CniError;
 
 /// Version of the envelope; it changes when an old reader would misunderstand a new writer.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// No line is longer, newline included. The longest is that of GC: a thousand attachments have 110 KiB.
 pub const LONGEST_LINE: usize = 256 * 1024;
 
@@ -69,13 +69,13 @@ pub struct Pod {
     pub interfaces: Option<String>,
 }
 
-/// Which ENIs are meant.
+/// What is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Asked {
-    /// Those of this pod's claims.
+    /// The ENIs of this pod's claims.
     Pod(Pod),
-    /// The one of a configuration that was written for a plugin which eniclaim replaces.
+    /// What a configuration says that was written for a plugin which eniclaim replaces.
     Configuration(Configuration),
 }
 
@@ -116,7 +116,7 @@ pub struct Add {
     pub sandbox: Sandbox,
     /// Path of the namespace, without symbolic links: by it the agent comes back later.
     pub netns: String,
-    /// Which ENIs.
+    /// What is to be added.
     pub asked: Asked,
     /// Where the plugin stands.
     #[serde(default)]
@@ -128,6 +128,18 @@ pub struct Add {
 pub struct Del {
     /// For which sandbox.
     pub sandbox: Sandbox,
+    /// The configuration, of a plugin that gives back what is named there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<Configuration>,
+}
+
+impl From<Sandbox> for Del {
+    fn from(sandbox: Sandbox) -> Self {
+        Self {
+            sandbox,
+            configuration: None,
+        }
+    }
 }
 
 /// Parameters of [`Request::Check`].
@@ -137,7 +149,7 @@ pub struct Check {
     pub sandbox: Sandbox,
     /// Path of the namespace, without symbolic links.
     pub netns: String,
-    /// Which ENIs.
+    /// What is compared.
     pub asked: Asked,
 }
 
@@ -181,7 +193,7 @@ pub enum Reply {
     Checked(Vec<Checked>),
     /// What no listed attachment uses is being unplugged.
     Collected,
-    /// The addresses of the pod's ENI, its primary one first, and the routes that lead out by it.
+    /// Addresses, the primary one first, and the routes that lead out by them.
     Addresses(Addressed),
     /// It cannot be done, or not now.
     Failed(CniError),
@@ -196,11 +208,14 @@ pub struct Checked {
     pub mac: String,
 }
 
-/// An interface that was plugged.
+/// An interface that was plugged, or made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Added {
-    /// Its name in the pod.
+    /// Its name.
     pub name: String,
+    /// Whether it is on the node, and not in the pod.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_node: bool,
     /// Its MAC address, lower case with colons.
     pub mac: String,
     /// Its MTU in bytes.
@@ -229,8 +244,9 @@ pub struct Addressed {
 pub struct AddedRoute {
     /// Where to, for example 0.0.0.0/0.
     pub to: String,
-    /// The router.
-    pub gateway: String,
+    /// The router; `None`: the gateway of its family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
 }
 
 /// One address of the interface. Text, because the plugin only hands it on.

@@ -17,6 +17,7 @@ use crate::{
 pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<u8>, CniError> {
     match config.previous_result() {
         _ if config.is_ipam() => ipam::add(environment, config),
+        _ if config.gives_addresses() => ipam::add_replaced(environment, config),
         _ if config.replaced().is_some() => replaced(environment, config),
         Some(previous) => chained(environment, config, previous),
         None => first(environment, config),

@@ -25,6 +25,7 @@ pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<()
     let previous = config.result_to_check()?;
     let sandbox = environment.sandbox(config.network()?)?;
     let (netns, path) = netns(environment)?;
+    let gives_addresses = config.gives_addresses();
     let socket = config.socket()?;
     let request = Request::Check(Check {
         sandbox,
@@ -32,7 +33,7 @@ pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<()
         asked: asked(environment, config)?,
     });
     match agent::ask(&socket, request, Some(netns.as_fd()), ABSENT, WAIT) {
-        Ok(Reply::Checked(interfaces)) if !interfaces.is_empty() => interfaces
+        Ok(Reply::Checked(interfaces)) if gives_addresses || !interfaces.is_empty() => interfaces
             .iter()
             .try_for_each(|interface| compare(previous, interface, &path)),
         Ok(Reply::Failed(error)) => Err(error),

@@ -13,7 +13,7 @@ use crate::{
     environment::Environment,
     error::CniError,
     netns::Netns,
-    plugin::{ABSENT, confused},
+    plugin::{ABSENT, configuration, confused},
     protocol::{Del, Reply, Request},
     tombstone,
 };
@@ -59,7 +59,14 @@ fn leave_to_agent(socket: &Path, del: &Del, why: &CniError) -> String {
 
 fn identify(environment: &Environment<'_>, config: &Config) -> Result<(PathBuf, Del), CniError> {
     let sandbox = environment.sandbox(config.network()?)?;
-    Ok((config.socket()?, Del { sandbox }))
+    let configuration = configuration(config).filter(|_| config.gives_addresses());
+    Ok((
+        config.socket()?,
+        Del {
+            sandbox,
+            configuration,
+        },
+    ))
 }
 
 fn unplug(environment: &Environment<'_>, socket: &Path, del: &Del) -> Result<(), CniError> {

@@ -1,13 +1,16 @@
 //! The plugin as the IPAM plugin of another one: it answers with addresses, and moves nothing.
 
+use std::{os::fd::AsFd, path::Path};
+
 use crate::{
-    agent,
+    agent::{self, NoReply},
     config::{Asking, Config},
     environment::Environment,
     error::{CniError, code},
     json::Json,
-    plugin::{ABSENT, WAIT, confused, pod, refuse, version_of_result},
-    protocol::{Addressed, Addresses, Reply, Request},
+    netns::Netns,
+    plugin::{ABSENT, WAIT, asked, confused, pod, refuse, version_of_result},
+    protocol::{Add, Addressed, Addresses, Position, Reply, Request},
     result::addressed,
     version::SpecVersion,
 };
@@ -22,6 +25,33 @@ pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<
     }
     let version = version_of_result(config)?;
     addressed(version, &ask(environment, config)?)
+}
+
+/// Addresses as the configuration of a plugin that is replaced asks for them. The namespace says how long they are needed; who gives
+/// none releases them by DEL alone.
+pub(super) fn add_replaced(
+    environment: &Environment<'_>,
+    config: &Config,
+) -> Result<Vec<u8>, CniError> {
+    let version = config.version()?;
+    let sandbox = environment.sandbox(config.network()?)?;
+    let path = environment.required("CNI_NETNS")?;
+    let netns = Netns::open(path.as_ref()).ok();
+    let request = Request::Add(Add {
+        sandbox,
+        netns: netns.as_ref().map_or(path, |netns| netns.path.clone()),
+        asked: asked(environment, config)?,
+        position: Position::default(),
+    });
+    let socket = config.socket()?;
+    let answer = agent::ask(
+        &socket,
+        request,
+        netns.as_ref().map(AsFd::as_fd),
+        ABSENT,
+        WAIT,
+    );
+    addressed(version, &answered(answer, &socket)?)
 }
 
 /// Succeeds if the claim still has the addresses that ADD gave.
@@ -52,7 +82,11 @@ fn ask(environment: &Environment<'_>, config: &Config) -> Result<Addressed, CniE
         pod: pod(environment, config)?,
     });
     let socket = config.socket()?;
-    match agent::ask(&socket, request, None, ABSENT, WAIT) {
+    answered(agent::ask(&socket, request, None, ABSENT, WAIT), &socket)
+}
+
+fn answered(answer: Result<Reply, NoReply>, socket: &Path) -> Result<Addressed, CniError> {
+    match answer {
         Ok(Reply::Addresses(addressed)) if !addressed.addresses.is_empty() => Ok(addressed),
         Ok(Reply::Failed(error)) => Err(error),
         Ok(
@@ -62,6 +96,6 @@ fn ask(environment: &Environment<'_>, config: &Config) -> Result<Addressed, CniE
             | Reply::Checked(_)
             | Reply::Collected,
         ) => Err(confused()),
-        Err(why) => Err(why.explain(&socket)),
+        Err(why) => Err(why.explain(socket)),
     }
 }

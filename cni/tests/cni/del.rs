@@ -41,7 +41,7 @@ fn agent_is_asked_and_the_answer_is_silence() {
     let agent = Agent::listen(folder.path(), vec![Script::Answer(Reply::Deleted)]);
     assert_eq!(succeeds(&a_call("DEL", folder.path())), "");
     let (envelope, netns) = agent.heard().remove(0);
-    assert_eq!(envelope.request, Request::Del(Del { sandbox: sandbox() }));
+    assert_eq!(envelope.request, Request::Del(sandbox().into()));
     assert!(netns.is_some());
     assert!(pending(folder.path()).is_empty());
 }
@@ -175,6 +175,7 @@ fn longest_names_have_a_tombstone() {
             container_id: "c".repeat(128),
             if_name: "i".repeat(15),
         },
+        configuration: None,
     };
     tombstone::write(&folder.path().join("tombstones"), &del).unwrap();
     assert_eq!(pending(folder.path()), [del.sandbox]);

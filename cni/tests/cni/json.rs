@@ -40,7 +40,35 @@ fn again(json: Json<'_>) -> Value {
     serde_json::from_slice(json.text()).unwrap()
 }
 
+#[test]
+fn escapes_are_what_they_stand_for() {
+    for (text, expected) in [
+        (r#""\"\\\/\b\f\n\r\t""#, Some("\"\\/\u{8}\u{c}\n\r\t")),
+        (r#""a\u00e9\ud83d\ude00z""#, Some("a\u{e9}\u{1f600}z")),
+        // Half of a pair is no character.
+        (r#""\ud83d""#, None),
+        (r#""\ud83dz""#, None),
+        (r#""\ud83d\n""#, None),
+        (r#""\ude00\ud83d""#, None),
+    ] {
+        let json = Json::parse(text.as_bytes()).unwrap();
+        assert_eq!(json.string().as_deref(), expected, "{text}");
+        assert_eq!(
+            serde_json::from_str::<String>(text).ok().as_deref(),
+            expected,
+            "{text}"
+        );
+    }
+}
+
 proptest! {
+    #[test]
+    fn every_character_can_be_written_as_its_number(text in ".*") {
+        let units = text.encode_utf16().map(|unit| format!("\\u{unit:04x}"));
+        let written = format!("\"{}\"", units.collect::<String>());
+        prop_assert_eq!(Json::parse(written.as_bytes()).unwrap().string(), Some(text));
+    }
+
     #[test]
     fn parts_are_those_of_serde_json(value in a_value(), pretty: bool) {
         let text = format!(" \n{}\t", a_text(&value, pretty));

@@ -1,6 +1,6 @@
 //! A pod that does not ask never notices the plugin.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use cni::plugin;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use crate::{
 };
 
 fn printed(environment: impl Fn(&str) -> Option<OsString>, stdin: &[u8]) -> Vec<u8> {
-    let outcome = plugin::run(environment, &mut &stdin[..]);
+    let outcome = plugin::run(OsStr::new("eniclaim"), environment, &mut &stdin[..]);
     let mut stdout = Vec::new();
     outcome.print(&mut stdout).unwrap();
     assert!(outcome.is_success(), "{}", String::from_utf8_lossy(&stdout));

@@ -39,7 +39,7 @@ fn addressed() -> Addressed {
         addresses: an_eni().addresses,
         routes: vec![AddedRoute {
             to: "0.0.0.0/0".into(),
-            gateway: "10.0.1.1".into(),
+            gateway: Some("10.0.1.1".into()),
         }],
     }
 }

@@ -16,6 +16,7 @@ use crate::{
 
 pub fn an_eni() -> Added {
     Added {
+        on_node: false,
         name: "eni0".into(),
         mac: "02:00:00:00:00:0a".into(),
         mtu: 9001,
@@ -125,7 +126,7 @@ fn only_plugin_lists_interface_addresses_and_routes() {
     let mut eni = dual(an_eni());
     eni.routes = vec![AddedRoute {
         to: "0.0.0.0/0".into(),
-        gateway: "10.0.1.1".into(),
+        gateway: Some("10.0.1.1".into()),
     }];
     assert_eq!(
         whole(SpecVersion::V1_0_0, &[eni.clone()]),

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 pub use cni_protocol::{Position, Sandbox};
 
-pub use self::request::{Explicit, Known, Request, RequestId, Verb, Wanted};
+pub use self::{
+    ports::{Ports, Survey},
+    request::{Explicit, Known, Request, RequestId, Verb, Wanted},
+};
 use crate::{
     claim::{Claim, ClaimKey, DefaultRoute, Interface, Report, Unreadable},
     custody::Custody,
@@ -16,6 +19,7 @@ use crate::{
 };
 
 mod interface;
+pub mod ports;
 mod request;
 
 /// A pod that asks.
@@ -252,6 +256,8 @@ pub struct Facts {
     pub searches: BTreeMap<Mac, Retry>,
     /// The journal.
     pub plugs: BTreeMap<PlugKey, Plug>,
+    /// Addresses of the node's bridges.
+    pub ports: Ports,
     /// Requests without an answer.
     pub requests: BTreeMap<RequestId, Request>,
     /// Sandboxes that asked for ENIs and were not deleted since. Of those of a pod the newest is the one whose first ADD came last.

@@ -287,7 +287,7 @@ fn refuse_metadata(family: Family) -> Rule {
 }
 
 /// Linux turns metric 0 of an IPv6 route into 1024 (`IP6_RT_PRIO_USER`).
-fn metric(family: Family) -> u32 {
+pub(crate) fn metric(family: Family) -> u32 {
     match family {
         Family::V4 => 0,
         Family::V6 => 1024,

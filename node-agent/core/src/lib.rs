@@ -12,5 +12,6 @@ pub mod layout;
 pub mod mac;
 pub mod picture;
 pub mod plan;
+pub mod port;
 pub mod replaced;
 pub mod step;

@@ -11,11 +11,13 @@ use crate::{
     },
     mac::Mac,
     picture::PodSlot,
+    port::PortKey,
 };
 
 mod addresses;
 mod asked;
 mod leases;
+mod ports;
 mod reports;
 mod requests;
 mod target;
@@ -23,6 +25,7 @@ mod target;
 pub use self::{
     addresses::addresses,
     leases::{Keep, LeasePlace, Wanted, leases},
+    ports::PortOrder,
 };
 
 /// Without progress for so long a waiting ADD is answered, so that a person reads why; kubelet asks again.
@@ -90,6 +93,8 @@ pub enum Order {
     Forget(PlugKey),
     /// Look for a device that the journal knows nothing of in every namespace, and return it to the host.
     Search(Mac),
+    /// Something about a port.
+    Port(PortOrder),
     /// Tell the API server.
     Report(ClaimKey, Report),
     /// Read the operator's Lease.
@@ -110,6 +115,8 @@ pub enum Traces {
 pub enum Answer {
     /// The interfaces are in the pod; their devices in the order in which it asks for them.
     Added(Vec<Mac>),
+    /// The container has the addresses of this port, and its interface if that is ours.
+    Port(PortKey),
     /// Everything is as it should be.
     Checked,
     /// Nothing of the sandbox is left.
@@ -127,13 +134,18 @@ pub fn plan(facts: &Facts, now: u64) -> Plan {
         now,
         plan: Plan::default(),
         taken: facts.busy.clone(),
+        taken_ports: BTreeSet::new(),
     };
     // One request of a sandbox at a time. DEL first: it ends an ADD that still waits, and a later ADD waits for it.
     let mut served = BTreeSet::new();
     for (id, request) in &facts.requests {
-        if request.verb == Verb::Del {
-            served.insert(&request.sandbox);
-            round.del(*id, &request.sandbox);
+        match &request.verb {
+            Verb::Del => {
+                served.insert(&request.sandbox);
+                round.del(*id, &request.sandbox);
+            }
+            Verb::Release(release) => round.release(*id, &request.sandbox, release),
+            Verb::Add(_) | Verb::Check(_) => {}
         }
     }
     for (id, request) in &facts.requests {
@@ -145,8 +157,11 @@ pub fn plan(facts: &Facts, now: u64) -> Plan {
                 round.check(*id, request, wanted);
             }
             Verb::Add(_) | Verb::Check(_) => round.behind(*id, request),
-            Verb::Del => {}
+            Verb::Del | Verb::Release(_) => {}
         }
+    }
+    for (key, port) in &facts.ports.all {
+        round.tend_port(*key, port);
     }
     for (key, plug) in &facts.plugs {
         round.tend(key, plug);
@@ -163,6 +178,8 @@ struct Round<'a> {
     plan: Plan,
     /// Devices that something is being done on, orders of this round included.
     taken: BTreeSet<Mac>,
+    /// Ports that this round orders something for.
+    taken_ports: BTreeSet<PortKey>,
 }
 
 impl Round<'_> {

@@ -26,6 +26,8 @@ mod layout;
 mod makers;
 #[path = "core/plan.rs"]
 mod plan;
+#[path = "core/ports.rs"]
+mod ports;
 #[path = "core/replaced.rs"]
 mod replaced;
 #[path = "core/story.rs"]

@@ -33,6 +33,8 @@ struct Caller {
     added: BTreeMap<Mac, Added>,
     /// What was checked for it.
     checked: Vec<Checked>,
+    /// What it is answered of a port.
+    port: Option<Reply>,
 }
 
 impl Callers {
@@ -58,6 +60,13 @@ impl Callers {
         }
     }
 
+    /// Keeps the answer to an ADD of a port.
+    pub(super) fn port_added(&mut self, id: RequestId, reply: Reply) {
+        if let Some(caller) = self.0.get_mut(&id) {
+            caller.port = Some(reply);
+        }
+    }
+
     /// Keeps an interface for the answer to CHECK.
     pub(super) fn checked(&mut self, id: RequestId, interface: Checked) {
         if let Some(caller) = self.0.get_mut(&id) {
@@ -78,16 +87,17 @@ impl Engine {
         let (sandbox, verb, path) = match request {
             protocol::Request::Add(add) => {
                 position = add.position;
-                {
-                    let wanted = wanted(add.asked, &add.sandbox);
-                    (add.sandbox, wanted.map(Verb::Add), add.netns)
-                }
+                let wanted = wanted(add.asked, &add.sandbox);
+                (add.sandbox, wanted.map(Verb::Add), add.netns)
             }
             protocol::Request::Check(check) => {
                 let wanted = wanted(check.asked, &check.sandbox);
                 (check.sandbox, wanted.map(Verb::Check), check.netns)
             }
-            protocol::Request::Del(del) => (del.sandbox, Ok(Verb::Del), String::new()),
+            protocol::Request::Del(del) => {
+                let verb = deleted(&del);
+                (del.sandbox, Ok(verb), String::new())
+            }
             protocol::Request::Addresses(asked) => {
                 // A caller that is gone needs no answer.
                 drop(reply.send(self.addresses(&asked)));
@@ -121,6 +131,7 @@ impl Engine {
             pod,
             added: BTreeMap::new(),
             checked: Vec::new(),
+            port: None,
         };
         self.callers.0.insert(id, caller);
     }
@@ -128,6 +139,13 @@ impl Engine {
     pub(super) fn answer(&mut self, id: RequestId, answer: Answer) {
         match answer {
             Answer::Added(macs) => self.answer_added(id, &macs),
+            Answer::Port(key) => {
+                let caller = self.callers.0.get_mut(&id);
+                let reply = caller.and_then(|caller| caller.port.take());
+                if reply.and_then(|reply| self.send(id, reply)).is_some() {
+                    self.port_answered(key);
+                }
+            }
             Answer::Checked => {
                 let caller = self.callers.0.get_mut(&id);
                 let checked = caller.map(|caller| std::mem::take(&mut caller.checked));
@@ -194,10 +212,26 @@ fn opened(netns: Option<OwnedFd>, path: &str, verb: &Verb) -> Result<Option<Name
     match netns.map(|fd| Namespace::from_fd(fd, path)) {
         Some(Ok(netns)) => Ok(Some(netns)),
         // The journal knows where the devices of the sandbox are.
-        Some(Err(_)) | None if *verb == Verb::Del => Ok(None),
+        Some(Err(_)) | None if needs_no_netns(verb) => Ok(None),
         Some(Err(error)) => refuse(error.to_string()),
         None => refuse("the request came without the network namespace of the pod".to_owned()),
     }
+}
+
+/// What is deleted can be found without, and addresses alone are in no namespace.
+fn needs_no_netns(verb: &Verb) -> bool {
+    match verb {
+        Verb::Del | Verb::Release(_) => true,
+        Verb::Add(Wanted::Port(asked)) | Verb::Check(Wanted::Port(asked)) => asked.bridge.is_none(),
+        Verb::Add(_) | Verb::Check(_) => false,
+    }
+}
+
+/// What a DEL is about.
+pub(super) fn deleted(del: &protocol::Del) -> Verb {
+    let configuration = del.configuration.as_ref();
+    let release = configuration.and_then(|it| replaced::release(&it.plugin, &it.text));
+    release.map_or(Verb::Del, Verb::Release)
 }
 
 /// What is meant, with what is written in it read.
@@ -211,12 +245,11 @@ fn wanted(asked: protocol::Asked, sandbox: &Sandbox) -> Result<Wanted, CniError>
     for error in asked.warnings {
         tracing::warn!(
             container = sandbox.container_id,
-            eni = asked.explicit.eni.id,
             error,
             "something in the configuration of a network has no effect"
         );
     }
-    Ok(Wanted::Explicit(Box::new(asked.explicit)))
+    Ok(asked.wanted)
 }
 
 /// The pod, with its annotation read.

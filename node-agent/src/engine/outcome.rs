@@ -60,6 +60,7 @@ impl Engine {
                 self.moved(key.mac);
                 self.restored(&key, outcome);
             }
+            Done::Port(done) => self.finish_port(done),
             Done::Search { mac, outcome } => {
                 self.moved(mac);
                 self.searched(mac, outcome);

@@ -6,18 +6,21 @@ use std::{
     path::Path,
 };
 
+use cni::protocol::Del;
 use node_agent_core::{
-    facts::{Liveness, Netns, Plug, PlugKey, Sandbox},
+    facts::{Liveness, Netns, Plug, PlugKey, Ports, Sandbox, Verb},
     mac::Mac,
+    port::{Port, PortKey, PortState},
 };
 use tokio::time::Instant;
 use tracing::field::display;
 
 use crate::{
-    engine::{Engine, clock, work::Done},
+    engine::{Engine, callers::deleted, clock, work::Done},
     error::Error,
     kernel::namespace::Namespace,
     plug::Node,
+    ports::Files,
 };
 
 /// What was seen.
@@ -31,8 +34,10 @@ pub(super) struct Scan {
     complete: bool,
     /// Of each plug whether its namespace lives; an error: it is not known.
     liveness: BTreeMap<PlugKey, Result<Liveness, Error>>,
-    /// Sandboxes whose DEL found no agent.
-    deleted: Vec<Sandbox>,
+    /// Likewise of each port.
+    ports: BTreeMap<PortKey, Result<Liveness, Error>>,
+    /// DELs that found no agent.
+    deleted: Vec<Del>,
     /// Whether all notes about such DELs could be read, and removed once they had served.
     notes: Result<(), Error>,
 }
@@ -44,12 +49,17 @@ impl Engine {
         let plugs: Vec<_> = plugs
             .map(|(key, plug)| (key.clone(), plug.netns.clone()))
             .collect();
+        let ports = self.facts.ports.all.iter();
+        let ports: Vec<_> = ports
+            .filter_map(|(key, port)| Some((*key, port.netns.clone()?)))
+            .collect();
+        let known = (self.facts.ports.clone(), self.parts.ports.clone());
         let moves_before = self.pace.moves();
         self.spawn(
             Done::Scan,
             |error| error,
             move || {
-                let scan = scan(&node, moves_before, plugs, &tombstones);
+                let scan = scan(&node, moves_before, plugs, ports, &known, &tombstones);
                 (scan, None)
             },
         );
@@ -112,8 +122,17 @@ impl Engine {
                 }
             }
         }
-        for sandbox in &scan.deleted {
-            self.facts.deleted(sandbox);
+        for (key, liveness) in scan.ports {
+            if let Some(port) = self.facts.ports.all.get_mut(&key) {
+                // Nothing is concluded from what cannot be seen.
+                port.seen.liveness = liveness.unwrap_or(Liveness::Unknown);
+            }
+        }
+        for del in &scan.deleted {
+            match deleted(del) {
+                Verb::Release(release) => self.facts.released(&del.sandbox, &release),
+                _ => self.facts.deleted(&del.sandbox),
+            }
         }
         let held: BTreeSet<Mac> = self.facts.plugs.keys().map(|key| key.mac).collect();
         let devices = &self.facts.devices;
@@ -154,11 +173,13 @@ fn scan(
     node: &Node,
     moves_before: u64,
     plugs: Vec<(PlugKey, Netns)>,
+    ports: Vec<(PortKey, Netns)>,
+    known: &(Ports, Files),
     tombstones: &Path,
 ) -> Result<Scan, Error> {
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
-    let (deleted, notes) = deleted(tombstones, &sandboxes);
+    let (deleted, notes) = noted(tombstones, &sandboxes, known);
     Ok(Scan {
         moves_before,
         devices: devices.all.into_iter().map(|device| device.mac).collect(),
@@ -167,13 +188,21 @@ fn scan(
             .into_iter()
             .map(|(key, netns)| (key, Namespace::liveness(&netns)))
             .collect(),
+        ports: ports
+            .into_iter()
+            .map(|(key, netns)| (key, Namespace::liveness(&netns)))
+            .collect(),
         deleted,
         notes,
     })
 }
 
-/// Reads the tombstones; those about sandboxes without a plug have served. One that cannot be removed keeps no other from being done.
-fn deleted(folder: &Path, plugged: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<(), Error>) {
+/// Reads the tombstones; those about what is not there any more have served. One that cannot be removed keeps no other from being done.
+fn noted(
+    folder: &Path,
+    plugged: &BTreeSet<Sandbox>,
+    known: &(Ports, Files),
+) -> (Vec<Del>, Result<(), Error>) {
     let tombstones = match cni::tombstone::read(folder) {
         Ok(tombstones) => tombstones,
         Err(error) => return (Vec::new(), Err(Error::file(folder)(error))),
@@ -182,12 +211,16 @@ fn deleted(folder: &Path, plugged: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<
     for (path, del) in tombstones {
         let unreadable = match del {
             Ok(del) => {
-                let serves = plugged.contains(&del.sandbox);
-                deleted.push(del.sandbox);
-                if serves {
-                    continue;
+                let serves = serves(&del, plugged, known);
+                deleted.push(del);
+                match serves {
+                    Ok(false) => None,
+                    Ok(true) => continue,
+                    Err(error) => {
+                        outcome = outcome.and(Err(error));
+                        continue;
+                    }
                 }
-                None
             }
             Err(error) => Some(error),
         };
@@ -201,4 +234,25 @@ fn deleted(folder: &Path, plugged: &BTreeSet<Sandbox>) -> (Vec<Sandbox>, Result<
         }
     }
     (deleted, outcome)
+}
+
+/// Whether a tombstone is needed any longer. Addresses are given back by names that may soon be another container's: of those it is
+/// the journal that says from now on that they go.
+fn serves(
+    del: &Del,
+    plugged: &BTreeSet<Sandbox>,
+    (ports, files): &(Ports, Files),
+) -> Result<bool, Error> {
+    let Verb::Release(release) = deleted(del) else {
+        let has_port = ports.of(&del.sandbox).next().is_some();
+        return Ok(has_port || plugged.contains(&del.sandbox));
+    };
+    for (key, port) in ports.released(&del.sandbox, &release) {
+        let goes = Port {
+            state: PortState::Deleting,
+            ..port.clone()
+        };
+        files.write(*key, &goes)?;
+    }
+    Ok(false)
 }

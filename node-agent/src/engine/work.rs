@@ -18,7 +18,10 @@ use node_agent_core::{
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    engine::{Engine, addresses::added_addresses, moves::Move, scan::Scan, search::search},
+    engine::{
+        Engine, addresses::added_addresses, moves::Move, ports::PortDone, scan::Scan,
+        search::search,
+    },
     error::Error,
     kernel::namespace::Namespace,
     plug::{Deferred, Eni, Failed, Plugged, Unplugged, check_as},
@@ -62,6 +65,8 @@ pub(super) enum Done {
         /// What could not be taken off it.
         outcome: Result<Vec<Error>, Error>,
     },
+    /// Something about a port.
+    Port(PortDone),
     /// A search.
     Search {
         mac: Mac,
@@ -333,6 +338,7 @@ fn added(plugged: &Plugged) -> Added {
     } = plugged;
     Added {
         name: device.name.clone(),
+        on_node: false,
         mac: device.mac.to_string(),
         mtu: device.mtu,
         pci_id: device.pci.clone(),
@@ -345,7 +351,7 @@ fn added(plugged: &Plugged) -> Added {
 pub(super) fn route((to, via): (IpNet, IpAddr)) -> AddedRoute {
     AddedRoute {
         to: to.to_string(),
-        gateway: via.to_string(),
+        gateway: Some(via.to_string()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Links: find the device of an ENI, move it, name it, set it.
 
+pub mod bridge;
 mod device;
 mod elsewhere;
 

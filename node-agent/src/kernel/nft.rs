@@ -9,6 +9,7 @@ pub mod attribute;
 pub mod expression;
 pub mod header;
 pub mod object;
+pub mod port;
 pub mod query;
 mod service;
 pub mod transaction;

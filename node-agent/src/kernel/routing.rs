@@ -112,14 +112,34 @@ impl Netlink {
 
 /// Adds an address without a route for its prefix and without waiting for duplicates: EC2 gives it to nobody else.
 pub fn add_address(index: u32, address: IpNet) -> Request {
-    let message = RouteNetlinkMessage::NewAddress(address_message(index, address));
-    (message, NLM_F_CREATE | NLM_F_EXCL)
+    let mut flags = AddressFlags::Noprefixroute;
+    if address.addr().is_ipv6() {
+        flags |= AddressFlags::Nodad;
+    }
+    let message = address_message(index, address, flags);
+    (
+        RouteNetlinkMessage::NewAddress(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
+}
+
+/// Adds an address to a bridge of the node, with the route to its subnet.
+pub fn add_gateway(index: u32, address: IpNet) -> Request {
+    let flags = match address {
+        IpNet::V4(_) => AddressFlags::empty(),
+        IpNet::V6(_) => AddressFlags::Nodad,
+    };
+    let message = address_message(index, address, flags);
+    (
+        RouteNetlinkMessage::NewAddress(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+    )
 }
 
 /// Deletes an address.
 pub fn delete_address(index: u32, address: IpNet) -> Request {
-    let message = RouteNetlinkMessage::DelAddress(address_message(index, address));
-    (message, 0)
+    let message = address_message(index, address, AddressFlags::empty());
+    (RouteNetlinkMessage::DelAddress(message), 0)
 }
 
 /// Adds a rule of ours. The kernel would take it twice if it were not for EXCL.
@@ -172,16 +192,12 @@ pub(super) fn af(family: Family) -> AddressFamily {
     }
 }
 
-fn address_message(index: u32, address: IpNet) -> AddressMessage {
+fn address_message(index: u32, address: IpNet, flags: AddressFlags) -> AddressMessage {
     let ip = address.addr();
     let mut message = AddressMessage::default();
     message.header.family = af(Family::of(ip));
     message.header.prefix_len = address.prefix_len();
     message.header.index = index;
-    let mut flags = AddressFlags::Noprefixroute;
-    if ip.is_ipv6() {
-        flags |= AddressFlags::Nodad;
-    }
     message.attributes = vec![
         AddressAttribute::Local(ip),
         AddressAttribute::Address(ip),

@@ -72,9 +72,7 @@ fn each_answer_is_counted_by_what_was_asked() {
         netns: world.path("pod"),
         asked: an_add("", "c1").asked,
     });
-    let del = Request::Del(Del {
-        sandbox: sandbox("c1"),
-    });
+    let del = Request::Del(Del::from(sandbox("c1")));
     let answers = [
         agent.asks(1, add(&world), Some(world.path("pod"))),
         agent.asks(2, check, Some(world.path("pod"))),

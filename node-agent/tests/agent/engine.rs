@@ -238,9 +238,7 @@ fn note_of_the_plugin_is_done_at_the_next_start() {
     let (world, agent) = plugged();
     let socket = agent.socket();
     let folder = agent.stop();
-    let del = Del {
-        sandbox: sandbox("c1"),
-    };
+    let del = Del::from(sandbox("c1"));
     tombstone::write(&tombstone::folder(&socket), &del).unwrap();
     let agent = Agent::start_in(&world, folder);
     wait_until(|| world.has_link("host", HOME));

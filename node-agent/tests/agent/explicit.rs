@@ -1,69 +1,13 @@
 //! Configurations of plugins that are replaced, through the plugin and the engine: no claim, no API server.
 
-use std::{collections::BTreeMap, ffi::OsString};
-
-use cni::{error::code, plugin};
+use cni::error::code;
 use serde_json::{Value, json};
 
 use crate::{
     running::{Agent, wait_until},
+    task::Task,
     world::{ENI, HOME, MAC, World},
 };
-
-/// What a runtime calls the plugin with.
-struct Task<'a> {
-    agent: &'a Agent,
-    netns: String,
-    container: &'a str,
-    if_name: &'a str,
-}
-
-impl<'a> Task<'a> {
-    fn new(world: &World, agent: &'a Agent, container: &'a str, if_name: &'a str) -> Self {
-        Self {
-            agent,
-            netns: world.path("task"),
-            container,
-            if_name,
-        }
-    }
-
-    /// What it prints, and whether it works.
-    fn run(&self, verb: &str, configuration: &Value) -> (bool, Value) {
-        let environment: BTreeMap<&str, &str> = [
-            ("CNI_COMMAND", verb),
-            ("CNI_CONTAINERID", self.container),
-            ("CNI_NETNS", &self.netns),
-            ("CNI_IFNAME", self.if_name),
-        ]
-        .into();
-        let mut configuration = configuration.clone();
-        configuration["socket"] = json!(self.agent.socket());
-        let lookup = |name: &str| environment.get(name).map(OsString::from);
-        let outcome = plugin::run(lookup, &mut configuration.to_string().as_bytes());
-        let mut said = Vec::new();
-        outcome.print(&mut said).unwrap();
-        let said = serde_json::from_slice(&said).unwrap_or(Value::Null);
-        (outcome.is_success(), said)
-    }
-
-    fn add(&self, configuration: &Value) -> Value {
-        let (is_success, said) = self.run("ADD", configuration);
-        assert!(is_success, "{said}");
-        said
-    }
-
-    fn refused(&self, configuration: &Value) -> (u64, String) {
-        let (is_success, said) = self.run("ADD", configuration);
-        assert!(!is_success, "{said}");
-        let msg = said["msg"].as_str().unwrap().to_owned();
-        (said["code"].as_u64().unwrap(), msg)
-    }
-
-    fn del(&self, configuration: &Value) {
-        assert_eq!(self.run("DEL", configuration), (true, Value::Null));
-    }
-}
 
 /// A task of a container agent: a namespace with nothing in it but `lo`.
 fn a_task() -> (World, Agent) {
@@ -199,10 +143,7 @@ fn device_of_a_container_that_lives_is_never_taken() {
     let task = Task::new(&world, &agent, "c1", "eth0");
     task.add(&later());
     world.namespace("other");
-    let other = Task {
-        netns: world.path("other"),
-        ..Task::new(&world, &agent, "c2", "eth0")
-    };
+    let other = Task::new(&world, &agent, "c2", "eth0").in_namespace(&world, "other");
     let (code, why) = other.refused(&later());
     assert_eq!(code, u64::from(code::TRY_LATER));
     assert!(why.contains("container c1 has its device"), "{why}");

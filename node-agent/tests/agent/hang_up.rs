@@ -1,6 +1,6 @@
 //! Callers that are gone before their answer.
 
-use cni::protocol::{Asked, Del, Reply, Request};
+use cni::protocol::{Asked, Reply, Request};
 use node_agent_core::claim::Place;
 use serde_json::json;
 
@@ -18,7 +18,7 @@ fn adding(agent: &Agent, world: &World, container: &str) -> Caller {
 
 fn deleting(agent: &Agent, container: &str) -> Caller {
     let sandbox = sandbox(container);
-    Caller::ask(agent, Request::Del(Del { sandbox }), None)
+    Caller::ask(agent, Request::Del(sandbox.into()), None)
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cni::protocol::{Add, Asked, Del, Pod, Position, Reply, Request, Sandbox};
+use cni::protocol::{Add, Asked, Pod, Position, Reply, Request, Sandbox};
 use serde_json::json;
 
 use crate::{
@@ -28,7 +28,7 @@ fn add(agent: &Agent, add: Add) {
 }
 
 fn del(agent: &Agent, sandbox: Sandbox) {
-    let reply = Caller::ask(agent, Request::Del(Del { sandbox }), None).answer();
+    let reply = Caller::ask(agent, Request::Del(sandbox.into()), None).answer();
     assert_eq!(reply, Reply::Deleted);
 }
 

@@ -91,6 +91,7 @@ impl Agent {
             let engine = Engine::new(Parts {
                 node,
                 journal: Journal::open(folder.path().join("journal")).unwrap(),
+                ports: node_agent::ports::Files::open(folder.path().join("ports")).unwrap(),
                 tombstones: cni::tombstone::folder(&path),
                 // Those of other tests are not to be searched.
                 namespaces: world.namespaces(),
@@ -270,9 +271,7 @@ impl Agent {
 
     pub fn del(&self, netns: Option<String>, container: &str) -> Reply {
         let file = netns.map(|path| File::open(path).unwrap());
-        let request = Request::Del(Del {
-            sandbox: sandbox(container),
-        });
+        let request = Request::Del(Del::from(sandbox(container)));
         ask(
             &self.socket(),
             request,

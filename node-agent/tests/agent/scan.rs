@@ -19,9 +19,7 @@ fn notes_of_version_1_of_the_plugin_are_done_or_removed() {
     let folder = agent.stop();
     fs::create_dir(&notes).unwrap();
     for container in ["c1", "never-seen"] {
-        let del = Del {
-            sandbox: sandbox(container),
-        };
+        let del = Del::from(sandbox(container));
         let note = serde_json::to_vec(&del).unwrap();
         fs::write(notes.join(format!("{container}+eth0.json")), note).unwrap();
     }
@@ -39,9 +37,7 @@ fn sandbox_whose_del_found_no_agent_keeps_no_older_one_from_its_device() {
     assert!(is_added("c2"));
     assert!(!is_added("c1"), "it is the older one");
     let notes = tombstone::folder(&agent.socket());
-    let del = Del {
-        sandbox: sandbox("c2"),
-    };
+    let del = Del::from(sandbox("c2"));
     tombstone::write(&notes, &del).unwrap();
     // A reason to scan.
     world.ip("pod", "link set eni0 alias changed");
@@ -122,9 +118,7 @@ fn notes_that_cannot_be_read_are_said_once_and_so_is_their_end() {
 /// Has the agent scan: the scan removes a note that is about no plug.
 fn scanned(world: &World, agent: &Agent) {
     let notes = tombstone::folder(&agent.socket());
-    let del = Del {
-        sandbox: sandbox("never-seen"),
-    };
+    let del = Del::from(sandbox("never-seen"));
     tombstone::write(&notes, &del).unwrap();
     let note = notes.join("pods/never-seen+eth0.json");
     let mut count = 0;

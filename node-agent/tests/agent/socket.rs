@@ -84,9 +84,7 @@ fn saying(path: &Path, request: Request) -> UnixStream {
 }
 
 fn a_del() -> Request {
-    Request::Del(Del {
-        sandbox: sandbox("c1"),
-    })
+    Request::Del(Del::from(sandbox("c1")))
 }
 
 fn answer(stream: UnixStream) -> Reply {

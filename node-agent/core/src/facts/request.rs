@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Sandbox};
-use crate::claim::{Eni, Interface};
+use crate::{
+    claim::{Eni, Interface},
+    port::{PortAsked, PortKey},
+    replaced::Release,
+};
 
 /// A request of the plugin that has no answer yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,10 @@ pub struct Request {
     pub done: BTreeSet<Mac>,
     /// Devices that were looked for in its namespace and not found: no other plugin moved them there.
     pub missed: BTreeSet<Mac>,
+    /// The port that is being added, or checked, for this request.
+    pub port: Option<PortKey>,
+    /// Whether that is done.
+    pub port_done: bool,
 }
 
 /// What is asked.
@@ -31,15 +39,19 @@ pub enum Verb {
     Check(Wanted),
     /// Nothing of the sandbox may be left.
     Del,
+    /// Addresses are given back whose interface another plugin makes.
+    Release(Release),
 }
 
-/// Which ENIs are meant.
+/// What is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
     /// Those of this pod's claims.
     Claims(Pod),
     /// The one that the configuration of the network names.
     Explicit(Box<Explicit>),
+    /// No ENI: addresses of the node's bridges.
+    Port(Box<PortAsked>),
 }
 
 impl From<Pod> for Wanted {
@@ -62,7 +74,10 @@ impl Verb {
     pub fn pod(&self) -> Option<&Pod> {
         match self {
             Self::Add(Wanted::Claims(pod)) | Self::Check(Wanted::Claims(pod)) => Some(pod),
-            Self::Add(Wanted::Explicit(_)) | Self::Check(Wanted::Explicit(_)) | Self::Del => None,
+            Self::Add(Wanted::Explicit(_) | Wanted::Port(_))
+            | Self::Check(Wanted::Explicit(_) | Wanted::Port(_))
+            | Self::Del
+            | Self::Release(_) => None,
         }
     }
 }
@@ -83,14 +98,15 @@ impl Facts {
     /// Takes in a request.
     pub fn ask(&mut self, id: RequestId, sandbox: Sandbox, verb: Verb, now: u64) {
         match &verb {
-            Verb::Add(_) => {
+            Verb::Add(Wanted::Claims(_) | Wanted::Explicit(_)) => {
                 let known = Known {
                     pod_uid: verb.pod().map(|pod| pod.uid.clone()),
                     first: self.first_of(&sandbox.container_id).unwrap_or(id),
                 };
                 self.sandboxes.entry(sandbox.clone()).or_insert(known);
             }
-            Verb::Check(_) => {}
+            // A port's network knows nothing of pods.
+            Verb::Add(Wanted::Port(_)) | Verb::Check(_) | Verb::Release(_) => {}
             Verb::Del => drop(self.sandboxes.remove(&sandbox)),
         }
         let request = Request {
@@ -100,6 +116,8 @@ impl Facts {
             progress: now,
             done: BTreeSet::new(),
             missed: BTreeSet::new(),
+            port: None,
+            port_done: false,
         };
         self.requests.insert(id, request);
     }
@@ -120,6 +138,15 @@ impl Facts {
                 plug.state = PlugState::Unplugging;
             }
         }
+        let ports: Vec<_> = self.ports.of(sandbox).map(|(key, _)| *key).collect();
+        self.ports.go(&ports);
+    }
+
+    /// Takes in that the plugin gave up on giving addresses back: that is done now.
+    pub fn released(&mut self, sandbox: &Sandbox, release: &Release) {
+        let ports = self.ports.released(sandbox, release);
+        let ports: Vec<_> = ports.map(|(key, _)| *key).collect();
+        self.ports.go(&ports);
     }
 
     /// The newest sandbox of a sandbox's pod, if that is another one.

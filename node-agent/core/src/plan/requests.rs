@@ -33,6 +33,7 @@ impl<'a> Round<'a> {
                 let step = self.step(request, target);
                 self.plug_all(id, request, &[(target, step)]);
             }
+            Wanted::Port(asked) => self.add_port(id, request, asked),
         }
     }
 
@@ -125,6 +126,7 @@ impl<'a> Round<'a> {
             Wanted::Explicit(explicit) => {
                 self.check_all(id, request, &[Target::Explicit(explicit)]);
             }
+            Wanted::Port(asked) => self.check_port(id, request, asked),
         }
     }
 
@@ -183,7 +185,8 @@ impl<'a> Round<'a> {
     pub(super) fn del(&mut self, id: RequestId, sandbox: &Sandbox) {
         for (earlier, request) in self.facts.requests.range(..id) {
             // Another DEL of the sandbox may have ended it in this round.
-            let ends = request.verb != Verb::Del && !self.is_answered(*earlier);
+            let waits = matches!(request.verb, Verb::Add(_) | Verb::Check(_));
+            let ends = waits && !self.is_answered(*earlier);
             if request.sandbox == *sandbox && ends {
                 self.answer_later(*earlier, "the sandbox is being deleted");
             }
@@ -193,7 +196,7 @@ impl<'a> Round<'a> {
         if plugs.iter().any(|(key, _)| self.taken.contains(&key.mac)) {
             return;
         }
-        let mut left = false;
+        let mut left = self.del_ports(sandbox);
         for (key, plug) in plugs {
             // What is done then is up to the plugin that moved the device in, which is asked after us.
             let ours = plug.state != PlugState::Restored;
@@ -358,7 +361,7 @@ impl<'a> Round<'a> {
         self.wait_until(end, id, &why);
     }
 
-    fn wait_until(&mut self, end: u64, id: RequestId, why: &str) {
+    pub(super) fn wait_until(&mut self, end: u64, id: RequestId, why: &str) {
         if end <= self.now {
             self.answer_later(id, why);
         } else {
@@ -366,11 +369,11 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn answer_later(&mut self, id: RequestId, why: &str) {
+    pub(super) fn answer_later(&mut self, id: RequestId, why: &str) {
         self.order(Order::Answer(id, Answer::Later(why.to_owned())));
     }
 
-    fn missing(&mut self, id: RequestId, what: String) {
+    pub(super) fn missing(&mut self, id: RequestId, what: String) {
         self.order(Order::Answer(id, Answer::Missing(what)));
     }
 }

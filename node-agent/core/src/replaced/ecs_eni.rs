@@ -7,17 +7,18 @@ use std::{
 
 use ipnet::Ipv4Net;
 
-use super::keys::{Keys, address};
+use super::{
+    keys::{Keys, address},
+    mtu::{MTUS, for_ipv6},
+};
 use crate::{
     claim::{Address, DefaultRoute, Dhcp, DhcpMode, Eni, Interface, Metadata, Mtu},
     facts::Explicit,
-    layout::{IPV6_MTU, ROUTER_V6},
+    layout::ROUTER_V6,
     mac::Mac,
     picture::Family,
 };
 
-/// No network of IPv4 has a smaller one (RFC 791), no packet is larger.
-const MTUS: std::ops::RangeInclusive<i64> = 68..=65_535;
 /// Of a VPC's subnets ("Subnet sizing for IPv4", Amazon VPC User Guide).
 const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 /// Likewise for IPv6, where the documented form says none.
@@ -183,10 +184,10 @@ fn mtu(keys: &mut Keys, has_ipv6: bool) -> Result<Mtu, String> {
         Some(mtu) if !MTUS.contains(&mtu) => Err(format!(
             "mtu {mtu} must be 68 to 65535 bytes, or 0: as it is"
         )),
-        Some(mtu) if has_ipv6 && mtu < i64::from(IPV6_MTU) => Err(format!(
-            "mtu {mtu} is too small for the addresses of IPv6, which need {IPV6_MTU} bytes"
-        )),
-        Some(mtu) => Ok(u32::try_from(mtu).map_or(Mtu::AsFound, Mtu::Bytes)),
+        Some(mtu) => {
+            for_ipv6(mtu, has_ipv6)?;
+            Ok(u32::try_from(mtu).map_or(Mtu::AsFound, Mtu::Bytes))
+        }
     }
 }
 

@@ -77,6 +77,50 @@ impl Keys {
         }
     }
 
+    /// An object in it, with keys of its own.
+    pub fn section(&mut self, key: &str) -> Result<Option<Self>, String> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Value::Object(left)) => Ok(Some(Self {
+                left,
+                warnings: Vec::new(),
+            })),
+            Some(other) => Err(format!("{key} {other} must be an object")),
+        }
+    }
+
+    /// Routes: each a destination, with or without a router.
+    pub fn routes(&mut self, key: &str) -> Result<Vec<(String, Option<String>)>, String> {
+        let list = match self.take(key) {
+            None => return Ok(Vec::new()),
+            Some(Value::Array(list)) => list,
+            Some(other) => return Err(format!("{key} {other} must be a list")),
+        };
+        let mut routes = Vec::new();
+        for value in list {
+            let Value::Object(left) = value else {
+                return Err(format!(
+                    "{key}: {value} must be an object, for example {{\"dst\": \"169.254.170.2/32\"}}"
+                ));
+            };
+            let mut route = Self {
+                left,
+                warnings: Vec::new(),
+            };
+            let to = route.text("dst")?;
+            let to =
+                to.ok_or_else(|| format!("{key}: a route has no dst; write its destination"))?;
+            routes.push((to, route.text("gw")?));
+            self.adopt(route);
+        }
+        Ok(routes)
+    }
+
+    /// Takes over what is to be said of another set of keys.
+    pub fn adopt(&mut self, other: Self) {
+        self.warnings.extend(other.warnings());
+    }
+
     /// Something has no effect.
     pub fn warn(&mut self, warning: String) {
         self.warnings.push(warning);

@@ -2,7 +2,7 @@
 
 use node_agent_core::{
     claim::{DefaultRoute, DhcpMode, Metadata, Mtu},
-    facts::Explicit,
+    facts::{Explicit, Wanted},
     replaced::{Asked, read},
 };
 
@@ -29,7 +29,14 @@ fn asked(text: &str) -> Asked {
 fn understood(text: &str) -> Explicit {
     let asked = asked(text);
     assert_eq!(asked.warnings, [""; 0], "{text}");
-    asked.explicit
+    explicit(asked)
+}
+
+fn explicit(asked: Asked) -> Explicit {
+    match asked.wanted {
+        Wanted::Explicit(explicit) => *explicit,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// Addresses with prefix and gateway, as text.
@@ -164,9 +171,10 @@ fn device_that_stays_down_gets_a_name_and_nothing_else() {
 fn what_has_no_effect_is_said() {
     let gateways = r#""ip-addresses":["10.0.1.50/24","10.0.1.50/24"],"gateway-ip-addresses":["10.0.1.1","10.0.1.2","2001:db8::1"],"colour":"red""#;
     let asked = asked(&later(gateways));
-    assert_eq!(addresses(&asked.explicit), ["10.0.1.50/24 via 10.0.1.1"]);
+    let warnings = asked.warnings.clone();
+    assert_eq!(addresses(&explicit(asked)), ["10.0.1.50/24 via 10.0.1.1"]);
     assert_eq!(
-        asked.warnings,
+        warnings,
         [
             "gateway-ip-addresses has 10.0.1.2 behind 10.0.1.1, which is the gateway",
             "ip-addresses has 10.0.1.50 twice",
@@ -195,7 +203,7 @@ fn key_that_is_missing_or_no_configuration_is_refused() {
     refused(&none, "ip-addresses is missing");
     let error = read("ecs-eni", "[]", "eth0").unwrap_err();
     assert!(error.contains("no JSON object"), "{error}");
-    let error = read("ecs-ipam", "{}", "eth0").unwrap_err();
+    let error = read("enim", "{}", "eth0").unwrap_err();
     assert!(error.contains("does not know"), "{error}");
 }
 

@@ -120,7 +120,7 @@ impl World {
             Verb::Add(_) if !self.asked.iter().any(|known| known == container) => {
                 self.asked.push(container.to_owned());
             }
-            Verb::Add(_) | Verb::Check(_) => {}
+            Verb::Add(_) | Verb::Check(_) | Verb::Release(_) => {}
             Verb::Del => self.asked.retain(|known| known != container),
         }
         let sandbox = a_sandbox(container);
@@ -285,6 +285,7 @@ impl World {
             }
             Order::Check { .. } | Order::Search(_) => self.begin(order),
             Order::Configure(_) => unreachable!("no lease configures it"),
+            Order::Port(_) => unreachable!("no network has a bridge"),
             Order::ReadLease => {
                 self.facts.operator = Some(LeaseRead::Ended(self.now, Operator::Running));
             }
@@ -314,6 +315,7 @@ impl World {
                 assert_eq!(self.inside, Some(request.sandbox.container_id));
             }
             Answer::Checked => assert_eq!(self.inside, Some(request.sandbox.container_id)),
+            Answer::Port(_) => unreachable!("no network has a bridge"),
             Answer::Later(_) | Answer::Missing(_) => {}
         }
     }
@@ -349,7 +351,11 @@ impl World {
                 let before = self.facts.searches.get(&mac()).copied().unwrap_or_default();
                 self.facts.searches.insert(mac(), before.failed(self.now));
             }
-            Order::Answer(..) | Order::Report(..) | Order::ReadLease | Order::Configure(_) => {
+            Order::Answer(..)
+            | Order::Report(..)
+            | Order::ReadLease
+            | Order::Configure(_)
+            | Order::Port(_) => {
                 unreachable!("done at once")
             }
         }

@@ -21,6 +21,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_TXQLEN: u16 = 13;
 const IFLA_LINKMODE: u16 = 17;
 const IFLA_LINKINFO: u16 = 18;
@@ -92,6 +93,8 @@ pub(super) struct Link {
     pub kind: Option<String>,
     /// The link that it stands on.
     pub lower: Option<Lower>,
+    /// The bridge that it is a port of.
+    pub controller: Option<u32>,
     /// The device, if it has a MAC address.
     pub device: Option<Device>,
 }
@@ -110,6 +113,7 @@ pub(super) struct Lower {
 struct Attributes {
     kind: Option<String>,
     lower: Option<u32>,
+    controller: Option<u32>,
     elsewhere: Option<i32>,
     name: Option<String>,
     address: Option<Mac>,
@@ -147,6 +151,7 @@ pub(super) fn read(payload: &[u8]) -> io::Result<Link> {
         index,
         kind: found.kind.clone(),
         lower,
+        controller: found.controller,
         device: (layer == ETHERNET)
             .then(|| found.device(index, flags))
             .flatten(),
@@ -186,6 +191,7 @@ impl Attributes {
             IFLA_GROUP => self.group = number(value),
             IFLA_LINKMODE => self.dormant = value.first() != Some(&0),
             IFLA_LINK => self.lower = Some(number(value)),
+            IFLA_MASTER => self.controller = Some(number(value)),
             IFLA_LINK_NETNSID => self.elsewhere = Some(signed(value)),
             IFLA_LINKINFO => self.kind = inner(value, IFLA_INFO_KIND).map(text).next(),
             IFLA_IFALIAS => self.alias = true,

@@ -8,10 +8,13 @@ pub const NFNL_SUBSYS_NFTABLES: u16 = 10;
 pub const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
 pub const NFNL_MSG_BATCH_END: u16 = 0x11;
 
+pub const NFPROTO_INET: u8 = 1;
 pub const NFPROTO_IPV4: u8 = 2;
 pub const NFPROTO_ARP: u8 = 3;
 pub const NFPROTO_NETDEV: u8 = 5;
+pub const NF_NETDEV_INGRESS: u32 = 0;
 pub const NF_NETDEV_EGRESS: u32 = 1;
+pub const NF_INET_FORWARD: u32 = 2;
 pub const NF_INET_POST_ROUTING: u32 = 4;
 pub const NF_ARP_OUT: u32 = 1;
 pub const NF_DROP: u32 = 0;
@@ -78,6 +81,8 @@ pub const NFTA_META_DREG: u16 = 1;
 pub const NFTA_META_KEY: u16 = 2;
 pub const NFT_META_PROTOCOL: u32 = 1;
 pub const NFT_META_OIFNAME: u32 = 7;
+pub const NFT_META_IIFGROUP: u32 = 21;
+pub const NFT_META_OIFGROUP: u32 = 22;
 
 pub const NFTA_BITWISE_SREG: u16 = 1;
 pub const NFTA_BITWISE_DREG: u16 = 2;

@@ -6,12 +6,13 @@ use crate::kernel::nft::{
     attribute::{all, find, find_number, find_string, nested, number, string},
     expression::{Expression, Verdict},
     header::{
-        NF_ARP_OUT, NF_INET_POST_ROUTING, NF_NETDEV_EGRESS, NFPROTO_ARP, NFPROTO_IPV4,
-        NFPROTO_NETDEV, NFT_MSG_DELCHAIN, NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE,
-        NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER,
-        NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME, NFTA_CHAIN_POLICY, NFTA_CHAIN_TABLE, NFTA_CHAIN_TYPE,
-        NFTA_DEVICE_NAME, NFTA_HOOK_DEVS, NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY, NFTA_LIST_ELEM,
-        NFTA_RULE_CHAIN, NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME,
+        NF_ARP_OUT, NF_INET_FORWARD, NF_INET_POST_ROUTING, NF_NETDEV_EGRESS, NF_NETDEV_INGRESS,
+        NFPROTO_ARP, NFPROTO_INET, NFPROTO_IPV4, NFPROTO_NETDEV, NFT_MSG_DELCHAIN,
+        NFT_MSG_DELTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETTABLE, NFT_MSG_NEWCHAIN,
+        NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE, NFT_TABLE_F_OWNER, NFTA_CHAIN_HOOK, NFTA_CHAIN_NAME,
+        NFTA_CHAIN_POLICY, NFTA_CHAIN_TABLE, NFTA_CHAIN_TYPE, NFTA_DEVICE_NAME, NFTA_HOOK_DEVS,
+        NFTA_HOOK_HOOKNUM, NFTA_HOOK_PRIORITY, NFTA_LIST_ELEM, NFTA_RULE_CHAIN,
+        NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_TABLE_FLAGS, NFTA_TABLE_NAME,
     },
 };
 
@@ -28,6 +29,8 @@ pub struct Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Family {
+    /// Those of IPv4 and of IPv6.
+    Inet = NFPROTO_INET,
     /// Those of devices, at their ingress or egress.
     Netdev = NFPROTO_NETDEV,
     /// Those of IPv4.
@@ -70,6 +73,10 @@ pub struct Hook {
 /// A place on a packet's way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
+    /// Where a device hands a frame to the kernel (Linux 4.2), before a bridge sees it.
+    Ingress,
+    /// Between two devices of the node.
+    Forward,
     /// Before the device's queue (Linux 5.16), where packet sockets pass as well.
     Egress,
     /// Behind the routing of what leaves, IPv4.
@@ -81,6 +88,8 @@ pub enum Place {
 impl Place {
     fn number(self) -> u32 {
         match self {
+            Self::Ingress => NF_NETDEV_INGRESS,
+            Self::Forward => NF_INET_FORWARD,
             Self::Egress => NF_NETDEV_EGRESS,
             Self::PostRouting => NF_INET_POST_ROUTING,
             Self::ArpOutput => NF_ARP_OUT,
@@ -215,13 +224,16 @@ impl Hook {
         let devices = all(find(hook, NFTA_HOOK_DEVS)?)
             .filter(|(kind, _)| *kind == NFTA_DEVICE_NAME)
             .map(|(_, name)| Some(std::str::from_utf8(name.strip_suffix(b"\0")?).ok()?.into()));
-        if find_number(hook, NFTA_HOOK_HOOKNUM)? != NF_NETDEV_EGRESS
-            || find_string(chain, NFTA_CHAIN_TYPE)? != "filter"
-        {
+        let place = match find_number(hook, NFTA_HOOK_HOOKNUM)? {
+            NF_NETDEV_EGRESS => Place::Egress,
+            NF_NETDEV_INGRESS => Place::Ingress,
+            _ => return None,
+        };
+        if find_string(chain, NFTA_CHAIN_TYPE)? != "filter" {
             return None;
         }
         Some(Self {
-            place: Place::Egress,
+            place,
             priority: find_number(hook, NFTA_HOOK_PRIORITY)?.cast_signed(),
             devices: devices.collect::<Option<_>>()?,
             policy: Verdict::decode(find_number(chain, NFTA_CHAIN_POLICY)?)?,

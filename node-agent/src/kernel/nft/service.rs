@@ -5,12 +5,12 @@ use node_agent_core::layout::{METADATA_V4, METADATA_V6};
 use crate::kernel::nft::expression::{Base, Expression, Verdict};
 
 /// Ethernet header: destination, source, type.
-const ETHERNET_TYPE: u32 = 12;
-const ETHERNET_HEADER: u32 = 14;
+pub(super) const ETHERNET_TYPE: u32 = 12;
+pub(super) const ETHERNET_HEADER: u32 = 14;
 /// What a VPC carries (`include/uapi/linux/if_ether.h`).
-const ETH_P_IP: u16 = 0x0800;
-const ETH_P_ARP: u16 = 0x0806;
-const ETH_P_IPV6: u16 = 0x86dd;
+pub(super) const ETH_P_IP: u16 = 0x0800;
+pub(super) const ETH_P_ARP: u16 = 0x0806;
+pub(super) const ETH_P_IPV6: u16 = 0x86dd;
 
 /// Only what goes somewhere in a VPC passes: ARP, and IPv4 and IPv6 to another destination, so that no tag and no encapsulation
 /// hides one.
@@ -53,7 +53,7 @@ fn accept_ip(ethernet_type: u16, version: u8, offset: u32, refused: &[u8]) -> Ve
     ]
 }
 
-fn load(offset: u32, length: u32) -> Expression {
+pub(super) fn load(offset: u32, length: u32) -> Expression {
     Expression::Payload {
         base: Base::Link,
         offset,

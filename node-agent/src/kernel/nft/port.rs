@@ -1,0 +1,237 @@
+//! What a port of a bridge lets through: an nftables chain at its end on the node, and one rule between all bridges.
+//!
+//! All functions work in the network namespace of the calling thread, which is the node's.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr},
+};
+
+use ipnet::IpNet;
+use node_agent_core::{
+    mac::Mac,
+    port::frames::{FrameRule, Frames},
+};
+use rustix::io::Errno;
+
+use crate::kernel::{
+    link::bridge::GROUP,
+    netlink::Netlink,
+    nft::{
+        Commit, TABLE,
+        expression::{Expression, Key, Verdict},
+        is,
+        object::{Chain, Family, Hook, Place, Table},
+        query::show,
+        service::{ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETHERNET_HEADER, ETHERNET_TYPE, load},
+        transaction::commit,
+    },
+};
+
+/// Ethernet header: where the sender is.
+const ETHERNET_SOURCE: u32 = 6;
+/// RFC 826, for Ethernet and IPv4: addresses of the sender.
+const ARP_HARDWARE: u32 = ETHERNET_HEADER + 8;
+const ARP_PROTOCOL: u32 = ETHERNET_HEADER + 14;
+/// RFC 791 section 3.1, RFC 8200 section 3: source and destination.
+const IPV4: (u32, u32) = (ETHERNET_HEADER + 12, ETHERNET_HEADER + 16);
+const IPV6: (u32, u32) = (ETHERNET_HEADER + 8, ETHERNET_HEADER + 24);
+/// RFC 8200 section 3, RFC 4443 section 2.1, RFC 4861 section 4.4: next header, type, target.
+const NEXT_HEADER: u32 = ETHERNET_HEADER + 6;
+const ICMPV6_TYPE: u32 = ETHERNET_HEADER + 40;
+const TARGET: u32 = ETHERNET_HEADER + 48;
+const ICMPV6: u8 = 58;
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+
+/// No packet goes from a bridge to another.
+const BETWEEN: Chain<'static> = Chain {
+    table: Table {
+        family: Family::Inet,
+        name: "eniclaim",
+    },
+    name: "bridges",
+};
+/// Before the node's own filters, which may accept.
+const BEFORE_FILTERS: i32 = -10;
+
+/// Lets pass what the rules say of what comes by this end, whatever was there before, and nothing between bridges.
+pub fn guard(end: &str, mac: Mac, rules: &[FrameRule]) -> io::Result<Commit> {
+    let mut socket = Netlink::netfilter()?;
+    separate(&mut socket)?;
+    let name = chain_name(end);
+    let chain = chain(&name);
+    let mut changes = vec![TABLE.create()];
+    if show(&mut socket, &chain)?.is_some() {
+        changes.push(chain.delete());
+    }
+    changes.push(chain.create(&hook(end)));
+    let rules = expressions(mac, rules);
+    changes.extend(rules.iter().map(|rule| chain.append(rule)));
+    commit(&mut socket, &changes)?;
+    Ok(Commit { _socket: socket })
+}
+
+/// Whether that is so for this end.
+pub fn guards(end: &str, mac: Mac, rules: &[FrameRule]) -> io::Result<bool> {
+    let mut socket = Netlink::netfilter()?;
+    let name = chain_name(end);
+    let Some(shown) = show(&mut socket, &chain(&name))? else {
+        return Ok(false);
+    };
+    let wanted = expressions(mac, rules).into_iter().map(Some);
+    Ok(shown.awake && shown.hook == Some(hook(end)) && shown.rules == wanted.collect::<Vec<_>>())
+}
+
+/// Removes the chain of an end, if there is one.
+pub fn unguard(end: &str) -> io::Result<Commit> {
+    let mut socket = Netlink::netfilter()?;
+    let name = chain_name(end);
+    match commit(&mut socket, &[chain(&name).delete()]) {
+        // Before Linux 6.16 a chain goes with its last device.
+        Err(error) if !is(&error, Errno::NOENT) => Err(error),
+        Ok(()) | Err(_) => Ok(Commit { _socket: socket }),
+    }
+}
+
+/// The rule stays for as long as the node runs: without our bridges it concerns nobody.
+fn separate(socket: &mut Netlink) -> io::Result<()> {
+    let hook = Hook {
+        place: Place::Forward,
+        priority: BEFORE_FILTERS,
+        devices: Vec::new(),
+        policy: Verdict::Accept,
+    };
+    let group = || Expression::Equal(GROUP.to_ne_bytes().into());
+    let rule = [
+        Expression::Meta(Key::InGroup),
+        group(),
+        Expression::Meta(Key::OutGroup),
+        group(),
+        Expression::Verdict(Verdict::Drop),
+    ];
+    let changes = [
+        BETWEEN.table.create(),
+        BETWEEN.create(&hook),
+        BETWEEN.append(&rule),
+    ];
+    match commit(socket, &changes) {
+        Err(error) if is(&error, Errno::EXIST) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn chain_name(end: &str) -> String {
+    format!("port-{end}")
+}
+
+fn chain(name: &str) -> Chain<'_> {
+    Chain { table: TABLE, name }
+}
+
+fn hook(end: &str) -> Hook {
+    Hook {
+        place: Place::Ingress,
+        priority: 0,
+        devices: vec![end.to_owned()],
+        // The last rule drops, as for the metadata service.
+        policy: Verdict::Accept,
+    }
+}
+
+fn expressions(mac: Mac, rules: &[FrameRule]) -> Vec<Vec<Expression>> {
+    let rules = rules.iter().map(|FrameRule { frames, passes }| {
+        let mut rule = matching(mac, *frames);
+        rule.push(Expression::Verdict(if *passes {
+            Verdict::Accept
+        } else {
+            Verdict::Drop
+        }));
+        rule
+    });
+    let last = vec![Expression::Verdict(Verdict::Drop)];
+    rules.chain([last]).collect()
+}
+
+fn matching(mac: Mac, frames: Frames) -> Vec<Expression> {
+    let from_mac = |ethernet_type: u16| {
+        let mut rule = Vec::new();
+        rule.extend(has(ETHERNET_TYPE, &ethernet_type.to_be_bytes()));
+        rule.extend(has(ETHERNET_SOURCE, &mac.bytes()));
+        rule
+    };
+    match frames {
+        Frames::Arp { sender } => {
+            let mut rule = from_mac(ETH_P_ARP);
+            rule.extend(has(ARP_HARDWARE, &mac.bytes()));
+            rule.extend(has(ARP_PROTOCOL, &sender.octets()));
+            rule
+        }
+        Frames::Packets { from, to } => {
+            let (ethernet_type, version, (source, destination)) = match from {
+                IpAddr::V4(_) => (ETH_P_IP, 4_u8, IPV4),
+                IpAddr::V6(_) => (ETH_P_IPV6, 6_u8, IPV6),
+            };
+            let mut rule = from_mac(ethernet_type);
+            rule.extend(of_version(version));
+            rule.extend(has(source, &octets(from)));
+            rule.extend(is_in(destination, to));
+            rule
+        }
+        Frames::Solicitations { from } => {
+            let mut rule = from_mac(ETH_P_IPV6);
+            rule.extend(of_version(6));
+            rule.extend(has(IPV6.0, &from.octets()));
+            rule.extend(icmpv6(SOLICITATION));
+            rule
+        }
+        Frames::Advertisements { of } => {
+            let mut rule = from_mac(ETH_P_IPV6);
+            rule.extend(of_version(6));
+            rule.extend(icmpv6(ADVERTISEMENT));
+            rule.extend(has(TARGET, &of.octets()));
+            rule
+        }
+    }
+}
+
+fn has(offset: u32, bytes: &[u8]) -> [Expression; 2] {
+    let length = u32::try_from(bytes.len()).unwrap_or_default();
+    [load(offset, length), Expression::Equal(bytes.into())]
+}
+
+/// The version is the upper half of the first byte.
+fn of_version(version: u8) -> [Expression; 3] {
+    [
+        load(ETHERNET_HEADER, 1),
+        Expression::Mask(vec![0xf0]),
+        Expression::Equal(vec![version << 4]),
+    ]
+}
+
+fn icmpv6(kind: u8) -> impl Iterator<Item = Expression> {
+    has(NEXT_HEADER, &[ICMPV6])
+        .into_iter()
+        .chain(has(ICMPV6_TYPE, &[kind]))
+}
+
+fn is_in(offset: u32, net: IpNet) -> Vec<Expression> {
+    let network = octets(net.network());
+    if net.prefix_len() == 0 {
+        return Vec::new();
+    }
+    let length = u32::try_from(network.len()).unwrap_or_default();
+    let mask = octets(net.netmask());
+    vec![
+        load(offset, length),
+        Expression::Mask(mask),
+        Expression::Equal(network),
+    ]
+}
+
+fn octets(ip: IpAddr) -> Vec<u8> {
+    match ip {
+        IpAddr::V4(ip) => Ipv4Addr::octets(&ip).into(),
+        IpAddr::V6(ip) => ip.octets().into(),
+    }
+}

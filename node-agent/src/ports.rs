@@ -1,0 +1,20 @@
+//! Ports of the node's bridges: how they are made, compared, deleted, and found without a journal.
+
+mod add;
+mod check;
+mod delete;
+pub mod files;
+mod survey;
+
+pub use self::{
+    add::{Failed, Made, add},
+    check::check,
+    delete::delete,
+    files::Files,
+    survey::survey,
+};
+use crate::{error::Error, kernel::netlink::Netlink};
+
+fn open() -> Result<Netlink, Error> {
+    Netlink::route().map_err(Error::netlink("open a netlink socket"))
+}
