@@ -9,11 +9,11 @@ use std::{
 };
 
 use anyhow::Context;
-use crds::node::Agent;
+use crds::node::{Agent, NodeAccess};
 use node_agent_core::layout::Features;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, watch as watch_channel},
     task::JoinHandle,
     time::timeout,
 };
@@ -76,6 +76,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let files = Files::open(folder.join("leases"), &boot_id).context("open the leases")?;
     let keeper_of_leases = dhcp::Keeper::new(files, metrics.clone()).context("read the leases")?;
     let events = LinkEvents::subscribe(&node.host).context("subscribe to link events")?;
+    let (access, accessed) = watch_channel::channel(Vec::new());
     let engine = Engine::new(Parts {
         node,
         journal: Journal::open(folder.join("journal")).context("open the journal")?,
@@ -83,6 +84,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         namespaces: NAMESPACES.into(),
         tombstones: cni::tombstone::folder(&options.socket),
         notices,
+        access,
         lease,
         leases,
         metrics: metrics.clone(),
@@ -103,6 +105,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
                 cluster,
                 boot_id,
                 keeper,
+                accessed,
                 to_report,
                 lease_asked,
             };
@@ -142,6 +145,7 @@ struct InCluster {
     cluster: Cluster,
     boot_id: String,
     keeper: Keeper,
+    accessed: watch_channel::Receiver<Vec<NodeAccess>>,
     to_report: mpsc::UnboundedReceiver<Notice>,
     lease_asked: mpsc::UnboundedReceiver<()>,
 }
@@ -171,6 +175,7 @@ impl InCluster {
             node.clone(),
             agent,
             installed,
+            self.accessed,
             inputs.clone(),
         );
         let reports = report::send_all(client.clone(), self.to_report, metrics.clone());

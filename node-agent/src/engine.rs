@@ -12,7 +12,7 @@ use std::{
 };
 
 use cni::protocol::{self, Reply};
-use crds::{EniClaim, Time};
+use crds::{EniClaim, Time, node::NodeAccess};
 use jiff::Timestamp;
 use node_agent_core::{
     claim::{Claim, ClaimKey, Report, Unreadable},
@@ -22,7 +22,7 @@ use node_agent_core::{
     plan::{Keep, Order, plan},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 
@@ -109,6 +109,8 @@ pub struct Parts {
     pub namespaces: PathBuf,
     /// Where reports go.
     pub notices: mpsc::UnboundedSender<Notice>,
+    /// Where it is said who has addresses on bridges of the node.
+    pub access: watch::Sender<Vec<NodeAccess>>,
     /// Where the operator's Lease is asked for.
     pub lease: mpsc::UnboundedSender<()>,
     /// Who keeps the DHCP leases.
@@ -142,6 +144,8 @@ pub struct Engine {
     ports_lane: Arc<Mutex<()>>,
     /// How often what is common to the ports has changed.
     ports_state: u64,
+    /// Whether who has addresses is to be said again.
+    ports_changed: bool,
 }
 
 impl Engine {
@@ -167,6 +171,7 @@ impl Engine {
             keep: None,
             ports_lane: Arc::default(),
             ports_state: 0,
+            ports_changed: true,
         })
     }
 
@@ -235,6 +240,7 @@ impl Engine {
             }
         }
         self.keep_leases();
+        self.show_ports();
         let plugs = self.facts.plugs.values();
         let plugged = plugs.filter(|plug| plug.state == PlugState::Plugged);
         self.parts.metrics.plugged(plugged.count());
@@ -299,7 +305,8 @@ impl Engine {
                 self.facts.lease_news.insert(mac, leases);
             }
             Input::Status(reply) => {
-                let (known, leases) = (Known::of(&self.facts), self.parts.leases.clone());
+                let known = Known::of(&self.facts, self.parts.access.borrow().clone());
+                let leases = self.parts.leases.clone();
                 let inspector = self.parts.node.inspector.clone();
                 // Who asked may be gone.
                 let answer = move || drop(reply.send(known.ask(&inspector, &leases)));

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crds::{AGENT, Condition, EniNode, Time, node::Agent};
+use crds::{
+    AGENT, Condition, EniNode, Time,
+    node::{Agent, NodeAccess},
+};
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::{
@@ -26,13 +29,14 @@ use crate::{
 /// After each attempt to say it, successful or not: whatever happens to the EniNode, it is not written more often.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Says that this agent works on this boot and whether the plugin is installed, and says it again whenever the EniNode was
-/// made anew or says otherwise. Tells the engine which instance the node is.
+/// Says that this agent works on this boot, whether the plugin is installed, and who has addresses on bridges of the node; says it
+/// again whenever that changes, and when the EniNode was made anew or says otherwise. Tells the engine which instance the node is.
 pub async fn keep(
     client: Client,
     node: String,
     agent: Agent,
     mut installed: Receiver<Option<State>>,
+    mut access: Receiver<Vec<NodeAccess>>,
     inputs: mpsc::Sender<Input>,
 ) {
     let resource = ApiResource::erase::<EniNode>(&());
@@ -49,6 +53,10 @@ pub async fn keep(
         let mut change = tokio::select! {
             change = changes.next() => change,
             news = installed.changed() => match news {
+                Ok(()) => changes.next().now_or_never().unwrap_or(Some(Ok(Event::InitDone))),
+                Err(_) => return,
+            },
+            news = access.changed() => match news {
                 Ok(()) => changes.next().now_or_never().unwrap_or(Some(Ok(Event::InitDone))),
                 Err(_) => return,
             },
@@ -79,11 +87,13 @@ pub async fn keep(
             }
         }
         let state = installed.borrow_and_update().clone();
-        if let Some(object) = seen
-            .as_ref()
-            .filter(|object| !says(object, &agent, state.as_ref()))
-        {
-            let patch = patch(&node, &agent, condition(object, state.as_ref()).as_ref());
+        let access = access.borrow_and_update().clone();
+        let is_due = |object: &&DynamicObject| {
+            !says(object, &agent, state.as_ref()) || node_access(object) != access
+        };
+        if let Some(object) = seen.as_ref().filter(is_due) {
+            let condition = condition(object, state.as_ref());
+            let patch = patch(&node, &agent, condition.as_ref(), &access);
             refused = !announce(&api, &node, &patch).await;
         }
     }
@@ -113,10 +123,18 @@ pub fn says(node: &DynamicObject, agent: &Agent, installed: Option<&State>) -> b
 }
 
 /// What is applied to the EniNode's status.
-pub fn patch(node: &str, agent: &Agent, condition: Option<&Condition>) -> Value {
+pub fn patch(
+    node: &str,
+    agent: &Agent,
+    condition: Option<&Condition>,
+    access: &[NodeAccess],
+) -> Value {
     let mut status = json!({ "agent": agent });
-    if let Some(condition) = condition {
-        status = json!({ "agent": agent, "conditions": [condition] });
+    if let (Some(condition), Some(status)) = (condition, status.as_object_mut()) {
+        status.insert("conditions".to_owned(), json!([condition]));
+    }
+    if let (false, Some(status)) = (access.is_empty(), status.as_object_mut()) {
+        status.insert("nodeAccess".to_owned(), json!(access));
     }
     json!({
         "apiVersion": EniNode::api_version(&()),
@@ -124,6 +142,13 @@ pub fn patch(node: &str, agent: &Agent, condition: Option<&Condition>) -> Value 
         "metadata": { "name": node },
         "status": status,
     })
+}
+
+/// Who the EniNode says has addresses; what cannot be read is said anew.
+fn node_access(node: &DynamicObject) -> Vec<NodeAccess> {
+    let said = node.data.pointer("/status/nodeAccess");
+    let said = said.map(Vec::<NodeAccess>::deserialize);
+    said.and_then(Result::ok).unwrap_or_default()
 }
 
 /// The condition that is due. While nothing is known that of an agent before stays: what is left out of an apply is removed.

@@ -1,4 +1,5 @@
-//! The devices of this node as `eniclaim-agent status` shows them: whose each one is, and what the kernel has of it in its pod.
+//! The devices of this node as `eniclaim-agent status` shows them: whose each one is, and what the kernel has of it in its pod; and
+//! who has addresses on bridges of the node.
 
 mod ask;
 mod in_pod;
@@ -7,6 +8,7 @@ mod table;
 
 use std::net::IpAddr;
 
+use crds::node::NodeAccess;
 use node_agent_core::{
     claim::Claim,
     facts::{Facts, Plug, PlugState},
@@ -29,6 +31,8 @@ pub struct Status {
     pub claims_listed: bool,
     /// The devices, by their MAC addresses.
     pub devices: Vec<Device>,
+    /// Who has addresses on bridges of the node.
+    pub node_access: Vec<NodeAccess>,
 }
 
 /// One device.
@@ -111,16 +115,18 @@ pub(crate) struct Known {
     instance: Option<String>,
     claims_listed: bool,
     devices: Vec<(Device, Option<InPod>)>,
+    node_access: Vec<NodeAccess>,
 }
 
 impl Known {
     /// Of all devices that claims or the journal name.
-    pub(crate) fn of(facts: &Facts) -> Self {
+    pub(crate) fn of(facts: &Facts, node_access: Vec<NodeAccess>) -> Self {
         let devices = facts.macs().into_iter();
         Self {
             instance: facts.instance.clone(),
             claims_listed: facts.listed,
             devices: devices.filter_map(|mac| device(facts, mac)).collect(),
+            node_access,
         }
     }
 
@@ -138,6 +144,7 @@ impl Known {
             instance: self.instance,
             claims_listed: self.claims_listed,
             devices,
+            node_access: self.node_access,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a node can hold and holds.
 
+mod access;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,9 @@ use crate::{
     schema::NeverNull,
 };
 
-/// Observed state. The node's agent writes `agent` and the condition PluginInstalled; the operator writes the rest.
+pub use self::access::{LONGEST_ID, MOST, NodeAccess};
+
+/// Observed state. The node's agent writes `agent`, `nodeAccess` and the condition PluginInstalled; the operator writes the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = NeverNull)]
@@ -41,6 +45,10 @@ pub struct NodeStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub agent: Option<Agent>,
+    /// Who has addresses on bridges of the node by the configuration of a network, written by the node's agent; updated within seconds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 2048), extend("x-kubernetes-list-type" = "atomic"))]
+    pub node_access: Vec<NodeAccess>,
     /// AgentReady, NodeSupported and CapacityFenced by the operator, PluginInstalled by the node's agent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(

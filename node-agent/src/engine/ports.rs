@@ -8,8 +8,9 @@ use cni::{
     error::code,
     protocol::{Checked, Reply},
 };
+use crds::node::{LONGEST_ID, MOST, NodeAccess};
 use node_agent_core::{
-    facts::Survey,
+    facts::{Ports, Survey},
     plan::PortOrder,
     port::{Port, PortKey, PortState},
 };
@@ -182,7 +183,20 @@ impl Engine {
         );
     }
 
+    /// Says who has addresses, if that has changed.
+    pub(super) fn show_ports(&mut self) {
+        if std::mem::take(&mut self.ports_changed) {
+            let shown = shown(&self.facts.ports);
+            self.parts.access.send_if_modified(|before| {
+                let differs = *before != shown;
+                *before = shown;
+                differs
+            });
+        }
+    }
+
     pub(super) fn finish_port(&mut self, done: PortDone) {
+        self.ports_changed = true;
         match done {
             PortDone::Add {
                 request,
@@ -258,6 +272,7 @@ impl Engine {
             && port.state == PortState::Adding
         {
             port.state = PortState::Added;
+            self.ports_changed = true;
         }
     }
 
@@ -317,4 +332,21 @@ impl Engine {
         self.ports_state += 1;
         self.ports_state
     }
+}
+
+/// Those that were answered, as people see them.
+fn shown(ports: &Ports) -> Vec<NodeAccess> {
+    let added = ports
+        .all
+        .values()
+        .filter(|port| port.state == PortState::Added);
+    let shown = added.take(MOST).map(|port| NodeAccess {
+        addresses: port.addresses.iter().map(|one| one.address).collect(),
+        bridge: port.bridge.as_ref().map(|bridge| bridge.name.clone()),
+        id: (port.id.as_ref()).map(|id| id.chars().take(LONGEST_ID).collect()),
+        network: port.sandbox.network.clone(),
+        container_id: port.sandbox.container_id.clone(),
+        interface: port.sandbox.if_name.clone(),
+    });
+    shown.collect()
 }

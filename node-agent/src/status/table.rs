@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crds::node::NodeAccess;
+
 use super::{Block, Device, Lease, State, Status};
 
 const HEADS: [&str; 10] = [
@@ -17,7 +19,17 @@ const HEADS: [&str; 10] = [
     "STATE",
 ];
 
-/// One line a device, under a line of heads; then what could not be read.
+const HEADS_OF_ACCESS: [&str; 6] = [
+    "ADDRESSES",
+    "BRIDGE",
+    "ID",
+    "NETWORK",
+    "CONTAINER",
+    "INTERFACE",
+];
+
+/// One line a device, under a line of heads; then what could not be read, and one line for each container that has addresses on a
+/// bridge of the node.
 pub fn table(status: &Status) -> String {
     let mut text = String::new();
     if !status.claims_listed {
@@ -26,23 +38,9 @@ pub fn table(status: &Status) -> String {
     }
     if status.devices.is_empty() {
         text += "No claim of this node has an ENI.\n";
-        return text;
-    }
-    let rows: Vec<[String; 10]> = status.devices.iter().map(row).collect();
-    let heads = HEADS.map(str::to_owned);
-    let widths: [usize; 10] = std::array::from_fn(|column| {
-        let cells = rows.iter().chain([&heads]);
-        let cells = cells.filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    });
-    for row in [&heads].into_iter().chain(&rows) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            // Writing to a text does not fail.
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        text += line.trim_end();
-        text.push('\n');
+    } else {
+        let rows: Vec<_> = status.devices.iter().map(row).collect();
+        text += &lines(HEADS, &rows);
     }
     for device in &status.devices {
         if let Some(error) = &device.error {
@@ -53,7 +51,54 @@ pub fn table(status: &Status) -> String {
             );
         }
     }
+    if !status.node_access.is_empty() {
+        let rows: Vec<_> = status.node_access.iter().map(row_of_access).collect();
+        text.push('\n');
+        text += &lines(HEADS_OF_ACCESS, &rows);
+    }
     text
+}
+
+/// Cells below their heads, each column as wide as it must be.
+fn lines<const N: usize>(heads: [&str; N], rows: &[[String; N]]) -> String {
+    let heads = heads.map(str::to_owned);
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let cells = rows.iter().chain([&heads]);
+        let cells = cells.filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    let mut text = String::new();
+    for row in [&heads].into_iter().chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            // Writing to a text does not fail.
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        text += line.trim_end();
+        text.push('\n');
+    }
+    text
+}
+
+fn row_of_access(access: &NodeAccess) -> [String; 6] {
+    let NodeAccess {
+        addresses,
+        bridge,
+        id,
+        network,
+        container_id,
+        interface,
+    } = access;
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    [
+        addresses.join(","),
+        or_none(bridge),
+        or_none(id),
+        network.clone(),
+        container_id.clone(),
+        interface.clone(),
+    ]
 }
 
 fn row(device: &Device) -> [String; 10] {
@@ -148,6 +193,7 @@ mod tests {
             instance: None,
             claims_listed: true,
             devices: vec![device],
+            node_access: Vec::new(),
         });
         let lines: Vec<&str> = text.lines().collect();
         let cells: Vec<&str> = lines[1].split_whitespace().collect();

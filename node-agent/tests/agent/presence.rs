@@ -1,6 +1,9 @@
 //! What the agent says of itself.
 
-use crds::{condition::ConditionStatus, node::Agent};
+use crds::{
+    condition::ConditionStatus,
+    node::{Agent, NodeAccess},
+};
 use kube::api::DynamicObject;
 use node_agent::{
     engine::Input,
@@ -20,9 +23,9 @@ fn agent(pod: &str) -> Agent {
     }
 }
 
-/// Nothing is known of the plugin, and nothing will be.
-fn nothing() -> watch::Receiver<Option<State>> {
-    let (sender, receiver) = watch::channel(None);
+/// Nothing is known of it, and nothing will be.
+fn nothing<T: Default>() -> watch::Receiver<T> {
+    let (sender, receiver) = watch::channel(T::default());
     std::mem::forget(sender);
     receiver
 }
@@ -55,6 +58,7 @@ async fn node_that_is_made_again_is_filled_again_and_our_own_words_are_no_reason
         "n1".into(),
         agent("a-1"),
         nothing(),
+        nothing(),
         engine,
     ));
     let ours = json!({ "agent": agent("a-1") });
@@ -78,11 +82,11 @@ async fn node_that_is_made_again_is_filled_again_and_our_own_words_are_no_reason
 #[test]
 fn node_made_again_or_of_another_agent_is_told_apart_from_ours() {
     let node = |status| -> DynamicObject {
-        let mut document = patch("n1", &agent("a-1"), None);
+        let mut document = patch("n1", &agent("a-1"), None, &[]);
         document["status"] = status;
         serde_json::from_value(document).unwrap()
     };
-    let ours = node(patch("n1", &agent("a-1"), None)["status"].clone());
+    let ours = node(patch("n1", &agent("a-1"), None, &[])["status"].clone());
     assert!(says(&ours, &agent("a-1"), None));
     assert!(!says(&ours, &agent("a-2"), None), "an agent before us");
     let anew = node(json!({ "capacity": 7 }));
@@ -106,6 +110,7 @@ async fn plugin_is_told_of_with_the_agent_and_again_when_it_changes() {
         "n1".into(),
         agent("a-1"),
         installation,
+        nothing(),
         engine,
     ));
     let first = api.patched().await;
@@ -146,11 +151,55 @@ async fn plugin_is_told_of_with_the_agent_and_again_when_it_changes() {
     running.abort();
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_has_addresses_on_bridges_is_said_and_said_again_when_it_is_lost() {
+    let list = json!({
+        "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniNodeList", "metadata": { "resourceVersion": "1" },
+        "items": [node(1, &json!({}))],
+    });
+    let mut api = ApiServer::new(list, "metadata.name=n1", 0);
+    let (access, accessed) = watch::channel(Vec::new());
+    let (engine, _told) = engine();
+    let running = tokio::spawn(keep(
+        api.client(),
+        "n1".into(),
+        agent("a-1"),
+        nothing(),
+        accessed,
+        engine,
+    ));
+    let nobody = json!({ "agent": agent("a-1") });
+    assert_eq!(api.patched().await, nobody);
+    api.event("MODIFIED", &node(2, &nobody));
+    let somebody = NodeAccess {
+        addresses: vec!["169.254.172.2/22".parse().unwrap()],
+        bridge: Some("ecs-br0".into()),
+        id: None,
+        network: "ecs-bridge".into(),
+        container_id: "c1".into(),
+        interface: "eth0".into(),
+    };
+    access.send_replace(vec![somebody.clone()]);
+    let said = api.patched().await;
+    assert_eq!(said["nodeAccess"], json!([somebody]));
+    api.event("MODIFIED", &node(3, &said));
+    api.event("MODIFIED", &node(4, &nobody));
+    assert_eq!(api.patched().await, said, "it was lost");
+    api.event("MODIFIED", &node(5, &said));
+    access.send_replace(Vec::new());
+    assert_eq!(
+        api.patched().await,
+        nobody,
+        "it is left out, and so removed"
+    );
+    running.abort();
+}
+
 #[test]
 fn what_an_agent_before_said_of_the_plugin_stays_until_this_one_knows() {
     let said = installed("by a drop-in").condition(crds::Time(0));
     let object = |condition| -> DynamicObject {
-        serde_json::from_value(patch("n1", &agent("a-1"), condition)).unwrap()
+        serde_json::from_value(patch("n1", &agent("a-1"), condition, &[])).unwrap()
     };
     assert!(says(&object(Some(&said)), &agent("a-1"), None));
     assert!(says(

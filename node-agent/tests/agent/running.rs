@@ -96,6 +96,7 @@ impl Agent {
                 // Those of other tests are not to be searched.
                 namespaces: world.namespaces(),
                 notices: sender,
+                access: tokio::sync::watch::channel(Vec::new()).0,
                 lease,
                 leases,
                 metrics: counting,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Whether it succeeded, and what it said to a person and to a program.
-fn show(socket: &Path, output: &str) -> (bool, String, String) {
+pub fn show(socket: &Path, output: &str) -> (bool, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_eniclaim-agent"))
         .args(["status", "--output", output, "--socket"])
         .arg(socket)

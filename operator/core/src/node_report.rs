@@ -150,6 +150,7 @@ pub fn report(
         cards,
         slots,
         agent: None,
+        node_access: Vec::new(),
         conditions: [
             condition(kind::AGENT_READY, agent),
             condition(kind::NODE_SUPPORTED, supported),

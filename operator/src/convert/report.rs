@@ -16,8 +16,9 @@ pub(crate) fn report(node: EniNode) -> Option<NodeReport> {
     let owners = node.metadata.owner_references.into_iter().flatten();
     let mut owners = owners.filter(|owner| owner.kind == "Node");
     let mut status = node.status.unwrap_or_default();
+    // What the agent writes is no part of what is compared with the report that is due.
     let agent = status.agent.take();
-    // The others are the agent's: they are no part of what is compared with the report that is due.
+    status.node_access.clear();
     status
         .conditions
         .retain(|c| OPERATORS.contains(&c.kind.as_str()));

@@ -26,6 +26,7 @@ impl Kubernetes {
     pub(super) async fn write_report(&self, node: &NodeName, status: &NodeStatus) -> Outcome {
         let status = NodeStatus {
             agent: None,
+            node_access: Vec::new(),
             ..status.clone()
         };
         let object = json!({
