@@ -95,7 +95,10 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
 
     let mut tasks = Tasks::default();
     let cluster = match in_cluster {
-        None => None,
+        None => {
+            install_alone(&options)?;
+            None
+        }
         Some(cluster) => {
             let mut keeper = keeper(&options, folder, &metrics);
             // Before the first request is taken: this agent and the plugin are of one version.
@@ -242,8 +245,21 @@ fn keeper(options: &Run, folder: &Path, metrics: &Metrics) -> Keeper {
         places: options.folders.places(),
         chain: options.cni_chain,
         run: folder.to_owned(),
+        replaced: options.replaced_plugins.clone(),
     };
     Keeper::new(site, metrics.clone())
+}
+
+/// Installs the plugin on a host whose networks name it themselves.
+fn install_alone(options: &Run) -> anyhow::Result<()> {
+    let names = &options.replaced_plugins;
+    if !names.is_empty() {
+        let path = options.plugin.display();
+        let plugin = fs::read(&options.plugin).with_context(|| format!("read {path}"))?;
+        let places = options.folders.places();
+        places.install_plugin(&plugin, names)?;
+    }
+    Ok(())
 }
 
 fn boot_id() -> anyhow::Result<String> {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use telemetry::log::LogOptions;
 
-use crate::install::{CniChain, Places};
+use crate::install::{CniChain, Places, Replaced};
 
 /// Plugs the ENIs of this node's claims into pods and returns them to the host.
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ pub enum Command {
 /// How to run.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Serve networks that name their ENI, on a host without Kubernetes: there are no claims, and the plugin is not installed.
+    /// Serve networks whose configuration says all, on a host without Kubernetes: there are no claims, and the plugin joins no chain.
     #[arg(long)]
     pub standalone: bool,
     /// Where the agent runs in Kubernetes.
@@ -57,6 +57,9 @@ pub struct Run {
     /// How the plugin joins the node's CNI chain.
     #[arg(long, env = "ENICLAIM_CNI_CHAIN", default_value = "auto")]
     pub cni_chain: CniChain,
+    /// Plugins under whose names the CNI plugin is installed as well. Alone it is installed where this names any.
+    #[arg(long, env = "ENICLAIM_REPLACED_PLUGINS", value_delimiter = ',')]
+    pub replaced_plugins: Vec<Replaced>,
     /// The node's folders.
     #[command(flatten)]
     pub folders: Folders,

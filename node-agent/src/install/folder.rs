@@ -2,11 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File, Permissions},
+    fs::{self, File, Metadata, Permissions},
     io::{self, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
+
+use cni::config::REPLACED;
 
 use crate::{
     error::Error,
@@ -35,6 +37,17 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+impl Stamp {
+    fn of(data: &Metadata) -> Self {
+        Self {
+            inode: data.ino(),
+            size: data.size(),
+            mode: data.mode(),
+            changed: (data.ctime(), data.ctime_nsec()),
+        }
+    }
+}
+
 /// All files that concern us, as they were.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamps(BTreeMap<PathBuf, Stamp>);
@@ -52,13 +65,13 @@ impl Places {
         }
         for path in paths {
             if let Some(data) = found(fs::metadata(&path), &path)? {
-                let stamp = Stamp {
-                    inode: data.ino(),
-                    size: data.size(),
-                    mode: data.mode(),
-                    changed: (data.ctime(), data.ctime_nsec()),
-                };
-                stamps.insert(path, stamp);
+                stamps.insert(path, Stamp::of(&data));
+            }
+        }
+        for name in REPLACED {
+            let path = self.bin.join(name);
+            if let Some(data) = found(fs::symlink_metadata(&path), &path)? {
+                stamps.insert(path, Stamp::of(&data));
             }
         }
         Ok(Stamps(stamps))
@@ -185,7 +198,7 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-fn found<T>(outcome: io::Result<T>, path: &Path) -> Result<Option<T>, Error> {
+pub(super) fn found<T>(outcome: io::Result<T>, path: &Path) -> Result<Option<T>, Error> {
     match outcome {
         Ok(found) => Ok(Some(found)),
         Err(error) if is_absent(&error) => Ok(None),
@@ -209,6 +222,6 @@ fn put(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     write().map_err(Error::file(path))
 }
 
-fn remove(path: &Path) -> Result<(), Error> {
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
     found(fs::remove_file(path), path).map(drop)
 }

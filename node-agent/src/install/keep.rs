@@ -152,6 +152,7 @@ impl Keeper {
     }
 
     fn complete(&mut self, inspection: Inspection) {
+        let trouble = inspection.links.trouble();
         self.stamps = inspection.stamps;
         let wanted = match inspection.wanted {
             Ok(wanted) => wanted,
@@ -166,7 +167,8 @@ impl Keeper {
             return self.fail(&error);
         }
         if self.probe.is_none() || self.unseen {
-            let state = State::of(&wanted, self.site.chain, self.drop_ins);
+            let mut state = State::of(&wanted, self.site.chain, self.drop_ins);
+            state.also(trouble.as_deref());
             self.publish(self.with_rewritten(state));
         }
     }
@@ -368,6 +370,7 @@ mod tests {
                 },
                 chain,
                 run: self.path("run"),
+                replaced: Vec::new(),
             };
             Keeper::new(site, Metrics::default())
         }

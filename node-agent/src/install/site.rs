@@ -7,6 +7,7 @@ use crate::{
     install::{
         decision::{Change, CniChain, DropIns, PLUGIN, Refused, Wanted, changes, decide},
         folder::{Places, Stamps},
+        links::{Links, Replaced},
     },
 };
 
@@ -21,6 +22,8 @@ pub struct Site {
     pub chain: CniChain,
     /// The agent's folder.
     pub run: PathBuf,
+    /// Under whose names the plugin is found as well.
+    pub replaced: Vec<Replaced>,
 }
 
 /// What was found in the folders.
@@ -31,6 +34,8 @@ pub struct Inspection {
     plugin: Option<Vec<u8>>,
     /// How the plugin is part of the network.
     pub wanted: Result<Wanted, Refused>,
+    /// What is there under the names of plugins that are replaced.
+    pub links: Links,
     changes: Vec<Change>,
 }
 
@@ -49,6 +54,7 @@ impl Site {
                 .as_ref()
                 .map_or_else(|_| Vec::new(), |wanted| changes(&net_d, wanted)),
             wanted,
+            links: self.places.links(&self.replaced)?,
         })
     }
 }
@@ -56,7 +62,7 @@ impl Site {
 impl Inspection {
     /// Whether there is nothing to write.
     pub fn is_complete(&self) -> bool {
-        self.plugin.is_none() && self.changes.is_empty()
+        self.plugin.is_none() && self.changes.is_empty() && self.links.are_complete()
     }
 
     /// The files that are not as they should be.
@@ -66,8 +72,10 @@ impl Inspection {
             let (Change::Put(path, _) | Change::Remove(path)) = change;
             path.display().to_string()
         });
+        let links = self.links.due().map(str::to_owned);
         plugin
             .into_iter()
+            .chain(links)
             .chain(changes)
             .collect::<Vec<_>>()
             .join(", ")
@@ -78,6 +86,7 @@ impl Inspection {
         if let Some(plugin) = &self.plugin {
             places.put_plugin(plugin)?;
         }
+        places.apply_links(&self.links)?;
         places.apply(&self.changes)
     }
 }

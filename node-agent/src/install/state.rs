@@ -109,6 +109,13 @@ impl State {
         }
     }
 
+    /// Adds what else there is to say.
+    pub(super) fn also(&mut self, trouble: Option<&str>) {
+        if let Some(trouble) = trouble {
+            self.message = format!("{}; {trouble}", self.message);
+        }
+    }
+
     pub(super) fn refused(refused: Refused) -> Self {
         let Refused { reason, message } = refused;
         Self {

@@ -13,6 +13,7 @@ use crate::{
         keep::READ_MARK,
     },
     lock::try_lock,
+    ports::files::COMMON,
 };
 
 /// Removes all files of ours. Refused while an agent holds the lock beside its `socket`: it would write them again.
@@ -38,6 +39,7 @@ pub fn uninstall(socket: &Path, places: &Places) -> Result<(), Error> {
     if places.apply(&changes)? {
         places.reload()?;
     }
+    places.apply_links(&places.links(&[])?)?;
     places.remove_plugin()?;
     forget_all(socket, &lock)
 }
@@ -46,13 +48,17 @@ pub fn uninstall(socket: &Path, places: &Places) -> Result<(), Error> {
 fn forget_all(socket: &Path, lock: &Path) -> Result<(), Error> {
     let folder = socket.parent().unwrap_or(Path::new("/"));
     let journal = folder.join("journal");
-    // An agent that is installed again has to know of a device that is still in a pod.
-    if files_below(&journal).map_err(Error::file(&journal))? > 0 {
-        tracing::warn!(path = %journal.display(), "devices are still in pods; the journal stays");
+    let ports = folder.join("ports");
+    // An agent that is installed again has to know of a device that is still in a pod, and of who has addresses.
+    let left = [&journal, &ports].map(|folder| files_below(folder).map_err(Error::file(folder)));
+    let [devices, addresses] = left;
+    if devices? > 0 || addresses? > 0 {
+        tracing::warn!(path = %folder.display(), "devices are still in pods, or addresses of bridges; the journal stays");
         return Ok(());
     }
     for path in [
         journal,
+        ports,
         folder.join("leases"),
         cni::tombstone::folder(socket),
     ] {
@@ -94,7 +100,7 @@ fn files_below(folder: &Path) -> io::Result<usize> {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else {
+            } else if entry.file_name() != COMMON {
                 files += 1;
             }
         }

@@ -22,7 +22,7 @@ use crate::error::Error;
 /// It changes when an old reader would misunderstand a new writer.
 const VERSION: u32 = 1;
 /// No port has an address that is named like that.
-const COMMON: &str = "common.json";
+pub(crate) const COMMON: &str = "common.json";
 const UNREADABLE: &str = ".unreadable";
 
 /// A folder with the files.

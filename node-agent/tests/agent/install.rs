@@ -17,6 +17,8 @@ use serde_json::{Value, json};
 
 use machine::{DEADLINE, Runtime, a_list, a_machine, wait_until};
 
+#[path = "install/links.rs"]
+mod links;
 #[path = "install/machine.rs"]
 mod machine;
 #[path = "install/uninstall.rs"]

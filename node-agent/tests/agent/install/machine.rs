@@ -14,7 +14,7 @@ use std::{
 
 use crds::condition::ConditionStatus;
 use node_agent::{
-    install::{CniChain, Keeper, Places, Site, State, decision::Reason},
+    install::{CniChain, Keeper, Places, Replaced, Site, State, decision::Reason},
     metrics::Metrics,
 };
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
@@ -27,6 +27,7 @@ pub const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Machine {
     pub folder: TempDir,
     pub places: Places,
+    pub replaced: Vec<Replaced>,
 }
 
 /// A machine whose first network is `pods`.
@@ -39,7 +40,11 @@ pub fn a_machine() -> Machine {
     for path in [&places.bin, &places.conf, &folder.path().join("run")] {
         fs::create_dir_all(path).unwrap();
     }
-    let machine = Machine { folder, places };
+    let machine = Machine {
+        folder,
+        places,
+        replaced: Vec::new(),
+    };
     fs::write(machine.source(), "plugin").unwrap();
     machine.configure("10-pods.conflist", &a_list("pods"));
     machine.configure("20-other.conflist", &a_list("other"));
@@ -107,6 +112,7 @@ impl Machine {
             places: self.places.clone(),
             chain,
             run: self.folder.path().join("run"),
+            replaced: self.replaced.clone(),
         };
         Agent::start(site)
     }
