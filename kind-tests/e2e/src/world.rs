@@ -154,7 +154,7 @@ impl World {
             "image": {"registry": "localhost/eniclaim", "tag": "dev", "pullPolicy": "Never"},
             "logFormat": "text",
             "aws": {"region": "us-east-1", "endpointUrl": "http://192.0.2.1", "credentialsSecret": "aws"},
-            "agent": {"testDrivers": ["veth"]},
+            "agent": {"testDrivers": ["veth"], "replacedPlugins": ["ecs-eni", "ecs-bridge", "ecs-ipam"]},
         });
         let file = self.cluster.state_dir().join("values.json");
         std::fs::write(&file, values.to_string())?;

@@ -40,6 +40,7 @@ mod scenarios {
     pub mod places;
     pub mod raw_metadata;
     pub mod refused;
+    pub mod replaced;
     pub mod rights;
     pub mod schema;
     pub mod several;
@@ -62,8 +63,9 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, leases, many, mtu, node,
-    on_the_pod, places, raw_metadata, refused, rights, schema, several, several_under_traffic,
-    shared, static_pod, story, stuck, versions, waiting, without_agent, writes,
+    on_the_pod, places, raw_metadata, refused, replaced, rights, schema, several,
+    several_under_traffic, shared, static_pod, story, stuck, versions, waiting, without_agent,
+    writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -113,6 +115,10 @@ const MEASURED: &[Named] = &[
 
 /// All others, the longest first.
 const SCENARIOS: &[Named] = &[
+    (
+        "container_of_ecs_bridge_reaches_the_node_whatever_agent_runs",
+        replaced::bridge,
+    ),
     ("cycles_of_pods_leave_everything_as_it_was", cycles::many),
     (
         "right_that_the_agent_lacks_is_named",

@@ -96,6 +96,7 @@ fn configuration_is_enough_from_add_to_the_second_del() {
     assert_eq!((world.portrait("a"), world.portrait("host")), before);
     a.del(&usual());
     assert_eq!(ports(&agent), 0);
+    assert_eq!(world.tables("host"), 0, "nothing is filtered any more");
     assert!(!world.has_link("a", "eth0") && !world.has_link("host", "vetha9feac02"));
     // The bridge stays, with its address.
     assert_eq!(

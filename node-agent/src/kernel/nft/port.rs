@@ -83,18 +83,30 @@ pub fn guards(end: &str, mac: Mac, rules: &[FrameRule]) -> io::Result<bool> {
     Ok(shown.awake && shown.hook == Some(hook(end)) && shown.rules == wanted.collect::<Vec<_>>())
 }
 
-/// Removes the chain of an end, if there is one.
+/// Removes the chain of an end, if there is one, and with the last of them the rule between all bridges.
 pub fn unguard(end: &str) -> io::Result<Commit> {
     let mut socket = Netlink::netfilter()?;
     let name = chain_name(end);
     match commit(&mut socket, &[chain(&name).delete()]) {
         // Before Linux 6.16 a chain goes with its last device.
-        Err(error) if !is(&error, Errno::NOENT) => Err(error),
-        Ok(()) | Err(_) => Ok(Commit { _socket: socket }),
+        Err(error) if !is(&error, Errno::NOENT) => return Err(error),
+        Ok(()) | Err(_) => {}
     }
+    let is_last = match commit(&mut socket, &[TABLE.delete_empty()]) {
+        Err(error) if is(&error, Errno::BUSY) => false,
+        Err(error) if !is(&error, Errno::NOENT) => return Err(error),
+        Ok(()) | Err(_) => true,
+    };
+    if is_last {
+        match commit(&mut socket, &[BETWEEN.table.delete()]) {
+            Err(error) if !is(&error, Errno::NOENT) => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(Commit { _socket: socket })
 }
 
-/// The rule stays for as long as the node runs: without our bridges it concerns nobody.
+/// It is there already where another port is.
 fn separate(socket: &mut Netlink) -> io::Result<()> {
     let hook = Hook {
         place: Place::Forward,
