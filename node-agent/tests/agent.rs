@@ -46,6 +46,8 @@ mod install;
 mod journal;
 #[path = "agent/lacks.rs"]
 mod lacks;
+#[path = "agent/many.rs"]
+mod many;
 #[path = "agent/metadata.rs"]
 mod metadata;
 #[path = "agent/networks.rs"]

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use cni::plugin;
@@ -23,9 +23,14 @@ pub struct Task<'a> {
 impl<'a> Task<'a> {
     /// In the namespace `task`.
     pub fn new(world: &World, agent: &Agent, container: &'a str, if_name: &'a str) -> Self {
+        Self::at(&agent.socket(), container, if_name).in_namespace(world, "task")
+    }
+
+    /// In no namespace yet, with an agent that listens here.
+    pub fn at(socket: &Path, container: &'a str, if_name: &'a str) -> Self {
         Self {
-            socket: agent.socket(),
-            netns: world.path("task"),
+            socket: socket.to_owned(),
+            netns: String::new(),
             container,
             if_name,
             program: "eniclaim",
