@@ -22,9 +22,10 @@ pub const SOCKET: &str = "/run/eniclaim/agent.sock";
 /// The plugin, as configurations name it in `type`.
 pub const PLUGIN: &str = "eniclaim";
 /// Plugins whose configurations it reads as well. Runtimes find it under their names by a link.
-pub const REPLACED: [&str; 3] = ["ecs-eni", "ecs-bridge", REPLACED_IPAM];
-/// The one of them that gives addresses to others.
-const REPLACED_IPAM: &str = "ecs-ipam";
+pub const REPLACED: [&str; 4] = ["ecs-eni", "ecs-bridge", ECS_IPAM, ENIM];
+/// Those of them that give addresses to others: of the node's bridges, and of claims.
+const ECS_IPAM: &str = "ecs-ipam";
+const ENIM: &str = "enim";
 
 /// No runtime sends more; a cap keeps a mistake from becoming an out-of-memory kill.
 const LARGEST: u64 = 1 << 20;
@@ -159,7 +160,17 @@ impl Config {
 
     /// Whether that is one that gives addresses to others, and touches nothing.
     pub fn gives_addresses(&self) -> bool {
-        self.replaced == Some(REPLACED_IPAM)
+        self.releases() || self.is_of_claims()
+    }
+
+    /// Whether its DEL gives addresses back.
+    pub fn releases(&self) -> bool {
+        self.replaced == Some(ECS_IPAM)
+    }
+
+    /// Whether the addresses are those of a pod's claim.
+    pub fn is_of_claims(&self) -> bool {
+        self.replaced == Some(ENIM)
     }
 
     /// All of it.
@@ -227,9 +238,9 @@ impl Config {
     pub fn network(&self) -> Result<String, CniError> {
         let json = match (self.get("name"), self.replaced) {
             (Some(json), _) => json,
-            // The replaced plugins needed none.
-            (None, Some(plugin)) => return Ok(plugin.to_owned()),
-            (None, None) => {
+            // The ECS plugins needed none.
+            (None, Some(plugin)) if plugin != ENIM => return Ok(plugin.to_owned()),
+            (None, _) => {
                 return Err(malformed("name is missing in the network configuration"));
             }
         };

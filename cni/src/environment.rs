@@ -94,6 +94,14 @@ impl Environment<'_> {
         }
     }
 
+    /// The address that `CNI_ARGS` asks for: `ip`, in any letter case.
+    pub fn ip(&self) -> Result<Option<String>, CniError> {
+        let args = self.optional("CNI_ARGS")?.unwrap_or_default();
+        let mut pairs = args.split(';').filter_map(|pair| pair.split_once('='));
+        let ip = pairs.find(|(key, value)| key.eq_ignore_ascii_case("ip") && !value.is_empty());
+        Ok(ip.map(|(_, value)| value.to_owned()))
+    }
+
     /// A variable that must be set, and not to the empty string.
     pub(crate) fn required(&self, name: &str) -> Result<String, CniError> {
         self.optional(name)?.ok_or_else(|| {

@@ -108,6 +108,11 @@ fn netns(environment: &Environment<'_>) -> Result<(Netns, String), CniError> {
 /// What is meant: the ENIs of a pod's claims, or what a configuration for another plugin says.
 fn asked(environment: &Environment<'_>, config: &Config) -> Result<Asked, CniError> {
     match configuration(config) {
+        Some(configuration) if config.is_of_claims() => Ok(Asked::Configuration(Configuration {
+            pod: Some(pod(environment, config)?),
+            ip: environment.ip()?,
+            ..configuration
+        })),
         Some(configuration) => Ok(Asked::Configuration(configuration)),
         None => pod(environment, config).map(Asked::Pod),
     }
@@ -118,6 +123,8 @@ fn configuration(config: &Config) -> Option<Configuration> {
     Some(Configuration {
         plugin: config.replaced()?.to_owned(),
         text: config.text(),
+        pod: None,
+        ip: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     CniError,
     json::Json,
-    protocol::{Added, AddedAddress, AddedRoute, Addressed, Checked, Reply},
+    protocol::{Added, AddedAddress, AddedRoute, Addressed, Checked, Device, Reply},
 };
 
 /// What the agent's line says.
@@ -30,6 +30,7 @@ fn read(json: Json<'_>) -> Option<Reply> {
         "addresses" => Some(Reply::Addresses(Addressed {
             addresses: list(value.get("addresses"), address)?,
             routes: list(value.get("routes"), route)?,
+            device: value.get("device").and_then(device),
         })),
         "failed" => Some(Reply::Failed(CniError {
             code: number(value.get("code")?)?,
@@ -48,6 +49,13 @@ fn added(json: Json<'_>) -> Option<Added> {
         pci_id: text(json, "pci_id"),
         addresses: list(json.get("addresses"), address)?,
         routes: list(json.get("routes"), route)?,
+    })
+}
+
+fn device(json: Json<'_>) -> Option<Device> {
+    Some(Device {
+        index: number(json.get("index")?)?,
+        mac: text(json, "mac")?,
     })
 }
 
@@ -130,7 +138,19 @@ mod tests {
                 mac: "02:00:00:00:00:0a".into(),
             }]),
             Reply::Collected,
-            Reply::Addresses(Addressed { addresses, routes }),
+            Reply::Addresses(Addressed {
+                addresses: addresses.clone(),
+                routes: routes.clone(),
+                device: None,
+            }),
+            Reply::Addresses(Addressed {
+                addresses,
+                routes,
+                device: Some(Device {
+                    index: 7,
+                    mac: "02:00:00:00:00:0a".into(),
+                }),
+            }),
             Reply::Failed(CniError::new(
                 code::TRY_LATER,
                 "a \"sentence\"\nof two lines",

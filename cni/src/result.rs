@@ -108,13 +108,27 @@ pub fn alone(
     Ok(result)
 }
 
-/// The result of an IPAM plugin.
-pub fn addressed(version: SpecVersion, addressed: &Addressed) -> Result<Vec<u8>, CniError> {
+/// The result of an IPAM plugin. Whoever moves a device by its index on the node finds that in the place of the interface's index, as
+/// exclusive-device wants it.
+pub fn addressed(
+    version: SpecVersion,
+    addressed: &Addressed,
+    if_name: &str,
+) -> Result<Vec<u8>, CniError> {
     let ips = addressed.addresses.iter();
+    let device = addressed.device.as_ref();
+    let index = device.and_then(|device| usize::try_from(device.index).ok());
+    let interface = device.map(|device| Interface {
+        name: if_name,
+        mac: &device.mac,
+        mtu: None,
+        sandbox: None,
+        pci_id: None,
+    });
     written(&Whole {
         cni_version: version.as_str(),
-        interfaces: Vec::new(),
-        ips: ips.map(|address| ip(version, None, address)).collect(),
+        interfaces: interface.into_iter().collect(),
+        ips: ips.map(|address| ip(version, index, address)).collect(),
         routes: addressed.routes.iter().map(route).collect(),
     })
 }

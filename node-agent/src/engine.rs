@@ -77,7 +77,7 @@ pub enum Input {
         /// Greater than that of any request before.
         id: RequestId,
         /// What is asked.
-        request: protocol::Request,
+        request: Box<protocol::Request>,
         /// The pod's namespace.
         netns: Option<OwnedFd>,
         /// Where the answer goes.
@@ -296,7 +296,7 @@ impl Engine {
                 request,
                 netns,
                 reply,
-            } => self.ask(id, request, netns, reply),
+            } => self.ask(id, *request, netns, reply),
             // Of a device that has left its pod nothing is known any more.
             Input::Leases(mac, leases) if self.keeps(mac) => {
                 self.facts.leases.insert(mac, leases);

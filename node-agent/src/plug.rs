@@ -114,6 +114,11 @@ impl Node {
         self.indices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The index that a device had when it was last seen on the host.
+    pub fn last_index(&self, mac: Mac) -> Option<u32> {
+        self.indices().get(&mac).copied()
+    }
+
     /// Where on the host a device is likely to be.
     fn expect(&self, mac: Mac, index: u32) {
         self.indices().insert(mac, index);

@@ -113,7 +113,7 @@ async fn lock(path: &Path) -> Result<File, Error> {
 async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) {
     let line = match request::receive(&stream).await {
         Ok(Asked::Plugin(request, netns)) => {
-            match answer(&mut stream, id, *request, netns, &inputs).await {
+            match answer(&mut stream, id, request, netns, &inputs).await {
                 Some(reply) => serde_json::to_vec(&reply),
                 None => return,
             }
@@ -150,7 +150,7 @@ async fn status(inputs: &mpsc::Sender<Input>) -> Option<Status> {
 async fn answer(
     stream: &mut UnixStream,
     id: u64,
-    request: Request,
+    request: Box<Request>,
     netns: Option<OwnedFd>,
     inputs: &mpsc::Sender<Input>,
 ) -> Option<Reply> {

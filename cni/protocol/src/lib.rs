@@ -96,6 +96,12 @@ pub struct Configuration {
     pub plugin: String,
     /// All of it, as it is on stdin.
     pub text: String,
+    /// The pod, of a plugin that gives addresses of a pod's claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<Pod>,
+    /// `ip` in `CNI_ARGS`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
 }
 
 /// Where in the pod's network the plugin stands.
@@ -237,6 +243,18 @@ pub struct Addressed {
     pub addresses: Vec<AddedAddress>,
     /// The routes.
     pub routes: Vec<AddedRoute>,
+    /// The device that gets them, for a plugin that finds it on the node by that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+}
+
+/// A device on the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its index.
+    pub index: u32,
+    /// Its MAC address, lower case with colons.
+    pub mac: String,
 }
 
 /// One route by the interface. Text, because the plugin only hands it on.

@@ -15,7 +15,7 @@ use crate::{
 
 /// Succeeds if the pod has what ADD gave it, and the runtime still knows that.
 pub(super) fn check(environment: &Environment<'_>, config: &Config) -> Result<(), CniError> {
-    if config.is_ipam() {
+    if config.is_ipam() || config.is_of_claims() {
         return ipam::check(environment, config);
     }
     if !config.asks() {

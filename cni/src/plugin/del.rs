@@ -26,7 +26,7 @@ const WAIT: Duration = Duration::from_secs(10);
 pub(super) fn del(environment: &Environment<'_>, config: Result<Config, CniError>) {
     let identified = match config {
         // An IPAM plugin gave addresses that are the claim's, in use or not.
-        Ok(config) if config.is_ipam() || !config.asks() => return,
+        Ok(config) if config.is_ipam() || config.is_of_claims() || !config.asks() => return,
         Ok(config) => identify(environment, &config),
         // What cannot be read names nothing to take away, and a failing DEL is repeated for ever.
         Err(error) => Err(error),
@@ -59,7 +59,7 @@ fn leave_to_agent(socket: &Path, del: &Del, why: &CniError) -> String {
 
 fn identify(environment: &Environment<'_>, config: &Config) -> Result<(PathBuf, Del), CniError> {
     let sandbox = environment.sandbox(config.network()?)?;
-    let configuration = configuration(config).filter(|_| config.gives_addresses());
+    let configuration = configuration(config).filter(|_| config.releases());
     Ok((
         config.socket()?,
         Del {

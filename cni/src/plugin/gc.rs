@@ -15,7 +15,7 @@ const WAIT: Duration = Duration::from_secs(10);
 
 /// Has the agent unplug what no valid attachment uses.
 pub(super) fn gc(config: &Config) -> Result<(), CniError> {
-    if config.is_ipam() {
+    if config.is_ipam() || config.is_of_claims() {
         return Ok(());
     }
     config.version_since(SpecVersion::V1_1_0)?;

@@ -24,7 +24,7 @@ pub(super) fn add(environment: &Environment<'_>, config: &Config) -> Result<Vec<
         ));
     }
     let version = version_of_result(config)?;
-    addressed(version, &ask(environment, config)?)
+    addressed(version, &ask(environment, config)?, "")
 }
 
 /// Addresses as the configuration of a plugin that is replaced asks for them. The namespace says how long they are needed; who gives
@@ -35,6 +35,7 @@ pub(super) fn add_replaced(
 ) -> Result<Vec<u8>, CniError> {
     let version = config.version()?;
     let sandbox = environment.sandbox(config.network()?)?;
+    let if_name = sandbox.if_name.clone();
     let path = environment.required("CNI_NETNS")?;
     let netns = Netns::open(path.as_ref()).ok();
     let request = Request::Add(Add {
@@ -51,7 +52,7 @@ pub(super) fn add_replaced(
         ABSENT,
         WAIT,
     );
-    addressed(version, &answered(answer, &socket)?)
+    addressed(version, &answered(answer, &socket)?, &if_name)
 }
 
 /// Succeeds if the claim still has the addresses that ADD gave.

@@ -5,7 +5,7 @@ use std::path::Path;
 use cni::{
     CniError,
     error::code,
-    protocol::{AddedAddress, AddedRoute, Addressed, Position, Reply, Request},
+    protocol::{AddedAddress, AddedRoute, Addressed, Asked, Device, Position, Reply, Request},
 };
 use serde_json::{Value, json};
 
@@ -41,6 +41,7 @@ fn addressed() -> Addressed {
             to: "0.0.0.0/0".into(),
             gateway: Some("10.0.1.1".into()),
         }],
+        device: None,
     }
 }
 
@@ -125,6 +126,59 @@ fn ipam_answers_with_addresses_and_routes_alone() {
         (asked.pod.uid.as_str(), asked.sandbox.if_name.as_str()),
         ("u-1", "eth0")
     );
+}
+
+/// enim is found by its own name, and gets the configuration of the plugin that asks.
+#[test]
+fn enim_hands_on_what_the_runtime_says_and_answers_with_the_device_to_be_moved() {
+    let configured = |folder: &Path, verb: &str| {
+        let configuration = json!({
+            "cniVersion": "0.4.0", "name": "generic-veth", "type": "exclusive-device", "ipam": { "type": "enim" },
+            "socket": folder.join("agent.sock"), "prevResult": { "ips": [{ "address": "10.0.1.50/24" }] },
+        });
+        let call = a_call(verb, folder)
+            .configured(&configuration)
+            .called("/opt/cni/bin/enim");
+        call.with(
+            "CNI_ARGS",
+            "K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0;K8S_POD_UID=u-1;IP=10.0.1.50",
+        )
+    };
+    let mut answer = addressed();
+    answer.device = Some(Device {
+        index: 10,
+        mac: "fa:26:00:03:3d:15".into(),
+    });
+    let add = |folder: &Path| configured(folder, "ADD");
+    let (run, request) = answered(add, Reply::Addresses(answer));
+    assert_eq!(
+        run.json(),
+        json!({
+            "cniVersion": "0.4.0",
+            "interfaces": [{ "name": "eth0", "mac": "fa:26:00:03:3d:15" }],
+            "ips": [{ "version": "4", "interface": 10, "address": "10.0.1.50/24", "gateway": "10.0.1.1" }],
+            "routes": [{ "dst": "0.0.0.0/0", "gw": "10.0.1.1" }],
+        })
+    );
+    let Request::Add(add) = request else {
+        panic!("{request:?}")
+    };
+    let Asked::Configuration(configuration) = add.asked else {
+        panic!("{:?}", add.asked)
+    };
+    assert_eq!(
+        (&*configuration.plugin, configuration.ip.as_deref()),
+        ("enim", Some("10.0.1.50"))
+    );
+    assert_eq!(configuration.pod.unwrap().uid, "u-1");
+    let check = |folder: &Path| configured(folder, "CHECK");
+    let (run, _) = answered(check, Reply::Addresses(addressed()));
+    assert!(run.ok, "{}", run.stdout);
+    let folder = a_folder();
+    assert!(configured(folder.path(), "DEL").run().ok);
+    assert!(!folder.path().join("tombstones").exists());
+    let nobody = configured(folder.path(), "ADD").with("CNI_ARGS", "K8S_POD_NAME=web-0");
+    nobody.run().refused(4, "K8S_POD_UID");
 }
 
 #[test]

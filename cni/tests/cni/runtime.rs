@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead, BufReader, IoSliceMut, Write},
     mem::MaybeUninit,
+    os::unix::process::CommandExt,
     os::{
         fd::OwnedFd,
         unix::net::{UnixListener, UnixStream},
@@ -46,6 +47,8 @@ impl Run {
 #[derive(Clone)]
 pub struct Call {
     pub program: PathBuf,
+    /// The name of the link that it is run by.
+    pub name: &'static str,
     pub environment: Vec<(String, String)>,
     pub stdin: Vec<u8>,
 }
@@ -54,6 +57,7 @@ pub struct Call {
 pub fn a_call(verb: &str, folder: &Path) -> Call {
     let call = Call {
         program: env!("CARGO_BIN_EXE_eniclaim").into(),
+        name: "/opt/cni/bin/eniclaim",
         environment: Vec::new(),
         stdin: Vec::new(),
     };
@@ -83,8 +87,15 @@ impl Call {
         self
     }
 
+    pub fn called(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     pub fn run(&self) -> Run {
-        self.run_under(Command::new(&self.program))
+        let mut command = Command::new(&self.program);
+        command.arg0(self.name);
+        self.run_under(command)
     }
 
     /// Runs a command that starts the plugin, such as a tracer.

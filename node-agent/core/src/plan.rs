@@ -23,7 +23,7 @@ mod requests;
 mod target;
 
 pub use self::{
-    addresses::addresses,
+    addresses::{Given, addresses},
     leases::{Keep, LeasePlace, Wanted, leases},
     ports::PortOrder,
 };
@@ -117,6 +117,8 @@ pub enum Answer {
     Added(Vec<Mac>),
     /// The container has the addresses of this port, and its interface if that is ours.
     Port(PortKey),
+    /// The addresses of a claim, whose device another plugin moves.
+    Addresses(Box<Given>),
     /// Everything is as it should be.
     Checked,
     /// Nothing of the sandbox is left.

@@ -3,13 +3,14 @@
 mod ecs_bridge;
 mod ecs_eni;
 mod ecs_ipam;
+mod enim;
 mod keys;
 mod mtu;
 
-pub use self::ecs_ipam::Release;
+pub use self::{ecs_ipam::Release, enim::AddressesAsked};
 use keys::Keys;
 
-use crate::facts::Wanted;
+use crate::facts::{Pod, Wanted};
 
 /// The plugin whose DEL says in its configuration what is given back.
 const IPAM: &str = "ecs-ipam";
@@ -23,11 +24,33 @@ pub struct Asked {
     pub warnings: Vec<String>,
 }
 
-/// Reads the configuration that was written for the plugin of this name, for an interface of this name.
+/// A configuration, and what the runtime says beside it.
+#[derive(Debug, Clone)]
+pub struct Configuration<'a> {
+    /// The plugin that it was written for.
+    pub plugin: &'a str,
+    /// All of it.
+    pub text: &'a str,
+    /// Name of the interface.
+    pub if_name: &'a str,
+    /// The pod, if the runtime names one.
+    pub pod: Option<Pod>,
+    /// The address that it asks for.
+    pub ip: Option<&'a str>,
+}
+
+/// Reads a configuration.
 ///
 /// # Errors
 /// One sentence: which key is wrong, and what to write.
-pub fn read(plugin: &str, text: &str, if_name: &str) -> Result<Asked, String> {
+pub fn read(configuration: Configuration<'_>) -> Result<Asked, String> {
+    let Configuration {
+        plugin,
+        text,
+        if_name,
+        pod,
+        ip,
+    } = configuration;
     let mut keys = Keys::parse(text)?;
     let wanted = match plugin {
         "ecs-eni" => Wanted::Explicit(Box::new(ecs_eni::read(&mut keys, if_name)?)),
@@ -36,6 +59,10 @@ pub fn read(plugin: &str, text: &str, if_name: &str) -> Result<Asked, String> {
             // All else in it is for the plugin that asks for the addresses.
             keys = ecs_ipam::section(&mut keys)?;
             Wanted::Port(Box::new(ecs_ipam::read(&mut keys)?))
+        }
+        "enim" => {
+            let pod = pod.ok_or("the runtime names no pod")?;
+            Wanted::Addresses(Box::new(enim::read(&mut keys, pod, ip)?))
         }
         _ => {
             return Err(format!(

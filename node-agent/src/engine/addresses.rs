@@ -3,9 +3,13 @@
 use cni::{
     CniError,
     error::code,
-    protocol::{self, AddedAddress, Addressed, Reply},
+    protocol::{self, AddedAddress, Addressed, Device, Reply},
 };
-use node_agent_core::{claim::Address, layout::default_routes, plan::addresses};
+use node_agent_core::{
+    claim::Address,
+    layout::default_routes,
+    plan::{Given, addresses},
+};
 use telemetry::Outcome;
 
 use crate::engine::{Engine, work::route};
@@ -36,9 +40,30 @@ impl Engine {
             Ok(interface) => Reply::Addresses(Addressed {
                 addresses: added_addresses(&interface.addresses),
                 routes: default_routes(interface).into_iter().map(route).collect(),
+                device: None,
             }),
             Err(why) => Reply::Failed(CniError::new(code::TRY_LATER, why)),
         }
+    }
+
+    /// The addresses of a claim, with the device that another plugin moves.
+    pub(super) fn given(&self, given: Given) -> Reply {
+        let Given {
+            addresses,
+            routes,
+            device,
+        } = given;
+        let device = device.and_then(|mac| {
+            Some(Device {
+                index: self.parts.node.last_index(mac)?,
+                mac: mac.to_string(),
+            })
+        });
+        Reply::Addresses(Addressed {
+            addresses: added_addresses(&addresses),
+            routes: routes.into_iter().map(route).collect(),
+            device,
+        })
     }
 }
 

@@ -146,6 +146,10 @@ impl Engine {
                     self.port_answered(key);
                 }
             }
+            Answer::Addresses(given) => {
+                let reply = self.given(*given);
+                self.send(id, reply);
+            }
             Answer::Checked => {
                 let caller = self.callers.0.get_mut(&id);
                 let checked = caller.map(|caller| std::mem::take(&mut caller.checked));
@@ -221,7 +225,10 @@ fn opened(netns: Option<OwnedFd>, path: &str, verb: &Verb) -> Result<Option<Name
 /// What is deleted can be found without, and addresses alone are in no namespace.
 fn needs_no_netns(verb: &Verb) -> bool {
     match verb {
-        Verb::Del | Verb::Release(_) => true,
+        Verb::Del
+        | Verb::Release(_)
+        | Verb::Add(Wanted::Addresses(_))
+        | Verb::Check(Wanted::Addresses(_)) => true,
         Verb::Add(Wanted::Port(asked)) | Verb::Check(Wanted::Port(asked)) => asked.bridge.is_none(),
         Verb::Add(_) | Verb::Check(_) => false,
     }
@@ -236,11 +243,23 @@ pub(super) fn deleted(del: &protocol::Del) -> Verb {
 
 /// What is meant, with what is written in it read.
 fn wanted(asked: protocol::Asked, sandbox: &Sandbox) -> Result<Wanted, CniError> {
-    let protocol::Configuration { plugin, text } = match asked {
+    let protocol::Configuration {
+        plugin,
+        text,
+        pod: asking,
+        ip,
+    } = match asked {
         protocol::Asked::Pod(asking) => return pod(asking).map(Wanted::Claims),
         protocol::Asked::Configuration(configuration) => configuration,
     };
-    let asked = replaced::read(&plugin, &text, &sandbox.if_name)
+    let configuration = replaced::Configuration {
+        plugin: &plugin,
+        text: &text,
+        if_name: &sandbox.if_name,
+        pod: asking.map(pod).transpose()?,
+        ip: ip.as_deref(),
+    };
+    let asked = replaced::read(configuration)
         .map_err(|error| CniError::new(code::CONFIGURATION, format!("{plugin}: {error}")))?;
     for error in asked.warnings {
         tracing::warn!(

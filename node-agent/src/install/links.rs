@@ -22,6 +22,8 @@ pub enum Replaced {
     EcsBridge,
     /// Of the Amazon ECS CNI plugins: addresses of a bridge.
     EcsIpam,
+    /// Of Baidu's CCE: addresses of a pod's ENI.
+    Enim,
 }
 
 impl Replaced {
@@ -31,6 +33,7 @@ impl Replaced {
             Self::EcsEni => "ecs-eni",
             Self::EcsBridge => "ecs-bridge",
             Self::EcsIpam => "ecs-ipam",
+            Self::Enim => "enim",
         }
     }
 }

@@ -143,7 +143,7 @@ impl Agent {
         let netns = netns.map(|path| File::open(path).unwrap().into());
         let ask = Input::Ask {
             id,
-            request,
+            request: Box::new(request),
             netns,
             reply,
         };

@@ -65,7 +65,7 @@ impl Served {
         else {
             panic!("not a request")
         };
-        (id, request, reply)
+        (id, *request, reply)
     }
 }
 

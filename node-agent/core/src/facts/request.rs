@@ -6,7 +6,7 @@ use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Sandbox};
 use crate::{
     claim::{Eni, Interface},
     port::{PortAsked, PortKey},
-    replaced::Release,
+    replaced::{AddressesAsked, Release},
 };
 
 /// A request of the plugin that has no answer yet.
@@ -52,6 +52,8 @@ pub enum Wanted {
     Explicit(Box<Explicit>),
     /// No ENI: addresses of the node's bridges.
     Port(Box<PortAsked>),
+    /// The addresses of a pod's claim, whose device another plugin moves.
+    Addresses(Box<AddressesAsked>),
 }
 
 impl From<Pod> for Wanted {
@@ -74,6 +76,9 @@ impl Verb {
     pub fn pod(&self) -> Option<&Pod> {
         match self {
             Self::Add(Wanted::Claims(pod)) | Self::Check(Wanted::Claims(pod)) => Some(pod),
+            Self::Add(Wanted::Addresses(asked)) | Self::Check(Wanted::Addresses(asked)) => {
+                Some(&asked.pod)
+            }
             Self::Add(Wanted::Explicit(_) | Wanted::Port(_))
             | Self::Check(Wanted::Explicit(_) | Wanted::Port(_))
             | Self::Del
@@ -105,8 +110,10 @@ impl Facts {
                 };
                 self.sandboxes.entry(sandbox.clone()).or_insert(known);
             }
-            // A port's network knows nothing of pods.
-            Verb::Add(Wanted::Port(_)) | Verb::Check(_) | Verb::Release(_) => {}
+            // Nothing of these is plugged.
+            Verb::Add(Wanted::Port(_) | Wanted::Addresses(_))
+            | Verb::Check(_)
+            | Verb::Release(_) => {}
             Verb::Del => drop(self.sandboxes.remove(&sandbox)),
         }
         let request = Request {

@@ -34,6 +34,7 @@ impl<'a> Round<'a> {
                 self.plug_all(id, request, &[(target, step)]);
             }
             Wanted::Port(asked) => self.add_port(id, request, asked),
+            Wanted::Addresses(asked) => self.add_addresses(id, request, asked),
         }
     }
 
@@ -127,6 +128,8 @@ impl<'a> Round<'a> {
                 self.check_all(id, request, &[Target::Explicit(explicit)]);
             }
             Wanted::Port(asked) => self.check_port(id, request, asked),
+            // The plugin compares them itself.
+            Wanted::Addresses(_) => self.order(Order::Answer(id, Answer::Checked)),
         }
     }
 
@@ -315,7 +318,13 @@ impl<'a> Round<'a> {
         own.or_else(free).unwrap_or(PodSlot(u8::MAX))
     }
 
-    fn wait(&mut self, id: RequestId, request: &Request, target: Target<'_>, wait: &Wait) {
+    pub(super) fn wait(
+        &mut self,
+        id: RequestId,
+        request: &Request,
+        target: Target<'_>,
+        wait: &Wait,
+    ) {
         match wait {
             Wait::Blocked(why) => self.answer_later(id, &target.not_ready(why)),
             Wait::Progress(why) => {
@@ -325,7 +334,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn wait_for_claim(
+    pub(super) fn wait_for_claim(
         &mut self,
         id: RequestId,
         request: &Request,

@@ -116,6 +116,28 @@ impl Keys {
         Ok(routes)
     }
 
+    /// Lists of objects, in a list.
+    pub fn sets(&mut self, key: &str) -> Result<Vec<Vec<Self>>, String> {
+        let Some(value) = self.take(key) else {
+            return Ok(Vec::new());
+        };
+        let sets: Result<Vec<Vec<Map<String, Value>>>, _> = serde_json::from_value(value.clone());
+        let sets = sets.map_err(|_| format!("{key} {value} must be a list of lists of objects"))?;
+        let keys = |left| Self {
+            left,
+            warnings: Vec::new(),
+        };
+        let sets = sets.into_iter();
+        Ok(sets
+            .map(|set| set.into_iter().map(keys).collect())
+            .collect())
+    }
+
+    /// Nothing is to be said of this key.
+    pub fn ignore(&mut self, key: &str) {
+        self.take(key);
+    }
+
     /// Takes over what is to be said of another set of keys.
     pub fn adopt(&mut self, other: Self) {
         self.warnings.extend(other.warnings());

@@ -16,7 +16,19 @@ use node_agent_core::{
     mac::Mac,
     picture::{Picture, PodSlot},
     plan::{Order, plan},
+    replaced::{self, Asked},
 };
+
+/// What a configuration of this plugin asks for, for an interface `eth0`.
+pub fn read(plugin: &str, text: &str) -> Result<Asked, String> {
+    replaced::read(replaced::Configuration {
+        plugin,
+        text,
+        if_name: "eth0",
+        pod: Some(a_pod()),
+        ip: None,
+    })
+}
 
 /// A kernel that can do everything.
 pub const FULL: Features = Features {

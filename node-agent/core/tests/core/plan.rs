@@ -8,6 +8,8 @@ mod borrowed;
 mod configure;
 #[path = "plan/devices.rs"]
 mod devices;
+#[path = "plan/enim.rs"]
+mod enim;
 #[path = "plan/explicit.rs"]
 mod explicit;
 #[path = "plan/leases.rs"]

@@ -15,8 +15,9 @@ use ipnet::IpNet;
 use node_agent_core::{
     facts::Wanted,
     port::{Bridge, Pool, PortAsked},
-    replaced::read,
 };
+
+use crate::makers::read;
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
@@ -57,7 +58,7 @@ fn addresses_alone(subnet: &str, id: &str) -> PortAsked {
 
 /// What a configuration of this plugin asks for, without a warning.
 fn understood(plugin: &str, text: &str) -> PortAsked {
-    let asked = read(plugin, text, "eth0").unwrap_or_else(|error| panic!("{text}: {error}"));
+    let asked = read(plugin, text).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!(asked.warnings, [""; 0], "{text}");
     match asked.wanted {
         Wanted::Port(asked) => *asked,

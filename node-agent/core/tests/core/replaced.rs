@@ -3,8 +3,10 @@
 use node_agent_core::{
     claim::{DefaultRoute, DhcpMode, Metadata, Mtu},
     facts::{Explicit, Wanted},
-    replaced::{Asked, read},
+    replaced::Asked,
 };
+
+use crate::makers::read;
 
 /// The example of its documentation, to the letter.
 const DOCUMENTED: &str = r#"{
@@ -23,7 +25,7 @@ fn later(rest: &str) -> String {
 }
 
 fn asked(text: &str) -> Asked {
-    read("ecs-eni", text, "eth0").unwrap_or_else(|error| panic!("{text}: {error}"))
+    read("ecs-eni", text).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 fn understood(text: &str) -> Explicit {
@@ -189,7 +191,7 @@ const MAC: &str = r#""mac":"0e:aa:bb:cc:dd:01""#;
 const IP: &str = r#""ip-addresses":["10.0.1.50/24"]"#;
 
 fn refused(keys: &str, sentence: &str) {
-    let error = read("ecs-eni", &format!("{{{keys}}}"), "eth0").unwrap_err();
+    let error = read("ecs-eni", &format!("{{{keys}}}")).unwrap_err();
     assert!(error.contains(sentence), "{keys}: {error}");
 }
 
@@ -201,9 +203,9 @@ fn key_that_is_missing_or_no_configuration_is_refused() {
     refused(&format!("{ENI},{MAC}"), "ip-addresses is missing");
     let none = format!(r#"{ENI},{MAC},"ip-addresses":[]"#);
     refused(&none, "ip-addresses is missing");
-    let error = read("ecs-eni", "[]", "eth0").unwrap_err();
+    let error = read("ecs-eni", "[]").unwrap_err();
     assert!(error.contains("no JSON object"), "{error}");
-    let error = read("enim", "{}", "eth0").unwrap_err();
+    let error = read("another", "{}").unwrap_err();
     assert!(error.contains("does not know"), "{error}");
 }
 

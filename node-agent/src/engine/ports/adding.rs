@@ -79,6 +79,7 @@ fn reply(port: &Port, key: PortKey, made: Option<&Made>) -> Reply {
         return Reply::Addresses(Addressed {
             addresses,
             routes: routes.map(|one| route(one.to, one.gateway)).collect(),
+            device: None,
         });
     };
     let on_node = |device: &Device| Added {

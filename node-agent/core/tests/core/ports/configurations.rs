@@ -3,10 +3,11 @@
 use node_agent_core::{
     facts::Wanted,
     port::{Bridge, PortAsked, PortRoute},
-    replaced::{Release, read, release},
+    replaced::{Release, release},
 };
 
 use super::{net, understood};
+use crate::makers::read;
 
 /// The example of ecs-bridge's documentation, to the letter.
 const BRIDGE: &str = r#"{
@@ -134,7 +135,7 @@ fn what_is_left_out_is_as_it_was() {
 #[test]
 fn keys_match_in_any_letter_case_and_those_that_mean_nothing_are_said() {
     let text = r#"{"BRIDGE":"b","isGateway":true,"Ipam":{"Type":"ecs-ipam","IPv4-Subnet":"10.0.0.0/24","timeout":"5s"}}"#;
-    let asked = read("ecs-bridge", text, "eth0").unwrap();
+    let asked = read("ecs-bridge", text).unwrap();
     assert!(matches!(asked.wanted, Wanted::Port(_)));
     let mut warnings = asked.warnings;
     warnings.sort();
@@ -146,7 +147,7 @@ fn keys_match_in_any_letter_case_and_those_that_mean_nothing_are_said() {
 }
 
 fn refused(plugin: &str, text: &str, sentence: &str) {
-    let error = read(plugin, text, "eth0").unwrap_err();
+    let error = read(plugin, text).unwrap_err();
     assert!(error.contains(sentence), "{text}: {error}");
 }
 
