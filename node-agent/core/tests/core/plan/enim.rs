@@ -69,9 +69,8 @@ fn claim_is_awaited_as_by_an_add_of_ours() {
         );
     }
     let facts = asking(an_agent().claim(released(a_claim())), MOVES, None);
-    assert!(
-        matches!(orders(&facts, 0).as_slice(), [Order::Answer(1, Answer::Later(why))] if why.contains("released"))
-    );
+    let is_refused = |order: &Order| matches!(order, Order::Answer(1, Answer::Later(why)) if why.contains("released"));
+    assert!(orders(&facts, 0).iter().any(is_refused));
 }
 
 #[test]
