@@ -63,7 +63,7 @@ bench: images ## Benchmarks, in the release profile; ID=b-plan runs the rows of 
 	@$(if $(filter-out b-agent,$(ID)),,$(NEEDS) dnsmasq:dnsmasq-base dhclient:isc-dhcp-client)
 	$(CARGO) build --locked --release --package bench $(if $(filter-out b-leader,$(ID)),,--package operator)
 	$(CARGO) build --locked --package cni --profile cni
-	$(if $(filter-out b-agent b-add b-del,$(ID)),,$(CARGO) build --locked --package node-agent --profile agent)
+	$(if $(filter-out b-agent b-add b-del b-replaced,$(ID)),,$(CARGO) build --locked --package node-agent --profile agent)
 	$(RAISE) $(TARGET)/release/bench $(ID)
 
 lint: prerequisites $(DENY) ## Formatting, clippy, rules for dependencies.

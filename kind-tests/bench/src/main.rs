@@ -14,6 +14,7 @@ mod node;
 mod pass;
 mod plan;
 mod process;
+mod replaced;
 mod row;
 mod scale;
 mod world;
@@ -68,6 +69,9 @@ enum Id {
     /// An ENI into a pod and back: the rows of b-add and of b-del come from one run.
     #[value(name = "b-add", alias = "b-del")]
     Add,
+    /// Configurations of plugins that are replaced, beside the originals.
+    #[value(name = "b-replaced")]
+    Replaced,
 }
 
 impl Id {
@@ -82,6 +86,7 @@ impl Id {
             Self::Pass => pass::rows(),
             Self::Agent => Ok([idle::rows()?, leases::rows()?].concat()),
             Self::Add => add::rows(),
+            Self::Replaced => replaced::rows(),
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Plugin {
     /// Where it finds other plugins.
     path: PathBuf,
     configuration: Vec<u8>,
+    /// What else is in its environment.
+    environment: Vec<(&'static str, String)>,
 }
 
 /// One attachment of a container, as environment variables.
@@ -52,7 +54,14 @@ impl Plugin {
             program,
             path,
             configuration: configuration.to_string().into_bytes(),
+            environment: Vec::new(),
         }
+    }
+
+    /// With one more variable in its environment.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
+        self
     }
 
     /// From the start of the process until its end; in seconds. It must succeed.
@@ -66,6 +75,7 @@ impl Plugin {
             .env("CNI_IFNAME", container.if_name)
             .env("CNI_ARGS", &container.args)
             .env("CNI_PATH", &self.path)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut said = String::new();
