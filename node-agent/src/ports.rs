@@ -7,7 +7,7 @@ pub mod files;
 mod survey;
 
 pub use self::{
-    add::{Failed, Made, add},
+    add::{Failed, Left, Made, add},
     check::check,
     delete::delete,
     files::Files,

@@ -19,7 +19,7 @@ use crate::{
     engine::{Engine, RequestId, ports::adding::Adding, work::Done},
     error::Error,
     plug::Deferred,
-    ports::{self, Failed, files::Common},
+    ports::{self, Failed, Left, files::Common},
 };
 
 /// How an order about a port ended.
@@ -82,10 +82,9 @@ impl Engine {
             })
         };
         let broken = |error| Failed {
-            undo: match error {
-                // Nothing was done.
-                Error::Thread(_) => None,
-                _ => Some(Error::Unfinished),
+            left: match error {
+                Error::Thread(_) => Left::AsBefore,
+                _ => Left::Unknown(Error::Unfinished),
             },
             error,
         };
@@ -98,7 +97,10 @@ impl Engine {
             };
             let written = files.write_common(state, &common);
             let added = written
-                .map_err(|error| Failed { error, undo: None })
+                .map_err(|error| Failed {
+                    error,
+                    left: Left::AsBefore,
+                })
                 .and_then(|()| adding.add(key, port, wanted.as_ref()));
             match added {
                 Ok((port, reply, deferred)) => (Ok((Box::new(port), reply)), Some(deferred)),
@@ -239,27 +241,29 @@ impl Engine {
     ) {
         match outcome {
             Ok((port, reply)) => {
-                // The journal says Added already; the runtime is told next.
-                let port = Port {
-                    state: PortState::Adding,
-                    ..*port
-                };
+                // The journal says Added already; a new one is so once the runtime is told.
+                let before = self.facts.ports.all.get(&key);
+                let state = before.map_or(PortState::Adding, |before| before.state);
+                let port = Port { state, ..*port };
                 self.facts.ports.all.insert(key, port);
                 if let Some(request) = self.facts.requests.get_mut(&id) {
                     request.port_done = true;
                     self.callers.port_added(id, reply);
                 }
             }
-            Err(Failed { error, undo }) => {
-                let container = self.facts.ports.all.get(&key);
-                let container = container.map(|port| port.sandbox.container_id.clone());
+            Err(Failed { error, left }) => {
+                let before = self.facts.ports.all.get(&key);
+                let container = before.map(|port| port.sandbox.container_id.clone());
+                let is_known = before.is_some_and(|port| port.state == PortState::Added);
                 let why = error.to_string();
-                if let Some(undo) = undo {
-                    let error = format!("{error}; {undo}");
-                    tracing::warn!(container, error, address = %key.0, "a port was not added, and what is left of it is deleted");
-                    self.port_left(key);
-                } else {
-                    self.facts.ports.end(key);
+                match left {
+                    Left::AsBefore if is_known => {}
+                    Left::Nothing | Left::AsBefore => self.facts.ports.end(key),
+                    Left::Unknown(undo) => {
+                        let error = format!("{error}; {undo}");
+                        tracing::warn!(container, error, address = %key.0, "a port was not added, and what is left of it is deleted");
+                        self.port_left(key);
+                    }
                 }
                 self.fail(id, code::KERNEL, why);
             }

@@ -41,17 +41,34 @@ pub struct Made {
     pub commit: Option<Commit>,
 }
 
-/// A port that is not there.
+/// A port that was not added.
 #[derive(Debug)]
 pub struct Failed {
     /// Why.
     pub error: Error,
-    /// What kept it from being undone.
-    pub undo: Option<Error>,
+    /// What there is of it.
+    pub left: Left,
+}
+
+/// What there is of a port after a failure.
+#[derive(Debug)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// It is as it was: nothing was done.
+    AsBefore,
+    /// It is not known, and why it was not undone.
+    Unknown(Error),
+}
+
+impl Left {
+    /// Nothing, unless it could not be undone.
+    pub fn after(undone: Option<Error>) -> Self {
+        undone.map_or(Self::Nothing, Self::Unknown)
+    }
 }
 
 /// Makes the port in the container, or finds it there as it should be. Addresses that the node cannot have are taken out of it.
-/// After a failure nothing of it is left, unless that says otherwise.
 pub fn add(
     node: &Node,
     pod: &Namespace,
@@ -60,17 +77,23 @@ pub fn add(
     wanted: &Wanted,
 ) -> Result<Made, Failed> {
     let end = key.host_end();
-    let nothing_done = |error| Failed { error, undo: None };
-    let mut host = node.host.inside(open).flatten().map_err(nothing_done)?;
+    let as_before = |error| Failed {
+        error,
+        left: Left::AsBefore,
+    };
+    let mut host = node.host.inside(open).flatten().map_err(as_before)?;
     let has_end = host.index(&end).map_err(Error::netlink("look for a link"));
-    if has_end.map_err(nothing_done)?.is_some() {
+    if has_end.map_err(as_before)?.is_some() {
         if check(node, pod, key, port, &wanted.name).is_ok() {
             let made = found(&mut host, &end, wanted);
-            return made.map_err(nothing_done);
+            return made.map_err(as_before);
         }
-        drop(delete(node, key).map_err(nothing_done)?);
+        drop(delete(node, key).map_err(as_before)?);
     }
-    let before = preflight(&mut host, pod, port, wanted).map_err(nothing_done)?;
+    let before = preflight(&mut host, pod, port, wanted).map_err(|error| Failed {
+        error,
+        left: Left::Nothing,
+    })?;
     let is_new = before.is_none();
     make(node, &mut host, pod, (key, &end), port, wanted, before).map_err(|error| {
         let mut undo = delete(node, key).err();
@@ -78,7 +101,10 @@ pub fn add(
             let deleted = host.delete_named(&wanted.name);
             undo = undo.or(deleted.map_err(Error::netlink("delete the bridge")).err());
         }
-        Failed { error, undo }
+        Failed {
+            error,
+            left: Left::after(undo),
+        }
     })
 }
 

@@ -1,10 +1,14 @@
 //! Configurations of ecs-bridge and ecs-ipam, through the plugin and the engine, on the real kernel.
 
-use cni::error::code;
+use cni::{
+    error::code,
+    protocol::{Add, Asked, Configuration, Position, Request, Sandbox},
+};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use crate::{
+    caller::Caller,
     running::{Agent, wait_until},
     status::show,
     task::Task,
@@ -160,6 +164,36 @@ fn no_packet_goes_from_a_bridge_to_another() {
         reached.is_err(),
         "a container of the other bridge is reached"
     );
+}
+
+#[test]
+fn port_of_a_running_container_stays_when_a_repeated_add_is_given_up() {
+    let (world, agent) = a_node(&["a"]);
+    let a = task(&world, &agent, "a");
+    let mut check = usual();
+    check["prevResult"] = a.add(&usual());
+    let before = (world.portrait("a"), world.portrait("host"));
+    for _ in 0..20 {
+        let request = Request::Add(Add {
+            sandbox: Sandbox {
+                network: "ecs-bridge".into(),
+                container_id: "a".into(),
+                if_name: "eth0".into(),
+            },
+            netns: world.path("a"),
+            asked: Asked::Configuration(Configuration {
+                plugin: "ecs-bridge".into(),
+                text: usual().to_string(),
+                pod: None,
+                ip: None,
+            }),
+            position: Position::First,
+        });
+        drop(Caller::ask(&agent, request, Some(&world.path("a"))));
+    }
+    assert_eq!(a.run("CHECK", &check), (true, Value::Null));
+    assert_eq!((world.portrait("a"), world.portrait("host")), before);
+    assert_eq!(ports(&agent), 1);
 }
 
 #[test]

@@ -176,6 +176,11 @@ pub(crate) fn same<'a>(
                 return Ok(Some(port));
             }
             Some(port) => return Err(taken(ip, port)),
+            None if find(&|port| port.leads_to(ip)).is_some() => {
+                return Err(format!(
+                    "{ip} is the node's own address on a bridge; choose another address"
+                ));
+            }
             None => {}
         }
     }

@@ -12,7 +12,7 @@ use node_agent_core::{
 use crate::{
     kernel::{link::Device, namespace::Namespace},
     plug::{Deferred, Node},
-    ports::{self, Failed, Files, Made},
+    ports::{self, Failed, Files, Left, Made},
 };
 
 /// What it takes to add a port.
@@ -31,34 +31,43 @@ impl Adding<'_> {
         mut port: Port,
         wanted: Option<&Wanted>,
     ) -> Result<(Port, Reply, Deferred), Failed> {
-        let nothing_done = |error| Failed { error, undo: None };
+        let as_before = |error| Failed {
+            error,
+            left: Left::AsBefore,
+        };
         if let Some(netns) = self.netns {
-            port.netns = Some(netns.identify().map_err(nothing_done)?);
+            port.netns = Some(netns.identify().map_err(as_before)?);
         }
         let known = port.state == PortState::Added;
         if !known {
-            self.files.write(key, &port).map_err(nothing_done)?;
+            self.files.write(key, &port).map_err(as_before)?;
         }
         let made = match (wanted, self.netns) {
             (Some(wanted), Some(netns)) => {
                 let made = ports::add(self.node, netns, key, &mut port, wanted);
-                Some(made.map_err(|failed| self.undone(key, failed))?)
+                Some(made.map_err(|failed| self.undone(key, known, failed))?)
             }
             (None, _) | (_, None) => None,
         };
         port.state = PortState::Added;
         if let Err(error) = self.files.write(key, &port) {
-            let undo = ports::delete(self.node, key).err();
-            return Err(self.undone(key, Failed { error, undo }));
+            let left = Left::after(ports::delete(self.node, key).err());
+            return Err(self.undone(key, known, Failed { error, left }));
         }
         let reply = reply(&port, key, made.as_ref());
         let deferred = made.and_then(|made| made.commit).map(Deferred::from);
         Ok((port, reply, deferred.unwrap_or_default()))
     }
 
-    fn undone(&self, key: PortKey, mut failed: Failed) -> Failed {
-        if failed.undo.is_none() {
-            failed.undo = self.files.remove(key).err();
+    /// What is gone goes from the journal as well.
+    fn undone(&self, key: PortKey, known: bool, mut failed: Failed) -> Failed {
+        let is_gone = match failed.left {
+            Left::Nothing => true,
+            Left::AsBefore => !known,
+            Left::Unknown(_) => false,
+        };
+        if is_gone {
+            failed.left = Left::after(self.files.remove(key).err());
         }
         failed
     }

@@ -181,7 +181,12 @@ fn id_and_address_are_one_container_s() {
     facts.requests.clear();
     facts.ask(1, a_sandbox("c1"), add(named("10.0.0.4/29", "a")), 0);
     assert_eq!(ordered(&facts)[0].key(), Some(key));
-    // Whose address it is cannot become the node's.
+    // What is the node's cannot become a container's, nor the other way round.
+    facts.requests.clear();
+    let mut asked = named("10.0.0.1/29", "c");
+    asked.pools[0].gateway = "10.0.0.6".parse().unwrap();
+    facts.ask(1, a_sandbox("c2"), add(asked), 0);
+    assert!(later(&facts).starts_with("10.0.0.1 is the node's own address"));
     facts.requests.clear();
     let mut asked = addresses_alone(SUBNET, "c");
     asked.pools[0].gateway = "10.0.0.4".parse().unwrap();
