@@ -1,6 +1,7 @@
 //! Ports of the node's bridges: how they are made, compared, deleted, and found without a journal.
 
 mod add;
+mod bridges;
 mod check;
 mod delete;
 pub mod files;
@@ -8,6 +9,7 @@ mod survey;
 
 pub use self::{
     add::{Failed, Left, Made, add},
+    bridges::delete_bridges,
     check::check,
     delete::delete,
     files::Files,

@@ -78,6 +78,8 @@ mod several;
 mod silence;
 #[path = "agent/socket.rs"]
 mod socket;
+#[path = "agent/standalone.rs"]
+mod standalone;
 #[path = "agent/status.rs"]
 mod status;
 #[path = "agent/task.rs"]

@@ -13,7 +13,7 @@ use crate::{
         keep::READ_MARK,
     },
     lock::try_lock,
-    ports::files::COMMON,
+    ports::{Files, delete_bridges, files::COMMON},
 };
 
 /// Removes all files of ours. Refused while an agent holds the lock beside its `socket`: it would write them again.
@@ -55,6 +55,12 @@ fn forget_all(socket: &Path, lock: &Path) -> Result<(), Error> {
     if devices? > 0 || addresses? > 0 {
         tracing::warn!(path = %folder.display(), "devices are still in pods, or addresses of bridges; the journal stays");
         return Ok(());
+    }
+    if ports.exists() {
+        let deleted = Files::open(ports.clone()).and_then(|files| delete_bridges(&files));
+        if let Err(error) = deleted {
+            tracing::warn!(%error, "a bridge of the agent's stays on the node");
+        }
     }
     for path in [
         journal,

@@ -124,11 +124,10 @@ impl Netlink {
 
     /// The far ends of the ports of a bridge whose other end is in another namespace.
     pub fn far_ends(&mut self, bridge: u32) -> io::Result<Vec<FarEnd>> {
-        let mut ports = link(
+        let ports = link(
             0,
             vec![LinkAttribute::Controller(bridge), skip_statistics()],
         );
-        ports.header.index = 0;
         let all = RouteNetlinkMessage::GetLink(ports);
         self.dump(&all, |ends: &mut Vec<FarEnd>, message: &Message<'_>| {
             let port = read(message.payload())?;
@@ -141,6 +140,22 @@ impl Netlink {
             }));
             Ok(())
         })
+    }
+
+    /// Whether a bridge has ports.
+    pub fn has_ports(&mut self, bridge: u32) -> io::Result<bool> {
+        let ports = link(
+            0,
+            vec![LinkAttribute::Controller(bridge), skip_statistics()],
+        );
+        let all = RouteNetlinkMessage::GetLink(ports);
+        let found = self.dump(&all, |found: &mut u32, message: &Message<'_>| {
+            if read(message.payload())?.controller == Some(bridge) {
+                *found += 1;
+            }
+            Ok(())
+        });
+        Ok(found? > 0)
     }
 
     /// The addresses of an end in another namespace. None if that has just ended.
