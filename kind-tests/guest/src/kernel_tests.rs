@@ -7,12 +7,14 @@ use anyhow::{Context, ensure};
 use crate::console::Console;
 
 /// Modules of tests that ask the kernel for something; the others ask files, sockets and an API server, as on any kernel.
-const OF_THE_KERNEL: [&str; 14] = [
+const OF_THE_KERNEL: [&str; 16] = [
     "addresses::",
     "borrowed::",
+    "bridge::",
     "churn::",
     "engine::",
     "events::",
+    "explicit::",
     "hang_up::",
     "hidden::",
     "home::",

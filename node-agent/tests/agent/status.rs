@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     running::{Agent, a_claim, plugged, plugged_by, wait_until, with},
+    task::Task,
     world::{ENI, MAC, World},
 };
 
@@ -182,4 +183,19 @@ fn without_an_agent_a_sentence_says_where_to_look() {
         );
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+#[test]
+fn container_with_an_address_on_a_bridge_is_shown_beside_the_devices() {
+    let mut world = World::new();
+    world.namespace("task");
+    let agent = Agent::start(&world);
+    let bridge = json!({
+        "type": "ecs-bridge", "cniVersion": "0.4.0", "bridge": "ecs-br0",
+        "ipam": { "type": "ecs-ipam", "ipv4-subnet": "169.254.172.0/22" },
+    });
+    Task::new(&world, &agent, "a", "eth0").add(&bridge);
+    let (shown, table, _) = show(&agent.socket(), "table");
+    let line = "169.254.172.2/22  ecs-br0  -   ecs-bridge  a          eth0";
+    assert!(shown && table.contains(line), "{table}");
 }
