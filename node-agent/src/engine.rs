@@ -5,7 +5,7 @@ use std::{
     os::fd::OwnedFd,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -28,7 +28,7 @@ use tokio::{
 
 use crate::{
     claim, dhcp,
-    engine::{callers::Callers, pace::Pace, work::Done},
+    engine::{callers::Callers, pace::Pace, ports::turns::Turns, work::Done},
     error::Error,
     heartbeat::Heartbeat,
     journal::Journal,
@@ -140,10 +140,8 @@ pub struct Engine {
     wake_at: Instant,
     /// The leases that were last asked to be kept.
     keep: Option<BTreeMap<Mac, Keep>>,
-    /// Held while a port is made or deleted: what is done to a bridge is done one after the other.
-    ports_lane: Arc<Mutex<()>>,
-    /// How often what is common to the ports has changed.
-    ports_state: u64,
+    /// Of what is done about ports.
+    turns: Turns,
     /// Whether who has addresses is to be said again.
     ports_changed: bool,
 }
@@ -169,8 +167,7 @@ impl Engine {
             notes: Trouble::default(),
             wake_at: now,
             keep: None,
-            ports_lane: Arc::default(),
-            ports_state: 0,
+            turns: Turns::default(),
             ports_changed: true,
         })
     }

@@ -1,6 +1,7 @@
 //! Has done what is ordered of ports, and takes in how it ended.
 
 mod adding;
+pub(super) mod turns;
 
 use std::{collections::BTreeSet, net::IpAddr};
 
@@ -10,7 +11,7 @@ use cni::{
 };
 use crds::node::{LONGEST_ID, MOST, NodeAccess};
 use node_agent_core::{
-    facts::{Ports, Survey},
+    facts::{Ports, Survey, ports::Wanted},
     plan::PortOrder,
     port::{Port, PortKey, PortState},
 };
@@ -28,6 +29,8 @@ pub(super) enum PortDone {
     Add {
         request: RequestId,
         key: PortKey,
+        /// What its bridge was made.
+        wanted: Option<Wanted>,
         /// As it is now, and what is answered.
         outcome: Result<(Box<Port>, Reply), Failed>,
     },
@@ -71,13 +74,14 @@ impl Engine {
             asking.port = Some(key);
         }
         let (node, files) = (self.parts.node.clone(), self.parts.ports.clone());
-        let (state, common) = (self.next_state(), Common::of(&self.facts.ports));
+        let (turn, common) = (self.turns.next(), Common::of(&self.facts.ports));
         let netns = self.callers.netns(request);
-        let lane = self.ports_lane.clone();
+        let made = wanted.clone();
         let done = move |outcome| {
             Done::Port(PortDone::Add {
                 request,
                 key,
+                wanted: made.clone(),
                 outcome,
             })
         };
@@ -89,13 +93,13 @@ impl Engine {
             error,
         };
         self.spawn(done, broken, move || {
-            let _one_at_a_time = lane.lock();
+            turn.wait();
             let adding = Adding {
                 node: &node,
                 files: &files,
                 netns: netns.as_ref(),
             };
-            let written = files.write_common(state, &common);
+            let written = files.write_common(&common);
             let added = written
                 .map_err(|error| Failed {
                     error,
@@ -144,20 +148,27 @@ impl Engine {
         };
         port.state = PortState::Deleting;
         let port = port.clone();
-        self.facts.ports.busy.insert(key);
+        self.facts.ports.begin(key, port.clone());
         let (node, files) = (self.parts.node.clone(), self.parts.ports.clone());
-        let lane = self.ports_lane.clone();
+        let (turn, common) = (self.turns.next(), Common::of(&self.facts.ports));
         let done = move |outcome| Done::Port(PortDone::Delete { key, outcome });
         self.spawn(
             done,
             |error| error,
             move || {
-                let _one_at_a_time = lane.lock();
+                turn.wait();
                 let deferred = match port.bridge {
                     Some(_) => ports::delete(&node, key).map(Deferred::from),
                     None => Ok(Deferred::default()),
                 };
-                match deferred.and_then(|deferred| files.remove(key).map(|()| deferred)) {
+                let forget = |deferred| {
+                    // A full /run is no reason to keep an address: the next agent gives it a little sooner again.
+                    if let Err(error) = files.write_common(&common) {
+                        tracing::warn!(%error, "the order in which addresses are given is not in the journal");
+                    }
+                    files.remove(key).map(|()| deferred)
+                };
+                match deferred.and_then(forget) {
                     Ok(deferred) => (Ok(()), Some(deferred)),
                     Err(error) => (Err(error), None),
                 }
@@ -203,9 +214,13 @@ impl Engine {
             PortDone::Add {
                 request,
                 key,
+                wanted,
                 outcome,
             } => {
                 self.facts.ports.busy.remove(&key);
+                if let (Ok((port, _)), Some(wanted)) = (&outcome, &wanted) {
+                    self.facts.ports.settled(port, wanted);
+                }
                 self.port_added(request, key, outcome);
             }
             PortDone::Check {
@@ -330,11 +345,6 @@ impl Engine {
             port.state = PortState::Deleting;
             port.seen.retry = port.seen.retry.failed(now);
         }
-    }
-
-    fn next_state(&mut self) -> u64 {
-        self.ports_state += 1;
-        self.ports_state
     }
 }
 

@@ -7,7 +7,6 @@ use std::{
     net::IpAddr,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use ipnet::IpNet;
@@ -29,8 +28,6 @@ const UNREADABLE: &str = ".unreadable";
 #[derive(Debug, Clone)]
 pub struct Files {
     folder: PathBuf,
-    /// Which state of what is common was written last.
-    written: Arc<Mutex<u64>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -67,10 +64,7 @@ impl Files {
             .mode(0o700)
             .create(&folder)
             .map_err(Error::file(&folder))?;
-        Ok(Self {
-            folder,
-            written: Arc::default(),
-        })
+        Ok(Self { folder })
     }
 
     /// Writes down a port, over what was known of it.
@@ -87,14 +81,9 @@ impl Files {
         }
     }
 
-    /// Writes down what is common, unless a later `state` of it is written already.
-    pub fn write_common(&self, state: u64, common: &Common) -> Result<(), Error> {
-        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if *written < state {
-            write(&self.folder.join(COMMON), common)?;
-            *written = state;
-        }
-        Ok(())
+    /// Writes down what is common.
+    pub fn write_common(&self, common: &Common) -> Result<(), Error> {
+        write(&self.folder.join(COMMON), common)
     }
 
     /// All that is written down. A file that cannot be read is kept aside for people: the kernel still shows who has its addresses.

@@ -335,6 +335,31 @@ fn changed_subnet_drains_the_old_one() {
 }
 
 #[test]
+fn subnet_that_is_changed_there_and_back_under_load_serves_every_container() {
+    const CONTAINERS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let (world, agent) = a_node(&CONTAINERS);
+    let tasks: Vec<_> = CONTAINERS
+        .iter()
+        .map(|short| task(&world, &agent, short))
+        .collect();
+    std::thread::scope(|scope| {
+        for (number, (task, short)) in tasks.iter().zip(CONTAINERS).enumerate() {
+            let world = &world;
+            scope.spawn(move || {
+                for round in 0..8 {
+                    let subnet = ["169.254.172.0/22", "10.7.0.0/24"][(number + round) % 2];
+                    let configuration = bridge(&json!({ "ipv4-subnet": subnet }));
+                    task.add(&configuration);
+                    world.reach(short, None, ENDPOINT, PORT).unwrap();
+                    task.del(&configuration);
+                }
+            });
+        }
+    });
+    assert_eq!(ports(&agent), 0);
+}
+
+#[test]
 fn check_says_what_somebody_changed() {
     let (world, agent) = a_node(&["a"]);
     let a = task(&world, &agent, "a");

@@ -201,7 +201,7 @@ impl World {
         .into();
         parts.push(self.nft(short));
         let mut portrait = Value::Array(parts);
-        without_link_local(&mut portrait);
+        without_what_settles(&mut portrait);
         portrait
     }
 
@@ -286,8 +286,9 @@ impl World {
     }
 }
 
-/// The kernel makes and checks `fe80::` addresses and makes their routes in its own time, up to two seconds.
-fn without_link_local(value: &mut Value) {
+/// The kernel makes and checks `fe80::` addresses, makes their routes, and says that a link has its carrier in its own time, up to
+/// two seconds.
+fn without_what_settles(value: &mut Value) {
     let is_link_local = |value: &Value| {
         ["local", "dst"].iter().any(|key| {
             let text = value.get(key).and_then(Value::as_str);
@@ -297,9 +298,13 @@ fn without_link_local(value: &mut Value) {
     match value {
         Value::Array(values) => {
             values.retain(|value| !is_link_local(value));
-            values.iter_mut().for_each(without_link_local);
+            values.retain(|value| value != "NO-CARRIER" && value != "LOWER_UP");
+            values.iter_mut().for_each(without_what_settles);
         }
-        Value::Object(fields) => fields.values_mut().for_each(without_link_local),
+        Value::Object(fields) => {
+            fields.remove("operstate");
+            fields.values_mut().for_each(without_what_settles);
+        }
         _ => {}
     }
 }

@@ -43,7 +43,7 @@ pub enum Survey {
 }
 
 impl Ports {
-    /// Takes in that a port is being added.
+    /// Takes in that a port is being added, or deleted.
     pub fn begin(&mut self, key: PortKey, port: Port) {
         self.moved_on(&port);
         self.busy.insert(key);
@@ -54,6 +54,20 @@ impl Ports {
     pub fn end(&mut self, key: PortKey) {
         if let Some(port) = self.all.remove(&key) {
             self.moved_on(&port);
+        }
+    }
+
+    /// Takes in that the bridge of a port was made as `wanted`: what of `ours` that took off it may be somebody else's from now on.
+    pub fn settled(&mut self, port: &Port, wanted: &Wanted) {
+        let needed = self
+            .bridge(port)
+            .map(|now| now.addresses)
+            .unwrap_or_default();
+        if let Some(ours) = self.bridges.get_mut(&wanted.name) {
+            let gone = wanted.ours.difference(&wanted.addresses);
+            for address in gone.filter(|address| !needed.contains(*address)) {
+                ours.remove(address);
+            }
         }
     }
 
