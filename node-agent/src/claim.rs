@@ -6,6 +6,7 @@ use crds::{
     condition::{PluggedReason, kind},
     interface::{InstanceMetadata, Route},
 };
+use ipnet::IpNet;
 use kube::{ResourceExt, api::DynamicObject};
 use node_agent_core::{
     claim::{
@@ -13,6 +14,7 @@ use node_agent_core::{
         Eni, Interface, Metadata, Mtu, Place, Report, Unreadable, Via, Wait,
     },
     picture::{Family, Folder, Sysctl},
+    port::{Bridge, NodeAccess},
 };
 
 use crate::report::{is_outdated, reported_leases};
@@ -113,6 +115,7 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
         instance_metadata,
         sysctls,
         dhcp,
+        node_access,
     } = status.interface.clone().unwrap_or_default();
     let prefixes = status.ipam.iter().flat_map(|ipam| &ipam.prefixes);
     Ok(Interface {
@@ -140,6 +143,35 @@ fn interface(status: &ClaimStatus) -> Result<Interface, String> {
             ipv4: mode(dhcp.ipv4),
             ipv6: mode(dhcp.ipv6),
         },
+        node_access: node_access.map(access).transpose()?,
+    })
+}
+
+fn access(access: crds::interface::NodeAccess) -> Result<NodeAccess, String> {
+    let crds::interface::NodeAccess {
+        bridge,
+        mtu,
+        subnet,
+        ipv6_subnet,
+        destinations,
+    } = access;
+    let subnets: Vec<IpNet> = subnet.into_iter().chain(ipv6_subnet).collect();
+    if subnets.is_empty()
+        || subnet.is_some_and(|it| it.addr().is_ipv6())
+        || ipv6_subnet.is_some_and(|it| it.addr().is_ipv4())
+    {
+        return Err(
+            "status.interface.nodeAccess: needs a subnet of IPv4, or an ipv6Subnet of IPv6"
+                .to_owned(),
+        );
+    }
+    Ok(NodeAccess {
+        bridge: Bridge {
+            name: bridge.to_string(),
+            mtu,
+        },
+        subnets,
+        destinations: destinations.into_iter().collect(),
     })
 }
 
@@ -243,6 +275,7 @@ fn reported(status: &ClaimStatus) -> Option<Report> {
     Some(Report {
         attachment: device.attachment_id.to_string(),
         leases: reported_leases(status),
+        node_access: device.node_access.clone(),
         place,
     })
 }

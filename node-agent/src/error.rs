@@ -95,6 +95,16 @@ pub enum Error {
         /// What its ports need.
         wanted: Box<[IpNet]>,
     },
+    /// A route of the node leads to addresses of a bridge.
+    #[error(
+        "the subnet {subnet} of nodeAccess overlaps {network}, to which a route of this node leads; choose another subnet in the class"
+    )]
+    SubnetTaken {
+        /// The subnet of the bridge.
+        subnet: Box<IpNet>,
+        /// Where the route leads.
+        network: Box<IpNet>,
+    },
     /// IPv6 is disabled on the bridge, and the port has no IPv4 address.
     #[error(
         "IPv6 is disabled on the bridge {bridge} of this node, and the network has no IPv4 addresses; set net.ipv6.conf.{bridge}.disable_ipv6 to 0, or add ipam.ipv4-subnet"

@@ -62,11 +62,9 @@ impl fmt::Debug for Deferred {
     }
 }
 
-impl From<Commit> for Deferred {
-    fn from(commit: Commit) -> Self {
-        Self {
-            _commits: vec![commit],
-        }
+impl From<Vec<Commit>> for Deferred {
+    fn from(commits: Vec<Commit>) -> Self {
+        Self { _commits: commits }
     }
 }
 

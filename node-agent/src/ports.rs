@@ -5,6 +5,7 @@ mod bridges;
 mod check;
 mod delete;
 pub mod files;
+mod host;
 mod survey;
 
 pub use self::{

@@ -139,6 +139,7 @@ impl Notice {
             pod_uid,
             container_id,
             if_name,
+            node_access: self.report.node_access.clone(),
             since: self.now,
         };
         // What is new is a lease: the device is where it was.

@@ -26,6 +26,11 @@ pub(crate) fn one<'de, D: Deserializer<'de>>(field: D) -> Result<IpNet, D::Error
     network(&SmolStr::deserialize(field)?).map_err(Error::custom)
 }
 
+/// Reads a field that is a network, or nothing.
+pub(crate) fn optional<'de, D: Deserializer<'de>>(field: D) -> Result<Option<IpNet>, D::Error> {
+    one(field).map(Some)
+}
+
 /// Reads a field that is a list of networks.
 pub(crate) fn several<'de, D: Deserializer<'de>>(field: D) -> Result<Vec<IpNet>, D::Error> {
     let texts = Vec::<SmolStr>::deserialize(field)?;

@@ -147,7 +147,14 @@ const TAKEN: [&str; 4] = ["eth0", "lo", "all", "default"];
 
 impl Default for InterfaceName {
     fn default() -> Self {
-        Self(SmolStr::new_static("eni0"))
+        Self::from_static("eni0")
+    }
+}
+
+impl InterfaceName {
+    /// One that is written in this crate.
+    pub(crate) const fn from_static(name: &'static str) -> Self {
+        Self(SmolStr::new_static(name))
     }
 }
 

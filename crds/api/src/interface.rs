@@ -54,6 +54,72 @@ pub struct Interface {
     /// Whether the agent keeps DHCP leases for the ENI: beside what EC2 gave it, or in place of that.
     #[serde(default)]
     pub dhcp: Dhcp,
+    /// A second interface, node0, by which the pod reaches what lives on its node, and the node reaches it at the ENI's addresses: kubelet's
+    /// probes, Services, NodeLocal DNSCache, credentials. For pods whose only interfaces are their ENIs, that is, where eniclaim is the
+    /// first plugin of the network; elsewhere the pod's first interface does all that, and this has no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_access: Option<NodeAccess>,
+}
+
+/// A bridge of the node, by which pods and what lives on the node reach each other. From a pod nothing but the node itself, the Services
+/// of the cluster, clusterCidrs and destinations is reached by it, and no other pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "has(self.subnet) || has(self.ipv6Subnet)",
+        "message": "needs a subnet, for example 169.254.176.0/22, or an ipv6Subnet"
+    },
+    {
+        "rule": "!has(self.subnet) || !self.subnet.contains(':')",
+        "message": "subnet is of IPv4; ipv6Subnet is the field for IPv6"
+    },
+    {
+        "rule": "!has(self.ipv6Subnet) || self.ipv6Subnet.contains(':')",
+        "message": "ipv6Subnet is of IPv6; subnet is the field for IPv4"
+    }
+]))]
+pub struct NodeAccess {
+    /// Name of the bridge, which is made where it is missing. Classes may share one.
+    #[serde(default = "bridge")]
+    pub bridge: InterfaceName,
+    /// MTU in bytes.
+    #[serde(default = "bridge_mtu")]
+    #[schemars(range(min = 1280, max = 9001), extend("format" = "int32"))]
+    pub mtu: u32,
+    /// The addresses of the bridge, the same on every node: the first is the node's, the others are given to pods. They are of use within
+    /// the node alone. 169.254.172.0/22 is often taken, by the AWS VPC CNI and by Amazon ECS.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "cidr::optional"
+    )]
+    #[schemars(schema_with = "cidr::schema")]
+    pub subnet: Option<IpNet>,
+    /// As subnet, for IPv6, for example fd00:eca::/112. Without one the node and the pod reach each other in IPv4 alone.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "cidr::optional"
+    )]
+    #[schemars(schema_with = "cidr::schema")]
+    pub ipv6_subnet: Option<IpNet>,
+    /// Networks that the pod reaches by way of the node, which masquerades what it sends there.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "cidr::several"
+    )]
+    #[schemars(schema_with = "networks")]
+    pub destinations: Vec<IpNet>,
+}
+
+fn bridge() -> InterfaceName {
+    InterfaceName::from_static("eniclaim0")
+}
+
+fn bridge_mtu() -> u32 {
+    1500
 }
 
 /// Of which IP families DHCP leases are kept, and what for.

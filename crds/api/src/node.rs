@@ -11,6 +11,7 @@ use crate::{
     schema::NeverNull,
 };
 
+pub(crate) use self::access::addresses as access_addresses;
 pub use self::access::{LONGEST_ID, MOST, NodeAccess};
 
 /// Observed state. The node's agent writes `agent`, `nodeAccess` and the condition PluginInstalled; the operator writes the rest.

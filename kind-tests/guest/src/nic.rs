@@ -125,6 +125,7 @@ impl Nic {
         let interface = Interface {
             name: NAME.into(),
             leased_mtu: None,
+            node_access: None,
             mtu: Mtu::Usual,
             up: true,
             metadata: Metadata::Blocked,

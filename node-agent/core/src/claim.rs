@@ -13,6 +13,7 @@ use crate::{
     facts::Pod,
     mac::Mac,
     picture::{Family, Sysctl},
+    port::NodeAccess,
 };
 
 /// Namespace and name.
@@ -141,6 +142,8 @@ pub struct Interface {
     pub sysctls: BTreeMap<Sysctl, String>,
     /// Whether leases are kept.
     pub dhcp: Dhcp,
+    /// A way to the node beside.
+    pub node_access: Option<NodeAccess>,
 }
 
 /// The MTU of an interface.
@@ -267,6 +270,8 @@ pub struct Report {
     pub place: Place,
     /// How it stands with DHCP there.
     pub leases: Leases,
+    /// Addresses by which the pod reaches its node over a bridge, IPv4 first.
+    pub node_access: Vec<IpNet>,
 }
 
 /// Where a device is.

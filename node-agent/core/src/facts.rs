@@ -71,6 +71,10 @@ impl Plug {
     /// What the interface of its claim is to look like in this sandbox.
     pub fn interface(&self, sandbox: &Sandbox, claimed: &Interface) -> Interface {
         let mut interface = self.custody.interface(claimed.clone());
+        // Else the pod's first interface leads to the node.
+        if self.position != Position::First {
+            interface.node_access = None;
+        }
         let first = self.position == Position::First && self.slot == PodSlot(0);
         if first && self.custody == Custody::Ours {
             interface.name.clone_from(&sandbox.if_name);

@@ -12,14 +12,18 @@ use ipnet::IpNet;
 use crate::{
     claim::{Address, Interface, Metadata, Mtu},
     picture::{Action, Family, Link, Picture, PodSlot, Route, Rule, Selector, Sysctl, Way},
+    port::NodeAccess,
 };
 
+pub(crate) use default_route::ALWAYS_KEPT;
 pub use default_route::{MAIN, Surroundings, needs_surroundings, steer};
 
 /// Routing table of a pod's first ENI; those of its others follow. Outside 10000–10999, which belong to ec2-net-utils.
 const TABLE: u32 = 23_600;
 /// Of the rules that refuse the instance metadata service: ahead of every table but `local`.
 pub const METADATA_PRIORITY: u32 = 1;
+/// Of the rules that lead to the node by its bridge, whatever address a packet is from; in the pod those of its other ENIs follow.
+pub const NODE_PRIORITY: u32 = 256;
 /// Of the rules that lead into the first ENI's table; those of the others follow. Below the 1024 and 1536 of the AWS VPC CNI.
 const TABLE_PRIORITY: u32 = 512;
 /// The MTU of a VPC, in bytes.
@@ -86,6 +90,11 @@ impl PodSlot {
         TABLE + u32::from(self.0)
     }
 
+    /// Priority of the rules that lead to the node.
+    pub fn node_priority(self) -> u32 {
+        NODE_PRIORITY + u32::from(self.0)
+    }
+
     /// Priority of the rules that lead into that table.
     pub fn priority(self) -> u32 {
         TABLE_PRIORITY + u32::from(self.0)
@@ -139,6 +148,15 @@ pub fn layout(interface: &Interface, slot: PodSlot, features: Features, limits: 
             .rules
             .extend(families.iter().map(|family| refuse_metadata(*family)));
         picture.egress_drop = features.egress_hook;
+    }
+    let gateways = interface.node_access.iter().flat_map(NodeAccess::gateways);
+    for gateway in gateways.filter(|ip| families.contains(&Family::of(*ip))) {
+        picture.rules.insert(Rule {
+            priority: slot.node_priority(),
+            family: Family::of(gateway),
+            selector: Selector::To(gateway.into()),
+            action: Action::Main { ignoring: None },
+        });
     }
     for family in families {
         if *family == Family::V6 && !ipv6 {
@@ -263,7 +281,7 @@ pub fn default_routes(interface: &Interface) -> Vec<(IpNet, IpAddr)> {
 }
 
 /// The subnet of an address; the address alone if its prefix is longer than its family allows.
-fn subnet(address: &Address) -> IpNet {
+pub(crate) fn subnet(address: &Address) -> IpNet {
     IpNet::new(address.ip, address.prefix).map_or(address.ip.into(), |subnet| subnet.trunc())
 }
 

@@ -14,6 +14,7 @@ use crate::{
     port::PortKey,
 };
 
+mod access;
 mod addresses;
 mod asked;
 mod leases;

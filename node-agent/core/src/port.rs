@@ -1,12 +1,13 @@
 //! Ports: a container's addresses on a bridge of the node, by which it reaches what lives on the node.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::allocate::{first, is_given};
 pub use self::{
+    access::NodeAccess,
     allocate::{Exhausted, Pool, next},
     layout::layout,
 };
@@ -15,8 +16,10 @@ use crate::{
     mac::Mac,
 };
 
+mod access;
 mod allocate;
 pub mod frames;
+pub mod host;
 mod layout;
 
 /// Names a port: its first address, which nobody else on this node has.
@@ -37,6 +40,9 @@ pub struct Port {
     pub addresses: Vec<PortAddress>,
     /// Where its packets go, beside to the gateways.
     pub routes: Vec<PortRoute>,
+    /// What a pod with ENIs has beside; `None`: the configuration of its network is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<PodPort>,
     /// The container's network namespace; `None`: another plugin knows it.
     pub netns: Option<Netns>,
     /// How far it is.
@@ -44,6 +50,17 @@ pub struct Port {
     /// What this agent has seen of it.
     #[serde(skip)]
     pub seen: PortSeen,
+}
+
+/// What the port of a pod has that has ENIs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodPort {
+    /// Name of the interface in the pod, where the first ENI has the one that the runtime names.
+    pub name: String,
+    /// Addresses of the ENIs, at which the node reaches the pod over the bridge.
+    pub enis: BTreeSet<IpAddr>,
+    /// The node's own addresses, which the pod reaches over the bridge.
+    pub node: BTreeSet<IpAddr>,
 }
 
 /// A bridge of the node.
@@ -113,6 +130,8 @@ pub struct PortAsked {
     pub pools: Vec<Pool>,
     /// The routes.
     pub routes: Vec<PortRoute>,
+    /// What a pod with ENIs has beside, without the node's addresses, which are found out when the port is made.
+    pub pod: Option<PodPort>,
 }
 
 impl PortAsked {
@@ -127,6 +146,12 @@ impl Port {
     pub fn key(&self) -> Option<PortKey> {
         let first = self.addresses.first()?;
         Some(PortKey(first.address.addr()))
+    }
+
+    /// The name of the interface in the container.
+    pub fn name(&self) -> &str {
+        let pod = self.pod.as_ref();
+        pod.map_or(&self.sandbox.if_name, |pod| &pod.name)
     }
 
     /// Whether it has this address.
@@ -148,8 +173,10 @@ impl Port {
             let gateway = addresses.find(|gateway| gateway.is_ipv4() == to.addr().is_ipv4());
             gateway.map(|gateway| (to.trunc(), gateway))
         };
-        let mut routes: Vec<_> = (self.routes.iter())
-            .filter_map(|route| by_gateway(route.to))
+        let node = self.pod.iter().flat_map(|pod| &pod.node);
+        let mut routes: Vec<_> = (self.routes.iter().map(|route| route.to))
+            .chain(node.map(|ip| IpNet::from(*ip)))
+            .filter_map(by_gateway)
             .filter(|(to, gateway)| *to != IpNet::from(*gateway))
             .collect();
         routes.sort_unstable();

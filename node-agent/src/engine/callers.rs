@@ -123,6 +123,9 @@ impl Engine {
             None => self.pod_of_sandbox(&sandbox),
         };
         self.facts.ask(id, sandbox, verb, self.now());
+        if let Some(request) = self.facts.requests.get_mut(&id) {
+            request.position = position;
+        }
         let caller = Caller {
             reply,
             netns,
@@ -163,12 +166,26 @@ impl Engine {
 
     fn answer_added(&mut self, id: RequestId, macs: &[Mac]) {
         let caller = self.callers.0.get_mut(&id);
-        let mut added = caller
-            .map(|caller| std::mem::take(&mut caller.added))
+        let (mut added, port) = caller
+            .map(|caller| (std::mem::take(&mut caller.added), caller.port.take()))
             .unwrap_or_default();
-        let added = macs.iter().filter_map(|mac| added.remove(mac)).collect();
+        let enis = macs.iter().filter_map(|mac| added.remove(mac));
+        let of_port = match port {
+            Some(Reply::Added(interfaces)) => interfaces,
+            _ => Vec::new(),
+        };
+        // The pod's addresses are those of its ENIs: a runtime may take the first of each family for the pod's own, whose ever it is.
+        let of_port = of_port.into_iter().map(|interface| Added {
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            ..interface
+        });
+        let added = enis.chain(of_port).collect();
         if let Some(request) = self.send(id, Reply::Added(added)) {
             self.facts.added(&request.sandbox, macs);
+            if let Some(key) = request.port {
+                self.port_answered(key);
+            }
         }
     }
 

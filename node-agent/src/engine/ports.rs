@@ -158,7 +158,7 @@ impl Engine {
             move || {
                 turn.wait();
                 let deferred = match port.bridge {
-                    Some(_) => ports::delete(&node, key).map(Deferred::from),
+                    Some(_) => ports::delete(&node, key, &port).map(Deferred::from),
                     None => Ok(Deferred::default()),
                 };
                 let forget = |deferred| {
@@ -303,7 +303,7 @@ impl Engine {
             Ok(()) => {
                 if port.bridge.is_some() {
                     let checked = Checked {
-                        name: port.sandbox.if_name.clone(),
+                        name: port.name().to_owned(),
                         mac: key.mac().to_string(),
                     };
                     self.callers.checked(id, checked);
@@ -313,7 +313,7 @@ impl Engine {
                 }
             }
             Err(error) => {
-                let name = &port.sandbox.if_name;
+                let name = port.name();
                 let why = match error {
                     Error::NotAsWanted { differences } => format!(
                         "interface {name} with the address {} is not as it was set: {}",
@@ -354,6 +354,8 @@ fn shown(ports: &Ports) -> Vec<NodeAccess> {
         .all
         .values()
         .filter(|port| port.state == PortState::Added);
+    // That of a pod is in its claim.
+    let added = added.filter(|port| port.pod.is_none());
     let shown = added.take(MOST).map(|port| NodeAccess {
         addresses: port.addresses.iter().map(|one| one.address).collect(),
         bridge: port.bridge.as_ref().map(|bridge| bridge.name.clone()),

@@ -31,6 +31,8 @@ impl EntryInterface {
             dhcp,
             // No configuration says any of these.
             leased_mtu: _,
+            // The configuration of a network says it another way.
+            node_access: _,
             prefixes: _,
             cluster: _,
             sysctls: _,
@@ -68,6 +70,7 @@ impl EntryInterface {
             destinations,
             dhcp,
             leased_mtu: None,
+            node_access: None,
             prefixes: Vec::new(),
             cluster: BTreeSet::new(),
             sysctls: BTreeMap::new(),

@@ -8,6 +8,7 @@
 pub mod attribute;
 pub mod expression;
 pub mod header;
+pub mod masquerade;
 pub mod object;
 pub mod port;
 pub mod query;
@@ -24,7 +25,7 @@ use crate::kernel::{
     netlink::Netlink,
     nft::{
         expression::Verdict,
-        object::{Chain, Family, Hook, Place, Table},
+        object::{Chain, Family, Hook, Kind, Place, Table},
         query::{Shown, show},
         service::rules,
         transaction::{commit, rehearse},
@@ -155,6 +156,7 @@ fn chain(name: &str) -> Chain<'_> {
 fn hook(devices: &[&str]) -> Hook {
     Hook {
         place: Place::Egress,
+        kind: Kind::Filter,
         priority: 0,
         devices: devices.iter().map(|&device| device.to_owned()).collect(),
         // The last rule drops. A policy would drop everything before the rules are there: the kernel puts a chain on its hook

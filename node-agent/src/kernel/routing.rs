@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, io, net::IpAddr};
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NetlinkMessage, NetlinkPayload};
+use netlink_packet_core::{
+    NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NetlinkMessage, NetlinkPayload,
+};
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope},
@@ -16,6 +18,7 @@ use netlink_packet_route::{
 use node_agent_core::{
     layout::MAIN,
     picture::{Action, Family, PROTOCOL, PodSlot, Route, Rule, Selector, Way},
+    port::host,
 };
 use rustix::io::Errno;
 
@@ -24,6 +27,9 @@ use crate::kernel::netlink::{Message, Netlink, Request, errno};
 /// As many as no pod has of ours: a pod with `NET_ADMIN` can add any number under our protocol number, and reading them
 /// must not cost the agent's memory.
 pub(super) const MOST: usize = 4096;
+
+/// Of the loopback interface of every namespace.
+const LOOPBACK_NAME: &str = "lo";
 
 /// Addresses of a link.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -68,6 +74,29 @@ impl Netlink {
             match decode(message).and_then(|message| seen_rule(&message)) {
                 Some(rule) if wanted(&rule) => insert(found, rule),
                 Some(_) | None => Ok(()),
+            }
+        })
+    }
+
+    /// The rule for what this node itself sends, if it is there, and the routes that it leads to.
+    pub fn to_pods(&mut self, family: Family) -> io::Result<(bool, BTreeSet<Route>)> {
+        let wanted = host::rule(family);
+        let rules = self.rules_that(family, |rule| *rule == wanted)?;
+        let routes = self.routes_in(family, host::TABLE, None)?;
+        Ok((!rules.is_empty(), routes))
+    }
+
+    /// Where the routes of a family in table main lead that are not for everything, whoever made them, each with its link.
+    pub fn networks(&mut self, family: Family) -> io::Result<BTreeSet<(IpNet, Option<u32>)>> {
+        let mut message = RouteMessage::default();
+        message.header.address_family = af(family);
+        message.attributes.push(RouteAttribute::Table(MAIN));
+        let request = RouteNetlinkMessage::GetRoute(message);
+        self.dump(&request, |found, message| {
+            let seen = decode(message).and_then(|message| network(family, &message));
+            match seen {
+                Some(network) => insert(found, network),
+                None => Ok(()),
             }
         })
     }
@@ -157,6 +186,12 @@ pub fn delete_rule(rule: &Rule) -> Request {
 pub fn add_route(route: &Route, index: Option<u32>) -> Request {
     let message = RouteNetlinkMessage::NewRoute(route_message(route, index));
     (message, NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// Adds a route of ours, or puts it in the place of the one for the same destination.
+pub fn replace_route(route: &Route, index: u32) -> Request {
+    let message = RouteNetlinkMessage::NewRoute(route_message(route, Some(index)));
+    (message, NLM_F_CREATE | NLM_F_REPLACE)
 }
 
 /// Deletes a route of ours.
@@ -257,6 +292,10 @@ fn rule_message(rule: &Rule) -> RuleMessage {
         Selector::Out(name) => message
             .attributes
             .push(RuleAttribute::Oifname(name.clone())),
+        // What a host sends is looked up as if it came by its loopback interface (`ip_route_output_key_hash` in `net/ipv4/route.c`).
+        Selector::OwnPackets => message
+            .attributes
+            .push(RuleAttribute::Iifname(LOOPBACK_NAME.to_owned())),
     }
     match rule.action {
         Action::Blackhole => message.header.action = RuleAction::Blackhole,
@@ -304,6 +343,9 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
                 selector = Selector::From(IpNet::new(*ip, message.header.src_len).ok()?);
             }
             RuleAttribute::Oifname(name) => selector = Selector::Out(name.clone()),
+            RuleAttribute::Iifname(name) if name == LOOPBACK_NAME => {
+                selector = Selector::OwnPackets;
+            }
             _ => {}
         }
     }
@@ -400,6 +442,28 @@ fn seen_route(message: &RouteNetlinkMessage) -> Option<(Route, Option<u32>)> {
         metric,
     };
     Some((route, link))
+}
+
+/// Where a route of table main leads, and by which link; `None`: everywhere, or it is of another table.
+fn network(family: Family, message: &RouteNetlinkMessage) -> Option<(IpNet, Option<u32>)> {
+    let RouteNetlinkMessage::NewRoute(message) = message else {
+        return None;
+    };
+    let is_main = u32::from(message.header.table) == MAIN;
+    let of_family = message.header.address_family == af(family);
+    if !is_main || !of_family || message.header.kind != RouteType::Unicast {
+        return None;
+    }
+    let (mut to, mut link) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            RouteAttribute::Destination(address) => to = ip(address),
+            RouteAttribute::Oif(index) => link = Some(*index),
+            _ => {}
+        }
+    }
+    let to = IpNet::new(to?, message.header.destination_prefix_length).ok()?;
+    Some((to, link))
 }
 
 fn protocol() -> RouteProtocol {

@@ -103,7 +103,7 @@ impl Netlink {
     }
 
     /// The addresses of the link by which this namespace reaches the rest of the world; none without a default route.
-    fn own_addresses(&mut self, family: Family) -> io::Result<BTreeSet<IpAddr>> {
+    pub fn own_addresses(&mut self, family: Family) -> io::Result<BTreeSet<IpAddr>> {
         let far = FAR.into_iter().find(|ip| Family::of(*ip) == family);
         let Some(index) = far.map(|ip| self.way_to(ip)).transpose()?.flatten() else {
             return Ok(BTreeSet::new());

@@ -1,12 +1,12 @@
 //! Adds a port: the bridge as its ports need it, and a pair of interfaces, one end on it and one in the container.
 
-use std::{collections::BTreeSet, fs, io};
+use std::{collections::BTreeSet, fs, io, net::Ipv4Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use node_agent_core::{
     facts::ports::Wanted,
     mac::Mac,
-    picture::{Route, Way},
+    picture::{Family, Route, Way},
     port::{Port, PortKey, frames, layout},
 };
 use rustix::io::Errno;
@@ -28,6 +28,9 @@ use crate::{
     plug::Node,
 };
 
+/// A link that has no address of its own often leads to all link-local addresses (RFC 3927, section 2.6.2), by a shorter prefix than ours.
+const ZEROCONF: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16));
+
 /// A port that is there.
 #[derive(Debug)]
 pub struct Made {
@@ -38,7 +41,7 @@ pub struct Made {
     /// Its MTU, in bytes.
     pub mtu: u32,
     /// What may be closed when nobody waits any more.
-    pub commit: Option<Commit>,
+    pub commits: Vec<Commit>,
 }
 
 /// A port that was not added.
@@ -88,15 +91,15 @@ pub fn add(
             let made = found(&mut host, &end, wanted);
             return made.map_err(as_before);
         }
-        drop(delete(node, key).map_err(as_before)?);
+        drop(delete(node, key, port).map_err(as_before)?);
     }
-    let before = preflight(&mut host, pod, port, wanted).map_err(|error| Failed {
+    let before = preflight(node, &mut host, pod, port, wanted).map_err(|error| Failed {
         error,
         left: Left::Nothing,
     })?;
     let is_new = before.is_none();
     make(node, &mut host, pod, (key, &end), port, wanted, before).map_err(|error| {
-        let mut undo = delete(node, key).err();
+        let mut undo = delete(node, key, port).err();
         if is_new {
             let deleted = host.delete_named(&wanted.name);
             undo = undo.or(deleted.map_err(Error::netlink("delete the bridge")).err());
@@ -110,19 +113,24 @@ pub fn add(
 
 /// Refuses what cannot be, before anything is made. The bridge, if there is one.
 fn preflight(
+    node: &Node,
     host: &mut Netlink,
     pod: &Namespace,
-    port: &Port,
+    port: &mut Port,
     wanted: &Wanted,
 ) -> Result<Option<Device>, Error> {
-    let name = &port.sandbox.if_name;
+    let name = port.name();
     let mut netlink = pod.inside(open)??;
     let taken = netlink.has_link(name);
     if taken.map_err(Error::netlink("look for a link of the pod"))? {
-        return Err(Error::NameTaken { name: name.clone() });
+        let name = name.to_owned();
+        return Err(Error::NameTaken { name });
     }
     let named = host.named(&wanted.name);
-    let Some(named) = named.map_err(Error::netlink("look for the bridge"))? else {
+    let named = named.map_err(Error::netlink("look for the bridge"))?;
+    let bridge = named.as_ref().map(|named| named.device.index);
+    surroundings(node, host, port, bridge)?;
+    let Some(named) = named else {
         return Ok(None);
     };
     if !named.is_bridge {
@@ -146,6 +154,39 @@ fn preflight(
     Ok(Some(named.device))
 }
 
+/// Finds out the node's own addresses for a pod, whose subnets may lead nowhere else: its class says them for all nodes.
+fn surroundings(
+    node: &Node,
+    host: &mut Netlink,
+    port: &mut Port,
+    bridge: Option<u32>,
+) -> Result<(), Error> {
+    let Some(pod) = &mut port.pod else {
+        return Ok(());
+    };
+    for address in &port.addresses {
+        let (subnet, family) = (address.subnet, Family::of(address.gateway));
+        if !node.inspector.features.families().contains(&family) {
+            continue;
+        }
+        let own = host.own_addresses(family);
+        (pod.node).extend(own.map_err(Error::netlink("look for the node's addresses"))?);
+        let networks = host.networks(family);
+        let networks = networks.map_err(Error::netlink("list the routes of the node"))?;
+        let overlaps = |(to, link): &&(IpNet, Option<u32>)| {
+            let by_bridge = bridge.is_some() && *link == bridge;
+            !by_bridge && *to != ZEROCONF && (to.contains(&subnet) || subnet.contains(to))
+        };
+        if let Some((network, _)) = networks.iter().find(overlaps) {
+            return Err(Error::SubnetTaken {
+                subnet: Box::new(subnet),
+                network: Box::new(*network),
+            });
+        }
+    }
+    Ok(())
+}
+
 fn make(
     node: &Node,
     host: &mut Netlink,
@@ -158,10 +199,9 @@ fn make(
     let mtu = port.bridge.as_ref().map_or(wanted.mtu, |bridge| bridge.mtu);
     let bridge = bridge(host, port, wanted, before)?;
     let mac = key.mac();
-    let there = &port.sandbox.if_name;
     let new = NewPort {
         here: end,
-        there,
+        there: port.name(),
         mac,
         mtu,
     };
@@ -180,11 +220,12 @@ fn make(
     ))?;
     all(host, "set an interface up", vec![set_up(here.index, true)])?;
     pod.inside(|| in_pod(node, port, mtu))??;
+    let beside = super::host::add(node, host, key, port, bridge.index)?;
     Ok(Made {
         bridge,
         here: link(host, end)?,
         mtu,
-        commit: Some(commit),
+        commits: beside.into_iter().chain([commit]).collect(),
     })
 }
 
@@ -250,7 +291,7 @@ fn is_disabled(error: &io::Error) -> bool {
 
 /// The end in the container, whose namespace the thread is in.
 fn in_pod(node: &Node, port: &Port, mtu: u32) -> Result<(), Error> {
-    let name = &port.sandbox.if_name;
+    let name = port.name();
     let wanted = layout(port, mtu);
     if wanted.addresses.iter().any(|one| one.addr().is_ipv6()) {
         // A runtime that gives no IPv6 disables it.
@@ -280,7 +321,7 @@ fn found(host: &mut Netlink, end: &str, wanted: &Wanted) -> Result<Made, Error> 
         bridge: link(host, &wanted.name)?,
         mtu: here.mtu,
         here,
-        commit: None,
+        commits: Vec::new(),
     })
 }
 

@@ -6,7 +6,7 @@ use node_agent_core::{
     port::{Port, PortKey, frames, layout},
 };
 
-use super::open;
+use super::{host, open};
 use crate::{
     error::Error,
     kernel::{namespace::Namespace, nft},
@@ -32,10 +32,10 @@ pub fn check(
 
 fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<String>, Error> {
     let (end, mac) = (key.host_end(), key.mac());
-    let mut host = node.host.inside(open)??;
+    let mut netlink = node.host.inside(open)??;
     let looking = || Error::netlink("look at a link");
-    let bridged = host.named(bridge).map_err(looking())?;
-    let Some(here) = host.named(&end).map_err(looking())? else {
+    let bridged = netlink.named(bridge).map_err(looking())?;
+    let Some(here) = netlink.named(&end).map_err(looking())? else {
         return Ok(vec![format!("its end {end} on the node is missing")]);
     };
     let mut found = Vec::new();
@@ -46,6 +46,7 @@ fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<S
     if !here.device.is_up() {
         found.push(format!("its end {end} on the node is down"));
     }
+    found.extend(host::check(node, &mut netlink, key, port)?);
     let rules = frames::rules(port, mac);
     let guards = node.host.inside(|| nft::port::guards(&end, mac, &rules))?;
     if !guards.map_err(Error::netlink("look at the filter of the port"))? {
@@ -58,7 +59,7 @@ fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<S
 
 fn in_pod(pod: &Namespace, key: PortKey, port: &Port) -> Result<Vec<String>, Error> {
     let mut netlink = pod.inside(open)??;
-    let named = netlink.named(&port.sandbox.if_name);
+    let named = netlink.named(port.name());
     let Some(there) = named.map_err(Error::netlink("look at a link of the pod"))? else {
         return Ok(vec!["the interface is missing".to_owned()]);
     };

@@ -4,7 +4,7 @@ use node_agent::kernel::{
     netlink::Netlink,
     nft::{
         expression::{Base, Expression, Key, Verdict},
-        object::{Chain, Family, Hook, Place, Table},
+        object::{Chain, Family, Hook, Kind, Place, Table},
         query::show,
         transaction::commit,
     },
@@ -25,6 +25,7 @@ fn every_expression_is_shown_as_it_was_written() {
     let world = World::new();
     let hook = Hook {
         place: Place::Egress,
+        kind: Kind::Filter,
         priority: -7,
         devices: vec!["eth0".into()],
         policy: Verdict::Drop,

@@ -15,6 +15,7 @@ pub fn a_notice(claim: EniClaim, place: Place, now: &str) -> Notice {
     Notice {
         claim,
         report: Report {
+            node_access: Vec::new(),
             attachment: "eni-attach-0123456789abcdef0".into(),
             place,
             leases: Leases::default(),

@@ -333,6 +333,7 @@ pub fn an_interface() -> Interface {
         mtu: Mtu::Usual,
         up: true,
         leased_mtu: None,
+        node_access: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
             ip: "10.0.1.50".parse().unwrap(),

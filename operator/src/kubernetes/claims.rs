@@ -201,6 +201,7 @@ mod tests {
         let status = ClaimStatus {
             phase: Some(Phase::Attached),
             device: Some(Device {
+                node_access: Vec::new(),
                 attachment_id: "eni-attach-0000000000000dead".parse().unwrap(),
                 state: DeviceState::Plugged,
                 pod_uid: None,

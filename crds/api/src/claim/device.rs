@@ -1,5 +1,6 @@
 //! Where the device of a claim is, reported by the node's agent.
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -29,6 +30,11 @@ pub struct Device {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 15))]
     pub if_name: Option<SmolStr>,
+    /// Addresses by which the pod and its node reach each other over a bridge, with the prefix length of the bridge's subnet, IPv4 first,
+    /// for example 169.254.176.2/22.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::node::access_addresses")]
+    pub node_access: Vec<IpNet>,
     /// Since when.
     pub since: Time,
 }

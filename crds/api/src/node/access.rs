@@ -38,7 +38,7 @@ pub struct NodeAccess {
     pub interface: String,
 }
 
-fn addresses(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn addresses(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 2, "x-kubernetes-list-type": "atomic",
         "items": { "type": "string", "maxLength": 49, "pattern": "^[0-9a-f.:]+/[0-9]{1,3}$" }

@@ -9,7 +9,9 @@ use ipnet::IpNet;
 
 use super::Sandbox;
 use crate::{
-    port::{Bridge, Exhausted, Pool, Port, PortAddress, PortAsked, PortKey, PortState, next},
+    port::{
+        Bridge, Exhausted, PodPort, Pool, Port, PortAddress, PortAsked, PortKey, PortState, next,
+    },
     replaced::Release,
 };
 
@@ -97,6 +99,13 @@ impl Ports {
     pub fn of<'a>(&'a self, sandbox: &'a Sandbox) -> impl Iterator<Item = (&'a PortKey, &'a Port)> {
         let all = self.all.iter();
         all.filter(move |(_, port)| port.sandbox == *sandbox && port.bridge.is_some())
+    }
+
+    /// The port by which a pod with ENIs reaches its node.
+    pub fn of_pod(&self, sandbox: &Sandbox) -> Option<(PortKey, &Port)> {
+        let mut all = self.all.iter();
+        let found = all.find(|(_, port)| port.sandbox == *sandbox && port.pod.is_some());
+        found.map(|(key, port)| (*key, port))
     }
 
     /// The addresses that are given back: those that are named, or those of the id, or those of the container.
@@ -216,7 +225,10 @@ pub(crate) fn is_as_asked(port: &Port, asked: &PortAsked) -> bool {
         bridge,
         pools,
         routes,
+        pod,
     } = asked;
+    let of_pod =
+        |pod: &Option<PodPort>| pod.as_ref().map(|pod| (pod.name.clone(), pod.enis.clone()));
     let pool_is = |address: &PortAddress, pool: &Pool| {
         (address.subnet, address.gateway) == (pool.subnet, pool.gateway)
             && pool.address.is_none_or(|wanted| wanted == address.address)
@@ -224,6 +236,7 @@ pub(crate) fn is_as_asked(port: &Port, asked: &PortAsked) -> bool {
     port.id == *id
         && port.bridge == *bridge
         && port.routes == *routes
+        && of_pod(&port.pod) == of_pod(pod)
         // A family that the node cannot have was left out.
         && (port.addresses.iter()).all(|address| pools.iter().any(|pool| pool_is(address, pool)))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Sandbox};
+use super::{Facts, Liveness, Mac, PlugKey, PlugState, Pod, Position, Sandbox};
 use crate::{
     claim::{Eni, Interface},
     port::{PortAsked, PortKey},
@@ -18,6 +18,8 @@ pub struct Request {
     pub verb: Verb,
     /// When it came, in milliseconds.
     pub since: u64,
+    /// Where the plugin stands that asks.
+    pub position: Position,
     /// When its claim last made progress, in milliseconds.
     pub progress: u64,
     /// Devices that were plugged, or checked, for this request.
@@ -119,6 +121,7 @@ impl Facts {
         let request = Request {
             sandbox,
             verb,
+            position: Position::default(),
             since: now,
             progress: now,
             done: BTreeSet::new(),

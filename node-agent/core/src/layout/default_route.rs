@@ -5,6 +5,7 @@
 //!
 //! | priority | packets | way |
 //! |---|---|---|
+//! | 256 + k | to the node's address on the bridge, where the pod has node access | main |
 //! | 512 + k | from an address of ENI k, or bound to it | table of ENI k |
 //! | 768 + k | from an address of an earlier interface, or bound to it: answers to kubelet, Services and peers | main |
 //! | 768 + k | to the cluster's networks, the node, node-local DNS and the credential addresses | main |
@@ -47,7 +48,7 @@ const PRIMARY: u32 = 32_000;
 const FALLBACK: u32 = 32_768;
 
 /// What stays with the pod's first interface on every EKS node and in every cluster with node-local DNS.
-const ALWAYS_KEPT: [IpAddr; 3] = [
+pub(crate) const ALWAYS_KEPT: [IpAddr; 3] = [
     // Credentials of EKS Pod Identity, IPv4 and IPv6.
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
@@ -78,7 +79,9 @@ impl PodSlot {
             FALLBACK,
         ];
         let late = late.into_iter().map(move |band| self.in_band(band));
-        std::iter::once(self.priority()).chain(late)
+        [self.node_priority(), self.priority()]
+            .into_iter()
+            .chain(late)
     }
 
     fn in_band(self, band: u32) -> u32 {

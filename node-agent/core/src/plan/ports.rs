@@ -39,6 +39,18 @@ pub enum PortOrder {
 
 impl Round<'_> {
     pub(super) fn add_port(&mut self, id: RequestId, request: &Request, asked: &PortAsked) {
+        if let Some(key) = self.port(id, request, asked) {
+            self.order(Order::Answer(id, Answer::Port(key)));
+        }
+    }
+
+    /// The port that was added for a request. If there is none yet, that is ordered or answered.
+    pub(super) fn port(
+        &mut self,
+        id: RequestId,
+        request: &Request,
+        asked: &PortAsked,
+    ) -> Option<PortKey> {
         let ours = request.port.and_then(|key| self.facts.ports.all.get(&key));
         let same = match ours {
             Some(port) => Ok(Some(port)),
@@ -53,27 +65,28 @@ impl Round<'_> {
             }
             Ok(Some(port)) => {
                 let port = port.clone();
-                self.add_known(id, request, port);
+                return self.known(id, request, port);
             }
             Ok(None) => self.add_new(id, request, asked),
         }
+        None
     }
 
-    fn add_known(&mut self, id: RequestId, request: &Request, port: Port) {
-        let Some(key) = port.key() else { return };
+    fn known(&mut self, id: RequestId, request: &Request, port: Port) -> Option<PortKey> {
+        let key = port.key()?;
         let end = request.since + LONGEST_ADD;
         if self.is_taken(key) {
-            return self.wait_until(end, id, "its addresses are being set up or given back");
+            self.wait_until(end, id, "its addresses are being set up or given back");
+            return None;
         }
         match port.state {
             PortState::Deleting => {
                 self.wait_until(end, id, "what is left of its interface is being deleted");
             }
-            PortState::Adding | PortState::Added if request.port_done => {
-                self.order(Order::Answer(id, Answer::Port(key)));
-            }
+            PortState::Adding | PortState::Added if request.port_done => return Some(key),
             PortState::Adding | PortState::Added => self.order_port(id, key, port),
         }
+        None
     }
 
     fn add_new(&mut self, id: RequestId, request: &Request, asked: &PortAsked) {
@@ -101,6 +114,7 @@ impl Round<'_> {
             bridge: asked.bridge.clone(),
             addresses,
             routes: asked.routes.clone(),
+            pod: asked.pod.clone(),
             netns: None,
             state: PortState::Adding,
             seen: PortSeen::default(),
@@ -241,7 +255,8 @@ impl Round<'_> {
     fn is_port_asked_for(&self, sandbox: &Sandbox) -> bool {
         let mut requests = self.facts.requests.values();
         requests.any(|request| {
-            request.sandbox == *sandbox && matches!(request.verb, Verb::Add(Wanted::Port(_)))
+            request.sandbox == *sandbox
+                && matches!(request.verb, Verb::Add(Wanted::Port(_) | Wanted::Claims(_)))
         })
     }
 
@@ -256,7 +271,7 @@ impl Round<'_> {
         known.values().chain(ordered.filter(is_new)).collect()
     }
 
-    fn is_taken(&self, key: PortKey) -> bool {
+    pub(super) fn is_taken(&self, key: PortKey) -> bool {
         self.taken_ports.contains(&key) || self.facts.ports.busy.contains(&key)
     }
 }

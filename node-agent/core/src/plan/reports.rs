@@ -1,5 +1,7 @@
 //! What the API server is told about a device, and what is found out before.
 
+use ipnet::IpNet;
+
 use super::{
     Claim, HIDDEN_AFTER, HIDDEN_AFTER_DEATH, Liveness, Mac, Order, Place, Plug, PlugState,
     REPORT_ON_HOST_AFTER, Report, Round,
@@ -25,6 +27,7 @@ impl Round<'_> {
         let report = Report {
             attachment: attachment.id.clone(),
             leases: self.leases(eni.mac, &place, before),
+            node_access: self.node_access(claim, eni.mac, &place),
             place,
         };
         if before != Some(&report) || self.facts.is_outdated(claim) {
@@ -96,6 +99,17 @@ impl Round<'_> {
             .or(said.map(|report| &report.leases))
             .cloned()
             .unwrap_or_default()
+    }
+
+    /// The addresses by which the pod of a device reaches its node over a bridge.
+    fn node_access(&self, claim: &Claim, mac: Mac, place: &Place) -> Vec<IpNet> {
+        let (Some(_), Place::Plugged { .. }) = (&claim.interface.node_access, place) else {
+            return Vec::new();
+        };
+        let holder = self.facts.holder(mac);
+        let port = holder.and_then(|(key, _)| self.facts.ports.of_pod(&key.sandbox));
+        let addresses = port.into_iter().flat_map(|(_, port)| &port.addresses);
+        addresses.map(|one| one.address).collect()
     }
 
     /// Whether the device of a plug has been found nowhere for so long that a person has to look.

@@ -102,6 +102,10 @@ impl<'a> Round<'a> {
         if let Some((target, wait)) = waits {
             return self.wait(id, request, target, &wait);
         }
+        let targets: Vec<_> = steps.iter().map(|(target, _)| *target).collect();
+        if !self.has_node_access(id, request, &targets) {
+            return;
+        }
         if !looks.is_empty() {
             for (target, mac) in looks {
                 self.plug(id, request, target, mac);
@@ -147,7 +151,9 @@ impl<'a> Round<'a> {
             return self.missing(id, format!("no EniClaim on this node is bound to {whose}"));
         }
         let targets: Vec<_> = wanted.into_iter().map(Target::Claim).collect();
-        self.check_all(id, request, &targets);
+        if self.checks_node_access(id, request, &targets) {
+            self.check_all(id, request, &targets);
+        }
     }
 
     fn check_all(&mut self, id: RequestId, request: &Request, targets: &[Target<'_>]) {

@@ -63,6 +63,16 @@ pub fn rules(port: &Port, mac: Mac) -> Vec<FrameRule> {
         }
         let to = |to| Frames::Packets { from, to };
         rules.push(accept(to(address.gateway.into())));
+        // The pod answers the node from the address that the node has asked.
+        let enis = port.pod.iter().flat_map(|pod| &pod.enis);
+        for eni in enis.filter(|eni| eni.is_ipv4() == from.is_ipv4()) {
+            let to = address.gateway.into();
+            rules.push(accept(Frames::Packets { from: *eni, to }));
+            // Linux asks for the gateway from the address of the packet that waits (`arp_solicit` in net/ipv4/arp.c).
+            if let IpAddr::V4(sender) = *eni {
+                rules.push(accept(Frames::Arp { sender }));
+            }
+        }
         let metadata: IpAddr = if from.is_ipv4() {
             METADATA_V4.into()
         } else {

@@ -31,7 +31,7 @@ pub fn layout(port: &Port, mtu: u32) -> Picture {
     }
     Picture {
         link: Some(Link {
-            name: port.sandbox.if_name.clone(),
+            name: port.name().to_owned(),
             up: true,
             mtu,
         }),

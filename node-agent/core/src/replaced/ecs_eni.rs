@@ -54,6 +54,7 @@ pub(super) fn read(keys: &mut Keys, if_name: &str) -> Result<Explicit, String> {
         // One that is not set up is left as it is.
         mtu: if up { mtu } else { Mtu::AsFound },
         leased_mtu: None,
+        node_access: None,
         metadata: if blocked {
             Metadata::Blocked
         } else {

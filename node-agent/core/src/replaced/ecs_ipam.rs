@@ -82,6 +82,7 @@ pub(super) fn read(ipam: &mut Keys) -> Result<PortAsked, String> {
         bridge: None,
         pools,
         routes,
+        pod: None,
     })
 }
 

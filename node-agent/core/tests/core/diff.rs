@@ -50,7 +50,7 @@ prop_compose! {
         let prefixes = prefixes.into_iter().map(|prefix| prefix.parse().unwrap()).collect();
         let cluster = ["10.96.0.0/12", "fd00:10:96::/112"].map(|network| network.parse().unwrap()).into();
         let sysctls = sysctl.map(|sysctl| (sysctl, "1".to_owned())).into_iter().collect();
-        Interface { name: name.into(), up: true, mtu, leased_mtu: None, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
+        Interface { name: name.into(), up: true, mtu, leased_mtu: None, node_access: None, metadata, addresses, prefixes, default_route, destinations, cluster, sysctls, dhcp: Dhcp::OFF }
     }
 }
 

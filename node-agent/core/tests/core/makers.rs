@@ -50,6 +50,7 @@ pub fn an_interface() -> Interface {
         mtu: Mtu::Usual,
         up: true,
         leased_mtu: None,
+        node_access: None,
         metadata: Metadata::Blocked,
         addresses: vec![Address {
             ip: "10.0.1.50".parse().unwrap(),
@@ -162,6 +163,7 @@ pub fn saying(mut claim: Claim, place: Place) -> Claim {
 
 pub fn report(place: Place) -> Report {
     Report {
+        node_access: Vec::new(),
         attachment: "eni-attach-1".into(),
         place,
         leases: Leases::default(),

@@ -1,5 +1,7 @@
 //! Ports of the node's bridges: which addresses are given, to whom, and for how long.
 
+#[path = "ports/access.rs"]
+mod access;
 #[path = "ports/allocate.rs"]
 mod allocate;
 #[path = "ports/configurations.rs"]
@@ -45,6 +47,7 @@ fn on_bridge(subnet: &str) -> PortAsked {
         }),
         pools: vec![a_pool(subnet)],
         routes: Vec::new(),
+        pod: None,
     }
 }
 

@@ -51,12 +51,12 @@ impl Adding<'_> {
         };
         port.state = PortState::Added;
         if let Err(error) = self.files.write(key, &port) {
-            let left = Left::after(ports::delete(self.node, key).err());
+            let left = Left::after(ports::delete(self.node, key, &port).err());
             return Err(self.undone(key, known, Failed { error, left }));
         }
         let reply = reply(&port, key, made.as_ref());
-        let deferred = made.and_then(|made| made.commit).map(Deferred::from);
-        Ok((port, reply, deferred.unwrap_or_default()))
+        let commits = made.map(|made| made.commits).unwrap_or_default();
+        Ok((port, reply, Deferred::from(commits)))
     }
 
     /// What is gone goes from the journal as well.
@@ -109,7 +109,7 @@ fn reply(port: &Port, key: PortKey, made: Option<&Made>) -> Reply {
         .map(|one| (one.gateway.into(), one.gateway));
     let routes = port.routes().into_iter().chain(to_gateways);
     let there = Added {
-        name: port.sandbox.if_name.clone(),
+        name: port.name().to_owned(),
         on_node: false,
         mac: key.mac().to_string(),
         mtu: made.mtu,

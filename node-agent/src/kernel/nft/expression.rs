@@ -6,16 +6,17 @@
 use crate::kernel::nft::{
     attribute::{bytes, find, find_number, find_string, nested, number, string},
     header::{
-        NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_META_IIFGROUP, NFT_META_OIFGROUP,
+        IP_CT_DIR_ORIGINAL, NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CT_DST_IP,
+        NFT_CT_DST_IP6, NFT_CT_STATUS, NFT_META_IIFGROUP, NFT_META_NFPROTO, NFT_META_OIFGROUP,
         NFT_META_OIFNAME, NFT_META_PROTOCOL, NFT_PAYLOAD_CSUM_INET, NFT_PAYLOAD_L4CSUM_PSEUDOHDR,
         NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG_1,
         NFT_REG_VERDICT, NFTA_BITWISE_DREG, NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG,
-        NFTA_BITWISE_XOR, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_DATA_VALUE,
-        NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA,
-        NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG, NFTA_META_KEY, NFTA_PAYLOAD_BASE,
-        NFTA_PAYLOAD_CSUM_FLAGS, NFTA_PAYLOAD_CSUM_OFFSET, NFTA_PAYLOAD_CSUM_TYPE,
-        NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET, NFTA_PAYLOAD_SREG,
-        NFTA_VERDICT_CODE,
+        NFTA_BITWISE_XOR, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_CT_DIRECTION,
+        NFTA_CT_DREG, NFTA_CT_KEY, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA,
+        NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG,
+        NFTA_META_KEY, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_CSUM_FLAGS, NFTA_PAYLOAD_CSUM_OFFSET,
+        NFTA_PAYLOAD_CSUM_TYPE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET,
+        NFTA_PAYLOAD_SREG, NFTA_VERDICT_CODE,
     },
 };
 
@@ -33,6 +34,8 @@ pub enum Expression {
     },
     /// Loads what the kernel noted about the packet.
     Meta(Key),
+    /// Loads what the kernel noted about the connection that the packet is of.
+    Connection(OfConnection),
     /// Keeps of the loaded bytes the bits of this mask, which is as long as they are.
     Mask(Vec<u8>),
     /// Holds if the loaded bytes are these.
@@ -54,6 +57,8 @@ pub enum Expression {
     },
     /// Decides.
     Verdict(Verdict),
+    /// The connection's packets leave from the address of the link that they leave by.
+    Masquerade,
 }
 
 /// A header of the packet.
@@ -74,12 +79,26 @@ pub enum Base {
 pub enum Key {
     /// The Ethernet type. The sender of a raw frame chooses it, whatever is in the frame.
     Protocol = NFT_META_PROTOCOL,
+    /// The family that is tracked, one byte.
+    Family = NFT_META_NFPROTO,
     /// The name of the device that it leaves by, in 16 bytes.
     OutName = NFT_META_OIFNAME,
     /// The group of the device that it came by, four bytes in the order of the machine.
     InGroup = NFT_META_IIFGROUP,
     /// The group of the device that it leaves by.
     OutGroup = NFT_META_OIFGROUP,
+}
+
+/// What the kernel noted about a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum OfConnection {
+    /// Bits of `IPS_*`, four bytes in the order of the machine.
+    Status = NFT_CT_STATUS,
+    /// Where its first packet was sent, IPv4.
+    DestinationV4 = NFT_CT_DST_IP,
+    /// Where its first packet was sent, IPv6.
+    DestinationV6 = NFT_CT_DST_IP6,
 }
 
 /// What becomes of the packet.
@@ -116,6 +135,7 @@ impl Expression {
                     number(NFTA_META_KEY, *key as u32),
                 ],
             ),
+            Self::Connection(key) => ("ct", encode_connection(*key)),
             Self::Mask(mask) => ("bitwise", encode_mask(mask)),
             Self::Value(value) => (
                 "immediate",
@@ -132,6 +152,7 @@ impl Expression {
             } => ("payload", encode_store(*base, *offset, *length, *checksum)),
             Self::Equal(value) => ("cmp", encode_comparison(NFT_CMP_EQ, value)),
             Self::NotEqual(value) => ("cmp", encode_comparison(NFT_CMP_NEQ, value)),
+            Self::Masquerade => ("masq", Vec::new()),
             Self::Verdict(verdict) => {
                 let code = number(NFTA_VERDICT_CODE, *verdict as u32);
                 let data = [nested(NFTA_DATA_VERDICT, &[code])];
@@ -169,9 +190,20 @@ impl Expression {
             }
             "meta" => {
                 is(NFTA_META_DREG, NFT_REG_1)?;
-                is(NFTA_META_KEY, NFT_META_PROTOCOL)?;
-                Some(Self::Meta(Key::Protocol))
+                let key = find_number(data, NFTA_META_KEY)?;
+                let known = [Key::Protocol, Key::Family, Key::InGroup, Key::OutGroup];
+                let key = known.into_iter().find(|known| *known as u32 == key)?;
+                Some(Self::Meta(key))
             }
+            "ct" => {
+                is(NFTA_CT_DREG, NFT_REG_1)?;
+                let key = find_number(data, NFTA_CT_KEY)?;
+                let mut known = OfConnection::ALL.into_iter();
+                let key = known.find(|known| *known as u32 == key)?;
+                let is_original = find(data, NFTA_CT_DIRECTION) == key.direction();
+                is_original.then_some(Self::Connection(key))
+            }
+            "masq" => data.is_empty().then_some(Self::Masquerade),
             "bitwise" => decode_mask(data),
             "cmp" => {
                 is(NFTA_CMP_SREG, NFT_REG_1)?;
@@ -192,6 +224,18 @@ impl Expression {
     }
 }
 
+impl OfConnection {
+    const ALL: [Self; 3] = [Self::Status, Self::DestinationV4, Self::DestinationV6];
+
+    /// Of which direction it is asked; none where it is the connection's.
+    fn direction(self) -> Option<&'static [u8]> {
+        match self {
+            Self::Status => None,
+            Self::DestinationV4 | Self::DestinationV6 => Some(&[IP_CT_DIR_ORIGINAL]),
+        }
+    }
+}
+
 impl Verdict {
     pub(super) fn decode(code: u32) -> Option<Self> {
         match code {
@@ -200,6 +244,17 @@ impl Verdict {
             _ => None,
         }
     }
+}
+
+fn encode_connection(key: OfConnection) -> Vec<Vec<u8>> {
+    let direction = key.direction();
+    [
+        number(NFTA_CT_DREG, NFT_REG_1),
+        number(NFTA_CT_KEY, key as u32),
+    ]
+    .into_iter()
+    .chain(direction.map(|direction| bytes(NFTA_CT_DIRECTION, direction)))
+    .collect()
 }
 
 fn encode_comparison(operator: u32, value: &[u8]) -> Vec<Vec<u8>> {

@@ -10,6 +10,7 @@ pub const NFNL_MSG_BATCH_END: u16 = 0x11;
 
 pub const NFPROTO_INET: u8 = 1;
 pub const NFPROTO_IPV4: u8 = 2;
+pub const NFPROTO_IPV6: u8 = 10;
 pub const NFPROTO_ARP: u8 = 3;
 pub const NFPROTO_NETDEV: u8 = 5;
 pub const NF_NETDEV_INGRESS: u32 = 0;
@@ -81,6 +82,7 @@ pub const NFTA_META_DREG: u16 = 1;
 pub const NFTA_META_KEY: u16 = 2;
 pub const NFT_META_PROTOCOL: u32 = 1;
 pub const NFT_META_OIFNAME: u32 = 7;
+pub const NFT_META_NFPROTO: u32 = 15;
 pub const NFT_META_IIFGROUP: u32 = 21;
 pub const NFT_META_OIFGROUP: u32 = 22;
 
@@ -93,5 +95,13 @@ pub const NFTA_BITWISE_XOR: u16 = 5;
 pub const NFTA_CMP_SREG: u16 = 1;
 pub const NFTA_CMP_OP: u16 = 2;
 pub const NFTA_CMP_DATA: u16 = 3;
+pub const NFTA_CT_DREG: u16 = 1;
+pub const NFTA_CT_KEY: u16 = 2;
+pub const NFTA_CT_DIRECTION: u16 = 3;
+pub const NFT_CT_STATUS: u32 = 2;
+pub const NFT_CT_DST_IP: u32 = 20;
+pub const NFT_CT_DST_IP6: u32 = 22;
+pub const IP_CT_DIR_ORIGINAL: u8 = 0;
+
 pub const NFT_CMP_EQ: u32 = 0;
 pub const NFT_CMP_NEQ: u32 = 1;

@@ -64,10 +64,30 @@ pub struct Hook {
     pub place: Place,
     /// Lower is asked first.
     pub priority: i32,
+    /// What its rules do.
+    pub kind: Kind,
     /// Names of the devices, of a family that is theirs.
     pub devices: Vec<String>,
     /// What becomes of a packet that no rule decides about.
     pub policy: Verdict,
+}
+
+/// What the rules of a chain do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Decide about packets.
+    Filter,
+    /// Change addresses, and are asked for the first packet of a connection alone.
+    Nat,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Filter => "filter",
+            Self::Nat => "nat",
+        }
+    }
 }
 
 /// A place on a packet's way.
@@ -79,7 +99,7 @@ pub enum Place {
     Forward,
     /// Before the device's queue (Linux 5.16), where packet sockets pass as well.
     Egress,
-    /// Behind the routing of what leaves, IPv4.
+    /// Behind the routing of what leaves.
     PostRouting,
     /// Where ARP leaves.
     ArpOutput,
@@ -160,7 +180,7 @@ impl Chain<'_> {
         let attributes = [
             nested(NFTA_CHAIN_HOOK, &place),
             number(NFTA_CHAIN_POLICY, hook.policy as u32),
-            string(NFTA_CHAIN_TYPE, "filter"),
+            string(NFTA_CHAIN_TYPE, hook.kind.name()),
         ];
         self.message(NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, &attributes)
     }
@@ -221,19 +241,22 @@ impl Hook {
     /// Reads what the kernel says about a chain; nothing if it is a hook that this module does not write.
     pub(super) fn decode(chain: &[u8]) -> Option<Self> {
         let hook = find(chain, NFTA_CHAIN_HOOK)?;
-        let devices = all(find(hook, NFTA_HOOK_DEVS)?)
+        let devices = all(find(hook, NFTA_HOOK_DEVS).unwrap_or_default())
             .filter(|(kind, _)| *kind == NFTA_DEVICE_NAME)
             .map(|(_, name)| Some(std::str::from_utf8(name.strip_suffix(b"\0")?).ok()?.into()));
-        let place = match find_number(hook, NFTA_HOOK_HOOKNUM)? {
-            NF_NETDEV_EGRESS => Place::Egress,
-            NF_NETDEV_INGRESS => Place::Ingress,
+        let kinds = [Kind::Filter, Kind::Nat];
+        let name = find_string(chain, NFTA_CHAIN_TYPE)?;
+        let kind = kinds.into_iter().find(|kind| kind.name() == name)?;
+        // The numbers of a family's places are others in another one.
+        let place = match (kind, find_number(hook, NFTA_HOOK_HOOKNUM)?) {
+            (Kind::Filter, NF_NETDEV_EGRESS) => Place::Egress,
+            (Kind::Filter, NF_NETDEV_INGRESS) => Place::Ingress,
+            (Kind::Nat, NF_INET_POST_ROUTING) => Place::PostRouting,
             _ => return None,
         };
-        if find_string(chain, NFTA_CHAIN_TYPE)? != "filter" {
-            return None;
-        }
         Some(Self {
             place,
+            kind,
             priority: find_number(hook, NFTA_HOOK_PRIORITY)?.cast_signed(),
             devices: devices.collect::<Option<_>>()?,
             policy: Verdict::decode(find_number(chain, NFTA_CHAIN_POLICY)?)?,

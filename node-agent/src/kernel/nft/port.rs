@@ -21,7 +21,7 @@ use crate::kernel::{
         Commit, TABLE,
         expression::{Expression, Key, Verdict},
         is,
-        object::{Chain, Family, Hook, Place, Table},
+        object::{Chain, Family, Hook, Kind, Place, Table},
         query::show,
         service::{ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETHERNET_HEADER, ETHERNET_TYPE, load},
         transaction::commit,
@@ -44,12 +44,14 @@ const ICMPV6: u8 = 58;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
 
+/// Of what the node forwards.
+pub(super) const FORWARDED: Table<'static> = Table {
+    family: Family::Inet,
+    name: "eniclaim",
+};
 /// No packet goes from a bridge to another.
 const BETWEEN: Chain<'static> = Chain {
-    table: Table {
-        family: Family::Inet,
-        name: "eniclaim",
-    },
+    table: FORWARDED,
     name: "bridges",
 };
 /// Before the node's own filters, which may accept.
@@ -110,6 +112,7 @@ pub fn unguard(end: &str) -> io::Result<Commit> {
 fn separate(socket: &mut Netlink) -> io::Result<()> {
     let hook = Hook {
         place: Place::Forward,
+        kind: Kind::Filter,
         priority: BEFORE_FILTERS,
         devices: Vec::new(),
         policy: Verdict::Accept,
@@ -133,7 +136,7 @@ fn separate(socket: &mut Netlink) -> io::Result<()> {
     }
 }
 
-fn chain_name(end: &str) -> String {
+pub(super) fn chain_name(end: &str) -> String {
     format!("port-{end}")
 }
 
@@ -144,6 +147,7 @@ fn chain(name: &str) -> Chain<'_> {
 fn hook(end: &str) -> Hook {
     Hook {
         place: Place::Ingress,
+        kind: Kind::Filter,
         priority: 0,
         devices: vec![end.to_owned()],
         // The last rule drops, as for the metadata service.
@@ -241,7 +245,7 @@ fn is_in(offset: u32, net: IpNet) -> Vec<Expression> {
     ]
 }
 
-fn octets(ip: IpAddr) -> Vec<u8> {
+pub(super) fn octets(ip: IpAddr) -> Vec<u8> {
     match ip {
         IpAddr::V4(ip) => Ipv4Addr::octets(&ip).into(),
         IpAddr::V6(ip) => ip.octets().into(),

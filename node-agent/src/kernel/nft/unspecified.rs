@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use super::{
     expression::{Base, Expression, Key, Verdict},
     is, is_unsupported,
-    object::{Chain, Family, Hook, Place, Table},
+    object::{Chain, Family, Hook, Kind, Place, Table},
     transaction::commit,
 };
 use crate::kernel::netlink::Netlink;
@@ -75,6 +75,7 @@ fn filter(
         name: "unspecified",
     };
     let hook = Hook {
+        kind: Kind::Filter,
         place,
         priority: 0,
         devices: Vec::new(),

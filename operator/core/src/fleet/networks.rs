@@ -1,4 +1,4 @@
-//! Networks of the cluster, which the pods of a class whose ENI is primary reach by their first interface.
+//! Networks of the cluster, which the pods of a class whose ENI is primary reach by their first interface or by their node.
 
 use std::collections::BTreeSet;
 
@@ -33,17 +33,25 @@ impl Fleet {
 
     /// Whether a pod with an ENI of this class would still reach Services.
     pub(super) fn services_known(&self, class: &Class) -> Result<(), Note> {
-        match class.interface.default_route {
-            DefaultRoute::Never | DefaultRoute::Fallback => Ok(()),
-            DefaultRoute::Primary if !self.networks(class).is_empty() => Ok(()),
-            DefaultRoute::Primary => Err(Note::new(
-                Reason::ServicesUnknown,
-                format!(
-                    "class {} has defaultRoute: Primary, and the networks of Services, which stay with the pod's first interface, are not known: the API server shows no ServiceCIDR (Kubernetes 1.33 and later do); set the chart's value clusterCidrs",
-                    class.name
-                ),
-            )),
+        let needs = match (class.interface.default_route, &class.interface.node_access) {
+            (DefaultRoute::Primary, _) => {
+                "defaultRoute: Primary, and the networks of Services, which stay with the pod's first interface,"
+            }
+            (DefaultRoute::Never | DefaultRoute::Fallback, Some(_)) => {
+                "nodeAccess, and the networks of Services, which the pod reaches by its node,"
+            }
+            (DefaultRoute::Never | DefaultRoute::Fallback, None) => return Ok(()),
+        };
+        if !self.networks(class).is_empty() {
+            return Ok(());
         }
+        Err(Note::new(
+            Reason::ServicesUnknown,
+            format!(
+                "class {} has {needs} are not known: the API server shows no ServiceCIDR (Kubernetes 1.33 and later do); set the chart's value clusterCidrs",
+                class.name
+            ),
+        ))
     }
 
     fn networks(&self, class: &Class) -> BTreeSet<IpNet> {
@@ -84,7 +92,10 @@ impl Fleet {
     }
 }
 
-/// Whether what the pod starts may leave by the ENI though an earlier interface has a route for it.
+/// Whether what the pod starts may leave by the ENI though an earlier interface has a route for it, or by its node.
 fn leads_away(class: &Class) -> bool {
-    class.interface.default_route == DefaultRoute::Primary || !class.interface.routes.is_empty()
+    let interface = &class.interface;
+    interface.default_route == DefaultRoute::Primary
+        || !interface.routes.is_empty()
+        || interface.node_access.is_some()
 }

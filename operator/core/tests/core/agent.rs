@@ -121,6 +121,7 @@ impl World {
             return;
         };
         let device = Device {
+            node_access: Vec::new(),
             attachment_id: id.clone(),
             state,
             pod_uid: owner.filter(|_| state == DeviceState::Plugged),

@@ -59,6 +59,7 @@ fn saying_leases(leases: Leases) -> Claim {
 
 fn reporting(leases: Leases) -> Order {
     let report = Report {
+        node_access: Vec::new(),
         leases,
         ..report(plugged_place())
     };
