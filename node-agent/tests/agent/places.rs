@@ -1,5 +1,7 @@
 //! Where the plugin can stand, with upstream's own tools: libcni's cnitool and the plugins of containernetworking.
 
+#[path = "places/access.rs"]
+mod access;
 #[path = "places/chained.rs"]
 mod chained;
 #[path = "places/documents.rs"]

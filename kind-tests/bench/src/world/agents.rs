@@ -38,6 +38,7 @@ pub fn act(claim: &Claim, cloud: &impl Cloud, now: Time) -> Act {
     let plugged = state == DeviceState::Plugged;
     let pod = status.binding.as_ref().map(|b| b.pod_uid.clone());
     Act::Report(Device {
+        node_access: Vec::new(),
         attachment_id: id.clone(),
         state,
         pod_uid: pod.filter(|_| plugged),

@@ -388,6 +388,7 @@ pub fn plugged(number: usize) -> (Claim, EniView) {
     status.timeline.created = Some(past);
     status.timeline.attached = Some(past);
     claim.device = view.attachment.as_ref().map(|on| Device {
+        node_access: Vec::new(),
         attachment_id: on.id.clone(),
         state: DeviceState::Plugged,
         pod_uid: claim.owner.as_ref().map(|o| o.uid.clone()),
