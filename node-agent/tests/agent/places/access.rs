@@ -105,9 +105,13 @@ fn around(world: &mut World) {
         ENI[1],
     );
     for rule in rules.lines() {
-        let output = world.exec("host", &["nft", rule.trim()]);
-        assert!(output.status.success(), "{rule}: {output:?}");
+        nft(world, "host", rule.trim());
     }
+}
+
+fn nft(world: &World, short: &str, rule: &str) {
+    let output = world.exec(short, &["nft", rule]);
+    assert!(output.status.success(), "{rule}: {output:?}");
 }
 
 fn wire(world: &World, here: &str, there: &str, short: &str) {
@@ -149,10 +153,24 @@ fn pod_and_node_reach_each_other_over_the_bridge_and_nobody_else() {
         let reached = site.world.reach(short, None, to, port);
         assert!(reached.is_ok(), "{short} to {to} port {port}: {reached:?}");
     };
+    // What kubelet's probes do, and a program of the node that asks a Service, whatever the node's security groups let in.
+    nft(&site.world, "vpc", "add table inet groups");
+    nft(
+        &site.world,
+        "vpc",
+        "add chain inet groups in { type filter hook forward priority 0; }",
+    );
+    nft(
+        &site.world,
+        "vpc",
+        "add rule inet groups in oifname node0a drop",
+    );
     for at in 0..2 {
-        // What kubelet's probes do, and a program of the node that asks a Service.
         reach("host", ENI[at], PORT);
         reach("host", OF_POD[at], PORT);
+    }
+    nft(&site.world, "vpc", "delete table inet groups");
+    for at in 0..2 {
         // From outside, by a port of the node: through the VPC, whose security groups decide.
         reach("vpc", NODE[at], HOST_PORT);
         reach("bare", GATEWAY[at], PORT);
