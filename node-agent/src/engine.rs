@@ -302,7 +302,7 @@ impl Engine {
                 self.facts.lease_news.insert(mac, leases);
             }
             Input::Status(reply) => {
-                let known = Known::of(&self.facts, self.parts.access.borrow().clone());
+                let known = Known::of(&self.facts, ports::shown(&self.facts.ports, |_| true));
                 let leases = self.parts.leases.clone();
                 let inspector = self.parts.node.inspector.clone();
                 // Who asked may be gone.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The CNI plugins that a node has from the start.
-const PLUGINS: &[&str] = &["ptp", "host-local", "host-device", "loopback"];
+const PLUGINS: &[&str] = &["ptp", "host-local", "host-device", "loopback", "portmap"];
 
 /// Handlers of the runtime whose pods are in another network than the node's first one. The lists of the handler `eni` are in
 /// `/etc/cni/eni.d`; none is there from the start.

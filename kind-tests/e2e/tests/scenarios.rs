@@ -36,6 +36,7 @@ mod scenarios {
     pub mod many;
     pub mod mtu;
     pub mod node;
+    pub mod node_access;
     pub mod on_the_pod;
     pub mod places;
     pub mod raw_metadata;
@@ -63,7 +64,7 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, leases, many, mtu, node,
-    on_the_pod, places, raw_metadata, refused, replaced, rights, schema, several,
+    node_access, on_the_pod, places, raw_metadata, refused, replaced, rights, schema, several,
     several_under_traffic, shared, static_pod, story, stuck, versions, waiting, without_agent,
     writes,
 };
@@ -197,6 +198,10 @@ const SCENARIOS: &[Named] = &[
     ),
     ("dead_namespace_gives_its_eni_back", crashes::dead_namespace),
     ("who_answers_by_which_interface", default_route::who_answers),
+    (
+        "pod_with_node_access_reaches_its_node_and_no_neighbour",
+        node_access::who_reaches_whom,
+    ),
     ("unknown_class_is_reported", bad_input::unknown_class),
     (
         "namespace_not_selected_is_reported",

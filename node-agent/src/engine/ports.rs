@@ -199,7 +199,8 @@ impl Engine {
     /// Says who has addresses, if that has changed.
     pub(super) fn show_ports(&mut self) {
         if std::mem::take(&mut self.ports_changed) {
-            let shown = shown(&self.facts.ports);
+            // That of a pod is in its claim.
+            let shown = shown(&self.facts.ports, |port| port.pod.is_none());
             self.parts.access.send_if_modified(|before| {
                 let differs = *before != shown;
                 *before = shown;
@@ -349,20 +350,19 @@ impl Engine {
 }
 
 /// Those that were answered, as people see them.
-fn shown(ports: &Ports) -> Vec<NodeAccess> {
+pub(super) fn shown(ports: &Ports, are: impl Fn(&Port) -> bool) -> Vec<NodeAccess> {
     let added = ports
         .all
         .values()
         .filter(|port| port.state == PortState::Added);
-    // That of a pod is in its claim.
-    let added = added.filter(|port| port.pod.is_none());
+    let added = added.filter(|port| are(port));
     let shown = added.take(MOST).map(|port| NodeAccess {
         addresses: port.addresses.iter().map(|one| one.address).collect(),
         bridge: port.bridge.as_ref().map(|bridge| bridge.name.clone()),
         id: (port.id.as_ref()).map(|id| id.chars().take(LONGEST_ID).collect()),
         network: port.sandbox.network.clone(),
         container_id: port.sandbox.container_id.clone(),
-        interface: port.sandbox.if_name.clone(),
+        interface: port.name().to_owned(),
     });
     shown.collect()
 }

@@ -17,7 +17,7 @@ const MODES: [&str; 3] = ["Never", "Fallback", "Primary"];
 /// The table that this scenario measures.
 const TABLE: &str = "../../docs/reference/default-route.md";
 /// Cluster DNS, as kubelet tells it to pods.
-const DNS: &str = "10.96.0.10";
+pub const DNS: &str = "10.96.0.10";
 
 /// Which interface answers under each mode, by family, the number of the row, and what a person calls it.
 type Table = BTreeMap<(Family, usize, &'static str), Vec<String>>;
@@ -108,7 +108,7 @@ fn primary_class(space: &Space) -> anyhow::Result<()> {
 }
 
 /// A Service that leads to the pods of an app.
-fn service(name: &str, app: &str, address: Option<&str>) -> Value {
+pub fn service(name: &str, app: &str, address: Option<&str>) -> Value {
     let mut service = json!({
         "apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
         "spec": {
@@ -123,7 +123,7 @@ fn service(name: &str, app: &str, address: Option<&str>) -> Value {
 }
 
 /// A pod in the network of its node.
-fn of_the_host(name: &str, node: &str, port: u16) -> Value {
+pub fn of_the_host(name: &str, node: &str, port: u16) -> Value {
     let mut host = on(pod(name), node);
     host["spec"]["hostNetwork"] = json!(true);
     let container = &mut host["spec"]["containers"][0];

@@ -37,7 +37,7 @@ impl Family {
         }
     }
 
-    fn peer(self) -> &'static str {
+    pub fn peer(self) -> &'static str {
         match self {
             Self::V4 => PEER,
             Self::V6 => PEER_V6,
@@ -45,7 +45,7 @@ impl Family {
     }
 
     /// Where EC2 answers, outside the VPC.
-    fn outside(self) -> &'static str {
+    pub fn outside(self) -> &'static str {
         match self {
             Self::V4 => "192.0.2.1",
             Self::V6 => "2001:db8::1",
@@ -53,14 +53,14 @@ impl Family {
     }
 
     /// What of an object's lists of addresses, one a family, is of this one.
-    fn of(self, list: &Value) -> Option<&str> {
+    pub fn of(self, list: &Value) -> Option<&str> {
         let is_ours = |address: &&str| address.contains(':') == (self == Self::V6);
         let texts = list.as_array().into_iter().flatten();
         let mut texts = texts.filter_map(|one| one.as_str().or_else(|| one["ip"].as_str()));
         texts.find(is_ours)
     }
 
-    fn pod(self, space: &Space, name: &str) -> anyhow::Result<String> {
+    pub fn pod(self, space: &Space, name: &str) -> anyhow::Result<String> {
         let pod = space.get("pod", name)?;
         let address = self.of(&pod["status"]["podIPs"]);
         Ok(address
@@ -68,7 +68,7 @@ impl Family {
             .to_owned())
     }
 
-    fn service(self, space: &Space, name: &str) -> anyhow::Result<String> {
+    pub fn service(self, space: &Space, name: &str) -> anyhow::Result<String> {
         let service = space.kubectl(&["get", "service", name, "-o", "json"])?;
         let service: Value = serde_json::from_str(&service)?;
         let address = self.of(&service["spec"]["clusterIPs"]);
@@ -78,7 +78,7 @@ impl Family {
     }
 
     /// The address of a node in its subnet, counted from 0.
-    fn node(self, space: &Space, node: usize) -> anyhow::Result<String> {
+    pub fn node(self, space: &Space, node: usize) -> anyhow::Result<String> {
         if self == Self::V4 {
             return Ok(space.world.cluster.node(node).address());
         }
@@ -90,7 +90,7 @@ impl Family {
             .to_owned())
     }
 
-    fn eni(self, space: &Space, pod: &str) -> anyhow::Result<String> {
+    pub fn eni(self, space: &Space, pod: &str) -> anyhow::Result<String> {
         let addresses = e2e::world::addresses(&space.claim_of(pod)?);
         let mut ours = addresses.into_iter();
         let ours = ours.find(|address| address.contains(':') == (self == Self::V6));
@@ -98,7 +98,7 @@ impl Family {
     }
 }
 
-fn at(address: &str, port: u16) -> anyhow::Result<String> {
+pub fn at(address: &str, port: u16) -> anyhow::Result<String> {
     Ok(SocketAddr::new(address.parse()?, port).to_string())
 }
 

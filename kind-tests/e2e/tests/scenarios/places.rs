@@ -13,7 +13,7 @@ const DOCUMENT: &str = "../../docs/cni.md";
 /// Of the claim in the document.
 const MAC: &str = "02:ec:00:00:00:0a";
 /// A handler of the cluster's nodes for a network without any other interface.
-const ALONE: &str = "eni";
+pub const ALONE: &str = "eni";
 /// One for networks in which host-device moves the device.
 const HOST_DEVICE: &str = "host-device";
 const METADATA: &str = "169.254.169.254:80";
@@ -22,9 +22,9 @@ const NETWORKS: &str = "k8s.v1.cni.cncf.io/network-status";
 const IPV6_ALONE: &str = "subnet-000000000000000a6";
 const APP: &str = "sg-000000000000000a2";
 /// Lets in the VPC and the pods' networks.
-const NODES: &str = "sg-000000000000000a1";
+pub const NODES: &str = "sg-000000000000000a1";
 /// Lets in its members, of which there is none.
-const DEFAULT: &str = "sg-000000000000000a0";
+pub const DEFAULT: &str = "sg-000000000000000a0";
 /// A port of the node that nobody has.
 const HOST_PORT: u16 = 8081;
 
@@ -227,7 +227,7 @@ fn apply_moved(space: &Space, lists: &[&str; 2]) -> anyhow::Result<[String; 2]> 
 }
 
 /// The list with the MAC address of the pod's ENI.
-fn put_list_of(space: &Space, node: usize, pod: &str, list: &str) -> anyhow::Result<()> {
+pub fn put_list_of(space: &Space, node: usize, pod: &str, list: &str) -> anyhow::Result<()> {
     ensure!(list.contains(MAC), "no MAC address in {list}");
     let list = list.replace(MAC, &mac(&space.claim_of(pod)?)?);
     put_list(space, node, HOST_DEVICE, &list)
@@ -290,7 +290,7 @@ fn of_families(
 }
 
 /// A `RuntimeClass`, whose nodes have no list when the scenario ends. Its pods go first: without a list the runtime ends no sandbox.
-fn runtime_class(space: &Space, handler: &'static str) -> anyhow::Result<()> {
+pub fn runtime_class(space: &Space, handler: &'static str) -> anyhow::Result<()> {
     space.kubectl_at_end(&["delete", "runtimeclass", handler, "--ignore-not-found"]);
     for node in [0, 1] {
         let remove = format!("rm -f {}", file(handler));
@@ -303,7 +303,7 @@ fn runtime_class(space: &Space, handler: &'static str) -> anyhow::Result<()> {
     }))
 }
 
-fn of_handler(pod: Value, handler: &str, node: &str) -> Value {
+pub fn of_handler(pod: Value, handler: &str, node: &str) -> Value {
     let mut pod = on(pod, node);
     pod["spec"]["runtimeClassName"] = json!(handler);
     pod
@@ -313,12 +313,12 @@ fn file(handler: &str) -> String {
     format!("/etc/cni/{handler}.d/10-{handler}.conflist")
 }
 
-fn put_list(space: &Space, node: usize, handler: &str, list: &str) -> anyhow::Result<()> {
+pub fn put_list(space: &Space, node: usize, handler: &str, list: &str) -> anyhow::Result<()> {
     space.world.put_on_node(node, &file(handler), list)
 }
 
 /// The blocks of a language below a heading of the document.
-fn blocks<const N: usize>(heading: &str, language: &str) -> anyhow::Result<[String; N]> {
+pub fn blocks<const N: usize>(heading: &str, language: &str) -> anyhow::Result<[String; N]> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCUMENT);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut sections = text.split("\n## ");
