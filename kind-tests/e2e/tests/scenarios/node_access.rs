@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, env, fmt::Write as _, fs, path::Path};
 
 use anyhow::{Context, ensure};
-use e2e::world::{PORT, SOON, Space};
+use e2e::world::{PORT, SOON, SYSTEM, Space};
 use serde_json::json;
 
 use super::{
@@ -19,11 +19,14 @@ const TABLE: &str = "../../docs/reference/node-access.md";
 /// A pod whose ENI lets nobody in, and one whose ENI lets in the VPC.
 const PODS: [&str; 2] = ["closed", "open"];
 const HOST_PORT: u16 = 8090;
-/// What a node with NodeLocal DNSCache and a task of Amazon ECS have.
+/// What `NodeLocal` `DNSCache` and the agent of Amazon ECS have on a node.
 const ON_NODE: [&str; 2] = ["169.254.20.10", "169.254.170.2"];
-const SECONDS: &str = "1";
+const SECONDS: u8 = 1;
+/// How many connections an answer is measured with. Each has two packets at least either way.
+const TIMES: u64 = 5;
+const REMOVE_BRIDGE: &str = "[ ! -e /sys/class/net/eniclaim0 ] || ip link del eniclaim0";
 
-type Table = BTreeMap<(Family, usize, &'static str), Vec<String>>;
+type Table = BTreeMap<(Family, usize, &'static str), Vec<&'static str>>;
 
 /// What is asked, by whom, and where.
 struct Question {
@@ -42,6 +45,7 @@ pub fn who_reaches_whom(space: &Space) -> anyhow::Result<()> {
     runtime_class(space, ALONE)?;
     let [list] = blocks("Alone, with node access", "json")?;
     put_list(space, 0, ALONE, &list)?;
+    space.at_end(|world| world.on_node(0, REMOVE_BRIDGE).map(drop));
     apply(space)?;
     for name in PODS.iter().chain(&["other", "host", "neighbour"]) {
         // Ready: kubelet's probes are answered.
@@ -61,8 +65,12 @@ pub fn who_reaches_whom(space: &Space) -> anyhow::Result<()> {
         }
     }
     compare(&render(&table))?;
-    space.delete_pods(&["closed", "open", "other", "host", "neighbour"])?;
-    nothing_is_left(space)
+    let pods = ["closed", "open", "other", "host", "neighbour"];
+    space.kubectl(&[&["delete", "pod", "--timeout=60s"], &pods[..]].concat())?;
+    nothing_is_left(space)?;
+    // The bridge stays, for others of the node.
+    space.world.on_node(0, REMOVE_BRIDGE)?;
+    space.delete_pods(&pods)
 }
 
 fn apply(space: &Space) -> anyhow::Result<()> {
@@ -103,7 +111,17 @@ fn apply(space: &Space) -> anyhow::Result<()> {
 
 /// Each in its claim, and both in the agent's own table.
 fn says_its_address(space: &Space) -> anyhow::Result<()> {
-    let said = space.world.on_node(0, "eniclaim-agent status")?;
+    let agent = space.world.agent_pod(0)?;
+    let status = [
+        "-n",
+        SYSTEM,
+        "exec",
+        &agent,
+        "--",
+        "/eniclaim-agent",
+        "status",
+    ];
+    let said = space.world.kubectl(&status)?;
     for name in PODS {
         let claim = space.claim_of(name)?;
         let device = &claim["status"]["device"];
@@ -214,30 +232,35 @@ fn on_bridge(space: &Space, pod: &str, family: Family) -> anyhow::Result<String>
         .to_owned())
 }
 
-/// By which interface of the pod the packets of a connection go; `no` without one.
-fn ask(space: &Space, pod: &str, question: &Question) -> anyhow::Result<String> {
-    let before = sent(space, pod)?;
+/// By which interface of the pod the packets of connections go; `no` without one.
+fn ask(space: &Space, pod: &str, question: &Question) -> anyhow::Result<&'static str> {
+    let before = sent_by_eni(space, pod)?;
+    let from = question
+        .from
+        .as_deref()
+        .map(|from| format!(" --from {from}"));
+    let connect = format!(
+        "/probe connect {} --timeout {SECONDS}{}",
+        question.to,
+        from.unwrap_or_default()
+    );
+    let script = format!("for i in $(seq {TIMES}); do {connect} || exit 1; done");
     // Outside the VPC nobody serves what the probe expects: that the connection stands is the answer.
-    let mut probe = vec!["/probe", "connect", &question.to, "--timeout", SECONDS];
-    if let Some(from) = &question.from {
-        probe.extend(["--from", from]);
+    if space
+        .exec(&question.who, &["/bin/sh", "-c", &script])
+        .is_err()
+    {
+        return Ok("no");
     }
-    let answered = space.exec(&question.who, &probe).is_ok();
-    let after = sent(space, pod)?;
-    let busiest = ["node0", "eth0"]
-        .into_iter()
-        .zip(before.into_iter().zip(after));
-    let busiest = busiest.max_by_key(|(_, (before, after))| after - before);
-    let (name, _) = busiest.context("no interface")?;
-    Ok(if answered { name } else { "no" }.to_owned())
+    // kubelet's probes go by node0 all the time. Of the ENI there is at most ARP or neighbour discovery besides.
+    let sent = sent_by_eni(space, pod)? - before;
+    Ok(if sent >= 2 * TIMES { "eth0" } else { "node0" })
 }
 
-/// How many packets each of the pod's interfaces has sent, node0's first.
-fn sent(space: &Space, pod: &str) -> anyhow::Result<[u64; 2]> {
-    let script = "for i in node0 eth0; do cat /sys/class/net/$i/statistics/tx_packets; done";
-    let said = space.exec(pod, &["/bin/sh", "-c", script])?;
-    let numbers: Vec<u64> = said.lines().map(str::parse).collect::<Result<_, _>>()?;
-    <[u64; 2]>::try_from(numbers).map_err(|_| anyhow::anyhow!("not two numbers: {said}"))
+/// How many packets the pod's ENI has sent.
+fn sent_by_eni(space: &Space, pod: &str) -> anyhow::Result<u64> {
+    let said = space.exec(pod, &["cat", "/sys/class/net/eth0/statistics/tx_packets"])?;
+    Ok(said.trim().parse()?)
 }
 
 /// Bridge and table are the node's; what was of the pods is gone.
@@ -257,7 +280,7 @@ fn nothing_is_left(space: &Space) -> anyhow::Result<()> {
         })
         .collect();
     ensure!(left.is_empty(), "left on the node: {left:#?}");
-    space.world.on_node(0, "ip link del eniclaim0").map(drop)
+    Ok(())
 }
 
 fn render(table: &Table) -> String {
