@@ -53,6 +53,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
     let node = node(&options).context("inspect this node")?;
     let Features { ipv6, egress_hook } = node.inspector.features;
     let in_cluster = options.in_cluster().cloned();
+    let alone = in_cluster.is_none();
     tracing::info!(
         node = in_cluster.as_ref().map(|cluster| &*cluster.node_name),
         ipv6,
@@ -129,7 +130,7 @@ pub async fn run(options: Run) -> anyhow::Result<()> {
         "the keeper of leases",
         ends(keeper_of_leases.run(commands, inputs.clone())),
     );
-    tasks.spawn("the socket", ends(socket.serve(inputs.clone())));
+    tasks.spawn("the socket", ends(socket.serve(inputs.clone(), alone)));
     let engine = tokio::spawn(async move {
         engine
             .run(from_all, events)

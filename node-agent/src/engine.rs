@@ -137,6 +137,7 @@ pub struct Engine {
     scanning: Trouble,
     lists: Trouble,
     notes: Trouble,
+    filters: Trouble,
     wake_at: Instant,
     /// The leases that were last asked to be kept.
     keep: Option<BTreeMap<Mac, Keep>>,
@@ -165,6 +166,7 @@ impl Engine {
             scanning: Trouble::default(),
             lists: Trouble::default(),
             notes: Trouble::default(),
+            filters: Trouble::default(),
             wake_at: now,
             keep: None,
             turns: Turns::default(),

@@ -10,6 +10,7 @@ pub mod health;
 pub mod heartbeat;
 pub mod http;
 pub mod install;
+mod instance_metadata;
 pub mod journal;
 pub mod kernel;
 pub mod lease;

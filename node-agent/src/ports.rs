@@ -5,6 +5,7 @@ mod bridges;
 mod check;
 mod delete;
 pub mod files;
+mod guard;
 mod host;
 mod survey;
 
@@ -14,6 +15,7 @@ pub use self::{
     check::check,
     delete::delete,
     files::Files,
+    guard::{guard, unguarded},
     survey::survey,
 };
 use crate::{error::Error, kernel::netlink::Netlink};

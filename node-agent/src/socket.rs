@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use self::request::Asked;
-use crate::{engine::Input, error::Error, lock::try_lock, status::Status};
+use crate::{engine::Input, error::Error, instance_metadata, lock::try_lock, status::Status};
 
 /// Connections at once: as many as kubelet lets a node have pods, and a few.
 const MOST_CONNECTIONS: usize = 256;
@@ -59,8 +59,8 @@ impl Socket {
         })
     }
 
-    /// Accepts until the task is dropped.
-    pub async fn serve(self, inputs: mpsc::Sender<Input>) {
+    /// Accepts until the task is dropped. On a host alone, configurations may leave something to its instance metadata service.
+    pub async fn serve(self, inputs: mpsc::Sender<Input>, alone: bool) {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let (mut id, mut failing) = (0, false);
         // Who is not accepted yet waits in the kernel's queue, and no longer than the plugin may.
@@ -69,7 +69,7 @@ impl Socket {
                 Ok((stream, _)) => {
                     id += 1;
                     failing = false;
-                    let conversation = converse(stream, id, inputs.clone());
+                    let conversation = converse(stream, id, inputs.clone(), alone);
                     tokio::spawn(async move {
                         conversation.await;
                         drop(place);
@@ -110,10 +110,19 @@ async fn lock(path: &Path) -> Result<File, Error> {
     }
 }
 
-async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>) {
+async fn converse(mut stream: UnixStream, id: u64, inputs: mpsc::Sender<Input>, alone: bool) {
     let line = match request::receive(&stream).await {
-        Ok(Asked::Plugin(request, netns)) => {
-            match answer(&mut stream, id, request, netns, &inputs).await {
+        Ok(Asked::Plugin(mut request, netns)) => {
+            let completed = if alone {
+                instance_metadata::complete(&mut request).await
+            } else {
+                Ok(())
+            };
+            let reply = match completed {
+                Ok(()) => answer(&mut stream, id, request, netns, &inputs).await,
+                Err(error) => Some(Reply::Failed(error)),
+            };
+            match reply {
                 Some(reply) => serde_json::to_vec(&reply),
                 None => return,
             }

@@ -42,6 +42,8 @@ mod home;
 mod http;
 #[path = "agent/install.rs"]
 mod install;
+#[path = "agent/instance_metadata.rs"]
+mod instance_metadata;
 #[path = "agent/journal.rs"]
 mod journal;
 #[path = "agent/lacks.rs"]
@@ -84,6 +86,8 @@ mod standalone;
 mod status;
 #[path = "agent/task.rs"]
 mod task;
+#[path = "agent/upgrade.rs"]
+mod upgrade;
 #[path = "agent/watch.rs"]
 mod watch;
 #[path = "agent/world.rs"]

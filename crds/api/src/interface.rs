@@ -58,6 +58,7 @@ pub struct Interface {
     /// probes, Services, NodeLocal DNSCache, credentials. For pods whose only interfaces are their ENIs, that is, where eniclaim is the
     /// first plugin of the network; elsewhere the pod's first interface does all that, and this has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NodeAccess")]
     pub node_access: Option<NodeAccess>,
 }
 

@@ -117,6 +117,8 @@ pub struct PortSeen {
     pub retry: Retry,
     /// Whether the container's namespace still lives.
     pub liveness: Liveness,
+    /// Whether somebody removed what filters its packets on the node.
+    pub unguarded: bool,
 }
 
 /// What a configuration asks for.
@@ -171,7 +173,7 @@ impl Port {
         let by_gateway = |to: IpNet| {
             let mut addresses = self.addresses.iter().map(|address| address.gateway);
             let gateway = addresses.find(|gateway| gateway.is_ipv4() == to.addr().is_ipv4());
-            gateway.map(|gateway| (to.trunc(), gateway))
+            gateway.map(|gateway| (to, gateway))
         };
         let node = self.pod.iter().flat_map(|pod| &pod.node);
         let mut routes: Vec<_> = (self.routes.iter().map(|route| route.to))

@@ -6,8 +6,9 @@ mod ecs_ipam;
 mod enim;
 mod keys;
 mod mtu;
+mod subnet;
 
-pub use self::{ecs_ipam::Release, enim::AddressesAsked};
+pub use self::{ecs_ipam::Release, enim::AddressesAsked, subnet::WithoutSubnet};
 use keys::Keys;
 
 use crate::facts::{Pod, Wanted};

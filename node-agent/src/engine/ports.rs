@@ -1,6 +1,7 @@
 //! Has done what is ordered of ports, and takes in how it ended.
 
 mod adding;
+mod guarding;
 pub(super) mod turns;
 
 use std::{collections::BTreeSet, net::IpAddr};
@@ -45,6 +46,11 @@ pub(super) enum PortDone {
         key: PortKey,
         outcome: Result<(), Error>,
     },
+    /// Its packets were to be filtered again.
+    Guard {
+        key: PortKey,
+        outcome: Result<(), Error>,
+    },
     /// A bridge was to be looked at.
     Survey {
         bridge: String,
@@ -60,6 +66,7 @@ impl Engine {
             PortOrder::Check { request, key } => self.start_check_port(request, key),
             PortOrder::Delete(key) => self.start_delete_port(key),
             PortOrder::Survey(bridge) => self.start_survey(bridge),
+            PortOrder::Guard(key) => self.start_guard(key),
         }
     }
 
@@ -235,6 +242,10 @@ impl Engine {
             PortDone::Delete { key, outcome } => {
                 self.facts.ports.busy.remove(&key);
                 self.port_deleted(key, outcome);
+            }
+            PortDone::Guard { key, outcome } => {
+                self.facts.ports.busy.remove(&key);
+                self.port_guarded(key, outcome);
             }
             PortDone::Survey {
                 bridge,

@@ -20,7 +20,7 @@ use crate::{
     error::Error,
     kernel::namespace::Namespace,
     plug::Node,
-    ports::Files,
+    ports::{Files, unguarded},
 };
 
 /// What was seen.
@@ -36,6 +36,8 @@ pub(super) struct Scan {
     liveness: BTreeMap<PlugKey, Result<Liveness, Error>>,
     /// Likewise of each port.
     ports: BTreeMap<PortKey, Result<Liveness, Error>>,
+    /// Ports whose packets nobody filters any more.
+    unguarded: Result<BTreeSet<PortKey>, Error>,
     /// DELs that found no agent.
     deleted: Vec<Del>,
     /// Whether all notes about such DELs could be read, and removed once they had served.
@@ -128,6 +130,19 @@ impl Engine {
                 port.seen.liveness = liveness.unwrap_or(Liveness::Unknown);
             }
         }
+        if self.filters.is_news(scan.unguarded.is_ok()) {
+            match &scan.unguarded {
+                Ok(_) => tracing::info!("the filters of ports can be seen again"),
+                Err(error) => {
+                    tracing::warn!(%error, "whether the packets of ports are filtered is not known");
+                }
+            }
+        }
+        for key in scan.unguarded.iter().flatten() {
+            if let Some(port) = self.facts.ports.all.get_mut(key) {
+                port.seen.unguarded = true;
+            }
+        }
         for del in &scan.deleted {
             match deleted(del) {
                 Verb::Release(release) => self.facts.released(&del.sandbox, &release),
@@ -180,6 +195,7 @@ fn scan(
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
     let (deleted, notes) = noted(tombstones, &sandboxes, known);
+    let guarded: Vec<_> = known.0.guarded().collect();
     Ok(Scan {
         moves_before,
         devices: devices.all.into_iter().map(|device| device.mac).collect(),
@@ -192,6 +208,11 @@ fn scan(
             .into_iter()
             .map(|(key, netns)| (key, Namespace::liveness(&netns)))
             .collect(),
+        unguarded: if guarded.is_empty() {
+            Ok(BTreeSet::new())
+        } else {
+            unguarded(node, &guarded)
+        },
         deleted,
         notes,
     })

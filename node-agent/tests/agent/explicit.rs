@@ -90,6 +90,7 @@ fn without_a_gateway_only_the_subnet_is_reached() {
     );
 }
 
+/// Cases: M11.
 #[test]
 fn device_that_stays_down_has_a_name_and_nothing_else() {
     let (world, agent) = a_task();

@@ -128,6 +128,7 @@ fn kernel(world: &World, names: &[String]) -> BTreeMap<String, String> {
     found
 }
 
+/// Cases: P02, P08.
 #[test]
 fn no_address_is_given_twice_and_none_is_lost_whenever_the_agent_is_killed() {
     let mut world = World::new();

@@ -14,5 +14,7 @@ mod first;
 mod host_device;
 #[path = "places/ipam.rs"]
 mod ipam;
+#[path = "places/replaced.rs"]
+mod replaced;
 #[path = "places/runtime.rs"]
 mod runtime;

@@ -111,7 +111,7 @@ impl Agent {
                 ),
             )
         });
-        runtime.spawn(socket.serve(inputs.clone()));
+        runtime.spawn(socket.serve(inputs.clone(), false));
         runtime.spawn(keeper.run(commands, inputs.clone()));
         inputs
             .blocking_send(Input::Instance(INSTANCE.into()))

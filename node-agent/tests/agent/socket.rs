@@ -41,7 +41,7 @@ impl Served {
         let path = folder.path().join("agent.sock");
         let socket = runtime.block_on(Socket::bind(&path)).unwrap();
         let (sender, inputs) = mpsc::channel(1024);
-        runtime.spawn(socket.serve(sender));
+        runtime.spawn(socket.serve(sender, false));
         Self {
             runtime,
             folder,

@@ -17,14 +17,15 @@ use crate::{
 
 const ENDPOINT: &str = "169.254.170.2";
 
-struct Host {
-    world: World,
+/// A host with one agent, which installs the plugin.
+pub struct Host {
+    pub world: World,
     folder: TempDir,
     agent: Option<Child>,
 }
 
 impl Host {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (world, folder) = (World::new(), tempfile::tempdir().unwrap());
         for name in ["bin", "net.d"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -51,7 +52,7 @@ impl Host {
     }
 
     /// What starts the daemons of the host starts this one.
-    fn boot(&mut self) {
+    pub fn boot(&mut self) {
         // It is on tmpfs.
         drop(fs::remove_dir_all(self.path("run")));
         fs::create_dir(self.path("run")).unwrap();
@@ -82,8 +83,21 @@ impl Host {
         agent.wait().unwrap();
     }
 
-    /// What a plugin says that is called by its own name.
-    fn call(&self, name: &str, verb: &str, if_name: &str, configuration: &Value) -> Value {
+    /// What a plugin answers that is called by its own name.
+    pub fn call(&self, name: &str, verb: &str, if_name: &str, configuration: &Value) -> Value {
+        let (is_success, said) = self.said(name, verb, if_name, configuration);
+        assert!(is_success, "{name} {verb}: {said}");
+        said
+    }
+
+    /// Likewise, be it an error.
+    pub fn said(
+        &self,
+        name: &str,
+        verb: &str,
+        if_name: &str,
+        configuration: &Value,
+    ) -> (bool, Value) {
         let mut configuration = configuration.clone();
         configuration["socket"] = json!(self.path("run/agent.sock"));
         let mut child = Command::new(self.path("bin").join(name))
@@ -104,8 +118,8 @@ impl Host {
         drop(stdin);
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert!(output.status.success(), "{name} {verb}: {said}");
-        serde_json::from_str(&said).unwrap_or_default()
+        let said = serde_json::from_str(&said).unwrap_or_default();
+        (output.status.success(), said)
     }
 
     /// What the agent of a container service builds: the bridge first, then the ENI.

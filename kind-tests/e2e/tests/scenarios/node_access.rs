@@ -24,7 +24,7 @@ const ON_NODE: [&str; 2] = ["169.254.20.10", "169.254.170.2"];
 const SECONDS: u8 = 1;
 /// How many connections an answer is measured with. Each has two packets at least either way.
 const TIMES: u64 = 5;
-const REMOVE_BRIDGE: &str = "[ ! -e /sys/class/net/eniclaim0 ] || ip link del eniclaim0";
+const REMOVE_BRIDGE: &str = "! ip link show eniclaim0 > /dev/null 2>&1 || ip link del eniclaim0";
 
 type Table = BTreeMap<(Family, usize, &'static str), Vec<&'static str>>;
 
@@ -259,7 +259,8 @@ fn ask(space: &Space, pod: &str, question: &Question) -> anyhow::Result<&'static
 
 /// How many packets the pod's ENI has sent.
 fn sent_by_eni(space: &Space, pod: &str) -> anyhow::Result<u64> {
-    let said = space.exec(pod, &["cat", "/sys/class/net/eth0/statistics/tx_packets"])?;
+    let script = "cat /sys/class/net/eth0/statistics/tx_packets";
+    let said = space.exec(pod, &["/bin/sh", "-c", script])?;
     Ok(said.trim().parse()?)
 }
 

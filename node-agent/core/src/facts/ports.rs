@@ -79,6 +79,15 @@ impl Ports {
         }
     }
 
+    /// Those whose packets are filtered on the node, and of each whether it is a pod's.
+    pub fn guarded(&self) -> impl Iterator<Item = (PortKey, bool)> {
+        let ports = self
+            .all
+            .iter()
+            .filter(|(_, port)| port.bridge.is_some() && port.state == PortState::Added);
+        ports.map(|(key, port)| (*key, port.pod.is_some()))
+    }
+
     /// Takes in which addresses are in use on a bridge.
     pub fn surveyed(&mut self, bridge: &str, at: u64, found: Result<BTreeSet<IpAddr>, String>) {
         let foreign = |mut found: BTreeSet<IpAddr>| {

@@ -35,6 +35,8 @@ pub enum PortOrder {
     Delete(PortKey),
     /// Find out who has addresses on this bridge.
     Survey(String),
+    /// Filter the packets of a port again.
+    Guard(PortKey),
 }
 
 impl Round<'_> {
@@ -249,6 +251,9 @@ impl Round<'_> {
         };
         if goes {
             self.delete(key, port);
+        } else if port.seen.unguarded && port.state == PortState::Added && !self.is_taken(key) {
+            self.taken_ports.insert(key);
+            self.order(Order::Port(PortOrder::Guard(key)));
         }
     }
 

@@ -24,6 +24,9 @@ const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 /// Likewise for IPv6, where the documented form says none.
 const PREFIX_V6: u8 = 64;
 
+/// The key of the documented form for the router of the ENI's subnet.
+pub(super) const GATEWAY: &str = "subnetgateway-ipv4-address";
+
 pub(super) fn read(keys: &mut Keys, if_name: &str) -> Result<Explicit, String> {
     let eni = keys.text("eni")?;
     let eni = eni.ok_or("eni is missing; write the id of the ENI")?;
@@ -126,23 +129,23 @@ fn gateways(keys: &mut Keys) -> Result<BTreeMap<Family, IpAddr>, String> {
 
 /// Of the documented form.
 fn documented(keys: &mut Keys, text: &str) -> Result<Vec<Address>, String> {
-    let gateway = keys.text("subnetgateway-ipv4-address")?;
+    let gateway = keys.text(GATEWAY)?;
     let (IpAddr::V4(ip), own) = address("ipv4-address", text)? else {
         return Err(format!("ipv4-address {text:?} is no address of IPv4"));
     };
     let gateway = match gateway {
         None => None,
-        Some(text) => match address("subnetgateway-ipv4-address", &text)? {
+        Some(text) => match address(GATEWAY, &text)? {
             (IpAddr::V4(ip), Some(prefix)) => Some((ip, prefix)),
             _ => {
                 return Err(format!(
-                    "subnetgateway-ipv4-address {text:?} must be an address of IPv4 with a prefix length, for example \"10.0.1.1/24\""
+                    "{GATEWAY} {text:?} must be an address of IPv4 with a prefix length, for example \"10.0.1.1/24\""
                 ));
             }
         },
     };
     let prefix = own.or(gateway.map(|(_, prefix)| prefix)).ok_or_else(|| {
-        format!("ipv4-address {ip} has no prefix length; write that of its subnet, for example \"{ip}/24\", or add subnetgateway-ipv4-address")
+        format!("ipv4-address {ip} has no prefix length; write that of its subnet, for example \"{ip}/24\", or add {GATEWAY}")
     })?;
     if !PREFIXES.contains(&prefix) {
         return Err(format!(
@@ -193,7 +196,7 @@ fn mtu(keys: &mut Keys, has_ipv6: bool) -> Result<Mtu, String> {
 }
 
 /// A MAC address in any usual spelling: by colons, hyphens, or points in groups of four digits.
-fn spelled(text: &str) -> Result<Mac, String> {
+pub(super) fn spelled(text: &str) -> Result<Mac, String> {
     let refuse = || format!("mac {text:?} is no MAC address, for example \"0a:1b:2c:3d:4e:5f\"");
     let groups = |separator, digits| {
         let mut groups = text.split(separator);

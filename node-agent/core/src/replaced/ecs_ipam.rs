@@ -194,5 +194,8 @@ fn route(names: &Names, to: &str, gateway: Option<&str>) -> Result<PortRoute, St
             Some(ip)
         }
     };
-    Ok(PortRoute { to, gateway })
+    Ok(PortRoute {
+        to: to.trunc(),
+        gateway,
+    })
 }

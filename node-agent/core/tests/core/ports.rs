@@ -8,10 +8,14 @@ mod allocate;
 mod configurations;
 #[path = "ports/frames.rs"]
 mod frames;
+#[path = "ports/model.rs"]
+mod model;
 #[path = "ports/plan.rs"]
 mod plan;
 #[path = "ports/story.rs"]
 mod story;
+#[path = "ports/world.rs"]
+mod world;
 
 use ipnet::IpNet;
 use node_agent_core::{

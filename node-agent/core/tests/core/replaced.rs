@@ -3,7 +3,7 @@
 use node_agent_core::{
     claim::{DefaultRoute, DhcpMode, Metadata, Mtu},
     facts::{Explicit, Wanted},
-    replaced::Asked,
+    replaced::{Asked, WithoutSubnet},
 };
 
 use crate::makers::read;
@@ -74,6 +74,7 @@ fn example_of_the_documentation_is_understood_to_the_letter() {
     );
 }
 
+/// Cases: C03.
 #[test]
 fn documented_form_has_its_gateway_from_a_key_of_its_own_or_is_in_its_subnet() {
     for (keys, expected) in [
@@ -275,4 +276,48 @@ fn documented_form_that_is_wrong_is_refused_with_the_name_of_its_key() {
     ] {
         refused(&format!("{ENI},{MAC},{keys}"), sentence);
     }
+}
+
+#[test]
+fn subnet_that_the_documented_form_leaves_out_is_added_and_no_other_form_lacks_one() {
+    const SUBNET: &str = "172.31.16.0/20";
+    let lacking = |text: &str| WithoutSubnet::find("ecs-eni", text);
+    for keys in [
+        r#""ipv4-address":"172.31.31.65""#,
+        r#""IPv4-Address":"172.31.31.65","ipv6-address":"2001:db8::65","mtu":1400"#,
+        r#""ipv4-address":"172.31.31.65","SubnetGateway-ipv4-address":"""#,
+        r#""ipv4-address":"172.31.31.65","subnetgateway-ipv4-address":null,"ip-addresses":null"#,
+    ] {
+        let without = lacking(&later(keys)).expect(keys);
+        assert_eq!(without.mac.to_string(), "0e:aa:bb:cc:dd:01");
+        let complete = without.complete(SUBNET.parse().unwrap()).unwrap();
+        assert_eq!(lacking(&complete), None, "{complete}");
+        let explicit = understood(&complete);
+        assert_eq!(
+            addresses(&explicit)[0],
+            "172.31.31.65/20 via 172.31.16.1",
+            "{keys}"
+        );
+        let has_ipv6 = keys.contains("ipv6");
+        assert_eq!(addresses(&explicit).len(), 1 + usize::from(has_ipv6));
+    }
+    for keys in [
+        r#""ipv4-address":"172.31.31.65/20""#,
+        r#""ipv4-address":"172.31.31.65","subnetgateway-ipv4-address":"172.31.16.1/20""#,
+        r#""ipv4-address":"172.31.31.65","ip-addresses":["172.31.31.65/20"]"#,
+        r#""ip-addresses":["172.31.31.65"]"#,
+        r#""ipv4-address":7"#,
+        r#""ipv4-address":"2001:db8::65""#,
+    ] {
+        assert_eq!(lacking(&later(keys)), None, "{keys}");
+    }
+    let text = later(r#""ipv4-address":"172.31.31.65""#);
+    assert_eq!(WithoutSubnet::find("ecs-bridge", &text), None);
+    let elsewhere = lacking(&text).unwrap();
+    let error = elsewhere.complete("10.0.0.0/16".parse().unwrap());
+    let error = error.unwrap_err();
+    assert!(
+        error.contains("ipv4-address 172.31.31.65 is not in 10.0.0.0/16"),
+        "{error}"
+    );
 }

@@ -22,7 +22,7 @@ use crate::kernel::{
         expression::{Expression, Key, Verdict},
         is,
         object::{Chain, Family, Hook, Kind, Place, Table},
-        query::show,
+        query::{exists, show},
         service::{ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETHERNET_HEADER, ETHERNET_TYPE, load},
         transaction::commit,
     },
@@ -72,6 +72,26 @@ pub fn guard(end: &str, mac: Mac, rules: &[FrameRule]) -> io::Result<Commit> {
     changes.extend(rules.iter().map(|rule| chain.append(rule)));
     commit(&mut socket, &changes)?;
     Ok(Commit { _socket: socket })
+}
+
+/// Whether the chains of an end are there. Whether they are as they should be, [`guards`] says.
+pub fn has_chains(socket: &mut Netlink, end: &str, is_of_pod: bool) -> io::Result<bool> {
+    let name = chain_name(end);
+    let sources = Chain {
+        table: FORWARDED,
+        name: &name,
+    };
+    let chains = [
+        Some(chain(&name)),
+        Some(BETWEEN),
+        is_of_pod.then_some(sources),
+    ];
+    for chain in chains.iter().flatten() {
+        if !exists(socket, chain)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether that is so for this end.

@@ -45,6 +45,7 @@ fn each_configuration_gives_the_pod_its_eni_and_takes_it_back() {
             "Behind another plugin",
             "Behind host-device",
             "Alone",
+            "Alone, with node access",
             "Multus",
             "As IPAM plugin",
             "As IPAM plugin"

@@ -13,6 +13,7 @@ fn given(pool: &Pool, cursor: Option<&str>, taken: &[&str]) -> Result<String, Ex
     next(pool, cursor, |ip| taken.contains(&ip)).map(|ip| ip.to_string())
 }
 
+/// Cases: P02.
 #[test]
 fn first_is_the_one_behind_the_gateway_and_then_upwards_and_round() {
     let pool = a_pool("10.0.0.0/29");
@@ -33,6 +34,7 @@ fn first_is_the_one_behind_the_gateway_and_then_upwards_and_round() {
     assert!(error.contains("10.0.0.0/29"), "{error}");
 }
 
+/// Cases: P02.
 #[test]
 fn one_that_was_given_back_comes_round_last() {
     let pool = a_pool("10.0.0.0/24");
@@ -49,6 +51,7 @@ fn gateway_elsewhere_leaves_the_first_address_to_a_container() {
     assert_eq!(given(&pool, Some("10.0.0.7"), &[]).unwrap(), "10.0.0.9");
 }
 
+/// Cases: P10.
 #[test]
 fn ipv6_has_no_broadcast_and_never_gives_the_address_of_the_routers() {
     let pool = a_pool("2001:db8::/126");

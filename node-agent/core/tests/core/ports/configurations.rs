@@ -67,6 +67,7 @@ fn bridge(keys: &str) -> String {
 
 const WITH_IPAM: &str = r#""ipam":{"type":"ecs-ipam","ipv4-subnet":"169.254.172.0/22"}"#;
 
+/// Cases: C09.
 #[test]
 fn examples_of_the_documentation_are_understood_to_the_letter() {
     let asked = understood("ecs-bridge", BRIDGE);
@@ -151,6 +152,7 @@ fn refused(plugin: &str, text: &str, sentence: &str) {
     assert!(error.contains(sentence), "{text}: {error}");
 }
 
+/// Cases: P01.
 #[test]
 fn addresses_that_are_wrong_are_refused_with_the_name_of_their_key() {
     refused("ecs-ipam", r#"{"cniVersion":"0.3.0"}"#, "ipam is missing");

@@ -40,6 +40,7 @@ fn node_and_destinations_are_reached_and_never_neighbours_or_the_metadata_servic
     );
 }
 
+/// Cases: B05.
 #[test]
 fn mac_and_name_of_the_end_come_from_the_address() {
     let key = |ip: &str| PortKey(ip.parse().unwrap());

@@ -9,7 +9,7 @@ use node_agent_core::{
     replaced::Release,
 };
 
-use super::{addresses_alone, net, on_bridge};
+use super::{a_pool, addresses_alone, net, on_bridge};
 use crate::makers::{a_sandbox, orders};
 
 const SUBNET: &str = "10.0.0.0/29";
@@ -247,6 +247,7 @@ fn del_answers_when_the_port_is_gone_or_cannot_be_deleted_twice() {
     assert_eq!(answer(&facts), Answer::Deleted);
 }
 
+/// Cases: P07.
 #[test]
 fn addresses_are_given_back_by_address_or_id_or_container() {
     let by = |id: Option<&str>, addresses: &[&str]| {
@@ -275,6 +276,56 @@ fn addresses_are_given_back_by_address_or_id_or_container() {
     }
 }
 
+/// Cases: P06.
+#[test]
+fn id_is_known_and_given_back_whatever_digit_the_subnet_begins_with() {
+    for digit in 1..=9 {
+        let asked = addresses_alone(&format!("{digit}0.0.0.0/29"), "a");
+        let (mut facts, key) = with_port(&asked);
+        facts.ask(1, a_sandbox("c2"), add(asked), 0);
+        let why = later(&facts);
+        assert!(why.contains("ipam.id \"a\" is that of"), "{why}");
+        facts.requests.clear();
+        let release = Release {
+            id: Some("a".to_owned()),
+            addresses: Vec::new(),
+        };
+        facts.ask(2, a_sandbox("c9"), Verb::Release(release), 0);
+        assert_eq!(orders(&facts, 0), [Order::Port(PortOrder::Delete(key))]);
+    }
+}
+
+/// Cases: P04.
+#[test]
+fn both_families_are_given_or_none() {
+    let dual = |id: &str| {
+        let mut asked = addresses_alone(SUBNET, id);
+        asked.pools.push(a_pool("fd00::/126"));
+        asked
+    };
+    let mut facts = an_agent();
+    for container in ["c1", "c2"] {
+        facts.ask(1, a_sandbox(container), add(dual(container)), 0);
+        let port = Port {
+            state: PortState::Added,
+            ..ordered(&facts).remove(0)
+        };
+        facts.ports.all.insert(port.key().unwrap(), port);
+        facts.requests.clear();
+    }
+    facts.ask(1, a_sandbox("c3"), add(dual("c3")), 0);
+    let why = later(&facts);
+    assert!(
+        why.contains("all addresses of the subnet fd00::/126 are in use"),
+        "{why}"
+    );
+    // The IPv4 address is still there.
+    facts.requests.clear();
+    facts.ask(1, a_sandbox("c3"), add(addresses_alone(SUBNET, "c3")), 0);
+    let port = ordered(&facts).remove(0);
+    assert_eq!(port.key().unwrap().0.to_string(), "10.0.0.4");
+}
+
 #[test]
 fn port_goes_with_its_namespace_and_with_an_add_that_nobody_waits_for() {
     let (facts, key) = with_port(&on_bridge(SUBNET));
@@ -292,8 +343,17 @@ fn port_goes_with_its_namespace_and_with_an_add_that_nobody_waits_for() {
     let waits = PortSeen {
         retry: Retry { failures: 1, at: 9 },
         liveness: Liveness::Dead,
+        unguarded: true,
     };
     assert_eq!(change(&|port| port.seen = waits), []);
+    // One whose filters somebody removed is filtered again, and not by two at once.
+    let unguarded = |port: &mut Port| port.seen.unguarded = true;
+    let guarded = [Order::Port(PortOrder::Guard(key))];
+    assert_eq!(change(&unguarded), guarded);
+    let mut busy = facts.clone();
+    busy.ports.busy.insert(key);
+    busy.ports.all.values_mut().for_each(unguarded);
+    assert_eq!(orders(&busy, 0), []);
 }
 
 #[test]

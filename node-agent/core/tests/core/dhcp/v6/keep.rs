@@ -239,6 +239,7 @@ fn a_machine_that_slept_does_next_what_is_due_then() {
     assert_eq!(slept(3_000), (None, Some(Change::Lost(Loss::Expired))));
 }
 
+/// Cases: A09.
 #[test]
 fn times_of_the_server_count_where_they_are_possible() {
     const FOREVER: u32 = u32::MAX;
