@@ -97,17 +97,24 @@ pub enum Error {
     },
     /// A route of the node leads to addresses of a bridge.
     #[error(
-        "the subnet {subnet} of nodeAccess overlaps {network}, to which a route of this node leads; choose another subnet in the class"
+        "the subnet {subnet} of nodeAccess overlaps {network}, to which a route of this node leads by {link}; choose another subnet in the class, or, if {link} is a bridge that no class names any more, delete it on the node: ip link del {link}"
     )]
     SubnetTaken {
         /// The subnet of the bridge.
         subnet: Box<IpNet>,
         /// Where the route leads.
         network: Box<IpNet>,
+        /// By which link.
+        link: Box<str>,
     },
+    /// kube-proxy forwards by IPVS.
+    #[error(
+        "nodeAccess needs kube-proxy in another mode than ipvs, whose packets would reach the pod past the ENI's security groups; set the mode nftables or iptables, or take nodeAccess out of the class"
+    )]
+    Ipvs,
     /// IPv6 is disabled on the bridge, and the port has no IPv4 address.
     #[error(
-        "IPv6 is disabled on the bridge {bridge} of this node, and the network has no IPv4 addresses; set net.ipv6.conf.{bridge}.disable_ipv6 to 0, or add ipam.ipv4-subnet"
+        "IPv6 is disabled on the bridge {bridge} of this node, and the network has no IPv4 addresses; set net.ipv6.conf.{bridge}.disable_ipv6 to 0, or add a subnet of IPv4 (ipam.ipv4-subnet, or nodeAccess.subnet of the class)"
     )]
     NoIpv6OnBridge {
         /// The bridge.

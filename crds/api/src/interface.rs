@@ -78,6 +78,18 @@ pub struct Interface {
     {
         "rule": "!has(self.ipv6Subnet) || self.ipv6Subnet.contains(':')",
         "message": "ipv6Subnet is of IPv6; subnet is the field for IPv4"
+    },
+    {
+        "rule": "!has(self.subnet) || int(self.subnet.split('/')[1]) <= 30",
+        "message": "subnet needs room for the node and a pod; its prefix length is at most 30"
+    },
+    {
+        "rule": "!has(self.ipv6Subnet) || int(self.ipv6Subnet.split('/')[1]) <= 126",
+        "message": "ipv6Subnet needs room for the node and a pod; its prefix length is at most 126"
+    },
+    {
+        "rule": "!has(self.destinations) || self.destinations.all(to, to.contains(':') ? has(self.ipv6Subnet) : has(self.subnet))",
+        "message": "a destination needs the subnet of its IP family: subnet, or ipv6Subnet"
     }
 ]))]
 pub struct NodeAccess {

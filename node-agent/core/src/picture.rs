@@ -98,7 +98,7 @@ impl fmt::Display for Rule {
             Selector::To(network) => write!(f, "to {network} ")?,
             Selector::From(network) => write!(f, "from {network} ")?,
             Selector::Out(name) => write!(f, "oif {name} ")?,
-            Selector::OwnPackets => f.write_str("iif lo ")?,
+            Selector::LocallyGenerated => f.write_str("iif lo ")?,
         }
         match self.action {
             Action::Blackhole => f.write_str("blackhole"),
@@ -125,7 +125,7 @@ pub enum Selector {
     /// Of a socket that is bound to this interface.
     Out(String),
     /// What this host itself sends.
-    OwnPackets,
+    LocallyGenerated,
 }
 
 /// What a rule does.

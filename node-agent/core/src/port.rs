@@ -5,11 +5,14 @@ use std::{collections::BTreeSet, net::IpAddr};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::allocate::{first, is_given};
 pub use self::{
     access::NodeAccess,
     allocate::{Exhausted, Pool, next},
     layout::layout,
+};
+pub(crate) use self::{
+    access::TASK_CREDENTIALS,
+    allocate::{first, is_given},
 };
 use crate::{
     facts::{Liveness, Netns, Retry, Sandbox},
@@ -117,7 +120,7 @@ pub struct PortSeen {
     pub retry: Retry,
     /// Whether the container's namespace still lives.
     pub liveness: Liveness,
-    /// Whether somebody removed what filters its packets on the node.
+    /// Whether somebody changed what the node has of it beside its interface: filters, rules, routes.
     pub unguarded: bool,
 }
 

@@ -194,7 +194,7 @@ impl Engine {
                 } else {
                     tracing::info!(claim, pod, eni, "the device is gone from this machine");
                 }
-                self.facts.plugs.remove(key);
+                self.facts.unplugged(key);
                 self.found(key.mac, found);
             }
             Err(error) => {

@@ -46,10 +46,10 @@ pub(super) enum PortDone {
         key: PortKey,
         outcome: Result<(), Error>,
     },
-    /// Its packets were to be filtered again.
+    /// Its filters, rules and routes were to be made again; whether there was anything to be made.
     Guard {
         key: PortKey,
-        outcome: Result<(), Error>,
+        outcome: Result<bool, Error>,
     },
     /// A bridge was to be looked at.
     Survey {
@@ -189,6 +189,8 @@ impl Engine {
             .surveys
             .insert(bridge.clone(), Survey::Begun);
         let (node, at, name) = (self.parts.node.clone(), self.now(), bridge.clone());
+        let known = self.facts.ports.all.keys();
+        let known = known.map(|key| key.host_end()).collect();
         let done = move |outcome| {
             Done::Port(PortDone::Survey {
                 bridge: bridge.clone(),
@@ -199,7 +201,7 @@ impl Engine {
         self.spawn(
             done,
             |error| error,
-            move || (ports::survey(&node, &name), None),
+            move || (ports::survey(&node, &name, &known), None),
         );
     }
 

@@ -195,7 +195,6 @@ fn scan(
     let devices = node.devices()?;
     let sandboxes: BTreeSet<_> = plugs.iter().map(|(key, _)| key.sandbox.clone()).collect();
     let (deleted, notes) = noted(tombstones, &sandboxes, known);
-    let guarded: Vec<_> = known.0.guarded().collect();
     Ok(Scan {
         moves_before,
         devices: devices.all.into_iter().map(|device| device.mac).collect(),
@@ -208,11 +207,7 @@ fn scan(
             .into_iter()
             .map(|(key, netns)| (key, Namespace::liveness(&netns)))
             .collect(),
-        unguarded: if guarded.is_empty() {
-            Ok(BTreeSet::new())
-        } else {
-            unguarded(node, &guarded)
-        },
+        unguarded: unguarded(node, &known.0),
         deleted,
         notes,
     })

@@ -181,6 +181,14 @@ impl Netlink {
         Ok(self.index(name)?.is_some())
     }
 
+    /// The name of the link that has this index here.
+    pub fn name_of(&mut self, index: u32) -> io::Result<Option<String>> {
+        let device = self
+            .link(link(index, Vec::new()))?
+            .and_then(|link| link.device);
+        Ok(device.map(|device| device.name))
+    }
+
     /// The index of the link that has this name here.
     pub fn index(&mut self, name: &str) -> io::Result<Option<u32>> {
         let named = link(0, vec![LinkAttribute::IfName(name.to_owned())]);

@@ -293,7 +293,7 @@ fn rule_message(rule: &Rule) -> RuleMessage {
             .attributes
             .push(RuleAttribute::Oifname(name.clone())),
         // What a host sends is looked up as if it came by its loopback interface (`ip_route_output_key_hash` in `net/ipv4/route.c`).
-        Selector::OwnPackets => message
+        Selector::LocallyGenerated => message
             .attributes
             .push(RuleAttribute::Iifname(LOOPBACK_NAME.to_owned())),
     }
@@ -344,7 +344,7 @@ fn seen_rule(message: &RouteNetlinkMessage) -> Option<Rule> {
             }
             RuleAttribute::Oifname(name) => selector = Selector::Out(name.clone()),
             RuleAttribute::Iifname(name) if name == LOOPBACK_NAME => {
-                selector = Selector::OwnPackets;
+                selector = Selector::LocallyGenerated;
             }
             _ => {}
         }

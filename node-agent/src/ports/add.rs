@@ -31,6 +31,9 @@ use crate::{
 /// A link that has no address of its own often leads to all link-local addresses (RFC 3927, section 2.6.2), by a shorter prefix than ours.
 const ZEROCONF: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16));
 
+/// The interface of kube-proxy in the mode ipvs. What it forwards the kernel takes for the node's own (`net/netfilter/ipvs/ip_vs_xmit.c`).
+const IPVS: &str = "kube-ipvs0";
+
 /// A port that is there.
 #[derive(Debug)]
 pub struct Made {
@@ -144,7 +147,13 @@ fn preflight(
             && !wanted.ours.contains(*address)
             && wanted.addresses.iter().any(of_family)
     };
-    if let Some(address) = seen.iter().find(is_foreign) {
+    // The kernel takes an address of IPv6 once, whatever its prefix length.
+    let is_twice = |address: &&IpNet| {
+        let mut wanted = wanted.addresses.iter();
+        wanted.any(|one| one.addr() == address.addr() && one != *address)
+    };
+    let foreign = seen.iter().find(is_foreign);
+    if let Some(address) = foreign.or_else(|| wanted.addresses.iter().find(is_twice)) {
         return Err(Error::BridgeAddress {
             bridge: wanted.name.as_str().into(),
             address: Box::new(*address),
@@ -164,6 +173,10 @@ fn surroundings(
     let Some(pod) = &mut port.pod else {
         return Ok(());
     };
+    let ipvs = host.has_link(IPVS);
+    if ipvs.map_err(Error::netlink("look for a link"))? {
+        return Err(Error::Ipvs);
+    }
     for address in &port.addresses {
         let (subnet, family) = (address.subnet, Family::of(address.gateway));
         if !node.inspector.features.families().contains(&family) {
@@ -177,10 +190,13 @@ fn surroundings(
             let by_bridge = bridge.is_some() && *link == bridge;
             !by_bridge && *to != ZEROCONF && (to.contains(&subnet) || subnet.contains(to))
         };
-        if let Some((network, _)) = networks.iter().find(overlaps) {
+        if let Some((network, link)) = networks.iter().find(overlaps) {
+            let named = link.map(|link| host.name_of(link)).transpose();
+            let named = named.map_err(Error::netlink("look at a link"))?;
             return Err(Error::SubnetTaken {
                 subnet: Box::new(subnet),
                 network: Box::new(*network),
+                link: named.flatten().unwrap_or_default().into(),
             });
         }
     }

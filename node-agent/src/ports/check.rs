@@ -46,7 +46,14 @@ fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<S
     if !here.device.is_up() {
         found.push(format!("its end {end} on the node is down"));
     }
-    found.extend(host::check(node, &mut netlink, key, port)?);
+    if port.pod.is_some() {
+        let seen = host::Seen::read(node, &mut netlink)?;
+        found.extend(seen.differences(node, key, port)?);
+    }
+    let separates = node.host.inside(nft::port::separates)?;
+    if !separates.map_err(Error::netlink("look at the filter between bridges"))? {
+        found.push("what goes between bridges is not filtered as it should be".to_owned());
+    }
     let rules = frames::rules(port, mac);
     let guards = node.host.inside(|| nft::port::guards(&end, mac, &rules))?;
     if !guards.map_err(Error::netlink("look at the filter of the port"))? {

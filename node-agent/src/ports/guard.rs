@@ -1,39 +1,48 @@
-//! What filters a port's packets on the node, where somebody removed it: `nft flush ruleset` removes the rules of everybody.
+//! What the node has of a port beside its interface, where somebody removed it: `nft flush ruleset` and `ip rule flush` spare nobody.
 
 use std::collections::BTreeSet;
 
-use node_agent_core::port::{Port, PortKey, frames};
+use node_agent_core::{
+    facts::Ports,
+    port::{Port, PortKey, frames},
+};
 
 use super::{host, open};
 use crate::{
     error::Error,
-    kernel::{
-        netlink::Netlink,
-        nft::{self, Commit},
-    },
+    kernel::nft::{self, Commit},
     plug::Node,
 };
 
-/// Those of these ports whose interface is there and whose filters are not; of each whether it is a pod's.
-pub fn unguarded(node: &Node, ports: &[(PortKey, bool)]) -> Result<BTreeSet<PortKey>, Error> {
+/// Those of these ports whose interface is there, and whose filters, rules or routes are not as they should be.
+pub fn unguarded(node: &Node, ports: &Ports) -> Result<BTreeSet<PortKey>, Error> {
+    let mut found = BTreeSet::new();
+    let mut ports = ports.guarded().peekable();
+    if ports.peek().is_none() {
+        return Ok(found);
+    }
     let looking = || Error::netlink("look for the filters of ports");
     let mut netlink = node.host.inside(open)??;
-    let filters = node.host.inside(Netlink::netfilter)?;
-    let mut filters = filters.map_err(looking())?;
-    let mut found = BTreeSet::new();
-    for (key, is_of_pod) in ports {
-        let end = key.host_end();
-        let is_there = nft::port::has_chains(&mut filters, &end, *is_of_pod);
+    let separates = node.host.inside(nft::port::separates)?;
+    let separates = separates.map_err(looking())?;
+    let seen = host::Seen::read(node, &mut netlink)?;
+    for (key, port) in ports {
+        let (end, mac) = (key.host_end(), key.mac());
+        let rules = frames::rules(port, mac);
+        let guards = (node.host).inside(|| nft::port::guards(&end, mac, &rules))?;
+        let is_so = separates
+            && guards.map_err(looking())?
+            && seen.differences(node, key, port)?.is_empty();
         // Before Linux 6.16 the chain goes with the interface.
-        if !is_there.map_err(looking())? && netlink.index(&end).map_err(looking())?.is_some() {
-            found.insert(*key);
+        if !is_so && netlink.index(&end).map_err(looking())?.is_some() {
+            found.insert(key);
         }
     }
     Ok(found)
 }
 
-/// Makes them again. A port whose interface has gone meanwhile needs none.
-pub fn guard(node: &Node, key: PortKey, port: &Port) -> Result<Vec<Commit>, Error> {
+/// Makes them again. Nothing where bridge or interface have gone meanwhile: such a port needs none.
+pub fn guard(node: &Node, key: PortKey, port: &Port) -> Result<Option<Vec<Commit>>, Error> {
     let (end, mac) = (key.host_end(), key.mac());
     let looking = || Error::netlink("look at a link");
     let mut netlink = node.host.inside(open)??;
@@ -43,7 +52,7 @@ pub fn guard(node: &Node, key: PortKey, port: &Port) -> Result<Vec<Commit>, Erro
         bridge.map_err(looking())?,
         netlink.index(&end).map_err(looking())?,
     ) else {
-        return Ok(Vec::new());
+        return Ok(None);
     };
     let rules = frames::rules(port, mac);
     let commit = node.host.inside(|| nft::port::guard(&end, mac, &rules))?;
@@ -51,5 +60,5 @@ pub fn guard(node: &Node, key: PortKey, port: &Port) -> Result<Vec<Commit>, Erro
         "filter what the container sends by the bridge",
     ))?;
     let beside = host::add(node, &mut netlink, key, port, bridge.device.index)?;
-    Ok(beside.into_iter().chain([commit]).collect())
+    Ok(Some(beside.into_iter().chain([commit]).collect()))
 }

@@ -1,9 +1,12 @@
-//! What the node has of a pod's port beside the bridge: how it reaches the pod's ENIs, and from which addresses is sent.
+//! What the node has of a pod's port beside the bridge: the rules and routes to the pod's ENIs, and the source NAT of what passes.
 
-use std::io;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use node_agent_core::{
-    picture::Family,
+    picture::{Family, Route},
     port::{Port, PortKey, host},
 };
 use rustix::io::Errno;
@@ -18,7 +21,7 @@ use crate::{
     plug::Node,
 };
 
-/// Leads the node to the ENIs of the port's pod over this bridge, and what passes from addresses that are answered.
+/// Adds the rule, the routes and the source NAT for the ENIs of the port's pod, over this bridge.
 pub(super) fn add(
     node: &Node,
     netlink: &mut Netlink,
@@ -72,37 +75,50 @@ pub(super) fn delete(
     Ok(Some(commit))
 }
 
-/// What differs.
-pub(super) fn check(
-    node: &Node,
-    netlink: &mut Netlink,
-    key: PortKey,
-    port: &Port,
-) -> Result<Vec<String>, Error> {
-    let mut found = Vec::new();
-    if port.pod.is_none() {
-        return Ok(found);
-    }
-    for family in node.inspector.features.families() {
-        let wanted = host::routes(port).into_iter();
-        let wanted: Vec<_> = wanted
-            .filter(|route| Family::of(route.to.addr()) == *family)
-            .collect();
-        let seen = netlink.to_pods(*family);
-        let (has_rule, routes) = seen.map_err(Error::netlink("list the routes to pods"))?;
-        if !has_rule && !wanted.is_empty() {
-            found.push(format!("the node lacks the {}", host::rule(*family)));
+/// The rules and routes of the node that lead to pods.
+pub(super) struct Seen(BTreeMap<Family, (bool, BTreeSet<Route>)>);
+
+impl Seen {
+    pub fn read(node: &Node, netlink: &mut Netlink) -> Result<Self, Error> {
+        let mut all = BTreeMap::new();
+        for family in node.inspector.features.families() {
+            let seen = netlink.to_pods(*family);
+            let seen = seen.map_err(Error::netlink("list the routes to pods"))?;
+            all.insert(*family, seen);
         }
-        let lacks = wanted.iter().filter(|route| !routes.contains(*route));
-        found.extend(lacks.map(|route| format!("the node lacks the {route}")));
+        Ok(Self(all))
     }
-    let masquerades = host::masquerades(port);
-    let is_so =
-        (node.host).inside(|| nft::masquerade::masquerades(&key.host_end(), &masquerades))?;
-    if !is_so.map_err(Error::netlink("look at the masquerade of a port"))? {
-        found.push("what passes by the bridge is not masqueraded as it should be".to_owned());
+
+    /// What differs, of what a port of a pod needs.
+    pub fn differences(
+        &self,
+        node: &Node,
+        key: PortKey,
+        port: &Port,
+    ) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        if port.pod.is_none() {
+            return Ok(found);
+        }
+        for (family, (has_rule, routes)) in &self.0 {
+            let wanted = host::routes(port).into_iter();
+            let wanted: Vec<_> = wanted
+                .filter(|route| Family::of(route.to.addr()) == *family)
+                .collect();
+            if !has_rule && !wanted.is_empty() {
+                found.push(format!("the node lacks the {}", host::rule(*family)));
+            }
+            let lacks = wanted.iter().filter(|route| !routes.contains(*route));
+            found.extend(lacks.map(|route| format!("the node lacks the {route}")));
+        }
+        let masquerades = host::masquerades(port);
+        let is_so =
+            (node.host).inside(|| nft::masquerade::masquerades(&key.host_end(), &masquerades))?;
+        if !is_so.map_err(Error::netlink("look at the masquerade of a port"))? {
+            found.push("what passes by the bridge is not masqueraded as it should be".to_owned());
+        }
+        Ok(found)
     }
-    Ok(found)
 }
 
 fn unless(expected: Errno, outcome: io::Result<()>) -> io::Result<()> {

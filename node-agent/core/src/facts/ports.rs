@@ -79,13 +79,14 @@ impl Ports {
         }
     }
 
-    /// Those whose packets are filtered on the node, and of each whether it is a pod's.
-    pub fn guarded(&self) -> impl Iterator<Item = (PortKey, bool)> {
-        let ports = self
-            .all
-            .iter()
-            .filter(|(_, port)| port.bridge.is_some() && port.state == PortState::Added);
-        ports.map(|(key, port)| (*key, port.pod.is_some()))
+    /// Those whose packets are filtered on the node, and that no step is being done on.
+    pub fn guarded(&self) -> impl Iterator<Item = (PortKey, &Port)> {
+        let is_added = |key: &PortKey, port: &Port| {
+            port.state == PortState::Added && port.bridge.is_some() && !self.busy.contains(key)
+        };
+        let ports = self.all.iter();
+        let ports = ports.filter(move |(key, port)| is_added(key, port));
+        ports.map(|(key, port)| (*key, port))
     }
 
     /// Takes in which addresses are in use on a bridge.
@@ -251,11 +252,7 @@ pub(crate) fn is_as_asked(port: &Port, asked: &PortAsked) -> bool {
 }
 
 pub(crate) fn conflict(port: &Port, asked: &PortAsked) -> String {
-    let Sandbox {
-        container_id,
-        if_name,
-        ..
-    } = &port.sandbox;
+    let (name, container_id) = (port.name(), &port.sandbox.container_id);
     let addresses: Vec<_> = port
         .addresses
         .iter()
@@ -263,23 +260,22 @@ pub(crate) fn conflict(port: &Port, asked: &PortAsked) -> String {
         .collect();
     let addresses = addresses.join(" and ");
     match &asked.id {
+        _ if port.pod.is_some() => format!(
+            "{name} of container {container_id} has {addresses} by what nodeAccess of its class said before; delete the pod, its successor has what it says now"
+        ),
         Some(id) if port.id.as_ref() == Some(id) => format!(
-            "ipam.id {id:?} is that of {addresses}, which {if_name} of container {container_id} has; delete that first, or choose another id"
+            "ipam.id {id:?} is that of {addresses}, which {name} of container {container_id} has; delete that first, or choose another id"
         ),
         Some(_) | None => format!(
-            "{if_name} of container {container_id} has {addresses} by another configuration; delete that first"
+            "{name} of container {container_id} has {addresses} by another configuration; delete that first"
         ),
     }
 }
 
 fn taken(ip: IpAddr, port: &Port) -> String {
-    let Sandbox {
-        container_id,
-        if_name,
-        ..
-    } = &port.sandbox;
+    let (name, container_id) = (port.name(), &port.sandbox.container_id);
     format!(
-        "{ip} is the address of {if_name} of container {container_id}; delete that first, or choose another address"
+        "{ip} is the address of {name} of container {container_id}; delete that first, or choose another address"
     )
 }
 

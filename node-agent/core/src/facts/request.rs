@@ -152,6 +152,16 @@ impl Facts {
         self.ports.go(&ports);
     }
 
+    /// Takes in that a device is in its pod no more. With the last one goes what the node has of its addresses.
+    pub fn unplugged(&mut self, key: &PlugKey) {
+        self.plugs.remove(key);
+        if self.plugs_of(&key.sandbox).next().is_none()
+            && let Some((port, _)) = self.ports.of_pod(&key.sandbox)
+        {
+            self.ports.go(&[port]);
+        }
+    }
+
     /// Takes in that the plugin gave up on giving addresses back: that is done now.
     pub fn released(&mut self, sandbox: &Sandbox, release: &Release) {
         let ports = self.ports.released(sandbox, release);

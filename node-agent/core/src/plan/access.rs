@@ -1,12 +1,16 @@
 //! Node access: the port that a pod gets before its ENIs, where they are its only interfaces.
 
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv6Net};
+
 use super::{LONGEST_ADD, Order, Plug, Request, RequestId, Round, Wait, target::Target};
 use crate::{
     claim::Interface,
     facts::{Position, Sandbox},
-    layout::subnet,
+    layout::{ALWAYS_KEPT, METADATA_V4, METADATA_V6, subnet},
     plan::PortOrder,
-    port::{NodeAccess, PortAsked, PortState},
+    port::{NodeAccess, PortAsked, PortState, TASK_CREDENTIALS},
 };
 
 impl Round<'_> {
@@ -43,7 +47,7 @@ impl Round<'_> {
             let is_asked = asked(targets).is_ok_and(|asked| asked.is_some());
             let lacks = is_asked && self.is_first(&request.sandbox);
             if lacks {
-                self.missing(id, "the pod has no node access".to_owned());
+                self.missing(id, "the pod has no node access, which its class says; delete the pod, its successor has it".to_owned());
             }
             return !lacks;
         };
@@ -91,7 +95,23 @@ fn asked<'a>(targets: &[Target<'a>]) -> Result<Option<PortAsked>, (Target<'a>, S
     Ok(Some(wanted.port(enis)))
 }
 
-/// What of the networks that an ENI or the cluster has the bridge would hide.
+/// What the VPC, and agents of the node, serve at addresses that look like those of a link ("Link-local addresses", Amazon EC2 User Guide).
+fn on_link() -> impl Iterator<Item = (IpNet, &'static str)> {
+    let vpc = [
+        IpAddr::from(METADATA_V4),
+        IpAddr::from([169, 254, 169, 253]),
+        IpAddr::from([169, 254, 169, 123]),
+    ];
+    let vpc = vpc.map(|ip| (ip.into(), "an address of the VPC's own services"));
+    let ipv6 = Ipv6Net::new_assert(METADATA_V6, 32).trunc();
+    let node = ALWAYS_KEPT.into_iter().chain([TASK_CREDENTIALS]);
+    let node = node.map(|ip| (ip.into(), "an address that agents of the node serve at"));
+    vpc.into_iter()
+        .chain([(ipv6.into(), "the network of the VPC's own services")])
+        .chain(node)
+}
+
+/// What of the networks that an ENI, the cluster, the VPC or the node has the bridge would hide.
 fn overlap(access: &NodeAccess, interface: &Interface) -> Option<String> {
     let of_eni = interface
         .addresses
@@ -101,7 +121,11 @@ fn overlap(access: &NodeAccess, interface: &Interface) -> Option<String> {
         .cluster
         .iter()
         .map(|it| (*it, "a network of the cluster"));
-    let mut networks = of_eni.chain(of_cluster);
+    let of_destinations = (access.destinations.iter()).map(|it| (*it, "one of its destinations"));
+    let mut networks = of_eni
+        .chain(of_cluster)
+        .chain(of_destinations)
+        .chain(on_link());
     networks.find_map(|(network, whose)| {
         let mut subnets = access.subnets.iter();
         let subnet = subnets.find(|it| it.contains(&network) || network.contains(*it))?;

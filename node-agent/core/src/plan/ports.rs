@@ -35,7 +35,7 @@ pub enum PortOrder {
     Delete(PortKey),
     /// Find out who has addresses on this bridge.
     Survey(String),
-    /// Filter the packets of a port again.
+    /// Make again what the node has of a port beside its interface.
     Guard(PortKey),
 }
 
@@ -55,7 +55,9 @@ impl Round<'_> {
     ) -> Option<PortKey> {
         let ours = request.port.and_then(|key| self.facts.ports.all.get(&key));
         let same = match ours {
-            Some(port) => Ok(Some(port)),
+            Some(port) if is_as_asked(port, asked) => Ok(Some(port)),
+            // A class that was edited meanwhile.
+            Some(port) => Err(conflict(port, asked)),
             None => same(&self.ports(), &request.sandbox, asked),
         };
         match same {
@@ -251,7 +253,12 @@ impl Round<'_> {
         };
         if goes {
             self.delete(key, port);
-        } else if port.seen.unguarded && port.state == PortState::Added && !self.is_taken(key) {
+        } else if port.seen.unguarded
+            && port.state == PortState::Added
+            && !self.is_taken(key)
+            // What leads to the addresses of its pod is the newer one's.
+            && self.facts.newer(&port.sandbox).is_none()
+        {
             self.taken_ports.insert(key);
             self.order(Order::Port(PortOrder::Guard(key)));
         }

@@ -14,7 +14,7 @@ use crate::{claim::Interface, layout::ALWAYS_KEPT, picture::Family};
 const NAME: &str = "node0";
 
 /// The credentials of a task of Amazon ECS, which an agent on the node gives out.
-const TASK_CREDENTIALS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
+pub(crate) const TASK_CREDENTIALS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
 
 /// A bridge of the node, by which a pod and what lives on the node reach each other.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub struct Pool {
 /// All addresses of a subnet are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "all addresses of the subnet {subnet} are in use; delete containers, or give the network a larger subnet"
+    "all addresses of the subnet {subnet} are in use; delete containers, or give the network, or nodeAccess of the class, a larger subnet"
 )]
 pub struct Exhausted {
     /// The subnet.

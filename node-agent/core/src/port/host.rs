@@ -14,13 +14,18 @@ use crate::{
 /// Routing table of the node for what it sends to pods over bridges. Below those of the ENIs.
 pub const TABLE: u32 = 23_599;
 
-/// What is sent from another address than its sender's, that of the link that it leaves by.
+/// Packets whose source becomes another address: that of the interface that they leave by, or the node's on the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Masquerade {
     /// What the pod sends from this address of the bridge to other links than bridges: nobody beyond the node could answer.
     FromPod(IpAddr),
     /// What goes over the bridge to this address of an ENI: the pod answers the node's address on the bridge alone by the bridge.
-    ToPod(IpAddr),
+    ToPod {
+        /// The address of the ENI.
+        eni: IpAddr,
+        /// The node's address on the bridge. Of several of IPv6 the kernel would choose any.
+        gateway: IpAddr,
+    },
     /// What was sent to a port of the node and is forwarded to an ENI: the answer would go past the node.
     OfNode {
         /// The address of the ENI.
@@ -34,7 +39,9 @@ impl Masquerade {
     /// The family of its packets.
     pub fn family(self) -> Family {
         match self {
-            Self::FromPod(ip) | Self::ToPod(ip) | Self::OfNode { eni: ip, .. } => Family::of(ip),
+            Self::FromPod(ip) | Self::ToPod { eni: ip, .. } | Self::OfNode { eni: ip, .. } => {
+                Family::of(ip)
+            }
         }
     }
 }
@@ -47,8 +54,9 @@ pub fn masquerades(port: &Port) -> Vec<Masquerade> {
     let mut all: Vec<_> = (port.addresses.iter())
         .map(|one| Masquerade::FromPod(one.address.addr()))
         .collect();
-    for eni in reached(port).map(|(eni, _)| eni) {
-        all.push(Masquerade::ToPod(eni));
+    for (eni, address) in reached(port) {
+        let gateway = address.gateway;
+        all.push(Masquerade::ToPod { eni, gateway });
         let of_family = pod.node.iter().filter(|ip| ip.is_ipv4() == eni.is_ipv4());
         all.extend(of_family.map(|node| Masquerade::OfNode { eni, node: *node }));
     }
@@ -74,7 +82,7 @@ pub fn rule(family: Family) -> Rule {
     Rule {
         priority: NODE_PRIORITY,
         family,
-        selector: Selector::OwnPackets,
+        selector: Selector::LocallyGenerated,
         action: Action::Table(TABLE),
     }
 }

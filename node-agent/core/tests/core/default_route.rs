@@ -41,7 +41,7 @@ fn leaves(picture: &Picture, main: &[&str], from: &str, to: &str) -> String {
     }
     for rule in rules.iter().filter(|rule| rule.family == Family::of(ip)) {
         let matches = match &rule.selector {
-            Selector::Everything | Selector::OwnPackets => true,
+            Selector::Everything | Selector::LocallyGenerated => true,
             Selector::To(net) => net.contains(&ip),
             Selector::From(net) => from.parse().is_ok_and(|from: IpAddr| net.contains(&from)),
             Selector::Out(name) => name == from,

@@ -1,4 +1,4 @@
-//! Filters the packets of a port again, where somebody removed what did.
+//! Makes again what the node has of a port, where somebody changed it.
 
 use node_agent_core::port::PortKey;
 
@@ -24,14 +24,15 @@ impl Engine {
             move || {
                 turn.wait();
                 match guard(&node, key, &port) {
-                    Ok(commits) => (Ok(()), Some(Deferred::from(commits))),
+                    Ok(Some(commits)) => (Ok(true), Some(Deferred::from(commits))),
+                    Ok(None) => (Ok(false), None),
                     Err(error) => (Err(error), None),
                 }
             },
         );
     }
 
-    pub(super) fn port_guarded(&mut self, key: PortKey, outcome: Result<(), Error>) {
+    pub(super) fn port_guarded(&mut self, key: PortKey, outcome: Result<bool, Error>) {
         let Some(port) = self.facts.ports.all.get_mut(&key) else {
             return;
         };
@@ -39,13 +40,14 @@ impl Engine {
         port.seen.unguarded = false;
         let container = &port.sandbox.container_id;
         match outcome {
-            Ok(()) => tracing::warn!(
+            Ok(true) => tracing::warn!(
                 container, address = %key.0,
-                "somebody had removed what filters the packets of a port; they are filtered again"
+                "somebody had changed filters, rules or routes of a port; they are as they should be again"
             ),
+            Ok(false) => {}
             Err(error) => tracing::warn!(
                 container, %error, address = %key.0,
-                "somebody removed what filters the packets of a port, and they cannot be filtered again"
+                "somebody changed filters, rules or routes of a port, and they cannot be made again"
             ),
         }
     }

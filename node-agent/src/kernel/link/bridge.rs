@@ -42,8 +42,10 @@ pub struct Named {
 }
 
 /// The end of a pair that is not in this namespace.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct FarEnd {
+    /// Name of the end that is.
+    pub here: String,
     /// Its index there.
     index: u32,
     /// The id of its namespace.
@@ -132,8 +134,10 @@ impl Netlink {
         self.dump(&all, |ends: &mut Vec<FarEnd>, message: &Message<'_>| {
             let port = read(message.payload())?;
             let lower = port.lower.filter(|_| port.controller == Some(bridge));
+            let here = port.device.as_ref().map(|device| device.name.clone());
             ends.extend(lower.and_then(|lower: device::Lower| {
                 Some(FarEnd {
+                    here: here?,
                     index: lower.index,
                     namespace: lower.elsewhere?,
                 })
@@ -159,7 +163,7 @@ impl Netlink {
     }
 
     /// The addresses of an end in another namespace. None if that has just ended.
-    pub fn addresses_of(&mut self, end: FarEnd) -> io::Result<Vec<IpAddr>> {
+    pub fn addresses_of(&mut self, end: &FarEnd) -> io::Result<Vec<IpAddr>> {
         let mut message = AddressMessage::default();
         message.header.index = end.index;
         message

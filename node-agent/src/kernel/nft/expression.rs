@@ -8,15 +8,16 @@ use crate::kernel::nft::{
     header::{
         IP_CT_DIR_ORIGINAL, NF_ACCEPT, NF_DROP, NFT_CMP_EQ, NFT_CMP_NEQ, NFT_CT_DST_IP,
         NFT_CT_DST_IP6, NFT_CT_STATUS, NFT_META_IIFGROUP, NFT_META_NFPROTO, NFT_META_OIFGROUP,
-        NFT_META_OIFNAME, NFT_META_PROTOCOL, NFT_PAYLOAD_CSUM_INET, NFT_PAYLOAD_L4CSUM_PSEUDOHDR,
-        NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG_1,
-        NFT_REG_VERDICT, NFTA_BITWISE_DREG, NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG,
-        NFTA_BITWISE_XOR, NFTA_CMP_DATA, NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_CT_DIRECTION,
-        NFTA_CT_DREG, NFTA_CT_KEY, NFTA_DATA_VALUE, NFTA_DATA_VERDICT, NFTA_EXPR_DATA,
-        NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA, NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG,
-        NFTA_META_KEY, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_CSUM_FLAGS, NFTA_PAYLOAD_CSUM_OFFSET,
-        NFTA_PAYLOAD_CSUM_TYPE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN, NFTA_PAYLOAD_OFFSET,
-        NFTA_PAYLOAD_SREG, NFTA_VERDICT_CODE,
+        NFT_META_OIFNAME, NFT_META_PROTOCOL, NFT_NAT_SNAT, NFT_PAYLOAD_CSUM_INET,
+        NFT_PAYLOAD_L4CSUM_PSEUDOHDR, NFT_PAYLOAD_LL_HEADER, NFT_PAYLOAD_NETWORK_HEADER,
+        NFT_PAYLOAD_TRANSPORT_HEADER, NFT_REG_1, NFT_REG_VERDICT, NFTA_BITWISE_DREG,
+        NFTA_BITWISE_LEN, NFTA_BITWISE_MASK, NFTA_BITWISE_SREG, NFTA_BITWISE_XOR, NFTA_CMP_DATA,
+        NFTA_CMP_OP, NFTA_CMP_SREG, NFTA_CT_DIRECTION, NFTA_CT_DREG, NFTA_CT_KEY, NFTA_DATA_VALUE,
+        NFTA_DATA_VERDICT, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_IMMEDIATE_DATA,
+        NFTA_IMMEDIATE_DREG, NFTA_LIST_ELEM, NFTA_META_DREG, NFTA_META_KEY, NFTA_NAT_FAMILY,
+        NFTA_NAT_REG_ADDR_MIN, NFTA_NAT_TYPE, NFTA_PAYLOAD_BASE, NFTA_PAYLOAD_CSUM_FLAGS,
+        NFTA_PAYLOAD_CSUM_OFFSET, NFTA_PAYLOAD_CSUM_TYPE, NFTA_PAYLOAD_DREG, NFTA_PAYLOAD_LEN,
+        NFTA_PAYLOAD_OFFSET, NFTA_PAYLOAD_SREG, NFTA_VERDICT_CODE,
     },
 };
 
@@ -59,6 +60,8 @@ pub enum Expression {
     Verdict(Verdict),
     /// The connection's packets leave from the address of the link that they leave by.
     Masquerade,
+    /// They leave from the loaded address, which is of this `NFPROTO_*`.
+    Source(u8),
 }
 
 /// A header of the packet.
@@ -153,6 +156,14 @@ impl Expression {
             Self::Equal(value) => ("cmp", encode_comparison(NFT_CMP_EQ, value)),
             Self::NotEqual(value) => ("cmp", encode_comparison(NFT_CMP_NEQ, value)),
             Self::Masquerade => ("masq", Vec::new()),
+            Self::Source(protocol) => (
+                "nat",
+                vec![
+                    number(NFTA_NAT_TYPE, NFT_NAT_SNAT),
+                    number(NFTA_NAT_FAMILY, u32::from(*protocol)),
+                    number(NFTA_NAT_REG_ADDR_MIN, NFT_REG_1),
+                ],
+            ),
             Self::Verdict(verdict) => {
                 let code = number(NFTA_VERDICT_CODE, *verdict as u32);
                 let data = [nested(NFTA_DATA_VERDICT, &[code])];
@@ -204,6 +215,12 @@ impl Expression {
                 is_original.then_some(Self::Connection(key))
             }
             "masq" => data.is_empty().then_some(Self::Masquerade),
+            "nat" => {
+                is(NFTA_NAT_TYPE, NFT_NAT_SNAT)?;
+                is(NFTA_NAT_REG_ADDR_MIN, NFT_REG_1)?;
+                let protocol = find_number(data, NFTA_NAT_FAMILY)?;
+                u8::try_from(protocol).ok().map(Self::Source)
+            }
             "bitwise" => decode_mask(data),
             "cmp" => {
                 is(NFTA_CMP_SREG, NFT_REG_1)?;
@@ -213,6 +230,9 @@ impl Expression {
                     NFT_CMP_NEQ => Some(Self::NotEqual(value)),
                     _ => None,
                 }
+            }
+            "immediate" if is(NFTA_IMMEDIATE_DREG, NFT_REG_1).is_some() => {
+                value(data, NFTA_IMMEDIATE_DATA).map(Self::Value)
             }
             "immediate" => {
                 is(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT)?;

@@ -105,3 +105,8 @@ pub const IP_CT_DIR_ORIGINAL: u8 = 0;
 
 pub const NFT_CMP_EQ: u32 = 0;
 pub const NFT_CMP_NEQ: u32 = 1;
+
+pub const NFTA_NAT_TYPE: u16 = 1;
+pub const NFTA_NAT_FAMILY: u16 = 2;
+pub const NFTA_NAT_REG_ADDR_MIN: u16 = 3;
+pub const NFT_NAT_SNAT: u32 = 0;

@@ -100,12 +100,17 @@ fn expressions(masquerade: Masquerade) -> Vec<Expression> {
             ]);
             rule.extend(has(source, ip));
         }
-        Masquerade::ToPod(ip) => {
+        Masquerade::ToPod { eni, gateway } => {
             rule.extend([
                 Expression::Meta(Key::OutGroup),
                 Expression::Equal(bridges()),
             ]);
-            rule.extend(has(destination, ip));
+            rule.extend(has(destination, eni));
+            rule.extend([
+                Expression::Value(octets(gateway)),
+                Expression::Source(protocol),
+            ]);
+            return rule;
         }
         Masquerade::OfNode { eni, node } => {
             rule.extend(has(destination, eni));

@@ -249,6 +249,7 @@ impl Hook {
         let kind = kinds.into_iter().find(|kind| kind.name() == name)?;
         // The numbers of a family's places are others in another one.
         let place = match (kind, find_number(hook, NFTA_HOOK_HOOKNUM)?) {
+            (Kind::Filter, NF_INET_FORWARD) => Place::Forward,
             (Kind::Filter, NF_NETDEV_EGRESS) => Place::Egress,
             (Kind::Filter, NF_NETDEV_INGRESS) => Place::Ingress,
             (Kind::Nat, NF_INET_POST_ROUTING) => Place::PostRouting,

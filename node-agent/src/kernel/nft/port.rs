@@ -9,6 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use node_agent_core::{
+    layout::{METADATA_V4, METADATA_V6},
     mac::Mac,
     port::frames::{FrameRule, Frames},
 };
@@ -19,10 +20,11 @@ use crate::kernel::{
     netlink::Netlink,
     nft::{
         Commit, TABLE,
-        expression::{Expression, Key, Verdict},
+        expression::{Base, Expression, Key, Verdict},
+        header::{NFPROTO_IPV4, NFPROTO_IPV6},
         is,
         object::{Chain, Family, Hook, Kind, Place, Table},
-        query::{exists, show},
+        query::show,
         service::{ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, ETHERNET_HEADER, ETHERNET_TYPE, load},
         transaction::commit,
     },
@@ -49,7 +51,7 @@ pub(super) const FORWARDED: Table<'static> = Table {
     family: Family::Inet,
     name: "eniclaim",
 };
-/// No packet goes from a bridge to another.
+/// No packet goes from a bridge to another, nor to the instance metadata service.
 const BETWEEN: Chain<'static> = Chain {
     table: FORWARDED,
     name: "bridges",
@@ -72,26 +74,6 @@ pub fn guard(end: &str, mac: Mac, rules: &[FrameRule]) -> io::Result<Commit> {
     changes.extend(rules.iter().map(|rule| chain.append(rule)));
     commit(&mut socket, &changes)?;
     Ok(Commit { _socket: socket })
-}
-
-/// Whether the chains of an end are there. Whether they are as they should be, [`guards`] says.
-pub fn has_chains(socket: &mut Netlink, end: &str, is_of_pod: bool) -> io::Result<bool> {
-    let name = chain_name(end);
-    let sources = Chain {
-        table: FORWARDED,
-        name: &name,
-    };
-    let chains = [
-        Some(chain(&name)),
-        Some(BETWEEN),
-        is_of_pod.then_some(sources),
-    ];
-    for chain in chains.iter().flatten() {
-        if !exists(socket, chain)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
 
 /// Whether that is so for this end.
@@ -128,32 +110,78 @@ pub fn unguard(end: &str) -> io::Result<Commit> {
     Ok(Commit { _socket: socket })
 }
 
-/// It is there already where another port is.
+/// Whether no packet goes from a bridge to another, nor to the instance metadata service.
+pub fn separates() -> io::Result<bool> {
+    is_separate(&mut Netlink::netfilter()?)
+}
+
+fn is_separate(socket: &mut Netlink) -> io::Result<bool> {
+    let wanted = between().into_iter().map(Some);
+    Ok(show(socket, &BETWEEN)?.is_some_and(|shown| {
+        let has_hook = shown.awake && shown.hook == Some(FORWARD);
+        has_hook && shown.rules == wanted.collect::<Vec<_>>()
+    }))
+}
+
+/// It is so already where another port is.
 fn separate(socket: &mut Netlink) -> io::Result<()> {
-    let hook = Hook {
-        place: Place::Forward,
-        kind: Kind::Filter,
-        priority: BEFORE_FILTERS,
-        devices: Vec::new(),
-        policy: Verdict::Accept,
-    };
-    let group = || Expression::Equal(GROUP.to_ne_bytes().into());
-    let rule = [
-        Expression::Meta(Key::InGroup),
-        group(),
-        Expression::Meta(Key::OutGroup),
-        group(),
-        Expression::Verdict(Verdict::Drop),
-    ];
-    let changes = [
-        BETWEEN.table.create(),
-        BETWEEN.create(&hook),
-        BETWEEN.append(&rule),
-    ];
-    match commit(socket, &changes) {
-        Err(error) if is(&error, Errno::EXIST) => Ok(()),
-        outcome => outcome,
+    if is_separate(socket)? {
+        return Ok(());
     }
+    let mut changes = vec![BETWEEN.table.create()];
+    if show(socket, &BETWEEN)?.is_some() {
+        changes.push(BETWEEN.delete());
+    }
+    changes.push(BETWEEN.create(&FORWARD));
+    changes.extend(between().iter().map(|rule| BETWEEN.append(rule)));
+    commit(socket, &changes)
+}
+
+const FORWARD: Hook = Hook {
+    place: Place::Forward,
+    kind: Kind::Filter,
+    priority: BEFORE_FILTERS,
+    devices: Vec::new(),
+    policy: Verdict::Accept,
+};
+
+/// The filters of the ports see a packet as the container sends it; here a Service may have given it another destination.
+fn between() -> Vec<Vec<Expression>> {
+    let by_bridge = |key| {
+        [
+            Expression::Meta(key),
+            Expression::Equal(GROUP.to_ne_bytes().into()),
+        ]
+    };
+    let to = |protocol: u8, offset: u32, ip: IpAddr| {
+        let octets = octets(ip);
+        let length = u32::try_from(octets.len()).unwrap_or_default();
+        [
+            Expression::Meta(Key::Family),
+            Expression::Equal(vec![protocol]),
+            Expression::Payload {
+                base: Base::Network,
+                offset,
+                length,
+            },
+            Expression::Equal(octets),
+        ]
+    };
+    let drop = || [Expression::Verdict(Verdict::Drop)];
+    let rule = |parts: [&[Expression]; 3]| parts.concat();
+    vec![
+        rule([&by_bridge(Key::InGroup), &by_bridge(Key::OutGroup), &drop()]),
+        rule([
+            &by_bridge(Key::InGroup),
+            &to(NFPROTO_IPV4, 16, METADATA_V4.into()),
+            &drop(),
+        ]),
+        rule([
+            &by_bridge(Key::InGroup),
+            &to(NFPROTO_IPV6, 24, METADATA_V6.into()),
+            &drop(),
+        ]),
+    ]
 }
 
 pub(super) fn chain_name(end: &str) -> String {

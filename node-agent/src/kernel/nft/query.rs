@@ -45,11 +45,6 @@ pub fn show(socket: &mut Netlink, chain: &Chain) -> io::Result<Option<Shown>> {
     }))
 }
 
-/// Whether there is such a chain, whatever is in it.
-pub fn exists(socket: &mut Netlink, chain: &Chain) -> io::Result<bool> {
-    Ok(ask(socket, &chain.get())?.is_some())
-}
-
 /// The message that answers a question, or nothing if there is no such thing.
 fn ask(socket: &mut Netlink, question: &Message) -> io::Result<Option<Raw>> {
     let sequence = socket.next_sequence();

@@ -31,7 +31,8 @@ fn packets_are_filtered_again_after_somebody_removed_the_rules_of_the_node() {
     // By an agent that starts, and by one that runs.
     let agent = Agent::start_in(&world, folder);
     agent.list(vec![a_claim()]);
-    let said = "somebody had removed what filters the packets of a port; they are filtered again";
+    let said =
+        "somebody had changed filters, rules or routes of a port; they are as they should be again";
     let times = || agent.log().matches(said).count();
     wait_until(|| times() == 2);
     assert!(neighbour().is_err(), "a neighbour is reached");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::runtime::{Site, ours};
 use crate::{
-    running::{a_claim, with},
+    running::{a_claim, wait_until, with},
     world::{HOME, World},
 };
 
@@ -18,6 +18,8 @@ const OTHER: [&str; 2] = ["10.244.9.2", "fd00:244::2"];
 /// Services: of that pod, and of the one with the ENI.
 const OF_OTHER: [&str; 2] = ["10.96.0.10", "fd00:96::10"];
 const OF_POD: [&str; 2] = ["10.96.0.11", "fd00:96::11"];
+/// One that somebody made for what no pod is to reach.
+const OF_METADATA: [&str; 2] = ["10.96.0.12", "fd00:96::12"];
 /// Somebody in the VPC.
 const PEER: [&str; 2] = ["10.0.9.9", "2001:db8:9::9"];
 const METADATA: [&str; 2] = ["169.254.169.254", "fd00:ec2::254"];
@@ -89,6 +91,8 @@ fn around(world: &mut World) {
         add rule inet proxy in ip6 daddr {} dnat ip6 to {}
         add rule inet proxy own ip daddr {} dnat ip to {}
         add rule inet proxy own ip6 daddr {} dnat ip6 to {}
+        add rule inet proxy in ip daddr {} dnat ip to {}
+        add rule inet proxy in ip6 daddr {} dnat ip6 to {}
         add rule inet proxy in ip daddr {} tcp dport {HOST_PORT} dnat ip to {}:{PORT}
         add rule inet proxy in ip6 daddr {} tcp dport {HOST_PORT} dnat ip6 to [{}]:{PORT}",
         OF_OTHER[0],
@@ -99,6 +103,10 @@ fn around(world: &mut World) {
         ENI[0],
         OF_POD[1],
         ENI[1],
+        OF_METADATA[0],
+        METADATA[0],
+        OF_METADATA[1],
+        METADATA[1],
         NODE[0],
         ENI[0],
         NODE[1],
@@ -156,6 +164,9 @@ fn pod_and_node_reach_each_other_over_the_bridge_and_nobody_else() {
         let reached = site.world.reach(short, None, to, port);
         assert!(reached.is_ok(), "{short} to {to} port {port}: {reached:?}");
     };
+    // As an edited class or another one may leave it: the pod answers its own gateway alone.
+    site.world
+        .ip("host", "addr add fd00:ecb::1/112 dev eniclaim0 nodad");
     // What kubelet's probes do, and a program of the node that asks a Service, whatever the node's security groups let in.
     nft(&site.world, "vpc", "add table inet groups");
     nft(
@@ -182,7 +193,7 @@ fn pod_and_node_reach_each_other_over_the_bridge_and_nobody_else() {
         reach("bare", OF_OTHER[at], PORT);
         // What is nobody's of the node leaves by the ENI.
         reach("bare", PEER[at], PORT);
-        for refused in [METADATA[at], OTHER[at]] {
+        for refused in [METADATA[at], OTHER[at], OF_METADATA[at]] {
             let reached = site.world.reach("bare", None, refused, PORT);
             assert!(reached.is_err(), "{refused} is reached");
         }
@@ -230,24 +241,70 @@ fn pod_and_node_reach_each_other_over_the_bridge_and_nobody_else() {
 }
 
 #[test]
-fn check_names_what_is_missing_of_it() {
+fn what_somebody_removed_is_named_by_check_and_made_again() {
     let site = site(&access());
     site.cnitool("add").unwrap();
     assert_eq!(site.cnitool("check"), Ok(Value::Null));
-    let lacks = |expected: &str| {
-        let error = site.cnitool("check").unwrap_err();
-        assert!(error.contains(expected), "{error}");
+    let world = &site.world;
+    let mut count = 0;
+    let mut lacks = |remove: &dyn Fn(), expected: &str| {
+        // The agent may look at the node at any time, and make it again.
+        wait_until(|| {
+            remove();
+            let checked = site.cnitool("check");
+            checked.is_err_and(|error| error.contains(expected))
+        });
+        wait_until(|| {
+            count += 1;
+            // A device of ours that changes lets it look at once.
+            world.ip("bare", &format!("link set eth0 alias changed-{count}"));
+            site.cnitool("check") == Ok(Value::Null)
+        });
     };
-    site.world.ip("host", "rule del priority 256");
-    lacks("the node lacks the IPv4 rule 256: iif lo lookup 23599");
-    site.world.ip("host", "route flush table 23599");
-    lacks("the node lacks the route 10.0.1.50/32 via 169.254.176.2");
-    site.world
-        .exec("host", &["nft", "delete", "table", "inet", "eniclaim"]);
-    lacks("what passes by the bridge is not masqueraded");
+    lacks(
+        &|| drop(world.exec("host", &["ip", "rule", "del", "priority", "256"])),
+        "the node lacks the IPv4 rule 256: iif lo lookup 23599",
+    );
+    lacks(
+        &|| drop(world.ip("host", "route flush table 23599")),
+        "the node lacks the route 10.0.1.50/32 via 169.254.176.2",
+    );
+    for chain in ["inet eniclaim bridges", "inet eniclaim port-vetha9feb002"] {
+        let flush = || {
+            let words = ["nft", "flush", "chain"].into_iter();
+            let words: Vec<_> = words.chain(chain.split(' ')).collect();
+            drop(world.exec("host", &words));
+        };
+        let expected = if chain.ends_with("bridges") {
+            "what goes between bridges is not filtered"
+        } else {
+            "what passes by the bridge is not masqueraded"
+        };
+        lacks(&flush, expected);
+    }
+    lacks(
+        &|| drop(world.exec("host", &["nft", "delete", "table", "inet", "eniclaim"])),
+        "what passes by the bridge is not masqueraded",
+    );
     // DEL is not kept from its work by what is gone.
+    world.exec("host", &["nft", "delete", "table", "inet", "eniclaim"]);
     assert_eq!(site.cnitool("del"), Ok(Value::Null));
-    assert_eq!(site.world.tables("host"), 1, "the test's own");
+    assert_eq!(world.tables("host"), 1, "the test's own");
+}
+
+#[test]
+fn node_whose_proxy_forwards_by_ipvs_is_refused() {
+    let site = site(&access());
+    // It is of another kind there.
+    site.world.ip("host", "link add kube-ipvs0 type bridge");
+    let error = site.cnitool("add").unwrap_err();
+    assert!(
+        error.contains("nodeAccess needs kube-proxy in another mode than ipvs"),
+        "{error}"
+    );
+    site.world.ip("host", "link del kube-ipvs0");
+    site.cnitool("add").unwrap();
+    assert_eq!(site.cnitool("del"), Ok(Value::Null));
 }
 
 #[test]
