@@ -250,7 +250,8 @@ fn script_that_is_stopped_or_fails_leaves_nothing() {
     let pair = pair(&mut machine);
     let out = machine.file("facts.json");
     let mut stopped = against(&machine, &pair, "facts.py");
-    stopped.args(["--poll", "0.05", "--out"]).arg(&out);
+    // Slow enough that it is in its middle when it is stopped.
+    stopped.args(["--poll", "0.5", "--out"]).arg(&out);
     let mut child = stopped.stderr(Stdio::null()).spawn().unwrap();
     let calls = |machine: &Machine| {
         let path = "/sim/calls?action=DetachNetworkInterface";
