@@ -155,9 +155,11 @@ fn a_bad_group_is_set_on_no_eni(space: &Space, followers: &[String]) -> anyhow::
         };
         Ok(events.iter().any(|event| fits(&event)))
     })?;
-    let class = space.world.get("eniclass", space.name())?;
-    let says = condition(&class, "SecurityGroupsReady");
-    ensure!(says["status"] == "False", "{says}");
+    // The Event may be there before the status.
+    space.world.wait("the class to say so", SOON, || {
+        let class = space.world.get("eniclass", space.name())?;
+        Ok(condition(&class, "SecurityGroupsReady")["status"] == "False")
+    })?;
     for (pod, claim) in claims(space)? {
         ensure!(is_ready(&claim), "{pod}: {}", condition(&claim, "Ready"));
     }
