@@ -13,13 +13,13 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Method, Request as HttpRequest, StatusCode, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use ipnet::Ipv4Net;
-use node_agent_core::{mac::Mac, replaced::WithoutSubnet};
+use node_agent_core::{layout::METADATA_V4, mac::Mac, replaced::WithoutSubnet};
 use tokio::{
     net::TcpStream,
     time::{Instant, sleep, timeout},
 };
 
-const SERVICE: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 169, 254), 80);
+const SERVICE: (Ipv4Addr, u16) = (METADATA_V4, 80);
 /// It answers from the host itself, within milliseconds.
 const ANSWER: Duration = Duration::from_secs(2);
 /// It knows an ENI some seconds after EC2 attached it.

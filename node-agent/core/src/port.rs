@@ -11,7 +11,7 @@ pub use self::{
     layout::layout,
 };
 pub(crate) use self::{
-    access::TASK_CREDENTIALS,
+    access::on_node,
     allocate::{first, is_given},
 };
 use crate::{

@@ -7,11 +7,11 @@ use node_agent_core::{
     facts::ports::Wanted,
     mac::Mac,
     picture::{Family, Route, Way},
-    port::{Port, PortKey, frames, layout},
+    port::{Port, PortKey, layout},
 };
 use rustix::io::Errno;
 
-use super::{check, delete, open};
+use super::{check, delete, guard::filter, open};
 use crate::{
     error::Error,
     kernel::{
@@ -22,7 +22,7 @@ use crate::{
         },
         namespace::Namespace,
         netlink::{Netlink, Request, errno},
-        nft::{self, Commit},
+        nft::Commit,
         routing::{add_address, add_gateway, add_route, delete_address},
     },
     plug::Node,
@@ -229,11 +229,7 @@ fn make(
         "make an interface a port of the bridge",
         enslave(here.index, bridge.index).into(),
     )?;
-    let rules = frames::rules(port, mac);
-    let commit = node.host.inside(|| nft::port::guard(end, mac, &rules))?;
-    let commit = commit.map_err(Error::netlink(
-        "filter what the container sends by the bridge",
-    ))?;
+    let commit = filter(node, key, port)?;
     all(host, "set an interface up", vec![set_up(here.index, true)])?;
     pod.inside(|| in_pod(node, port, mtu))??;
     let beside = super::host::add(node, host, key, port, bridge.index)?;

@@ -3,15 +3,11 @@
 use node_agent_core::{
     difference::differences,
     picture::{Family, Link, Picture},
-    port::{Port, PortKey, frames, layout},
+    port::{Port, PortKey, layout},
 };
 
-use super::{host, open};
-use crate::{
-    error::Error,
-    kernel::{namespace::Namespace, nft},
-    plug::Node,
-};
+use super::{guard::Around, open};
+use crate::{error::Error, kernel::namespace::Namespace, plug::Node};
 
 /// What differs, in the container and on the node.
 pub fn check(
@@ -31,7 +27,7 @@ pub fn check(
 }
 
 fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<String>, Error> {
-    let (end, mac) = (key.host_end(), key.mac());
+    let end = key.host_end();
     let mut netlink = node.host.inside(open)??;
     let looking = || Error::netlink("look at a link");
     let bridged = netlink.named(bridge).map_err(looking())?;
@@ -46,21 +42,8 @@ fn on_node(node: &Node, key: PortKey, port: &Port, bridge: &str) -> Result<Vec<S
     if !here.device.is_up() {
         found.push(format!("its end {end} on the node is down"));
     }
-    if port.pod.is_some() {
-        let seen = host::Seen::read(node, &mut netlink)?;
-        found.extend(seen.differences(node, key, port)?);
-    }
-    let separates = node.host.inside(nft::port::separates)?;
-    if !separates.map_err(Error::netlink("look at the filter between bridges"))? {
-        found.push("what goes between bridges is not filtered as it should be".to_owned());
-    }
-    let rules = frames::rules(port, mac);
-    let guards = node.host.inside(|| nft::port::guards(&end, mac, &rules))?;
-    if !guards.map_err(Error::netlink("look at the filter of the port"))? {
-        found.push(format!(
-            "what comes by {end} is not filtered as it should be"
-        ));
-    }
+    let around = Around::read(node, &mut netlink)?;
+    found.extend(around.differences(node, key, port)?);
     Ok(found)
 }
 

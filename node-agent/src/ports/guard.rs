@@ -7,12 +7,56 @@ use node_agent_core::{
     port::{Port, PortKey, frames},
 };
 
-use super::{host, open};
+use super::{
+    host::{self, ToPods},
+    open,
+};
 use crate::{
     error::Error,
-    kernel::nft::{self, Commit},
+    kernel::{
+        netlink::Netlink,
+        nft::{self, Commit},
+    },
     plug::Node,
 };
+
+/// What of the node is common to all ports.
+pub(super) struct Around {
+    separates: bool,
+    to_pods: ToPods,
+}
+
+impl Around {
+    pub fn read(node: &Node, netlink: &mut Netlink) -> Result<Self, Error> {
+        let separates = node.host.inside(nft::port::separates)?;
+        Ok(Self {
+            separates: separates.map_err(Error::netlink("look at the filter between bridges"))?,
+            to_pods: host::to_pods(node, netlink)?,
+        })
+    }
+
+    /// What differs of what the node has of a port beside its interface.
+    pub fn differences(
+        &self,
+        node: &Node,
+        key: PortKey,
+        port: &Port,
+    ) -> Result<Vec<String>, Error> {
+        let (end, mac) = (key.host_end(), key.mac());
+        let mut found = host::differences(&self.to_pods, node, key, port)?;
+        if !self.separates {
+            found.push("what goes between bridges is not filtered as it should be".to_owned());
+        }
+        let rules = frames::rules(port, mac);
+        let guards = (node.host).inside(|| nft::port::guards(&end, mac, &rules))?;
+        if !guards.map_err(Error::netlink("look at the filter of the port"))? {
+            found.push(format!(
+                "what comes by {end} is not filtered as it should be"
+            ));
+        }
+        Ok(found)
+    }
+}
 
 /// Those of these ports whose interface is there, and whose filters, rules or routes are not as they should be.
 pub fn unguarded(node: &Node, ports: &Ports) -> Result<BTreeSet<PortKey>, Error> {
@@ -21,44 +65,44 @@ pub fn unguarded(node: &Node, ports: &Ports) -> Result<BTreeSet<PortKey>, Error>
     if ports.peek().is_none() {
         return Ok(found);
     }
-    let looking = || Error::netlink("look for the filters of ports");
     let mut netlink = node.host.inside(open)??;
-    let separates = node.host.inside(nft::port::separates)?;
-    let separates = separates.map_err(looking())?;
-    let seen = host::Seen::read(node, &mut netlink)?;
+    let around = Around::read(node, &mut netlink)?;
     for (key, port) in ports {
-        let (end, mac) = (key.host_end(), key.mac());
-        let rules = frames::rules(port, mac);
-        let guards = (node.host).inside(|| nft::port::guards(&end, mac, &rules))?;
-        let is_so = separates
-            && guards.map_err(looking())?
-            && seen.differences(node, key, port)?.is_empty();
         // Before Linux 6.16 the chain goes with the interface.
-        if !is_so && netlink.index(&end).map_err(looking())?.is_some() {
+        if !around.differences(node, key, port)?.is_empty() && has_end(&mut netlink, key)? {
             found.insert(key);
         }
     }
     Ok(found)
 }
 
+fn has_end(netlink: &mut Netlink, key: PortKey) -> Result<bool, Error> {
+    let has_end = netlink.has_link(&key.host_end());
+    has_end.map_err(Error::netlink("look at a link"))
+}
+
+/// Filters what comes by a port.
+pub(super) fn filter(node: &Node, key: PortKey, port: &Port) -> Result<Commit, Error> {
+    let mac = key.mac();
+    let rules = frames::rules(port, mac);
+    let commit = (node.host).inside(|| nft::port::guard(&key.host_end(), mac, &rules))?;
+    commit.map_err(Error::netlink(
+        "filter what the container sends by the bridge",
+    ))
+}
+
 /// Makes them again. Nothing where bridge or interface have gone meanwhile: such a port needs none.
 pub fn guard(node: &Node, key: PortKey, port: &Port) -> Result<Option<Vec<Commit>>, Error> {
-    let (end, mac) = (key.host_end(), key.mac());
-    let looking = || Error::netlink("look at a link");
     let mut netlink = node.host.inside(open)??;
     let bridge = port.bridge.as_ref().map(|bridge| &*bridge.name);
     let bridge = netlink.named(bridge.unwrap_or_default());
-    let (Some(bridge), Some(_)) = (
-        bridge.map_err(looking())?,
-        netlink.index(&end).map_err(looking())?,
-    ) else {
+    let Some(bridge) = bridge.map_err(Error::netlink("look at a link"))? else {
         return Ok(None);
     };
-    let rules = frames::rules(port, mac);
-    let commit = node.host.inside(|| nft::port::guard(&end, mac, &rules))?;
-    let commit = commit.map_err(Error::netlink(
-        "filter what the container sends by the bridge",
-    ))?;
+    if !has_end(&mut netlink, key)? {
+        return Ok(None);
+    }
+    let commit = filter(node, key, port)?;
     let beside = host::add(node, &mut netlink, key, port, bridge.device.index)?;
     Ok(Some(beside.into_iter().chain([commit]).collect()))
 }

@@ -61,11 +61,9 @@ pub(super) fn delete(
         let outcome = netlink.request(delete_route(&route));
         unless(Errno::SRCH, outcome).map_err(Error::netlink("delete the route to a pod"))?;
     }
-    for family in node.inspector.features.families() {
-        let seen = netlink.to_pods(*family);
-        let (has_rule, routes) = seen.map_err(Error::netlink("list the routes to pods"))?;
+    for (family, (has_rule, routes)) in to_pods(node, netlink)? {
         if has_rule && routes.is_empty() {
-            let outcome = netlink.request(delete_rule(&host::rule(*family)));
+            let outcome = netlink.request(delete_rule(&host::rule(family)));
             unless(Errno::NOENT, outcome)
                 .map_err(Error::netlink("delete the rule that leads to pods"))?;
         }
@@ -75,50 +73,45 @@ pub(super) fn delete(
     Ok(Some(commit))
 }
 
-/// The rules and routes of the node that lead to pods.
-pub(super) struct Seen(BTreeMap<Family, (bool, BTreeSet<Route>)>);
+/// Of each family whether the rule is there that leads to pods, and the routes that it leads to.
+pub(super) type ToPods = BTreeMap<Family, (bool, BTreeSet<Route>)>;
 
-impl Seen {
-    pub fn read(node: &Node, netlink: &mut Netlink) -> Result<Self, Error> {
-        let mut all = BTreeMap::new();
-        for family in node.inspector.features.families() {
-            let seen = netlink.to_pods(*family);
-            let seen = seen.map_err(Error::netlink("list the routes to pods"))?;
-            all.insert(*family, seen);
-        }
-        Ok(Self(all))
-    }
+pub(super) fn to_pods(node: &Node, netlink: &mut Netlink) -> Result<ToPods, Error> {
+    let families = node.inspector.features.families().iter();
+    let seen = families.map(|family| Ok((*family, netlink.to_pods(*family)?)));
+    let seen: io::Result<_> = seen.collect();
+    seen.map_err(Error::netlink("list the routes to pods"))
+}
 
-    /// What differs, of what a port of a pod needs.
-    pub fn differences(
-        &self,
-        node: &Node,
-        key: PortKey,
-        port: &Port,
-    ) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        if port.pod.is_none() {
-            return Ok(found);
-        }
-        for (family, (has_rule, routes)) in &self.0 {
-            let wanted = host::routes(port).into_iter();
-            let wanted: Vec<_> = wanted
-                .filter(|route| Family::of(route.to.addr()) == *family)
-                .collect();
-            if !has_rule && !wanted.is_empty() {
-                found.push(format!("the node lacks the {}", host::rule(*family)));
-            }
-            let lacks = wanted.iter().filter(|route| !routes.contains(*route));
-            found.extend(lacks.map(|route| format!("the node lacks the {route}")));
-        }
-        let masquerades = host::masquerades(port);
-        let is_so =
-            (node.host).inside(|| nft::masquerade::masquerades(&key.host_end(), &masquerades))?;
-        if !is_so.map_err(Error::netlink("look at the masquerade of a port"))? {
-            found.push("what passes by the bridge is not masqueraded as it should be".to_owned());
-        }
-        Ok(found)
+/// What differs.
+pub(super) fn differences(
+    to_pods: &ToPods,
+    node: &Node,
+    key: PortKey,
+    port: &Port,
+) -> Result<Vec<String>, Error> {
+    let mut found = Vec::new();
+    if port.pod.is_none() {
+        return Ok(found);
     }
+    for (family, (has_rule, routes)) in to_pods {
+        let wanted = host::routes(port).into_iter();
+        let wanted: Vec<_> = wanted
+            .filter(|route| Family::of(route.to.addr()) == *family)
+            .collect();
+        if !has_rule && !wanted.is_empty() {
+            found.push(format!("the node lacks the {}", host::rule(*family)));
+        }
+        let lacks = wanted.iter().filter(|route| !routes.contains(*route));
+        found.extend(lacks.map(|route| format!("the node lacks the {route}")));
+    }
+    let masquerades = host::masquerades(port);
+    let is_so =
+        (node.host).inside(|| nft::masquerade::masquerades(&key.host_end(), &masquerades))?;
+    if !is_so.map_err(Error::netlink("look at the masquerade of a port"))? {
+        found.push("what passes by the bridge is not masqueraded as it should be".to_owned());
+    }
+    Ok(found)
 }
 
 fn unless(expected: Errno, outcome: io::Result<()>) -> io::Result<()> {

@@ -8,9 +8,9 @@ use super::{LONGEST_ADD, Order, Plug, Request, RequestId, Round, Wait, target::T
 use crate::{
     claim::Interface,
     facts::{Position, Sandbox},
-    layout::{ALWAYS_KEPT, METADATA_V4, METADATA_V6, subnet},
+    layout::{METADATA_V4, METADATA_V6, subnet},
     plan::PortOrder,
-    port::{NodeAccess, PortAsked, PortState, TASK_CREDENTIALS},
+    port::{NodeAccess, PortAsked, PortState, on_node},
 };
 
 impl Round<'_> {
@@ -104,8 +104,7 @@ fn on_link() -> impl Iterator<Item = (IpNet, &'static str)> {
     ];
     let vpc = vpc.map(|ip| (ip.into(), "an address of the VPC's own services"));
     let ipv6 = Ipv6Net::new_assert(METADATA_V6, 32).trunc();
-    let node = ALWAYS_KEPT.into_iter().chain([TASK_CREDENTIALS]);
-    let node = node.map(|ip| (ip.into(), "an address that agents of the node serve at"));
+    let node = on_node().map(|ip| (ip.into(), "an address that agents of the node serve at"));
     vpc.into_iter()
         .chain([(ipv6.into(), "the network of the VPC's own services")])
         .chain(node)

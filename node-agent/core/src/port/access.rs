@@ -14,7 +14,12 @@ use crate::{claim::Interface, layout::ALWAYS_KEPT, picture::Family};
 const NAME: &str = "node0";
 
 /// The credentials of a task of Amazon ECS, which an agent on the node gives out.
-pub(crate) const TASK_CREDENTIALS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
+const TASK_CREDENTIALS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2));
+
+/// Where agents of the node serve its pods.
+pub(crate) fn on_node() -> impl Iterator<Item = IpAddr> {
+    ALWAYS_KEPT.into_iter().chain([TASK_CREDENTIALS])
+}
 
 /// A bridge of the node, by which a pod and what lives on the node reach each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,8 +50,7 @@ impl NodeAccess {
             subnets.any(|subnet| Family::of(subnet.addr()) == family)
         };
         let cluster = enis.clone().flat_map(|interface| &interface.cluster);
-        let on_node = ALWAYS_KEPT.into_iter().chain([TASK_CREDENTIALS]);
-        let routes: BTreeSet<IpNet> = (on_node.map(IpNet::from))
+        let routes: BTreeSet<IpNet> = (on_node().map(IpNet::from))
             .chain(self.destinations.iter().copied())
             .chain(cluster.copied())
             .filter(|to| has_family(Family::of(to.addr())))

@@ -24,6 +24,8 @@ const PREFIXES: std::ops::RangeInclusive<u8> = 16..=28;
 /// Likewise for IPv6, where the documented form says none.
 const PREFIX_V6: u8 = 64;
 
+/// The key of the documented form for the ENI's address.
+pub(super) const ADDRESS: &str = "ipv4-address";
 /// The key of the documented form for the router of the ENI's subnet.
 pub(super) const GATEWAY: &str = "subnetgateway-ipv4-address";
 
@@ -35,7 +37,7 @@ pub(super) fn read(keys: &mut Keys, if_name: &str) -> Result<Explicit, String> {
     let up = !keys.flag("stay-down")?;
     let blocked = keys.flag("block-instance-metadata")?;
     let later = keys.texts("ip-addresses")?;
-    let ipv4 = keys.text("ipv4-address")?;
+    let ipv4 = keys.text(ADDRESS)?;
     let (addresses, ipv4_dhcp) = match ipv4 {
         Some(_) if !later.is_empty() => {
             return Err(
@@ -130,7 +132,7 @@ fn gateways(keys: &mut Keys) -> Result<BTreeMap<Family, IpAddr>, String> {
 /// Of the documented form.
 fn documented(keys: &mut Keys, text: &str) -> Result<Vec<Address>, String> {
     let gateway = keys.text(GATEWAY)?;
-    let (IpAddr::V4(ip), own) = address("ipv4-address", text)? else {
+    let (IpAddr::V4(ip), own) = address(ADDRESS, text)? else {
         return Err(format!("ipv4-address {text:?} is no address of IPv4"));
     };
     let gateway = match gateway {

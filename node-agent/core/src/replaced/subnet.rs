@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use serde_json::{Map, Value};
 
 use super::{
-    ecs_eni::{GATEWAY, spelled},
+    ecs_eni::{ADDRESS, GATEWAY, spelled},
     keys::{Keys, address},
 };
 use crate::mac::Mac;
@@ -18,6 +18,7 @@ pub struct WithoutSubnet {
     pub mac: Mac,
     /// Its address.
     pub ip: Ipv4Addr,
+    /// All keys but that of the address.
     keys: Map<String, Value>,
 }
 
@@ -28,19 +29,18 @@ impl WithoutSubnet {
             return None;
         }
         let mut keys = Keys::parse(text).ok()?;
-        let (IpAddr::V4(ip), None) = address("", &keys.text("ipv4-address").ok()??).ok()? else {
+        let (IpAddr::V4(ip), None) = address(ADDRESS, &keys.text(ADDRESS).ok()??).ok()? else {
             return None;
         };
         let mac = spelled(&keys.text("mac").ok()??).ok()?;
         let later = keys.texts("ip-addresses").ok()?;
         let is_lacking = later.is_empty() && keys.text(GATEWAY).ok()?.is_none();
         let mut keys: Map<String, Value> = serde_json::from_str(text).ok()?;
-        // It may be there, and be null or empty.
-        keys.retain(|key, _| !key.eq_ignore_ascii_case(GATEWAY));
+        keys.retain(|key, _| !key.eq_ignore_ascii_case(ADDRESS));
         is_lacking.then_some(Self { mac, ip, keys })
     }
 
-    /// The configuration with the gateway of this subnet.
+    /// The configuration with the prefix length of this subnet.
     ///
     /// # Errors
     /// One sentence: the address is of another subnet.
@@ -52,10 +52,8 @@ impl WithoutSubnet {
                 self.mac
             ));
         }
-        // The router of a VPC's subnet: "Subnet sizing for IPv4", Amazon VPC User Guide.
-        let router = subnet.hosts().next().unwrap_or(subnet.addr());
-        let gateway = format!("{router}/{}", subnet.prefix_len());
-        self.keys.insert(GATEWAY.to_owned(), gateway.into());
+        let address = format!("{ip}/{}", subnet.prefix_len());
+        self.keys.insert(ADDRESS.to_owned(), address.into());
         Ok(Value::Object(self.keys).to_string())
     }
 
