@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
     shortname = "eclaim", category = "eni", namespaced, status = "ClaimStatus", derive = "PartialEq",
     selectable = ".status.nodeName",
     annotation("helm.sh/resource-policy", "keep"),
-    doc = "EniClaim is one Elastic Network Interface for one pod. Its status says what was allocated, where it is and what it waits for.",
+    doc = "EniClaim is one Elastic Network Interface: for one pod, or, where somebody made the claim, for the pods that name it, one after the other. Its status says what was allocated, where it is and what it waits for.",
     printcolumn(name = "Class", type_ = "string", json_path = ".spec.className"),
     printcolumn(name = "Phase", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "Pod", type_ = "string", json_path = ".spec.owner.name"),
+    printcolumn(name = "Pod", type_ = "string", json_path = ".status.binding.podName"),
     printcolumn(name = "Node", type_ = "string", json_path = ".status.nodeName"),
     printcolumn(name = "ENI", type_ = "string", json_path = ".status.eni.id"),
     printcolumn(name = "IP", type_ = "string", json_path = ".status.ipam.addresses[0].address"),
@@ -37,10 +37,8 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.owner)")
-        .message("spec.owner is written by the operator; claims made by hand are not served yet: label a pod with eniclaim.io/class"),
-    validation = Rule::new("!has(oldSelf.owner) || (has(self.owner) && self.owner == oldSelf.owner)")
-        .message("owner cannot change; a claim belongs to one pod"),
+    validation = Rule::new("has(self.owner) == has(oldSelf.owner) && (!has(self.owner) || self.owner == oldSelf.owner)")
+        .message("owner cannot change; a claim belongs to one pod, or was made by hand"),
     validation = Rule::new("has(self.interface) == has(oldSelf.interface) && (!has(self.interface) || self.interface == oldSelf.interface)")
         .message("interface cannot change; delete the pod and create it again with the other annotation eniclaim.io/interfaces")
 )]
@@ -49,7 +47,8 @@ pub struct EniClaimSpec {
     #[schemars(length(min = 1))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("className cannot change; delete the pod and make it again with the other class"))]
     pub class_name: ClassName,
-    /// For whom the ENI is. The operator writes it when it makes the claim for a pod.
+    /// The pod that the ENI is for and goes with. The operator writes it when it makes the claim for a pod. Absent: somebody made the claim,
+    /// and the ENI stays until the claim is deleted; pods with the annotation eniclaim.io/claim use it, one at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Owner", extend("x-kubernetes-map-type" = "atomic"))]
     pub owner: Option<Owner>,

@@ -120,6 +120,8 @@ pub enum Phase {
     Pending,
     /// The ENI is being created.
     Creating,
+    /// The ENI is there, and no pod uses it.
+    Available,
     /// The ENI is being attached to the node's instance.
     Attaching,
     /// The ENI is attached; the node's agent has not plugged it into the pod yet.
@@ -136,9 +138,10 @@ pub enum Phase {
 
 impl Phase {
     /// Every phase.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pending,
         Self::Creating,
+        Self::Available,
         Self::Attaching,
         Self::Attached,
         Self::Ready,

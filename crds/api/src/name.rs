@@ -11,6 +11,8 @@ pub const CLASS: &str = "eniclaim.io/class";
 /// Annotation by which a pod asks for several ENIs: `<interface>=<class>` of each, separated by commas. Beside it [`CLASS`] is the
 /// class of the first.
 pub const INTERFACES: &str = "eniclaim.io/interfaces";
+/// Annotation by which a pod names the claim that it uses, of its namespace, instead of getting one of its own.
+pub const CLAIM: &str = "eniclaim.io/claim";
 /// Extended resource of a node: how many ENIs of ours it can hold. One is used per interface of a pod.
 pub const RESOURCE: &str = "eniclaim.io/eni";
 /// Prefix of the node label `class.eniclaim.io/<class>: "true"`: the class can work on this node.

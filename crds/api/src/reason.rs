@@ -88,6 +88,18 @@ reasons! {
         ClaimNameTaken,
         /// The claim is not the one that the operator made for the pod.
         NotServed,
+        /// The ENI is there, and no pod names the claim.
+        Available,
+        /// The zone of the ENI depends on the first pod that names the claim, and there is none yet.
+        WaitingForPod,
+        /// The pod names a claim that does not exist.
+        ClaimNotFound,
+        /// The claim that the pod names is not for it.
+        ClaimUnusable,
+        /// Another pod uses the claim that the pod names.
+        ClaimInUse,
+        /// The pod's node lies in another zone than the ENI of its claim.
+        OtherZone,
         /// The node has no EC2 instance that can hold an ENI.
         NodeUnsupported,
         /// The node has no free slot.

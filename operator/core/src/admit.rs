@@ -3,7 +3,7 @@
 use api::id::ClassName;
 
 use crate::{
-    cluster::{Class, NamespaceFacts, Pod},
+    cluster::{Class, Key, NamespaceFacts, Pod},
     reason::{Note, Reason},
 };
 
@@ -52,13 +52,32 @@ pub fn admit(
             ),
         ));
     }
+    selected(&pod.key, name, class, namespace, names_class(pod)).map(drop)
+}
+
+/// Whether a claim that was made by hand may have an ENI; if not, the sentence that its condition Ready says.
+pub fn admit_claim<'a>(
+    claim: &Key,
+    name: &ClassName,
+    class: Option<&'a Class>,
+    namespace: Option<&NamespaceFacts>,
+) -> Result<&'a Class, Note> {
+    let cure = "create the claim again with another className";
+    selected(claim, name, class, namespace, cure)
+}
+
+/// The class, if it is for the namespace of an object.
+fn selected<'a>(
+    object: &Key,
+    name: &ClassName,
+    class: Option<&'a Class>,
+    namespace: Option<&NamespaceFacts>,
+    named: &str,
+) -> Result<&'a Class, Note> {
     let Some(class) = class else {
         return Err(Note::new(
             Reason::ClassNotFound,
-            format!(
-                "there is no EniClass {name}; create it, or correct {}",
-                names_class(pod)
-            ),
+            format!("there is no EniClass {name}; create it, or {named}"),
         ));
     };
     let selected = match (&class.namespaces, namespace) {
@@ -66,13 +85,13 @@ pub fn admit(
         (None, _) | (_, None) => false,
     };
     if selected {
-        return Ok(());
+        return Ok(class);
     }
     Err(Note::new(
         Reason::NamespaceNotSelected,
         format!(
             "class {name} is not for namespace {}: spec.namespaceSelector of the class does not select its labels; change one of them",
-            pod.key.namespace
+            object.namespace
         ),
     ))
 }
@@ -80,9 +99,9 @@ pub fn admit(
 /// Where the pod names its classes.
 fn names_class(pod: &Pod) -> &'static str {
     if pod.asks.iter().any(|ask| ask.interface.is_some()) {
-        "the annotation eniclaim.io/interfaces of the pod, and for its first interface the label and annotation eniclaim.io/class"
+        "correct the annotation eniclaim.io/interfaces of the pod, and for its first interface the label and annotation eniclaim.io/class"
     } else {
-        "the label and annotation eniclaim.io/class of the pod"
+        "correct the label and annotation eniclaim.io/class of the pod"
     }
 }
 
@@ -97,7 +116,7 @@ mod tests {
 
     use super::*;
     use crate::addresses::Addresses;
-    use crate::cluster::{Ask, Key, PodSource, Requirement, Selector, Version};
+    use crate::cluster::{Ask, PodSource, Requirement, Selector, Version};
 
     fn pod() -> Pod {
         Pod {
@@ -108,6 +127,7 @@ mod tests {
                 class: "app".into(),
                 interface: None,
             }],
+            claim: None,
             malformed: None,
             annotated: true,
             host_network: false,

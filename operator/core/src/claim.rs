@@ -14,7 +14,7 @@ use api::{
 
 use crate::cluster::{Key, PodSource, Version};
 
-/// One ENI for one pod.
+/// One ENI: for one pod, or for the pods that name the claim, one at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Namespace and name.
@@ -94,9 +94,27 @@ impl Claim {
         name.unwrap_or_else(|| interface_name(&self.status).into())
     }
 
-    /// Key of the pod that it is for.
+    /// The pod that it is for: the one that it was made for, or of a claim that was made by hand, the one that it is bound to.
+    pub fn user(&self) -> Option<Owner> {
+        let bound = || {
+            let binding = self.status.binding.as_ref()?;
+            Some(Owner {
+                name: binding.pod_name.clone(),
+                uid: binding.pod_uid.clone(),
+                source: PodSource::Api,
+            })
+        };
+        self.owner.clone().or_else(bound)
+    }
+
+    /// Key of that pod.
     pub fn pod_key(&self) -> Option<Key> {
-        let owner = self.owner.as_ref()?;
-        Some(Key::of(self.key.namespace.clone(), owner.name.as_str()))
+        let user = self.user()?;
+        Some(Key::of(self.key.namespace.clone(), user.name.as_str()))
+    }
+
+    /// Whether its ENI outlives the pods that use it.
+    pub fn is_kept(&self) -> bool {
+        self.owner.is_none()
     }
 }

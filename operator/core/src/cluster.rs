@@ -107,6 +107,8 @@ pub struct Pod {
     pub source: PodSource,
     /// The interfaces that it asks for; none where the label is gone.
     pub asks: Vec<Ask>,
+    /// The claim that it uses, of its namespace; none: it gets claims of its own.
+    pub claim: Option<SmolStr>,
     /// Why its annotation of several interfaces asks for none.
     pub malformed: Option<Box<NotInterfaces>>,
     /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
@@ -130,6 +132,12 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// Key of the claim that it names.
+    pub fn named_claim(&self) -> Option<Key> {
+        let name = self.claim.clone()?;
+        Some(Key::of(self.key.namespace.clone(), name))
+    }
+
     /// Whether its start waits until it has an ENI. A pod that the CNI plugin does not see, or does not see asking, runs without.
     pub fn needs_eni(&self) -> bool {
         !self.asks.is_empty() && self.annotated && !self.host_network

@@ -189,6 +189,7 @@ fn effect(claim: &Claim, step: &Step) -> Option<Effect> {
         | Step::AwaitDevice
         | Step::WantGroups(_)
         | Step::Ready
+        | Step::Available
         | Step::DropAttachment(_)
         | Step::Release(_)
         | Step::AwaitRelease

@@ -125,10 +125,10 @@ impl Left {
 
     /// Pods by whether they are being deleted, each with whether it has a claim.
     fn pods_of(&self, ending: bool) -> impl Iterator<Item = (&Pod, bool)> {
-        let owners = self.claims.iter().filter_map(|claim| claim.owner.as_ref());
-        let owners: BTreeSet<&PodUid> = owners.map(|owner| &owner.uid).collect();
+        let users = self.claims.iter().filter_map(Claim::user);
+        let users: BTreeSet<PodUid> = users.map(|user| user.uid).collect();
         let pods = self.pods.iter().filter(move |pod| pod.deleting == ending);
-        pods.map(move |pod| (pod, owners.contains(&pod.uid)))
+        pods.map(move |pod| (pod, users.contains(&pod.uid)))
     }
 
     /// What is in the way, that of users first; none: nothing is.

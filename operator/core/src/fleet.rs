@@ -16,6 +16,7 @@ mod learn_claims;
 mod learn_neighbours;
 mod lookups;
 mod marks;
+mod named;
 mod networks;
 mod nodes;
 mod outcome;

@@ -1,9 +1,9 @@
 //! Where the ENI of a claim shall be.
 
-use api::id::{InstanceId, NodeName, NodeUid, PodUid};
+use api::id::{InstanceId, NodeName, NodeUid, PodName, PodUid};
 
 use crate::{
-    claim::Claim,
+    claim::{Claim, Owner},
     cluster::{Node, Pod},
     reason::{Note, Reason},
     token::claim_name,
@@ -16,6 +16,8 @@ pub enum Goal {
     Gone,
     /// On this node, in this pod.
     On(Site),
+    /// Nowhere, until a pod uses it.
+    Kept,
     /// Where it is: the pod lives, and nothing new can be begun for it now.
     Held(Note),
     /// Not known: no watch shows the pod, and only a direct read tells whether it lives.
@@ -29,6 +31,8 @@ pub enum Goal {
 pub struct Site {
     /// UID of the pod.
     pub pod: PodUid,
+    /// Name of the pod.
+    pub pod_name: PodName,
     /// The pod's node.
     pub node: NodeName,
     /// UID of the node object: a node made again under its name is another node.
@@ -50,24 +54,41 @@ pub enum PodSeen<'a> {
     Ended,
     /// No watch shows it.
     Unseen,
+    /// There is none: of a claim that was made by hand.
+    None,
 }
 
 /// Where the ENI shall be, given what is known of its pod and of that pod's node.
 pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
-    let Some(owner) = &claim.owner else {
-        return Goal::Unserved(Note::new(
-            Reason::NotServed,
-            "the claim names no pod; delete it, and label a pod with eniclaim.io/class instead",
-        ));
-    };
-    match pod {
+    let alive = match pod {
+        PodSeen::None => return Goal::Kept,
+        PodSeen::Ended if claim.is_kept() => return Goal::Kept,
         PodSeen::Ended => return Goal::Gone,
         PodSeen::Unseen => return Goal::Unclear,
-        PodSeen::Alive(_) | PodSeen::Unlabelled | PodSeen::Mirrorless => {}
+        PodSeen::Alive(pod) => Ok(pod),
+        PodSeen::Mirrorless => Err(Note::new(
+            Reason::PodTerminating,
+            "the static pod's mirror was deleted; kubelet makes it again if the pod runs on",
+        )),
+        PodSeen::Unlabelled => Err(Note::new(
+            Reason::NotServed,
+            "the label eniclaim.io/class was taken off the pod; put it back, or create the pod again",
+        )),
+    };
+    if let Some(owner) = &claim.owner
+        && let Some(note) = other_claim(claim, owner, alive.as_ref().ok().copied())
+    {
+        return Goal::Unserved(note);
     }
+    let site = alive.and_then(|pod| site(pod, node));
+    site.map_or_else(Goal::Held, Goal::On)
+}
+
+/// Why a claim that was made for a pod is not the one that it gets.
+fn other_claim(claim: &Claim, owner: &Owner, alive: Option<&Pod>) -> Option<Note> {
     let name = claim_name(&owner.name, &owner.uid, claim.interface.as_ref());
     if claim.key.name != name {
-        return Goal::Unserved(Note::new(
+        return Some(Note::new(
             Reason::NotServed,
             format!(
                 "pod {} is served by claim {name}; delete this one",
@@ -75,29 +96,17 @@ pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
             ),
         ));
     }
-    if let (PodSeen::Alive(pod), Some(interface)) = (pod, &claim.interface)
-        && claim.status.creation.is_none()
-        && pod.asks.iter().all(|ask| ask.interface != claim.interface)
-    {
-        return Goal::Unserved(Note::new(
+    let (pod, interface) = (alive?, claim.interface.as_ref()?);
+    let is_asked = pod.asks.iter().any(|ask| ask.interface == claim.interface);
+    (claim.status.creation.is_none() && !is_asked).then(|| {
+        Note::new(
             Reason::NotServed,
             format!(
                 "pod {} does not ask for interface {interface}; delete this claim",
                 owner.name
             ),
-        ));
-    }
-    match pod {
-        PodSeen::Alive(pod) => site(pod, node).map_or_else(Goal::Held, Goal::On),
-        PodSeen::Mirrorless => Goal::Held(Note::new(
-            Reason::PodTerminating,
-            "the static pod's mirror was deleted; kubelet makes it again if the pod runs on",
-        )),
-        PodSeen::Unlabelled | PodSeen::Ended | PodSeen::Unseen => Goal::Held(Note::new(
-            Reason::NotServed,
-            "the label eniclaim.io/class was taken off the pod; put it back, or create the pod again",
-        )),
-    }
+        )
+    })
 }
 
 fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {
@@ -122,6 +131,7 @@ fn site(pod: &Pod, node: Option<&Node>) -> Result<Site, Note> {
     let instance = node.supported_instance()?.clone();
     Ok(Site {
         pod: pod.uid.clone(),
+        pod_name: PodName::from(pod.key.name.as_str()),
         node: name.clone(),
         node_uid: node.uid.clone(),
         instance,

@@ -46,6 +46,9 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
                 "EC2 does not know {eni} any more; another ENI is made. {RUNNING_STAYS_WITHOUT}"
             ),
         ),
+        Step::Record(..) | Step::AwaitEni if claim.status.binding.is_none() => {
+            Note::new(Reason::Created, format!("EC2 has made {eni}"))
+        }
         Step::Record(..)
         | Step::AwaitEni
         | Step::Reserve(_)
@@ -55,6 +58,15 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         | Step::AwaitAttachment => Note::new(
             Reason::Attaching,
             format!("{eni} is being attached to {}", instance(claim)),
+        ),
+        Step::Available => Note::new(
+            Reason::Available,
+            format!(
+                "{eni}{} waits for a pod with the annotation {}={}",
+                with_address(claim),
+                name::CLAIM,
+                claim.key.name
+            ),
         ),
         Step::AwaitDevice => await_device(claim, &eni, now),
         Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) | Step::Ready => ready(claim, &eni),
@@ -74,14 +86,16 @@ fn ready(claim: &Claim, eni: &str) -> Note {
             format!("the pod uses {eni} as {name}; the claim goes when the pod has ended"),
         );
     }
-    let address = claim
-        .addresses()
-        .next()
-        .map_or_else(String::new, |address| format!(" with {address}"));
+    let address = with_address(claim);
     Note::new(
         Reason::Ready,
         format!("the pod has {eni}{address} as {name}"),
     )
+}
+
+fn with_address(claim: &Claim) -> String {
+    let address = claim.addresses().next();
+    address.map_or_else(String::new, |address| format!(" with {address}"))
 }
 
 fn await_device(claim: &Claim, eni: &str, now: Time) -> Note {

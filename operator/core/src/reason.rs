@@ -32,6 +32,8 @@ impl Tone {
             | Reason::VpcUnknown
             | Reason::Reading => Self::Silent,
             Reason::InUse
+            | Reason::Available
+            | Reason::WaitingForPod
             | Reason::NotScheduled
             | Reason::Queued
             | Reason::WaitingForSlot
@@ -50,6 +52,10 @@ impl Tone {
             | Reason::WriteRefused
             | Reason::ClaimNameTaken
             | Reason::NotServed
+            | Reason::ClaimNotFound
+            | Reason::ClaimUnusable
+            | Reason::ClaimInUse
+            | Reason::OtherZone
             | Reason::NodeUnsupported
             | Reason::NodeFull
             | Reason::ServicesUnknown

@@ -59,8 +59,8 @@ pub fn after(
 fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now: Time) {
     match step {
         Step::Bind(site, shape) => {
-            next.binding = claim.owner.as_ref().map(|owner| Binding {
-                pod_name: owner.name.clone(),
+            next.binding = Some(Binding {
+                pod_name: site.pod_name.clone(),
                 pod_uid: site.pod.clone(),
                 node_uid: site.node_uid.clone(),
                 instance_id: site.instance.clone(),
@@ -124,6 +124,10 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             }
         }
         Step::DropAttachment(_) => next.attachment = None,
+        Step::Available => {
+            next.binding = None;
+            next.node_name = None;
+        }
         Step::Release(_) => {
             if let Some(attachment) = &mut next.attachment {
                 attachment.release = Some(Release::Requested);
@@ -212,7 +216,7 @@ fn last_error(backoff: &Backoff) -> LastError {
 
 /// The phase and the conditions, which follow from the rest.
 fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: Time) {
-    let ready = is_in_use(step);
+    let ready = is_in_use(step) || *step == Step::Available;
     let is_lost = note.reason == Reason::EniLost;
     let (phase, provisioned, attached) = if is_lost {
         let lost = || (false, note.clone());
@@ -224,10 +228,10 @@ fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: T
     let ready_note = if ready {
         // What stands in the way of marking the ENI is no fault of the pod's interface.
         Note::new(
-            if claim.deleting {
-                Reason::InUse
-            } else {
-                Reason::Ready
+            match step {
+                Step::Available => Reason::Available,
+                _ if claim.deleting => Reason::InUse,
+                _ => Reason::Ready,
             },
             note.message.clone(),
         )
@@ -316,6 +320,7 @@ fn phase(next: &ClaimStatus, step: &Step) -> Phase {
     let attachment = next.attachment.as_ref();
     match step {
         Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => Phase::Ready,
+        Step::Available => Phase::Available,
         Step::Release(_) | Step::AwaitRelease => Phase::Releasing,
         Step::Detach(..) | Step::AwaitDetach | Step::DropAttachment(_) => Phase::Detaching,
         Step::Delete(_) | Step::AwaitDelete => Phase::Deleting,
@@ -324,6 +329,7 @@ fn phase(next: &ClaimStatus, step: &Step) -> Phase {
             Phase::Creating
         }
         Step::Refused => Phase::Pending,
+        Step::Record(..) | Step::AwaitEni if next.binding.is_none() => Phase::Creating,
         Step::Record(..)
         | Step::AwaitEni
         | Step::Reserve(_)
@@ -339,6 +345,7 @@ fn phase(next: &ClaimStatus, step: &Step) -> Phase {
         | Step::LetGo
         | Step::Forget(_) => match (&next.eni, attachment) {
             (None, _) => Phase::Pending,
+            (Some(_), None) if next.binding.is_none() => Phase::Available,
             (Some(_), Some(a)) if a.is_released() => Phase::Releasing,
             (Some(_), Some(a)) if a.attached_at.is_some() => Phase::Attached,
             (Some(_), _) => Phase::Attaching,
@@ -376,6 +383,9 @@ fn attached(status: &ClaimStatus) -> (bool, Note) {
                 format!("{} of {} is reserved", a.slot, a.instance_id),
             ),
         ),
+        None if status.binding.is_none() && status.eni.is_some() => {
+            (false, Note::new(Reason::Available, "no pod uses the ENI"))
+        }
         None => (false, Note::new(Reason::Creating, "has no slot yet")),
     }
 }

@@ -2,6 +2,7 @@
 
 mod down;
 mod groups;
+mod kept;
 mod leave;
 mod up;
 
@@ -83,6 +84,8 @@ pub enum Step {
     SetGroups(Vec<SecurityGroupId>),
     /// Everything is there.
     Ready,
+    /// Nothing: the ENI is there, and waits for a pod.
+    Available,
     /// Write down that the attachment is gone, because of what the note says.
     DropAttachment(Note),
     /// Write down that the agent shall give the device back.
@@ -115,7 +118,9 @@ pub fn step(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Step {
         Goal::Unserved(note) => Step::Blocked(note.clone()),
         Goal::Gone => Step::DeleteClaim,
         Goal::Held(note) => look.held(note),
-        Goal::On(_) if !claim.finalizer => Step::AddFinalizer,
+        Goal::Kept if claim.deleting => look.down(),
+        Goal::On(_) | Goal::Kept if !claim.finalizer => Step::AddFinalizer,
+        Goal::Kept => look.kept(),
         Goal::On(site) => look.up(site),
     }
 }

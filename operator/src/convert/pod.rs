@@ -1,6 +1,7 @@
 //! Pods: those that ask for an ENI, and our agent's.
 
 use api::{
+    SmolStr,
     id::PodUid,
     interfaces::{Named, NotInterfaces, parse_for},
 };
@@ -35,6 +36,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
         uid,
         source,
         asks,
+        claim: named(pod),
         malformed,
         annotated: pod.annotations().get(api::name::CLASS) == class,
         host_network: spec.host_network == Some(true),
@@ -71,6 +73,13 @@ fn asks(pod: &Pod) -> (Vec<Ask>, Option<Box<NotInterfaces>>) {
         }
         Err(error) => (vec![one], Some(Box::new(error))),
     }
+}
+
+/// The claim that a pod with one interface names.
+fn named(pod: &Pod) -> Option<SmolStr> {
+    let annotations = pod.annotations();
+    let named = annotations.get(api::name::CLAIM)?;
+    (!annotations.contains_key(api::name::INTERFACES)).then(|| named.into())
 }
 
 /// The object of a static pod is a mirror with a UID of its own. Kubelet gives the pod the hash of its manifest as UID

@@ -163,7 +163,7 @@ impl Fleet {
     }
 
     fn read_pod(&mut self, claim: &Claim, now: Time, orders: &mut Vec<Order>) {
-        let (Some(pod), Some(owner)) = (claim.pod_key(), &claim.owner) else {
+        let (Some(pod), Some(user)) = (claim.pod_key(), claim.user()) else {
             return;
         };
         let target = Target::PodRead(pod.clone());
@@ -177,7 +177,7 @@ impl Fleet {
             let again = resting.unwrap_or_else(|| now.after(SECOND));
             return self.work.agenda.at(Target::Claim(claim.key.clone()), again);
         }
-        self.work.pods_asked.insert(pod.clone(), owner.uid.clone());
+        self.work.pods_asked.insert(pod.clone(), user.uid);
         self.ask(Read::Pod(pod), now, orders);
         // Should the read fail, it is asked again.
         self.work

@@ -104,9 +104,9 @@ impl Fleet {
 
     /// The very pod that a claim is for.
     pub(super) fn pod_of(&self, claim: &Claim) -> Option<&Pod> {
-        let owner = claim.owner.as_ref()?;
+        let user = claim.user()?;
         let pod = self.watched.pods.get(&claim.pod_key()?)?;
-        (pod.uid == owner.uid).then_some(pod)
+        (pod.uid == user.uid).then_some(pod)
     }
 
     /// The place in the queue, once waiting for it takes noticeably long.

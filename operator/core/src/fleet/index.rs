@@ -43,6 +43,8 @@ pub(super) struct Index {
     pub(super) by_uid: BTreeMap<ClaimUid, Key>,
     /// Claims by the pod that they are for.
     pub(super) of_pod: BTreeMap<PodUid, Few<Key>>,
+    /// Pods that name a claim, by the claim.
+    pub(super) naming: BTreeMap<Key, BTreeSet<Key>>,
     /// Claims that are bound or attached to an instance, writes under way included.
     pub(super) at: BTreeMap<InstanceId, BTreeSet<Key>>,
     /// Pods that ask, by node.
@@ -100,9 +102,9 @@ impl Index {
 
     pub(super) fn add_claim(&mut self, claim: &Claim) {
         self.by_uid.insert(claim.uid.clone(), claim.key.clone());
-        if let Some(owner) = &claim.owner {
+        if let Some(user) = claim.user() {
             self.of_pod
-                .entry(owner.uid.clone())
+                .entry(user.uid)
                 .or_default()
                 .add(claim.key.clone());
         }
@@ -111,8 +113,8 @@ impl Index {
 
     pub(super) fn remove_claim(&mut self, claim: &Claim) {
         self.by_uid.remove(&claim.uid);
-        if let Some(owner) = &claim.owner {
-            few::remove(&mut self.of_pod, &owner.uid, &claim.key);
+        if let Some(user) = claim.user() {
+            few::remove(&mut self.of_pod, &user.uid, &claim.key);
         }
         if let Some(count) = self.census.get_mut(&phase(&claim.status)) {
             *count = count.saturating_sub(1);

@@ -104,6 +104,10 @@ impl Fleet {
                 .insert(key.clone());
             self.mark_node(node);
         }
+        if let Some(claim) = pod.named_claim() {
+            let naming = self.index.naming.entry(claim).or_default();
+            naming.insert(key.clone());
+        }
         self.mark_claims_of(&pod);
         self.work.agenda.mark(Target::Pod(key.clone()));
         self.work.agenda.mark(Target::Marks(key.clone()));
@@ -119,6 +123,9 @@ impl Fleet {
         if let Some(node) = &pod.node {
             index::remove(&mut self.index.pods_on, node, key);
             self.mark_node(node);
+        }
+        if let Some(claim) = pod.named_claim() {
+            index::remove(&mut self.index.naming, &claim, key);
         }
         let target = Target::Pod(key.clone());
         self.work.forget(&target);
@@ -148,8 +155,8 @@ impl Fleet {
     /// The object of a pod that does not exist: the pod has ended, but a static one only when kubelet does not make it again.
     fn absent(&self, uid: &PodUid, now: Time) -> PodProof {
         let claims = self.index.of_pod.get(uid).into_iter().flat_map(Few::iter);
-        let mut owners = claims.filter_map(|key| self.watched.claim(key)?.owner.as_ref());
-        if !owners.any(|owner| owner.source == PodSource::Static) {
+        let mut users = claims.filter_map(|key| self.watched.claim(key)?.user());
+        if !users.any(|user| user.source == PodSource::Static) {
             return PodProof::Ended;
         }
         match self.watched.proofs.get(uid) {
@@ -312,14 +319,10 @@ impl Fleet {
     }
 
     fn mark_claims_of(&mut self, pod: &Pod) {
-        for claim in self
-            .index
-            .of_pod
-            .get(&pod.uid)
-            .into_iter()
-            .flat_map(Few::iter)
-        {
-            self.work.agenda.mark(Target::Claim(claim.clone()));
+        let claims = self.index.of_pod.get(&pod.uid);
+        let claims = claims.into_iter().flat_map(Few::iter).cloned();
+        for claim in claims.chain(pod.named_claim()) {
+            self.work.agenda.mark(Target::Claim(claim));
         }
     }
 

@@ -132,6 +132,10 @@ impl Fleet {
         if let Some(attachment) = &claim.status.attachment {
             self.want_instance(&attachment.instance_id);
         }
+        let use_of = |claim: &Claim| (claim.user(), claim.deleting);
+        if before.map(use_of) != Some(use_of(claim)) {
+            self.wake_up(&Dependency::Claim(claim.key.clone()));
+        }
         if let Some(pod) = claim.pod_key() {
             if before.is_none() {
                 self.work.agenda.mark(Target::Pod(pod.clone()));
@@ -175,10 +179,10 @@ impl Fleet {
         self.work.detached.remove(key);
         self.work.prose.forget(key);
         self.cloud.restart_search(&claim.uid);
-        if let Some(owner) = &claim.owner
-            && !self.index.of_pod.contains_key(&owner.uid)
+        if let Some(user) = claim.user()
+            && !self.index.of_pod.contains_key(&user.uid)
         {
-            self.watched.proofs.remove(&owner.uid);
+            self.watched.proofs.remove(&user.uid);
         }
         if let Some(eni) = &claim.status.eni
             && self.cloud.eni(&eni.id).view().is_none()

@@ -30,6 +30,9 @@ impl Fleet {
         if pod.asks.is_empty() {
             return;
         }
+        if let Some(named) = pod.named_claim() {
+            return self.consider_user(&pod, &named, now, orders);
+        }
         match self.next_claim(&pod) {
             Ok(None) => {
                 self.index.depend(&target, BTreeSet::new());
@@ -49,7 +52,7 @@ impl Fleet {
     /// The claim of one of a pod's interfaces, if it has been made.
     pub(super) fn claim_of(&self, pod: &Pod, ask: &Ask) -> Option<&Claim> {
         let claim = self.watched.claim(&claim_key(pod, ask))?;
-        let ours = claim.owner.as_ref().is_some_and(|o| o.uid == pod.uid);
+        let ours = claim.user().is_some_and(|user| user.uid == pod.uid);
         ours.then_some(claim)
     }
 
@@ -103,6 +106,9 @@ pub(super) fn classes(pod: &Pod) -> impl Iterator<Item = &ClassName> {
 }
 
 fn claim_key(pod: &Pod, ask: &Ask) -> Key {
+    if let Some(named) = pod.named_claim() {
+        return named;
+    }
     let pod_name = PodName::from(pod.key.name.as_str());
     let name = claim_name(&pod_name, &pod.uid, ask.interface.as_ref());
     Key::of(pod.key.namespace.clone(), name)

@@ -14,13 +14,16 @@ use super::{
     watched::{MIRROR_RETURNS, PodProof},
 };
 use crate::{
+    admit::admit_claim,
     claim::{Claim, CreateAnswer},
-    cluster::Cluster,
+    cluster::{Class, Cluster},
+    ec2::Subnet,
     error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
     order::{Action, Target},
     reason::{Note, Reason},
     request::Shape,
+    resolve::Resolved,
     seen::{Backoff, EniSeen, Seen, SubnetSeen},
     step::incarnation,
 };
@@ -35,11 +38,15 @@ impl Fleet {
         let pod = self.pod_seen(claim, now);
         let node = match pod {
             PodSeen::Alive(pod) => pod.node.as_ref().and_then(|n| self.watched.nodes.get(n)),
-            PodSeen::Unlabelled | PodSeen::Mirrorless | PodSeen::Ended | PodSeen::Unseen => None,
+            PodSeen::Unlabelled
+            | PodSeen::Mirrorless
+            | PodSeen::Ended
+            | PodSeen::Unseen
+            | PodSeen::None => None,
         };
         let goal = goal(claim, pod, node);
-        if let Some(owner) = &claim.owner
-            && let Some(again) = match self.watched.proofs.get(&owner.uid) {
+        if let Some(user) = claim.user()
+            && let Some(again) = match self.watched.proofs.get(&user.uid) {
                 Some(PodProof::Alive(at)) => Some(at.after(POD_READ)),
                 Some(PodProof::Mirrorless(since)) => Some(since.after(MIRROR_RETURNS)),
                 Some(PodProof::Ended) | None => None,
@@ -59,20 +66,53 @@ impl Fleet {
             Goal::Held(note) if note.reason == Reason::NotScheduled => {
                 Goal::Held(self.not_scheduled(&claim.class))
             }
-            Goal::Held(_) | Goal::Gone | Goal::On(_) | Goal::Unclear | Goal::Unserved(_) => goal,
+            Goal::On(site) if claim.is_kept() && !claim.is_plugged() => {
+                match self.interface_known(claim) {
+                    Ok(()) => Goal::On(site),
+                    Err(note) => Goal::Held(note),
+                }
+            }
+            Goal::Held(_)
+            | Goal::Gone
+            | Goal::On(_)
+            | Goal::Kept
+            | Goal::Unclear
+            | Goal::Unserved(_) => goal,
         }
     }
 
+    /// An ENI that is there already goes to no pod before it is known what the interface shall look like.
+    fn interface_known(&self, claim: &Claim) -> Result<(), Note> {
+        match self.watched.classes.get(&claim.class) {
+            Some(class) => self.services_known(class),
+            None if claim.status.interface.is_some() => Ok(()),
+            None => Err(Note::new(
+                Reason::ClassNotFound,
+                format!("there is no EniClass {}; create it again", claim.class),
+            )),
+        }
+    }
+
+    /// The pod that the ENI is for. One that is kept leaves a pod that has ended before it is another one's.
     fn pod_seen(&self, claim: &Claim, now: Time) -> PodSeen<'_> {
-        let (Some(key), Some(owner)) = (claim.pod_key(), &claim.owner) else {
-            return PodSeen::Unseen;
+        let seen = self.user_seen(claim, now);
+        let is_free = matches!(seen, PodSeen::Ended | PodSeen::None);
+        if !claim.is_kept() || !is_free || claim.status.attachment.is_some() || claim.deleting {
+            return seen;
+        }
+        self.next_user(claim).map_or(seen, PodSeen::Alive)
+    }
+
+    fn user_seen(&self, claim: &Claim, now: Time) -> PodSeen<'_> {
+        let (Some(key), Some(user)) = (claim.pod_key(), claim.user()) else {
+            return PodSeen::None;
         };
         match self.watched.pods.get(&key) {
-            Some(pod) if pod.uid == owner.uid && pod.terminal => PodSeen::Ended,
-            Some(pod) if pod.uid == owner.uid => PodSeen::Alive(pod),
+            Some(pod) if pod.uid == user.uid && pod.terminal => PodSeen::Ended,
+            Some(pod) if pod.uid == user.uid => PodSeen::Alive(pod),
             // Its name belongs to another pod: this one is gone.
             Some(_) => PodSeen::Ended,
-            None => match self.watched.proofs.get(&owner.uid) {
+            None => match self.watched.proofs.get(&user.uid) {
                 Some(PodProof::Ended) => PodSeen::Ended,
                 Some(PodProof::Alive(at)) if now.since(*at) < POD_READ => PodSeen::Unlabelled,
                 Some(PodProof::Mirrorless(since)) if now.since(*since) < MIRROR_RETURNS => {
@@ -86,7 +126,7 @@ impl Fleet {
     pub(super) fn seen(&self, claim: &Claim, goal: &Goal, cluster: Cluster, now: Time) -> Seen {
         let site = match goal {
             Goal::On(site) => Some(site),
-            Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
+            Goal::Kept | Goal::Held(_) | Goal::Gone | Goal::Unclear | Goal::Unserved(_) => None,
         };
         let (eni, other) = self.eni_of(claim, &cluster);
         let subnet = self.subnet_of(claim, &eni);
@@ -99,6 +139,9 @@ impl Fleet {
         );
         let shape = match site {
             Some(site) if claim.status.eni.is_none() || eni_lost => self.shape(claim, site, now),
+            None if *goal == Goal::Kept && claim.status.eni.is_none() => {
+                self.shape_of_kept(claim, now)
+            }
             Some(_) | None => Err(not_asked()),
         };
         let slot = match site {
@@ -213,7 +256,7 @@ impl Fleet {
         };
         let subnets = &self.cloud.subnets;
         let subnet = crate::subnet::choose(class, resolved, &instance.zone, vpc, subnets, now)?;
-        let groups = resolved.groups_of_next(class)?;
+        let shape = shaped(class, resolved, subnet)?;
         self.room(claim, instance, facts)?;
         // Last: what stands in the way of another ENI also stands there while the instance is being read, again and again.
         if self.may_have_ended(claim, site, now) {
@@ -222,13 +265,51 @@ impl Fleet {
                 format!("{} is being read from EC2 once more", site.instance),
             ));
         }
-        Ok(Shape {
-            subnet: subnet.id.clone(),
-            counts: class.addresses.counts(subnet),
-            groups,
-            connection_tracking: class.connection_tracking,
-            tags: class.tags.clone(),
-        })
+        Ok(shape)
+    }
+
+    /// The same before any pod uses the claim: where the class leaves one zone, it is that of every pod.
+    fn shape_of_kept(&self, claim: &Claim, now: Time) -> Result<Shape, Note> {
+        let class = self.watched.classes.get(&claim.class);
+        let namespace = self.watched.namespaces.get(&claim.key.namespace);
+        let class = admit_claim(&claim.key, &claim.class, class, namespace)?;
+        let Some(resolved) = self.watched.resolved.get(&class.name) else {
+            return Err(Note::new(
+                Reason::Reading,
+                format!("class {} is being read", class.name),
+            ));
+        };
+        let subnets = &self.cloud.subnets;
+        let known = resolved
+            .subnets
+            .iter()
+            .map(|id| subnets.get(id)?.subnet.as_ref());
+        let known: Option<Vec<_>> = known.collect();
+        let places: BTreeSet<_> = known
+            .iter()
+            .flatten()
+            .map(|subnet| (&subnet.zone, &subnet.vpc))
+            .collect();
+        let mut places = places.into_iter();
+        match (places.next(), places.next()) {
+            (Some((zone, vpc)), None) => {
+                let subnet = crate::subnet::choose(class, resolved, zone, vpc, subnets, now)?;
+                shaped(class, resolved, subnet)
+            }
+            (Some(_), Some(_)) => Err(Note::new(
+                Reason::WaitingForPod,
+                format!(
+                    "class {} has subnets in several zones; the ENI is made in that of the first pod with the annotation {}={}",
+                    class.name,
+                    api::name::CLAIM,
+                    claim.key.name
+                ),
+            )),
+            (None, _) => Err(Note::new(
+                Reason::Reading,
+                format!("the subnets of class {} are being read", class.name),
+            )),
+        }
     }
 
     /// The last refusal; after a restart the status says which it was.
@@ -297,4 +378,15 @@ impl Fleet {
         }
         on
     }
+}
+
+/// What an ENI of the class is made like in this subnet.
+fn shaped(class: &Class, resolved: &Resolved, subnet: &Subnet) -> Result<Shape, Note> {
+    Ok(Shape {
+        subnet: subnet.id.clone(),
+        counts: class.addresses.counts(subnet),
+        groups: resolved.groups_of_next(class)?,
+        connection_tracking: class.connection_tracking,
+        tags: class.tags.clone(),
+    })
 }

@@ -178,12 +178,12 @@ impl Fleet {
         let Some(key) = claim.pod_key() else {
             return false;
         };
-        let owner = claim.owner.as_ref().map(|o| &o.uid);
+        let user = claim.user().map(|user| user.uid);
         if let Some(pod) = self.watched.pods.get(&key) {
-            return Some(&pod.uid) != owner || pod.terminal;
+            return Some(&pod.uid) != user.as_ref() || pod.terminal;
         }
         // It may have lost its label alone.
-        let proof = owner.and_then(|uid| self.watched.proofs.get(uid));
+        let proof = user.and_then(|uid| self.watched.proofs.get(&uid));
         !matches!(proof, Some(PodProof::Alive(_) | PodProof::Mirrorless(_)))
     }
 

@@ -76,7 +76,7 @@ impl Look<'_> {
     }
 
     /// Sends the frozen request; after a refusal that excludes an ENI, freezes another one.
-    fn create(&self) -> Step {
+    pub(super) fn create(&self) -> Step {
         let Some(creation) = &self.claim.status.creation else {
             return match &self.seen.shape {
                 Ok(shape) => Step::Freeze(Box::new(shape.clone())),
@@ -180,7 +180,7 @@ impl Look<'_> {
             .as_ref()
             .is_some_and(|zone| *zone != eni.zone)
         {
-            return self.replace(eni);
+            return self.replace(eni, site);
         }
         match &self.seen.eni {
             EniSeen::Shown(view, _) => self.attach(eni, view, site),
@@ -190,7 +190,15 @@ impl Look<'_> {
         }
     }
 
-    fn lost(&self, eni: &EniId) -> Step {
+    pub(super) fn lost(&self, eni: &EniId) -> Step {
+        if self.claim.is_kept() {
+            return Step::Blocked(Note::new(
+                Reason::EniLost,
+                format!(
+                    "EC2 does not know {eni} any more, and with it the claim's addresses are gone; delete the claim, and create it again"
+                ),
+            ));
+        }
         match &self.seen.shape {
             Ok(shape) => Step::Lost(Box::new(shape.clone()), eni.clone()),
             Err(note) if note.reason == Reason::Reading => Step::Blocked(Note::new(
@@ -211,7 +219,16 @@ impl Look<'_> {
     }
 
     /// The pod's node lies in another zone than the ENI, which can never leave its own.
-    fn replace(&self, eni: &Eni) -> Step {
+    fn replace(&self, eni: &Eni, site: &Site) -> Step {
+        if self.claim.is_kept() {
+            return Step::Blocked(Note::new(
+                Reason::OtherZone,
+                format!(
+                    "{} lies in {}, and node {} of pod {} does not; delete the pod, and let it run there: nodeSelector topology.kubernetes.io/zone: {}",
+                    eni.id, eni.zone, site.node, site.pod_name, eni.zone
+                ),
+            ));
+        }
         if self.seen.eni == EniSeen::Deleted {
             return self.lost(&eni.id);
         }
@@ -292,7 +309,8 @@ impl Look<'_> {
         }
         let unmarked = shown.is_some_and(|a| !a.delete_on_termination);
         let ours = self.seen.eni.view().is_some_and(|view| self.is_ours(view));
-        if unmarked && ours {
+        // What is kept must not go with the instance.
+        if unmarked && ours && !self.claim.is_kept() {
             Step::Mark
         } else {
             self.groups()

@@ -26,6 +26,7 @@ fn a_pod(name: &str) -> Pod {
             class: "app".into(),
             interface: None,
         }],
+        claim: None,
         malformed: None,
         annotated: true,
         host_network: false,

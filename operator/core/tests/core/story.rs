@@ -139,6 +139,7 @@ impl World {
             uid,
             source: PodSource::Api,
             asks: self.asks(),
+            claim: None,
             malformed: None,
             annotated: true,
             host_network: false,
