@@ -97,7 +97,7 @@ fn the_printed_columns_are_these_in_this_order() {
             "Class .spec.className",
             "Phase .status.phase",
             "Reason .status.conditions[?(@.type==\"Ready\")].reason",
-            "Pod .spec.owner.name",
+            "Pod .status.binding.podName",
             "Node .status.nodeName",
             "ENI .status.eni.id",
             "IP .status.ipam.addresses[0].address",

@@ -9,6 +9,7 @@
 mod scenarios {
     pub mod bad_input;
     pub mod busy_node;
+    pub mod by_hand;
     pub mod check;
     pub mod class;
     pub mod class_status;
@@ -60,7 +61,7 @@ use std::{env, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use scenarios::{
-    bad_input, busy_node, check, class, class_status,
+    bad_input, busy_node, by_hand, check, class, class_status,
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, leases, many, mtu, node,
@@ -240,6 +241,10 @@ const SCENARIOS: &[Named] = &[
         in_use::deleted_claim,
     ),
     ("foreground_deletion_waits_for_the_pod", in_use::foreground),
+    (
+        "claim_made_by_hand_follows_its_pods",
+        by_hand::follows_its_pods,
+    ),
     (
         "eninode_that_was_deleted_is_filled_again",
         node::eninode_deleted,

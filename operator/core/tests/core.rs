@@ -18,6 +18,8 @@ mod election;
 mod executor;
 #[path = "core/judge.rs"]
 mod judge;
+#[path = "core/kept.rs"]
+mod kept;
 #[path = "core/lease.rs"]
 mod lease;
 #[path = "core/processes.rs"]

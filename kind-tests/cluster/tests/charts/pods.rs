@@ -214,6 +214,66 @@ fn pod_that_asks_in_a_wrong_way_is_refused_with_a_sentence() {
     );
 }
 
+/// The same pod, which names a claim.
+fn naming(mut pod: Value, claim: &str) -> Value {
+    pod["metadata"]["annotations"]["eniclaim.io/claim"] = json!(claim);
+    pod
+}
+
+#[test]
+fn pod_that_names_a_claim_says_its_class_and_no_interfaces_and_never_another_claim() {
+    let objects = render(&[], &[]).unwrap();
+    let policy = |name| find(&objects, "ValidatingAdmissionPolicy", name).unwrap();
+    let said = |pod: &Value| Question::new(policy("eniclaim-pods"), pod, &Value::Null).refusals();
+    let one = naming(a_pod(Some("app"), None, &["1"]), "db");
+    assert_eq!(said(&one), Vec::<String>::new());
+    for (pod, sentence) in [
+        (
+            naming(a_pod(None, None, &[]), "db"),
+            "needs the label eniclaim.io/class",
+        ),
+        (
+            naming(a_pod(Some("app"), Some("eni1=app"), &[]), "db"),
+            "take out eniclaim.io/interfaces",
+        ),
+    ] {
+        let said = said(&pod);
+        assert!(said.iter().any(|text| text.contains(sentence)), "{said:?}");
+    }
+    let changes = |before: &Value, after: &Value| {
+        Question::new(policy("eniclaim-pod-updates"), after, before).refusals()
+    };
+    assert_eq!(changes(&one, &one), Vec::<String>::new());
+    let plain = a_pod(Some("app"), None, &["1"]);
+    let other = naming(plain.clone(), "other");
+    for (before, after) in [(&one, &other), (&one, &plain), (&plain, &one)] {
+        let said = changes(before, after);
+        assert!(said[0].contains("eniclaim.io/claim of a pod cannot change"));
+    }
+}
+
+/// What a person may say of a claim.
+#[test]
+fn claim_for_a_certain_pod_is_the_operators_alone() {
+    let objects = render(&[], &[]).unwrap();
+    let policy = find(&objects, "ValidatingAdmissionPolicy", "eniclaim-claims").unwrap();
+    let rule = &policy["spec"]["validations"][0];
+    let said = |spec: Value| {
+        let claim = json!({ "metadata": { "name": "db" }, "spec": spec });
+        Question::new(policy, &claim, &Value::Null).holds(&rule["expression"])
+    };
+    assert!(said(json!({ "className": "app" })));
+    assert!(!said(
+        json!({ "className": "app", "owner": { "kind": "Pod", "name": "web", "uid": "u" } })
+    ));
+    assert!(!said(
+        json!({ "className": "app", "interface": { "name": "eni1" } })
+    ));
+    let condition = &policy["spec"]["matchConditions"][0]["expression"];
+    let condition = condition.as_str().unwrap();
+    assert!(condition.contains("system:serviceaccount:"), "{condition}");
+}
+
 #[test]
 fn interfaces_of_a_pod_cannot_change() {
     let objects = render(&[], &[]).unwrap();

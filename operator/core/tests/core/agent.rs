@@ -107,7 +107,7 @@ impl World {
         let (Some(eni), Some(id)) = (&claim.status.eni, claim.status.attachment_id()) else {
             return;
         };
-        let owner = claim.owner.as_ref().map(|o| o.uid.clone());
+        let owner = claim.user().map(|user| user.uid);
         match (state, &owner) {
             (Some(DeviceState::Plugged), Some(owner)) => {
                 let holder = (node.clone(), owner.clone());

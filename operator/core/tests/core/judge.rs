@@ -92,6 +92,11 @@ impl World {
         let Some(claim) = self.named_by(eni) else {
             return;
         };
+        assert!(
+            claim.deleting || !claim.is_kept(),
+            "kept: {order:?} although {} was made by hand",
+            claim.key
+        );
         let moves = claim.status.binding.as_ref().is_some_and(|b| {
             let instance = self.vpc.instance(&b.instance_id.as_str().into());
             instance.is_some_and(|i| super::ec2::zone_of(i.subnet.as_str()) != there.zone)
@@ -196,7 +201,7 @@ impl World {
     /// Whether the pod of the claim lives and no other claim could serve it.
     fn is_used(&self, claim: &Claim) -> bool {
         let Some(owner) = &claim.owner else {
-            return false;
+            return claim.device_state() == Some(DeviceState::Plugged);
         };
         let interface = claim.interface.as_ref();
         let name = operator_core::token::claim_name(&owner.name, &owner.uid, interface);
