@@ -207,7 +207,7 @@ fn eni_that_somebody_deleted_is_told_and_never_made_anew() {
     let (mut world, eni) = with_claim();
     let eni = vpc::EniId::from(eni.as_str());
     world.run(LONG);
-    world.somebody(Request::Delete { eni });
+    world.somebody(Request::DeleteNetworkInterface(eni));
     world.run(LONG);
     assert_eq!(world.ready_reason("db"), "EniLost");
     assert_eq!(world.calls(Action::CreateNetworkInterface), 1);

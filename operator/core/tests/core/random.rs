@@ -56,7 +56,7 @@ fn trouble(world: &mut World, steps: u32) {
     }
 }
 
-fn faults(world: &mut World) {
+pub fn faults(world: &mut World) {
     let is_bad = world.percent(40);
     let mut level = |most: u64| if is_bad { world.dice(most) } else { 0 };
     world.script = Script {
@@ -113,7 +113,7 @@ fn reuse(world: &mut World, name: &str) {
     }
 }
 
-fn hand_over(world: &mut World) {
+pub fn hand_over(world: &mut World) {
     let Some(leader) = world.leader else { return };
     if world.percent(50) {
         world.pause(leader);
@@ -125,7 +125,7 @@ fn hand_over(world: &mut World) {
 }
 
 /// Two processes lead until the former leader's term ends, each without knowing of the other.
-fn both_lead(world: &mut World) {
+pub fn both_lead(world: &mut World) {
     let Some(leader) = world.leader else { return };
     world.usurp(1 - leader);
     if world.percent(30) {
@@ -158,7 +158,7 @@ fn somebody(world: &mut World, name: &str) {
 }
 
 /// An instance ends; its node goes, and perhaps comes back as another one.
-fn lose_node(world: &mut World) {
+pub fn lose_node(world: &mut World) {
     if !world.store.nodes.contains_key(&"n2".into()) {
         return;
     }
@@ -182,7 +182,7 @@ fn lose_node(world: &mut World) {
     world.add_node_in("n2", world.shape.nodes, aws::SUBNET_NODES);
 }
 
-fn agents(world: &mut World) {
+pub fn agents(world: &mut World) {
     world.agents.delay = i64::try_from(world.dice(8_000)).unwrap() + 1;
     if world.percent(50) {
         world.agents.away.insert("n1".into());
@@ -193,7 +193,7 @@ fn agents(world: &mut World) {
 }
 
 /// The API server comes back from a backup that lacks the last versions' numbers.
-fn restore(world: &mut World) {
+pub fn restore(world: &mut World) {
     world.cut_off();
     world.store.version = world.store.version.saturating_sub(500);
     for key in world.store.claims.keys().cloned().collect::<Vec<_>>() {
@@ -251,7 +251,7 @@ fn change_groups(world: &mut World, name: &str) {
 }
 
 /// No more faults: everything comes to an end.
-fn mend(world: &mut World) {
+pub fn mend(world: &mut World) {
     world.script = Script::default();
     world.vpc.settings.stale_ms = 0;
     world.agents.away.clear();
@@ -277,7 +277,7 @@ fn mend(world: &mut World) {
     world.stir();
 }
 
-fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings {
         cluster_id: Some("c1".into()),
         ..Settings::default()
@@ -350,7 +350,7 @@ fn has_groups_of_class(world: &World, name: &str) {
 /// As many scripts as `ENICLAIM_SEEDS` says, from the generator that `ENICLAIM_SEED` starts; by default always the same.
 // The core reads no environment; who runs its tests says how many.
 #[allow(clippy::disallowed_methods)]
-fn config() -> ProptestConfig {
+pub fn config() -> ProptestConfig {
     let read = |name: &str| env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
     ProptestConfig {
         cases: read("ENICLAIM_SEEDS").map_or(120, |n| u32::try_from(n).unwrap()),
