@@ -79,6 +79,7 @@ fn goal(claim: &Claim) -> Goal {
     match (&status.binding, &status.node_name) {
         (Some(binding), Some(node)) => Goal::On(Site {
             pod: binding.pod_uid.clone(),
+            pod_name: binding.pod_name.clone(),
             node: node.clone(),
             node_uid: binding.node_uid.clone(),
             instance: binding.instance_id.clone(),
@@ -111,6 +112,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
         eni: view.map_or(EniSeen::Unknown, |view| {
             EniSeen::Shown(Arc::new(view), Steady::Yes)
         }),
+        attached_to: claim.status.node_name.clone(),
         other: None,
         sends: Sends::Inconclusive,
         search: Search::Running,

@@ -45,6 +45,8 @@ pub struct Seen {
     pub other: Option<EniId>,
     /// The subnet of its ENI.
     pub subnet: SubnetSeen,
+    /// The node on whose instance EC2 shows it.
+    pub attached_to: Option<NodeName>,
     /// The instance that its attachment names.
     pub host: Host,
     /// The sends of its Create request.

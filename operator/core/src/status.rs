@@ -105,6 +105,10 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         }
         Step::RecordAttachment(view) => {
             next.attachment = Some(recorded(view, now));
+            // The agent there gives the device back.
+            if seen.attached_to.is_some() {
+                next.node_name.clone_from(&seen.attached_to);
+            }
             if let (Some(eni), Some(view)) = (&mut next.eni, seen.eni.view()) {
                 eni.source_dest_check = view.source_dest_check;
             }

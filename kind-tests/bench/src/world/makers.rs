@@ -238,6 +238,7 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
             class: class_name(number),
             interface: None,
         }],
+        claim: None,
         malformed: None,
         annotated: true,
         host_network: false,

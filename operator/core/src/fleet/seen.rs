@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use api::{
     IpFamily, SmolStr, Time,
+    id::NodeName,
     time::{MINUTE, SECOND},
 };
 
@@ -169,6 +170,7 @@ impl Fleet {
             zone: site.and_then(|site| self.zone(site)),
             slot,
             host: self.host(claim, &subnet, now),
+            attached_to: self.attached_to(&eni),
             subnet,
             eni,
             other,
@@ -185,6 +187,11 @@ impl Fleet {
             (Some(pod), _) => pod.net_admin.clone(),
             (None, binding) => binding.as_ref().and_then(|b| b.net_admin.clone()),
         }
+    }
+
+    fn attached_to(&self, eni: &EniSeen) -> Option<NodeName> {
+        let instance = &eni.view()?.attachment.as_ref()?.instance;
+        self.index.node_of.get(instance).cloned()
     }
 
     fn zone(&self, site: &Site) -> Option<api::id::Zone> {

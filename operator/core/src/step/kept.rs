@@ -41,13 +41,7 @@ impl Look<'_> {
             EniSeen::Shown(view, _) if !self.is_ours(view) => self.not_ours(&eni.id),
             EniSeen::Shown(view, _) if view.available => Step::Available,
             EniSeen::Shown(view, _) => match &view.attachment {
-                Some(on) => Step::Blocked(Note::new(
-                    Reason::Unexpected,
-                    format!(
-                        "{} is attached to {}, not by us; detach it",
-                        eni.id, on.instance
-                    ),
-                )),
+                Some(on) => self.found(on),
                 None => Step::AwaitEni,
             },
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {

@@ -23,7 +23,7 @@ impl Look<'_> {
     /// The next move of an attachment that has to go; none once it is gone.
     pub(super) fn leave(&self, attachment: &Attachment, why: Note) -> Option<Step> {
         let Some(id) = &attachment.id else {
-            return self.leave_unanswered(attachment);
+            return self.leave_unanswered();
         };
         if self.seen.eni == EniSeen::Deleted || self.is_gone() {
             return None;
@@ -48,36 +48,30 @@ impl Look<'_> {
     }
 
     /// A slot was reserved; whether EC2 took the Attach has to be read.
-    fn leave_unanswered(&self, attachment: &Attachment) -> Option<Step> {
+    fn leave_unanswered(&self) -> Option<Step> {
         match &self.seen.eni {
             EniSeen::Unknown => Some(Step::AwaitDetach),
             EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => None,
             EniSeen::Shown(view, _) => match &view.attachment {
                 None => None,
-                Some(on) if on.instance == attachment.instance_id => {
-                    Some(Step::RecordAttachment(on.clone()))
-                }
-                Some(other) => Some(self.found(other)),
+                Some(on) => Some(self.found(on)),
             },
         }
     }
 
-    /// EC2 shows another attachment than the status: our own Attach whose answer was lost, or somebody else's.
-    fn found(&self, other: &AttachmentView) -> Step {
-        let status = &self.claim.status;
-        let ours = status
-            .attachment
-            .as_ref()
-            .is_some_and(|a| a.instance_id == other.instance);
-        if ours {
-            return Step::RecordAttachment(other.clone());
+    /// EC2 shows another attachment than the status: our own Attach whose answer was lost or that took long, or somebody else's.
+    pub(super) fn found(&self, on: &AttachmentView) -> Step {
+        let attachment = self.claim.status.attachment.as_ref();
+        let is_named = attachment.is_some_and(|a| a.instance_id == on.instance);
+        if is_named || self.seen.attached_to.is_some() {
+            return Step::RecordAttachment(on.clone());
         }
         Step::Blocked(Note::new(
             Reason::Unexpected,
             format!(
-                "{} is attached to {}, not by us; detach it",
+                "{} is attached to {}, which is no node's; detach it",
                 self.eni_name(),
-                other.instance
+                on.instance
             ),
         ))
     }

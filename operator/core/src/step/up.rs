@@ -93,10 +93,9 @@ impl Look<'_> {
                 Search::Nothing => self.again(),
             },
             None if self.was_refused() => Step::Refused,
-            None if self.seen.sends == Sends::Inconclusive && self.failed_inconclusively() => {
-                // Remembered before anything else happens: a later refusal of the same token proves nothing then.
-                Step::Refused
-            }
+            // Remembered before anything else happens: a later refusal of the same token proves nothing then. And who leads anew
+            // sends nothing before a write shows that no later request is on its way, which it may not have heard of.
+            None if self.seen.sends == Sends::Inconclusive => Step::Refused,
             Some(CreateAnswer::Inconclusive) | None => Step::Create(Box::new(creation.clone())),
         }
     }
@@ -118,11 +117,6 @@ impl Look<'_> {
                 | ErrorClass::State
                 | ErrorClass::Credentials => false,
             })
-    }
-
-    fn failed_inconclusively(&self) -> bool {
-        self.refusal(Action::CreateNetworkInterface)
-            .is_some_and(|b| !b.error.class.is_definite())
     }
 
     /// Another request: when its time has come, or at once when it would be a different one.
@@ -183,7 +177,7 @@ impl Look<'_> {
             return self.replace(eni, site);
         }
         match &self.seen.eni {
-            EniSeen::Shown(view, _) => self.attach(eni, view, site),
+            EniSeen::Shown(view, _) => self.attach(eni, view),
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {
                 Step::AwaitEni
             }
@@ -235,22 +229,10 @@ impl Look<'_> {
         self.delete(&eni.id)
     }
 
-    fn attach(&self, eni: &Eni, view: &EniView, site: &Site) -> Step {
+    fn attach(&self, eni: &Eni, view: &EniView) -> Step {
         match &view.attachment {
-            Some(attachment)
-                if attachment.instance == site.instance
-                    && attachment.state != AttachmentState::Detaching =>
-            {
-                Step::RecordAttachment(attachment.clone())
-            }
-            Some(attachment) if attachment.state == AttachmentState::Detaching => Step::AwaitEni,
-            Some(attachment) => Step::Blocked(Note::new(
-                Reason::Unexpected,
-                format!(
-                    "{} is attached to {}, not by us; detach it",
-                    eni.id, attachment.instance
-                ),
-            )),
+            Some(on) if on.state == AttachmentState::Detaching => Step::AwaitEni,
+            Some(on) => self.found(on),
             // EC2 refuses to attach an ENI that is still pending, and each refusal costs a call.
             None if !view.available => Step::AwaitEni,
             None if !self.is_ours(view) => self.not_ours(&eni.id),

@@ -136,28 +136,19 @@ impl World {
     /// What must hold of EC2 after every change.
     pub fn judge_after(&mut self) {
         let mut made: BTreeMap<&String, u32> = BTreeMap::new();
-        let mut twins = Vec::new();
         for eni in self.vpc.enis() {
             let cluster = eni.tags.get(tag::CLUSTER).map(String::as_str);
             if let (Some(claim), Some("c1")) = (eni.tags.get(tag::CLAIM_UID), cluster)
                 && !eni.tags.contains_key("planted")
-                && !self.twins.contains(&eni.id)
             {
-                let count = made.entry(claim).or_default();
-                if *count == 1 && self.is_after_overlap() {
-                    twins.push(eni.id.clone());
-                } else {
-                    *count += 1;
-                }
+                *made.entry(claim).or_default() += 1;
             }
         }
-        assert!(made.values().all(|n| *n <= 1), "one-eni: {made:?}");
+        assert!(made.values().all(|n| *n <= 1), "one-eni: {made:?}\n{}", self.picture());
         assert_eq!(self.vpc.violations(), []);
-        self.twins.extend(twins);
     }
 
-    /// Whether two processes lead, or did so a moment ago: who froze a request does not know that the other one sent it. Refused
-    /// itself, it lets the claim go or asks for another ENI.
+    /// Whether two processes lead, or did so a moment ago.
     fn is_after_overlap(&self) -> bool {
         self.now < self.overlap.after(MINUTE)
     }
@@ -188,9 +179,7 @@ impl World {
             eni.tags.get(tag::CLAIM_UID).map(String::as_str) == Some(claim.uid.as_str())
                 && eni.tags.get(tag::CLUSTER).map(String::as_str) == Some("c1")
         });
-        if !self.is_after_overlap() {
-            assert_eq!(left, None, "no-leak: {} lets go", claim.key);
-        }
+        assert_eq!(left, None, "no-leak: {} lets go", claim.key);
         assert!(
             !self.is_used(claim),
             "in use: {} lets go while its pod lives",

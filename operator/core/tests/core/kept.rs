@@ -265,7 +265,6 @@ fn crash_at_any_moment_of_a_move_changes_nothing() {
         world.add_user("next", "db", "n2");
         world.run(wait);
         world.crash(0);
-        world.crash(1);
         world.until(120_000, "the next one has it", |w| w.uses("next", "db"));
         assert_eq!(world.claim("db").status.eni.as_ref().unwrap().id, eni);
         assert_eq!(world.made().len(), 1);

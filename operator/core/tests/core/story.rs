@@ -7,7 +7,7 @@ use api::{
     claim::Phase,
     class::{SecurityGroups, Subnets},
     condition::kind,
-    id::{EniId, PodUid},
+    id::{EniId, NodeName, PodUid},
     tag,
 };
 use operator_core::{
@@ -121,6 +121,11 @@ impl World {
     pub fn terminate(&mut self, instance: &vpc::InstanceId) {
         let now = self.millis();
         self.vpc.terminate(instance, now).unwrap();
+        let of = |node: &NodeName| {
+            let node = self.store.nodes.get(node).map(|node| &node.instance);
+            node.is_some_and(|id| id.as_ref().is_ok_and(|id| id.as_str() == instance.as_str()))
+        };
+        self.agents.plugged.retain(|_, (node, _)| !of(node));
     }
 
     pub fn add_pod(&mut self, name: &str, node: &str) {

@@ -1,6 +1,6 @@
 //! Two leaders at once, as after somebody deleted the Lease (decision 0005): tokens, versions and ids are the fence.
 
-use operator_core::{MINUTE, Reason, SECOND, Settings, order::Action};
+use operator_core::{MINUTE, SECOND, Settings, order::Action};
 use vpc::world::GROUP_DEFAULT;
 
 use super::{ec2::Verdict, world::World};
@@ -39,7 +39,6 @@ fn two_leaders_from_any_moment_of_two_lives_break_nothing() {
         assert!(world.is_ready("b"), "{wait}\n{}", world.picture());
         assert_eq!(world.made().len(), 1, "{wait}\n{}", world.picture());
         world.clear();
-        assert!(world.twins.is_empty(), "{wait}: {:?}", world.twins);
     }
     assert!(
         both > 40,
@@ -48,11 +47,11 @@ fn two_leaders_from_any_moment_of_two_lives_break_nothing() {
 }
 
 #[test]
-fn what_one_leader_makes_for_a_claim_that_the_other_lets_go_is_swept() {
+fn no_leader_lets_a_claim_go_while_the_call_of_the_other_one_is_on_its_way() {
     let mut world = pair();
     world.usurp(1);
     let create = Action::CreateNetworkInterface;
-    // The process that froze the request is refused; the other one's call arrives when the claim is gone.
+    // The process that froze the request is refused; the other one's call arrives when the pod is gone.
     let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
     world.script.once(create, denied);
     world.script.once(create, Verdict::Late(6 * SECOND));
@@ -60,19 +59,17 @@ fn what_one_leader_makes_for_a_claim_that_the_other_lets_go_is_swept() {
     world.run(SECOND);
     world.remove_pod("web");
     world.run(10 * SECOND);
-    assert!(world.store.claims.is_empty(), "{}", world.picture());
     assert_eq!(world.made().len(), 1, "{}", world.picture());
-    world.run(20 * MINUTE);
+    world.until(2 * MINUTE, "the claim goes", |w| w.store.claims.is_empty());
     assert_eq!(world.made(), [], "{}", world.picture());
-    assert_eq!(world.told(Reason::Swept), 1);
 }
 
 #[test]
-fn a_second_eni_of_two_leaders_is_swept() {
+fn no_leader_asks_for_another_eni_while_the_call_of_the_other_one_is_unanswered() {
     let mut world = pair();
     world.usurp(1);
     let create = Action::CreateNetworkInterface;
-    // The process that froze the request is refused. It asks for what the class says now, though the other one's call was done.
+    // The process that froze the request is refused. The class says something else then, and the other one's call was done.
     let denied = Verdict::Refuse("UnauthorizedOperation", "not authorized", 403);
     world.script.once(create, denied);
     world.script.once(create, Verdict::LoseReply);
@@ -80,10 +77,7 @@ fn a_second_eni_of_two_leaders_is_swept() {
     world.run(SECOND);
     world.set_class(|class| class.groups.ids = vec![GROUP_DEFAULT.parse().unwrap()]);
     world.until(2 * MINUTE, "ready", |w| w.is_ready("web"));
-    assert_eq!(world.made().len(), 2, "{}", world.picture());
-    world.run(20 * MINUTE);
     assert_eq!(world.made(), [world.eni_of("web").unwrap()]);
-    assert!(world.is_ready("web"));
     world.clear();
 }
 

@@ -1,6 +1,6 @@
 //! Virtual time: what happens next, and to whom.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use operator_core::{
     Change, Fact, Order, Outcome, Settings, Target, Time,
@@ -29,8 +29,6 @@ pub struct World {
     pub leader: Option<usize>,
     /// Until when two processes led at once, the last time.
     pub overlap: Time,
-    /// ENIs that two leaders made for a claim that has one: each is left to the sweep.
-    pub twins: BTreeSet<vpc::EniId>,
     /// The latest end of a term that was given to anybody, and from when on the present leader may lead.
     pub term_ends: Time,
     pub leads_from: Time,
@@ -120,7 +118,6 @@ impl World {
             shape,
             leader: None,
             overlap: Time(0),
-            twins: BTreeSet::new(),
             term_ends: Time(0),
             leads_from: Time(0),
             queue: BTreeMap::new(),
