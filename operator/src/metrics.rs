@@ -118,6 +118,7 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
     match phase {
         Phase::Pending => "Pending",
         Phase::Creating => "Creating",
+        Phase::Available => "Available",
         Phase::Attaching => "Attaching",
         Phase::Attached => "Attached",
         Phase::Ready => "Ready",
