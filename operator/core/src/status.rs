@@ -11,6 +11,7 @@ use crate::{
     claim::Claim,
     decision::is_in_use,
     ec2::{AttachmentView, EniView},
+    goal::Site,
     groups,
     reason::{Note, Reason},
     seen::{Backoff, Seen, Sends, SubnetSeen},
@@ -59,14 +60,7 @@ pub fn after(
 fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now: Time) {
     match step {
         Step::Bind(site, shape) => {
-            next.binding = Some(Binding {
-                pod_name: site.pod_name.clone(),
-                pod_uid: site.pod.clone(),
-                node_uid: site.node_uid.clone(),
-                instance_id: site.instance.clone(),
-                since: now.whole_second(),
-                net_admin: None,
-            });
+            next.binding = Some(bound(site, now));
             next.node_name = Some(site.node.clone());
             if seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
@@ -183,6 +177,17 @@ fn record(next: &mut ClaimStatus, seen: &Seen, view: &EniView, slot: Option<Slot
     let instance = next.binding.as_ref().map(|b| b.instance_id.clone());
     if let (Some(slot), Some(instance)) = (slot, instance) {
         next.attachment = Some(reserved(instance, slot));
+    }
+}
+
+fn bound(site: &Site, now: Time) -> Binding {
+    Binding {
+        pod_name: site.pod_name.clone(),
+        pod_uid: site.pod.clone(),
+        node_uid: site.node_uid.clone(),
+        instance_id: site.instance.clone(),
+        since: now.whole_second(),
+        net_admin: None,
     }
 }
 

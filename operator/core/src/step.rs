@@ -114,11 +114,10 @@ pub fn step(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Step {
     let look = Look { claim, seen, now };
     match goal {
         Goal::Unclear => Step::ConfirmPod,
-        Goal::Unserved(_) | Goal::Gone if claim.deleting => look.down(),
+        Goal::Unserved(_) | Goal::Gone | Goal::Kept if claim.deleting => look.down(),
         Goal::Unserved(note) => Step::Blocked(note.clone()),
         Goal::Gone => Step::DeleteClaim,
         Goal::Held(note) => look.held(note),
-        Goal::Kept if claim.deleting => look.down(),
         Goal::On(_) | Goal::Kept if !claim.finalizer => Step::AddFinalizer,
         Goal::Kept => look.kept(),
         Goal::On(site) => look.up(site),

@@ -52,10 +52,7 @@ impl Look<'_> {
         match &self.seen.eni {
             EniSeen::Unknown => Some(Step::AwaitDetach),
             EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => None,
-            EniSeen::Shown(view, _) => match &view.attachment {
-                None => None,
-                Some(on) => Some(self.found(on)),
-            },
+            EniSeen::Shown(view, _) => view.attachment.as_ref().map(|on| self.found(on)),
         }
     }
 

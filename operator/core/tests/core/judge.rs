@@ -144,7 +144,11 @@ impl World {
                 *made.entry(claim).or_default() += 1;
             }
         }
-        assert!(made.values().all(|n| *n <= 1), "one-eni: {made:?}\n{}", self.picture());
+        assert!(
+            made.values().all(|n| *n <= 1),
+            "one-eni: {made:?}\n{}",
+            self.picture()
+        );
         assert_eq!(self.vpc.violations(), []);
     }
 
