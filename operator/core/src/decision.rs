@@ -185,6 +185,7 @@ fn effect(claim: &Claim, step: &Step) -> Option<Effect> {
         | Step::AwaitEni
         | Step::Reserve(_)
         | Step::RecordAttachment(_)
+        | Step::RecordLeaving(..)
         | Step::AwaitAttachment
         | Step::AwaitDevice
         | Step::WantGroups(_)

@@ -15,7 +15,10 @@ use crate::{
 pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
     let eni = eni(claim, seen);
     match step {
-        Step::Blocked(note) | Step::DropAttachment(note) | Step::Release(note) => note.clone(),
+        Step::Blocked(note)
+        | Step::DropAttachment(note)
+        | Step::Release(note)
+        | Step::RecordLeaving(_, note) => note.clone(),
         Step::Rest | Step::LetGo | Step::DeleteClaim => {
             Note::new(Reason::Deleting, "nothing of the claim is left in EC2")
         }
@@ -29,6 +32,10 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         Step::AddFinalizer | Step::ConfirmPod => {
             Note::new(Reason::Reading, "the pod is being looked up")
         }
+        Step::Bind(site, _) if claim.status.eni.is_some() => Note::new(
+            Reason::Attaching,
+            format!("{eni} is being attached to {}", site.instance),
+        ),
         Step::Bind(..) | Step::Freeze(_) | Step::Create(_) | Step::Refused => Note::new(
             Reason::Creating,
             claim.status.creation.as_ref().map_or_else(

@@ -98,13 +98,16 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             next.attachment = instance.map(|instance| reserved(instance, *slot));
         }
         Step::RecordAttachment(view) => {
-            next.attachment = Some(recorded(view, now));
+            next.attachment = Some(recorded(view, None, now));
+            if let (Some(eni), Some(view)) = (&mut next.eni, seen.eni.view()) {
+                eni.source_dest_check = view.source_dest_check;
+            }
+        }
+        Step::RecordLeaving(view, _) => {
+            next.attachment = Some(recorded(view, Some(Release::Requested), now));
             // The agent there gives the device back.
             if seen.attached_to.is_some() {
                 next.node_name.clone_from(&seen.attached_to);
-            }
-            if let (Some(eni), Some(view)) = (&mut next.eni, seen.eni.view()) {
-                eni.source_dest_check = view.source_dest_check;
             }
         }
         Step::AwaitDevice | Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => {
@@ -202,14 +205,14 @@ fn reserved(instance: InstanceId, slot: Slot) -> Attachment {
     }
 }
 
-fn recorded(view: &AttachmentView, now: Time) -> Attachment {
+fn recorded(view: &AttachmentView, release: Option<Release>, now: Time) -> Attachment {
     Attachment {
         instance_id: view.instance.clone(),
         slot: view.slot,
         id: Some(view.id.clone()),
         requested_at: Some(now.whole_second()),
         attached_at: None,
-        release: None,
+        release,
     }
 }
 
@@ -330,10 +333,11 @@ fn phase(next: &ClaimStatus, step: &Step) -> Phase {
     match step {
         Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => Phase::Ready,
         Step::Available => Phase::Available,
-        Step::Release(_) | Step::AwaitRelease => Phase::Releasing,
+        Step::RecordLeaving(..) | Step::Release(_) | Step::AwaitRelease => Phase::Releasing,
         Step::Detach(..) | Step::AwaitDetach | Step::DropAttachment(_) => Phase::Detaching,
         Step::Delete(_) | Step::AwaitDelete => Phase::Deleting,
         Step::AwaitDevice => Phase::Attached,
+        Step::Bind(..) if next.eni.is_some() => Phase::Attaching,
         Step::Bind(..) | Step::Freeze(_) | Step::Create(_) | Step::Lost(..) | Step::Search => {
             Phase::Creating
         }

@@ -72,6 +72,8 @@ pub enum Step {
     Attach(Slot),
     /// Write down the attachment that EC2 shows.
     RecordAttachment(AttachmentView),
+    /// Write down the attachment that EC2 shows, and that the agent shall give its device back.
+    RecordLeaving(AttachmentView, Note),
     /// Wait until the device is on the node.
     AwaitAttachment,
     /// Wait until the agent has plugged the device into the pod; the interface follows its class until then.

@@ -25,7 +25,7 @@ pub fn follows_its_pods(space: &Space) -> anyhow::Result<()> {
     has(space, "first", &made)?;
     space.apply(&naming(on(pod("second"), &far), space))?;
     space.await_event("second", "EniClaim")?;
-    let waits = space.events_of("pod", "second")?;
+    let waits = space.events_of("Pod", "second")?;
     let says = |event: &Value| {
         event["message"]
             .as_str()

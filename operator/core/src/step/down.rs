@@ -72,7 +72,7 @@ impl Look<'_> {
             EniSeen::Shown(view, _) if !self.is_ours(view) => self.not_ours(eni),
             EniSeen::Shown(view, _) if view.available => Step::Delete(eni.clone()),
             EniSeen::Shown(view, _) => match &view.attachment {
-                Some(on) if self.claim.status.attachment.is_none() => self.found(on),
+                Some(on) if self.claim.status.attachment.is_none() => self.found(on, None),
                 Some(_) | None => Step::AwaitDelete,
             },
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {

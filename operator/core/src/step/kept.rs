@@ -41,7 +41,7 @@ impl Look<'_> {
             EniSeen::Shown(view, _) if !self.is_ours(view) => self.not_ours(&eni.id),
             EniSeen::Shown(view, _) if view.available => Step::Available,
             EniSeen::Shown(view, _) => match &view.attachment {
-                Some(on) => self.found(on),
+                Some(on) => self.found(on, None),
                 None => Step::AwaitEni,
             },
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {

@@ -3,6 +3,7 @@
 use api::{
     Time,
     claim::{Attachment, DeviceState},
+    id::InstanceId,
     time::{MINUTE, SECOND},
 };
 
@@ -42,7 +43,7 @@ impl Look<'_> {
                 None => None,
                 Some(_) if !self.is_ours(view) => Some(self.not_ours(&view.id)),
                 Some(on) if on.id == *id => Some(self.detach(on)),
-                Some(other) => Some(self.found(other)),
+                Some(other) => Some(self.found(other, None)),
             },
         }
     }
@@ -52,25 +53,36 @@ impl Look<'_> {
         match &self.seen.eni {
             EniSeen::Unknown => Some(Step::AwaitDetach),
             EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => None,
-            EniSeen::Shown(view, _) => view.attachment.as_ref().map(|on| self.found(on)),
+            EniSeen::Shown(view, _) => view.attachment.as_ref().map(|on| self.found(on, None)),
         }
     }
 
-    /// EC2 shows another attachment than the status: our own Attach whose answer was lost or that took long, or somebody else's.
-    pub(super) fn found(&self, on: &AttachmentView) -> Step {
+    /// EC2 shows an attachment that the status does not have: our own Attach whose answer was lost or that took long, or somebody
+    /// else's. It is used where the ENI shall be, and leaves anywhere else.
+    pub(super) fn found(&self, on: &AttachmentView, wanted: Option<&InstanceId>) -> Step {
         let attachment = self.claim.status.attachment.as_ref();
         let is_named = attachment.is_some_and(|a| a.instance_id == on.instance);
-        if is_named || self.seen.attached_to.is_some() {
+        if !is_named && self.seen.attached_to.is_none() {
+            return Step::Blocked(Note::new(
+                Reason::Unexpected,
+                format!(
+                    "{} is attached to {}, which is no node's; detach it",
+                    self.eni_name(),
+                    on.instance
+                ),
+            ));
+        }
+        if wanted == Some(&on.instance) && !self.was_released(on) {
             return Step::RecordAttachment(on.clone());
         }
-        Step::Blocked(Note::new(
-            Reason::Unexpected,
-            format!(
-                "{} is attached to {}, which is no node's; detach it",
-                self.eni_name(),
-                on.instance
-            ),
-        ))
+        let why = format!("{} leaves {}", self.eni_name(), on.instance);
+        Step::RecordLeaving(on.clone(), Note::new(Reason::Releasing, why))
+    }
+
+    /// A release is never taken back, even where a stale read made us forget the attachment: its Detach may be on its way.
+    fn was_released(&self, on: &AttachmentView) -> bool {
+        let device = self.claim.device.as_ref();
+        device.is_some_and(|d| d.attachment_id == on.id && d.state == DeviceState::Released)
     }
 
     fn detach(&self, on: &AttachmentView) -> Step {

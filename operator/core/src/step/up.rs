@@ -37,7 +37,7 @@ impl Look<'_> {
     fn is_bound_to(&self, site: &Site) -> bool {
         self.claim.status.binding.as_ref().is_some_and(|b| {
             b.pod_uid == site.pod && b.node_uid == site.node_uid && b.instance_id == site.instance
-        })
+        }) && self.claim.status.node_name.as_ref() == Some(&site.node)
     }
 
     /// An attachment that is released or elsewhere has to go before another one is made.
@@ -177,7 +177,7 @@ impl Look<'_> {
             return self.replace(eni, site);
         }
         match &self.seen.eni {
-            EniSeen::Shown(view, _) => self.attach(eni, view),
+            EniSeen::Shown(view, _) => self.attach(eni, view, site),
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {
                 Step::AwaitEni
             }
@@ -229,10 +229,10 @@ impl Look<'_> {
         self.delete(&eni.id)
     }
 
-    fn attach(&self, eni: &Eni, view: &EniView) -> Step {
+    fn attach(&self, eni: &Eni, view: &EniView, site: &Site) -> Step {
         match &view.attachment {
             Some(on) if on.state == AttachmentState::Detaching => Step::AwaitEni,
-            Some(on) => self.found(on),
+            Some(on) => self.found(on, Some(&site.instance)),
             // EC2 refuses to attach an ENI that is still pending, and each refusal costs a call.
             None if !view.available => Step::AwaitEni,
             None if !self.is_ours(view) => self.not_ours(&eni.id),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::id::{EniId, NodeName, PodUid};
+use api::id::{AttachmentId, EniId, NodeName, PodUid};
 use operator_core::{
     claim::{Claim, Device, DeviceState},
     cluster::{AgentPod, Key, Pod, PodSource},
@@ -19,6 +19,8 @@ pub struct Agents {
     pub away: BTreeSet<NodeName>,
     /// What is in which pod, whatever anybody has written about it.
     pub plugged: BTreeMap<EniId, (NodeName, PodUid)>,
+    /// Every attachment that an agent has given back.
+    pub released: BTreeSet<AttachmentId>,
 }
 
 impl Default for Agents {
@@ -28,6 +30,7 @@ impl Default for Agents {
             looking: false,
             away: BTreeSet::new(),
             plugged: BTreeMap::new(),
+            released: BTreeSet::new(),
         }
     }
 }
@@ -120,6 +123,9 @@ impl World {
         let Some(state) = state.filter(|state| claim.device_state() != Some(*state)) else {
             return;
         };
+        if state == DeviceState::Released {
+            self.agents.released.insert(id.clone());
+        }
         let device = Device {
             node_access: Vec::new(),
             attachment_id: id.clone(),

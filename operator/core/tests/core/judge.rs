@@ -59,12 +59,11 @@ impl World {
                 if self.is_dead(&on.instance) {
                     return;
                 }
-                let claim = self.named_by(eni);
-                let device = claim.and_then(|c| c.device.as_ref());
-                let released = device.is_some_and(|d| {
-                    d.attachment_id == *attachment && d.state == DeviceState::Released
-                });
-                assert!(released, "no-pull: {order:?} {claim:?}");
+                assert!(
+                    self.agents.released.contains(attachment),
+                    "no-pull: {order:?} {:?}",
+                    self.named_by(eni)
+                );
                 assert!(
                     !self.agents.plugged.contains_key(eni),
                     "no-pull: {eni} is in a pod"
