@@ -10,7 +10,7 @@ use operator_core::{
     goal::{Goal, Site},
     groups::{Answer, GroupsSeen, Turn},
     reason::{Note, Reason},
-    seen::{EniSeen, Host, Search, Seen, Sends, Steady, SubnetSeen},
+    seen::{EniSeen, Host, LateAttach, Search, Seen, Sends, Steady, SubnetSeen},
 };
 
 use crate::{
@@ -115,6 +115,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
         attached_to: claim.status.node_name.clone(),
         other: None,
         sends: Sends::Inconclusive,
+        late_attach: LateAttach::Excluded,
         search: Search::Running,
         backoff: None,
         detached: None,

@@ -51,6 +51,8 @@ pub struct Seen {
     pub host: Host,
     /// The sends of its Create request.
     pub sends: Sends,
+    /// Whether an Attach may still be on its way that nobody waits for.
+    pub late_attach: LateAttach,
     /// What searching EC2 by its tag has shown.
     pub search: Search,
     /// The last refusal, until an effect succeeds.
@@ -118,6 +120,16 @@ pub enum Sends {
     Refused,
     /// At least one was not, or another process may have sent it.
     Inconclusive,
+}
+
+/// Whether an Attach may still be on its way that nobody waits for: one of this process that was not answered, or of the process
+/// before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LateAttach {
+    /// It may.
+    Possible,
+    /// None can be.
+    Excluded,
 }
 
 /// What searching EC2 for an ENI by the claim's tag has shown since the last send.

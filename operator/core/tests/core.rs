@@ -24,6 +24,8 @@ mod kept;
 mod kept_random;
 #[path = "core/lease.rs"]
 mod lease;
+#[path = "core/model.rs"]
+mod model;
 #[path = "core/processes.rs"]
 mod processes;
 #[path = "core/story.rs"]

@@ -25,8 +25,8 @@ use crate::{
     reason::{Note, Reason},
     request::Shape,
     resolve::Resolved,
-    seen::{Backoff, EniSeen, Seen, SubnetSeen},
-    step::incarnation,
+    seen::{Backoff, EniSeen, LateAttach, Seen, SubnetSeen},
+    step::{ATTACH_SHOWS, incarnation},
 };
 
 /// How long a direct read of a pod without our label counts.
@@ -175,6 +175,7 @@ impl Fleet {
             eni,
             other,
             sends: self.sends(&claim.key, incarnation(claim)),
+            late_attach: self.late_attach(claim, now),
             search: self.cloud.search(&claim.uid),
             backoff: self.backoff(claim),
             detached: self.work.detached.get(&claim.key).copied(),
@@ -343,6 +344,19 @@ impl Fleet {
             at: self.work.leads_since,
             until: error.next_retry.unwrap_or(self.work.leads_since),
         })
+    }
+
+    /// Calls arrive within a minute: those of the process before this one, and those that were not answered.
+    fn late_attach(&self, claim: &Claim, now: Time) -> LateAttach {
+        let backoff = self.work.backoffs.get(&Target::Claim(claim.key.clone()));
+        let unanswered = backoff
+            .filter(|b| b.action == Action::AttachNetworkInterface && !b.error.class.is_definite());
+        let last = unanswered.map_or(self.work.leads_since, |b| b.at.max(self.work.leads_since));
+        if now.since(last) < ATTACH_SHOWS {
+            LateAttach::Possible
+        } else {
+            LateAttach::Excluded
+        }
     }
 
     /// What the decision about a claim rests on.

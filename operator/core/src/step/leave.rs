@@ -12,7 +12,7 @@ use crate::{
     ec2::{AttachmentState, AttachmentView},
     order::DetachMode,
     reason::{Note, Reason},
-    seen::{EniSeen, Host},
+    seen::{EniSeen, Host, LateAttach},
 };
 
 /// A Detach that EC2 took may not show in reads for this long; it is not repeated meanwhile.
@@ -53,7 +53,14 @@ impl Look<'_> {
         match &self.seen.eni {
             EniSeen::Unknown => Some(Step::AwaitDetach),
             EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => None,
-            EniSeen::Shown(view, _) => view.attachment.as_ref().map(|on| self.found(on, None)),
+            EniSeen::Shown(view, _) => match &view.attachment {
+                Some(on) => Some(self.found(on, None)),
+                // It goes nowhere else while it may still arrive there; EC2 refuses to delete what has arrived.
+                None if self.seen.late_attach == LateAttach::Possible && !self.claim.deleting => {
+                    Some(Step::AwaitDetach)
+                }
+                None => None,
+            },
         }
     }
 
