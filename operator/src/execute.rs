@@ -150,8 +150,10 @@ impl Executor {
             self.metrics.reached(Stage::Attached, took);
         }
         let ready = status.condition(api::condition::kind::READY);
+        let is_used = status.phase == Some(api::claim::Phase::Ready);
         if ready.is_some_and(|ready| {
-            ready.status == api::ConditionStatus::True
+            is_used
+                && ready.status == api::ConditionStatus::True
                 && ready.last_transition_time == decided.whole_second()
         }) {
             self.metrics.reached(Stage::Ready, took);

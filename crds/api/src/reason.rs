@@ -156,6 +156,8 @@ reasons! {
         WouldSweep,
         /// Too many ENIs without a claim at once: nothing is deleted.
         SweepStopped,
+        /// An ENI outlives its pods, and the claim that kept it is lost: nobody deletes it but a person.
+        ClaimLost,
         /// The ENI has the security groups of its edited class, or those again that somebody else had changed.
         GroupsChanged,
         /// Somebody else changed the security groups of the ENI.

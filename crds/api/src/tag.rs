@@ -14,7 +14,7 @@ pub const CLASS: &str = "eniclaim.io/class";
 pub const CREATED_AT: &str = "eniclaim.io/created-at";
 /// Which incarnation of the claim made the ENI.
 pub const INCARNATION: &str = "eniclaim.io/incarnation";
-/// On an ENI that outlives its pod: the sweep only reports it.
+/// On an ENI that outlives its pods: should its claim be lost, the sweep reports it and does not delete it.
 pub const PERSISTENT: &str = "eniclaim.io/persistent";
 /// Whoever puts it on an ENI, with any value, freezes the ENI's security groups: neither an edited class nor the drift policy
 /// changes them.

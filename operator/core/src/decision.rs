@@ -77,7 +77,7 @@ pub fn decide(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Decision {
     let held = trouble.is_some_and(|t| t.until > now);
     let told = trouble.filter(|t| !is_usual(claim, t));
     // What EC2 says of security groups is no fault of the pod's interface.
-    let at_groups = matches!(step, Step::SetGroups(_));
+    let at_groups = matches!(step, Step::SetGroups(_)) && is_in_use(claim, &step);
     let note = told.filter(|_| !at_groups).map_or_else(
         || message::note(claim, seen, &step, now),
         |backoff| message::refused(claim, backoff),
@@ -92,7 +92,7 @@ pub fn decide(claim: &Claim, seen: &Seen, goal: &Goal, now: Time) -> Decision {
         .min();
     Decision {
         poll: poll(claim, seen, &step, now),
-        alert: (is_in_use(&step))
+        alert: (is_in_use(claim, &step))
             .then(|| groups::alert(claim, seen, standing, refused))
             .flatten(),
         act: act(&step, effect).filter(|_| !held),
@@ -257,11 +257,12 @@ fn poll(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Poll> {
 }
 
 /// Whether the pod has its interface, so that the ENI follows its class.
-pub(crate) fn is_in_use(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_)
-    )
+pub(crate) fn is_in_use(claim: &Claim, step: &Step) -> bool {
+    match step {
+        Step::Ready | Step::Mark => true,
+        Step::WantGroups(_) | Step::SetGroups(_) => claim.status.attachment_id().is_some(),
+        _ => false,
+    }
 }
 
 fn wake(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Option<Time> {

@@ -75,6 +75,16 @@ impl Rule {
                 self.change("wait"),
                 self.change("abandon")
             )),
+            // They do not go by themselves.
+            Policy::Refuse | Policy::Wait
+                if left.in_use().is_none()
+                    && let Some(kept) = left.by_hand() =>
+            {
+                Verdict::Refuse(format!(
+                    "{kept}; they keep their ENIs until somebody deletes them, and with them their addresses go: kubectl delete eniclaim; then uninstall again, or first choose to leave the ENIs in EC2 {}",
+                    self.change("abandon")
+                ))
+            }
             Policy::Abandon if late || left.ending().is_none() => Verdict::Go(Some(format!(
                 "{what}; they are abandoned: nobody returns, detaches or deletes them until eniclaim is installed again with the same clusterId, and a pod that waits for one may start without it"
             ))),
@@ -121,6 +131,13 @@ impl Left {
             "pods with ENIs are being deleted",
             ending.map(|(pod, _)| &pod.key),
         )
+    }
+
+    /// Claims that no pod's end takes away.
+    fn by_hand(&self) -> Option<String> {
+        let claims = self.claims.iter();
+        let kept = claims.filter(|claim| claim.is_kept() && !claim.deleting);
+        list("claims outlive their pods", kept.map(|claim| &claim.key))
     }
 
     /// Pods by whether they are being deleted, each with whether it has a claim.

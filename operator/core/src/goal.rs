@@ -54,14 +54,14 @@ pub enum PodSeen<'a> {
     Ended,
     /// No watch shows it.
     Unseen,
-    /// There is none: of a claim that was made by hand.
-    None,
+    /// There is none: no pod uses the claim, which was made by hand.
+    NoUser,
 }
 
 /// Where the ENI shall be, given what is known of its pod and of that pod's node.
 pub fn goal(claim: &Claim, pod: PodSeen<'_>, node: Option<&Node>) -> Goal {
     let alive = match pod {
-        PodSeen::None => return Goal::Kept,
+        PodSeen::NoUser => return Goal::Kept,
         PodSeen::Ended if claim.is_kept() => return Goal::Kept,
         PodSeen::Ended => return Goal::Gone,
         PodSeen::Unseen => return Goal::Unclear,

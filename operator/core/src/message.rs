@@ -66,15 +66,21 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
             Reason::Attaching,
             format!("{eni} is being attached to {}", instance(claim)),
         ),
-        Step::Available => Note::new(
-            Reason::Available,
-            format!(
-                "{eni}{} waits for a pod with the annotation {}={}",
-                with_address(claim),
-                name::CLAIM,
-                claim.key.name
-            ),
-        ),
+        Step::WantGroups(_) | Step::SetGroups(_)
+            if claim.status.attachment_id().is_none() && claim.status.binding.is_some() =>
+        {
+            Note::new(
+                Reason::Attaching,
+                format!(
+                    "{eni} gets the security groups of class {} first",
+                    claim.class
+                ),
+            )
+        }
+        Step::Available => available(claim, &eni),
+        Step::WantGroups(_) | Step::SetGroups(_) if claim.status.attachment_id().is_none() => {
+            available(claim, &eni)
+        }
         Step::AwaitDevice => await_device(claim, &eni, now),
         Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) | Step::Ready => ready(claim, &eni),
         Step::AwaitRelease => await_release(claim, &eni, now),
@@ -83,6 +89,18 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
             Note::new(Reason::Deleting, format!("{eni} is being deleted"))
         }
     }
+}
+
+fn available(claim: &Claim, eni: &str) -> Note {
+    Note::new(
+        Reason::Available,
+        format!(
+            "{eni}{} waits for a pod with the annotation {}={}",
+            with_address(claim),
+            name::CLAIM,
+            claim.key.name
+        ),
+    )
 }
 
 fn ready(claim: &Claim, eni: &str) -> Note {

@@ -84,6 +84,7 @@ impl Tone {
             | Reason::DriftFound
             | Reason::RolloutHalted
             | Reason::SweepStopped
+            | Reason::ClaimLost
             | Reason::LeaseLost
             | Reason::LeaseUnavailable
             | Reason::Unreadable => Self::Warning,

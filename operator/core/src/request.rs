@@ -57,6 +57,9 @@ impl Shape {
             ]
             .map(|(key, value)| (key.into(), value)),
         );
+        if claim.is_kept() {
+            tags.insert(tag::PERSISTENT.into(), "true".into());
+        }
         Creation {
             incarnation,
             token: client_token(&claim.uid, incarnation).into(),

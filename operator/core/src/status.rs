@@ -37,6 +37,7 @@ pub fn after(
         Some(backoff) => next.last_error = Some(last_error(backoff)),
         None => match step {
             // What an earlier request met stays until this one is answered, and what a release was for until it is done.
+            Step::Refused if seen.backoff.is_none() => next.last_error = None,
             Step::Freeze(_) | Step::Create(_) | Step::Refused | Step::Search => {}
             _ => next.last_error = None,
         },
@@ -64,6 +65,11 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             next.node_name = Some(site.node.clone());
             if seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
+            }
+            if claim.is_kept() {
+                // Each pod waits from anew.
+                next.timeline.requested = Some(now);
+                next.timeline.attached = None;
             }
             next.timeline.requested.get_or_insert(now);
             if let Some(shape) = shape {
@@ -111,10 +117,11 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
             }
         }
         Step::AwaitDevice | Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => {
-            if let Some(attachment) = &mut next.attachment {
+            // Groups are also set while the ENI is attached nowhere.
+            if let Some(attachment) = next.attachment.as_mut().filter(|a| a.id.is_some()) {
                 attachment.attached_at.get_or_insert(now.whole_second());
+                next.timeline.attached.get_or_insert(now);
             }
-            next.timeline.attached.get_or_insert(now);
             if matches!(step, Step::AwaitDevice) && seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
             }
@@ -128,6 +135,7 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         Step::Available => {
             next.binding = None;
             next.node_name = None;
+            groups::follow(next, seen, groups::standing(claim, seen, now));
         }
         Step::Release(_) => {
             if let Some(attachment) = &mut next.attachment {
@@ -139,6 +147,9 @@ fn advance(next: &mut ClaimStatus, claim: &Claim, seen: &Seen, step: &Step, now:
         | Step::Attach(_)
         | Step::AwaitAttachment
         | Step::Create(_) => {
+            if matches!(step, Step::Attach(_)) {
+                groups::follow(next, seen, groups::standing(claim, seen, now));
+            }
             if seen.interface.is_some() {
                 next.interface.clone_from(&seen.interface);
             }
@@ -228,7 +239,7 @@ fn last_error(backoff: &Backoff) -> LastError {
 
 /// The phase and the conditions, which follow from the rest.
 fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: Time) {
-    let ready = is_in_use(step) || *step == Step::Available;
+    let ready = is_in_use(claim, step) || waits(next, step);
     let is_lost = note.reason == Reason::EniLost;
     let (phase, provisioned, attached) = if is_lost {
         let lost = || (false, note.clone());
@@ -241,7 +252,7 @@ fn state(next: &mut ClaimStatus, claim: &Claim, step: &Step, note: &Note, now: T
         // What stands in the way of marking the ENI is no fault of the pod's interface.
         Note::new(
             match step {
-                Step::Available => Reason::Available,
+                _ if waits(next, step) => Reason::Available,
                 _ if claim.deleting => Reason::InUse,
                 _ => Reason::Ready,
             },
@@ -278,7 +289,7 @@ fn groups_state(
     let of = kind::SECURITY_GROUPS_IN_SYNC;
     let condition = match step {
         Step::Record(view, _) => groups::when_made(claim, seen, view),
-        step if is_in_use(step) => {
+        step if is_in_use(claim, step) || waits(next, step) => {
             let at_groups = matches!(step, Step::SetGroups(_));
             let refused = told.filter(|told| at_groups && groups::halts(told.error.class));
             groups::condition(claim, seen, groups::standing(claim, seen, now), refused)
@@ -328,9 +339,22 @@ fn cut(message: String) -> String {
     message.chars().take(2_048).collect()
 }
 
+/// Whether the ENI is there, and no pod uses it.
+fn waits(next: &ClaimStatus, step: &Step) -> bool {
+    match step {
+        Step::Available => true,
+        Step::WantGroups(_) | Step::SetGroups(_) => next.binding.is_none(),
+        _ => false,
+    }
+}
+
 fn phase(next: &ClaimStatus, step: &Step) -> Phase {
     let attachment = next.attachment.as_ref();
     match step {
+        _ if waits(next, step) => Phase::Available,
+        Step::WantGroups(_) | Step::SetGroups(_) if attachment.is_none_or(|a| a.id.is_none()) => {
+            Phase::Attaching
+        }
         Step::Ready | Step::Mark | Step::WantGroups(_) | Step::SetGroups(_) => Phase::Ready,
         Step::Available => Phase::Available,
         Step::RecordLeaving(..) | Step::Release(_) | Step::AwaitRelease => Phase::Releasing,

@@ -20,6 +20,8 @@ mod executor;
 mod judge;
 #[path = "core/kept.rs"]
 mod kept;
+#[path = "core/kept_edge.rs"]
+mod kept_edge;
 #[path = "core/kept_random.rs"]
 mod kept_random;
 #[path = "core/lease.rs"]

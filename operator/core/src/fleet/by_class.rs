@@ -92,7 +92,7 @@ impl ByClass {
             if set.state == GroupsState::Requested {
                 of.changing.insert(claim.key.clone());
             }
-        } else if has_fallen(claim, ready, set) {
+        } else if has_fallen(claim, status, ready, set) {
             of.fallen.insert(claim.key.clone());
         }
     }
@@ -139,7 +139,8 @@ fn stays(claim: &Claim, status: &ClaimStatus) -> bool {
         .attachment
         .as_ref()
         .is_some_and(Attachment::is_released);
-    !claim.deleting && !released
+    let waits = claim.is_kept() && status.binding.is_none();
+    !claim.deleting && !released && !waits
 }
 
 /// The groups that the ENI was made with or that were set on it last; none while others are being set.
@@ -149,10 +150,23 @@ fn given(status: &ClaimStatus) -> Option<&[SecurityGroupId]> {
 }
 
 /// Whether the claim was Ready, and is not any more since it got other groups: one whose pod ends, or whose ENI is gone, is so for
-/// another reason.
-fn has_fallen(claim: &Claim, ready: Option<&Condition>, set: &GroupsSet) -> bool {
+/// another reason, and one that goes to another pod.
+fn has_fallen(
+    claim: &Claim,
+    status: &ClaimStatus,
+    ready: Option<&Condition>,
+    set: &GroupsSet,
+) -> bool {
     let others = [Reason::PodTerminating, Reason::EniLost].map(Reason::as_str);
+    let attachment = status.attachment.as_ref();
+    let is_used = attachment.is_some_and(|a| a.id.is_some() && !a.is_released());
+    let is_of_then = status
+        .binding
+        .as_ref()
+        .is_some_and(|b| b.since <= set.requested_at);
+    let is_its_own = !claim.is_kept() || (is_used && is_of_then);
     !claim.deleting
+        && is_its_own
         && ready.is_some_and(|ready| {
             let after = ready.last_transition_time.since(set.requested_at);
             (-SECOND..CAUSED).contains(&after) && !others.contains(&ready.reason.as_str())

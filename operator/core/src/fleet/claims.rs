@@ -1,14 +1,14 @@
 //! Claims: what each needs next.
 
-use api::{Time, time::SECOND};
+use api::{ClaimStatus, Time, time::SECOND};
 
-use super::{Fleet, give::reference, work::Sent};
+use super::{Fleet, give::reference, queue::Priority, work::Sent};
 use crate::{
     claim::Claim,
     cluster::Key,
     decision::{Act, Decision, decide},
     goal::Goal,
-    order::{Object, Order, Read, StatusWrite, Target, Topic},
+    order::{Effect, Object, Order, Read, StatusWrite, Target, Topic},
     reason::{Reason, Tone},
     seen::{Seen, Sends},
     status::after,
@@ -50,7 +50,7 @@ impl Fleet {
             self.mark_nodes_of(&claim);
         }
         let mut differs = weight(&claim.status, &decision.status);
-        self.queue(&target, differs, decision.act.as_ref());
+        self.queue(&claim, differs, decision.act.as_ref());
         // Who waits for other groups has an interface.
         let is_queued = !matches!(decision.step, Step::SetGroups(_));
         if let Some(note) = self.queue_note(&target, now).filter(|_| is_queued) {
@@ -70,12 +70,14 @@ impl Fleet {
     }
 
     /// An effect waits for its turn once the status stands that it rests on.
-    fn queue(&mut self, target: &Target, differs: Weight, act: Option<&Act>) {
+    fn queue(&mut self, claim: &Claim, differs: Weight, act: Option<&Act>) {
+        let target = Target::Claim(claim.key.clone());
         match act {
             Some(Act::Effect(effect)) if differs != Weight::Facts => {
-                self.work.queues.enter(target, effect.clone());
+                let priority = priority(&claim.status, effect);
+                self.work.queues.enter(&target, effect.clone(), priority);
             }
-            _ => self.work.queues.leave(target),
+            _ => self.work.queues.leave(&target),
         }
     }
 
@@ -255,5 +257,14 @@ impl Fleet {
                 now.after(super::refusal::AVOIDED),
             );
         }
+    }
+}
+
+/// No pod waits for an ENI that is made before any uses it, and none for other groups.
+fn priority(status: &ClaimStatus, effect: &Effect) -> Priority {
+    match effect {
+        Effect::SetSecurityGroups { .. } => Priority::Groups,
+        Effect::Create(_) if status.binding.is_none() => Priority::Idle,
+        _ => Priority::Claim,
     }
 }

@@ -39,7 +39,11 @@ impl Fleet {
             return self.work.agenda.at(target, after);
         }
         // What is well was told by the process that wrote it into the claim; who waits is told again after a restart.
-        let is_told = note.reason == Reason::InUse
+        let is_well = matches!(
+            note.reason,
+            Reason::InUse | Reason::Available | Reason::WaitingForPod
+        );
+        let is_told = is_well
             && self.work.told.is_silent(&target)
             && claim
                 .status
@@ -102,9 +106,11 @@ impl Fleet {
         Self::publish(Event { about, note }, orders);
     }
 
-    /// The very pod that a claim is for.
+    /// The very pod that a claim is for, or of one that no pod uses, the next.
     pub(super) fn pod_of(&self, claim: &Claim) -> Option<&Pod> {
-        let user = claim.user()?;
+        let Some(user) = claim.user() else {
+            return self.next_user(claim);
+        };
         let pod = self.watched.pods.get(&claim.pod_key()?)?;
         (pod.uid == user.uid).then_some(pod)
     }

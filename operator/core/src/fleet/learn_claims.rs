@@ -10,7 +10,7 @@ use super::{
     watched::{HeldClaim, List, Source},
 };
 use crate::{
-    claim::Claim,
+    claim::{Claim, Owner},
     cluster::Key,
     fact::Change,
     leases, marks,
@@ -98,6 +98,10 @@ impl Fleet {
             self.index.remove_claim(before);
         }
         self.index.add_claim(&claim);
+        let former = before.as_ref().and_then(|before| before.user());
+        if let Some(former) = former.filter(|former| claim.user().as_ref() != Some(former)) {
+            self.forget_proof(&former);
+        }
         self.index.add_status(&claim, self.work.intended(&claim));
         self.work.rollouts.moved(&claim.class);
         self.after_change(before.as_deref(), &claim);
@@ -163,6 +167,13 @@ impl Fleet {
         }
     }
 
+    /// Whether a pod has ended matters to the claims that it uses alone.
+    fn forget_proof(&mut self, user: &Owner) {
+        if !self.index.of_pod.contains_key(&user.uid) {
+            self.watched.proofs.remove(&user.uid);
+        }
+    }
+
     pub(super) fn forget_claim(&mut self, key: &Key) {
         let Some(claim) = self.watched.shared_claim(key) else {
             return;
@@ -179,10 +190,8 @@ impl Fleet {
         self.work.detached.remove(key);
         self.work.prose.forget(key);
         self.cloud.restart_search(&claim.uid);
-        if let Some(user) = claim.user()
-            && !self.index.of_pod.contains_key(&user.uid)
-        {
-            self.watched.proofs.remove(&user.uid);
+        if let Some(user) = claim.user() {
+            self.forget_proof(&user);
         }
         if let Some(eni) = &claim.status.eni
             && self.cloud.eni(&eni.id).view().is_none()

@@ -24,8 +24,10 @@ impl Fleet {
         let target = Target::Pod(pod.key.clone());
         let namespace = Dependency::Namespace(pod.key.namespace.clone());
         let rests = classes(pod).cloned().map(Dependency::Class);
+        let node = pod.node.clone().map(Dependency::Node);
         let rests: BTreeSet<_> = rests
             .chain([Dependency::Claim(named.clone()), namespace])
+            .chain(node)
             .collect();
         self.index.depend(&target, rests);
         match self.in_the_way(pod, named) {
@@ -44,6 +46,10 @@ impl Fleet {
                 ),
             ));
         };
+        let user = claim.user();
+        if user.as_ref().is_some_and(|user| user.uid == pod.uid) {
+            return None;
+        }
         if let Err(note) = self.admit(pod, classes(pod)) {
             return Some(note);
         }
@@ -53,7 +59,10 @@ impl Fleet {
                 format!("EniClaim {named} {why}"),
             ));
         }
-        let user = claim.user().filter(|user| user.uid != pod.uid)?;
+        if let Some(note) = self.is_elsewhere(claim, pod) {
+            return Some(note);
+        }
+        let user = user?;
         Some(Note::new(
             Reason::ClaimInUse,
             format!(
@@ -63,20 +72,58 @@ impl Fleet {
         ))
     }
 
+    /// An ENI can never leave its zone.
+    fn is_elsewhere(&self, claim: &Claim, pod: &Pod) -> Option<Note> {
+        let eni = claim.status.eni.as_ref()?;
+        let node = self.watched.nodes.get(pod.node.as_ref()?)?;
+        let record = self.cloud.instances.get(node.instance.as_ref().ok()?)?;
+        let zone = &record.instance.as_ref()?.zone;
+        (*zone != eni.zone).then(|| {
+            Note::new(
+                Reason::OtherZone,
+                format!(
+                    "{} of EniClaim {} lies in {}, and node {} in {zone}; delete the pod, and let it run there: nodeSelector topology.kubernetes.io/zone: {}",
+                    eni.id, claim.key, eni.zone, node.name, eni.zone
+                ),
+            )
+        })
+    }
+
     /// The pod that uses a claim next.
     pub(super) fn next_user(&self, claim: &Claim) -> Option<&Pod> {
-        let naming = self.index.naming.get(&claim.key);
-        let pods = naming.into_iter().flatten();
-        let pods = pods.filter_map(|key| self.watched.pods.get(key));
         let may = |pod: &&Pod| {
             let is_going = pod.deleting || pod.terminal;
             pod.node.is_some()
                 && !is_going
                 && unusable(claim, pod).is_none()
+                && self.is_elsewhere(claim, pod).is_none()
                 && self.admit(pod, classes(pod)).is_ok()
         };
-        pods.filter(may)
-            .min_by_key(|pod| (pod.created, pod.uid.clone()))
+        let pods = self.naming(claim).filter(may);
+        pods.min_by_key(|pod| (pod.created, pod.uid.clone()))
+    }
+
+    /// The pod that may have the ENI, as EC2 shows it to be attached to its node.
+    pub(super) fn holder(&self, claim: &Claim) -> Option<&Pod> {
+        let eni = match &claim.status.eni {
+            Some(eni) => &eni.id,
+            None => {
+                let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
+                self.cloud.of_claim(&claim.uid, &cluster.id).next()?
+            }
+        };
+        let seen = self.cloud.eni(eni);
+        let on = seen.view()?.attachment.as_ref()?;
+        let node = self.index.node_of.get(&on.instance)?;
+        let here = |pod: &&Pod| pod.node.as_ref() == Some(node) && !pod.terminal;
+        let pods = self.naming(claim).filter(here);
+        pods.min_by_key(|pod| (pod.created, pod.uid.clone()))
+    }
+
+    fn naming(&self, claim: &Claim) -> impl Iterator<Item = &Pod> {
+        let naming = self.index.naming.get(&claim.key);
+        let pods = naming.into_iter().flatten();
+        pods.filter_map(|key| self.watched.pods.get(key))
     }
 }
 

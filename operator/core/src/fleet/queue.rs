@@ -13,7 +13,7 @@ pub(super) enum Priority {
     /// A pod waits, or a slot becomes free.
     Claim,
     /// Nobody waits.
-    Orphan,
+    Idle,
     /// Security groups of an ENI that works as it is.
     Groups,
 }
@@ -34,31 +34,15 @@ struct Place {
 
 impl Queues {
     /// Puts an effect into its queue; the place is kept while it is decided again.
-    pub(super) fn enter(&mut self, target: &Target, effect: Effect) {
+    pub(super) fn enter(&mut self, target: &Target, effect: Effect, priority: Priority) {
         let action = effect.action();
-        let groups = |effect: &Effect| matches!(effect, Effect::SetSecurityGroups { .. });
         if let Some(place) = self.places.get_mut(target)
-            && place.action == action
-            && groups(&place.effect) == groups(&effect)
+            && (place.action, place.at.0) == (action, priority)
         {
             place.effect = effect;
             return;
         }
         self.leave(target);
-        let priority = match target {
-            Target::Claim(_) if matches!(effect, Effect::SetSecurityGroups { .. }) => {
-                Priority::Groups
-            }
-            Target::Orphan(_) => Priority::Orphan,
-            Target::Claim(_)
-            | Target::Pod(_)
-            | Target::Marks(_)
-            | Target::Node(_)
-            | Target::Report(_)
-            | Target::Class(_)
-            | Target::PodRead(_)
-            | Target::Read(_) => Priority::Claim,
-        };
         self.number += 1;
         let at = (priority, self.number);
         self.waiting
@@ -143,10 +127,10 @@ mod tests {
         let mut queues = Queues::default();
         let action = Action::DeleteNetworkInterface;
         let orphan = Target::Orphan("eni-00000009".parse().unwrap());
-        queues.enter(&orphan, delete("eni-00000009"));
-        queues.enter(&claim("a"), delete("eni-00000001"));
-        queues.enter(&claim("b"), delete("eni-00000002"));
-        queues.enter(&claim("a"), delete("eni-00000003"));
+        queues.enter(&orphan, delete("eni-00000009"), Priority::Idle);
+        queues.enter(&claim("a"), delete("eni-00000001"), Priority::Claim);
+        queues.enter(&claim("b"), delete("eni-00000002"), Priority::Claim);
+        queues.enter(&claim("a"), delete("eni-00000003"), Priority::Claim);
         assert_eq!(queues.place(&claim("a")), Some((action, 1)));
         assert_eq!(queues.place(&claim("b")), Some((action, 2)));
         let order: Vec<Target> =
@@ -158,8 +142,8 @@ mod tests {
     #[test]
     fn who_is_not_ready_does_not_hold_up_the_others() {
         let mut queues = Queues::default();
-        queues.enter(&claim("a"), delete("eni-00000001"));
-        queues.enter(&claim("b"), delete("eni-00000002"));
+        queues.enter(&claim("a"), delete("eni-00000001"), Priority::Claim);
+        queues.enter(&claim("b"), delete("eni-00000002"), Priority::Claim);
         let taken = queues.take(Action::DeleteNetworkInterface, |t| *t != claim("a"));
         assert_eq!(taken.map(|(t, _)| t), Some(claim("b")));
         queues.leave(&claim("a"));

@@ -43,7 +43,7 @@ impl Fleet {
             | PodSeen::Mirrorless
             | PodSeen::Ended
             | PodSeen::Unseen
-            | PodSeen::None => None,
+            | PodSeen::NoUser => None,
         };
         let goal = goal(claim, pod, node);
         if let Some(user) = claim.user()
@@ -97,8 +97,15 @@ impl Fleet {
     /// The pod that the ENI is for. One that is kept leaves a pod that has ended before it is another one's.
     fn pod_seen(&self, claim: &Claim, now: Time) -> PodSeen<'_> {
         let seen = self.user_seen(claim, now);
-        let is_free = matches!(seen, PodSeen::Ended | PodSeen::None);
-        if !claim.is_kept() || !is_free || claim.status.attachment.is_some() || claim.deleting {
+        let is_free = matches!(seen, PodSeen::Ended | PodSeen::NoUser);
+        if !claim.is_kept() || !is_free || claim.status.attachment.is_some() {
+            return seen;
+        }
+        // Of a status that was lost the pods and EC2 still know.
+        if let Some(holder) = self.holder(claim) {
+            return PodSeen::Alive(holder);
+        }
+        if claim.deleting {
             return seen;
         }
         self.next_user(claim).map_or(seen, PodSeen::Alive)
@@ -106,7 +113,7 @@ impl Fleet {
 
     fn user_seen(&self, claim: &Claim, now: Time) -> PodSeen<'_> {
         let (Some(key), Some(user)) = (claim.pod_key(), claim.user()) else {
-            return PodSeen::None;
+            return PodSeen::NoUser;
         };
         match self.watched.pods.get(&key) {
             Some(pod) if pod.uid == user.uid && pod.terminal => PodSeen::Ended,
@@ -287,6 +294,9 @@ impl Fleet {
                 format!("class {} is being read", class.name),
             ));
         };
+        if let Some(note) = resolved.subnets_state.trouble() {
+            return Err(note.clone());
+        }
         let subnets = &self.cloud.subnets;
         let known = resolved
             .subnets
@@ -366,15 +376,18 @@ impl Fleet {
         if let Some(attachment) = &status.attachment {
             on.insert(Dependency::Instance(attachment.instance_id.clone()));
         }
-        let pod_node = claim
-            .pod_key()
-            .and_then(|key| self.watched.pods.get(&key)?.node.clone());
+        let pod_node = self.pod_of(claim).and_then(|pod| pod.node.clone());
         on.extend(pod_node.map(Dependency::Node));
         if claim.is_plugged() {
             return on;
         }
         on.insert(Dependency::Class(claim.class.clone()));
+        // Whether its pods may use it is asked anew for each.
+        if claim.is_kept() && status.attachment.is_none() {
+            on.insert(Dependency::Namespace(claim.key.namespace.clone()));
+        }
         if let Goal::On(site) = goal {
+            on.insert(Dependency::Node(site.node.clone()));
             on.insert(Dependency::Instance(site.instance.clone()));
             if seen.slot.is_err() || seen.shape.is_err() {
                 on.insert(Dependency::Slot(site.instance.clone()));

@@ -1,8 +1,9 @@
 //! ENIs of ours that no claim owns: what a crash between any two steps can leave.
 //!
-//! One is deleted only if it is available, carries our cluster's tags, is not kept, is older than ten minutes by its tag, and
-//! has been seen so twice, five minutes apart, while the watch of claims was complete. At most 25 a listing; where more than
-//! a twentieth of our ENIs (and more than five) would go at once, something else is wrong and nothing is deleted.
+//! One is deleted only if it is available, carries our cluster's tags, is older than ten minutes by its tag, and has been seen so
+//! twice, five minutes apart, while the watch of claims was complete. At most 25 a listing; where more than a twentieth of our
+//! ENIs (and more than five) would go at once, something else is wrong and nothing is deleted. One that outlives its pods is only
+//! reported where its claim is lost: a claim that lives has one ENI, and any other one with its tag goes.
 
 use api::{
     Time,
@@ -10,7 +11,7 @@ use api::{
     time::MINUTE,
 };
 
-use super::Fleet;
+use super::{Fleet, queue::Priority};
 use crate::{
     cluster::Key,
     ec2::EniView,
@@ -64,6 +65,11 @@ impl Fleet {
             .filter(|id| self.is_orphan(id, now))
             .cloned()
             .collect();
+        let (kept, due): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|id| self.has_lost_its_claim(id));
+        for eni in kept {
+            self.work.agenda.mark(Target::Orphan(eni));
+        }
         if due.len() > FEW && due.len() * SHARE > self.cloud.enis.len() {
             let first = due.first().map_or_else(String::new, ToString::to_string);
             return self.tell_sweep(
@@ -96,10 +102,19 @@ impl Fleet {
         let age = tags.created_at.map(|at| now.since(at));
         seen_for >= SEEN_APART
             && is_ours
-            && !tags.kept
             && view.available
             && age.is_some_and(|age| age >= OLDER_THAN)
             && !self.is_owned(&view)
+    }
+
+    /// Whether it outlives its pods, and the claim with its tag is gone.
+    fn has_lost_its_claim(&self, id: &EniId) -> bool {
+        let seen = self.cloud.eni(id);
+        let tags = seen.view().map(|view| &view.tags);
+        tags.is_some_and(|tags| {
+            let claim = tags.claim.as_ref();
+            tags.kept && claim.is_none_or(|uid| !self.index.by_uid.contains_key(uid))
+        })
     }
 
     pub(super) fn consider_orphan(&mut self, id: &EniId, now: Time, orders: &mut Vec<Order>) {
@@ -112,8 +127,13 @@ impl Fleet {
             return;
         };
         let name = view.tags.claim_name.clone().unwrap_or_default();
+        let is_kept = self.has_lost_its_claim(id);
         let (reason, what) = match self.settings.sweep {
             SweepMode::Off => return,
+            SweepMode::DryRun | SweepMode::On if is_kept => (
+                Reason::ClaimLost,
+                "stays, since it outlives its pods; delete it in EC2 when nobody needs its addresses",
+            ),
             SweepMode::DryRun => (Reason::WouldSweep, "would be deleted"),
             SweepMode::On => (Reason::Swept, "is deleted"),
         };
@@ -130,10 +150,9 @@ impl Fleet {
             let about = self.about_orphan(&view);
             Self::publish(Event { about, note }, orders);
         }
-        if self.settings.sweep == SweepMode::On {
-            self.work
-                .queues
-                .enter(&target, Effect::Delete { eni: id.clone() });
+        if self.settings.sweep == SweepMode::On && !is_kept {
+            let effect = Effect::Delete { eni: id.clone() };
+            self.work.queues.enter(&target, effect, Priority::Idle);
         }
     }
 

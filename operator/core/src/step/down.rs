@@ -20,7 +20,13 @@ impl Look<'_> {
             }
             (Some(eni), _) => self.take_away(eni),
             (None, Some(creation)) => self.resolve(creation),
-            (None, None) => self.let_go(),
+            (None, None) => match &self.seen.eni {
+                // The status was lost.
+                EniSeen::Shown(view, _) => self.record(view),
+                EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound | EniSeen::Deleted => {
+                    self.let_go()
+                }
+            },
         }
     }
 

@@ -39,7 +39,9 @@ impl Look<'_> {
         }
         match &self.seen.eni {
             EniSeen::Shown(view, _) if !self.is_ours(view) => self.not_ours(&eni.id),
-            EniSeen::Shown(view, _) if view.available => Step::Available,
+            EniSeen::Shown(view, _) if view.available => {
+                self.groups_first().unwrap_or(Step::Available)
+            }
             EniSeen::Shown(view, _) => match &view.attachment {
                 Some(on) => self.found(on, None),
                 None => Step::AwaitEni,

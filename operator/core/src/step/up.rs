@@ -189,7 +189,7 @@ impl Look<'_> {
             return Step::Blocked(Note::new(
                 Reason::EniLost,
                 format!(
-                    "EC2 does not know {eni} any more, and with it the claim's addresses are gone; delete the claim, and create it again"
+                    "EC2 does not know {eni} any more, and with it the claim's addresses are gone; delete the claim and the pod that uses it, and create both again"
                 ),
             ));
         }
@@ -250,7 +250,7 @@ impl Look<'_> {
                 match asked.filter(|asked| *asked != view.source_dest_check) {
                     _ if reserved != Some(*slot) => Step::Reserve(*slot),
                     Some(check) => Step::SetSourceDestCheck(check),
-                    None => Step::Attach(*slot),
+                    None => self.groups_first().unwrap_or(Step::Attach(*slot)),
                 }
             }
         }
@@ -309,8 +309,13 @@ impl Look<'_> {
         if same || self.is_attach_young() {
             return None;
         }
+        let then = if self.claim.is_kept() {
+            "A pod that runs stays without it until it is created again"
+        } else {
+            RUNNING_STAYS_WITHOUT
+        };
         let message = format!(
-            "{} was detached from {} by somebody else; it is attached again. {RUNNING_STAYS_WITHOUT}",
+            "{} was detached from {} by somebody else; it is attached again. {then}",
             view.id, attachment.instance_id
         );
         Some(Note::new(Reason::AttachmentLost, message))

@@ -87,7 +87,13 @@ impl World {
         };
         let is_kept =
             there.tags.contains_key(tag::PERSISTENT) || there.tags.contains_key(tag::RETAINED);
-        assert!(!is_kept, "kept: {order:?}");
+        let uid = there.tags.get(tag::CLAIM_UID).map(String::as_str);
+        let mut claims = self.store.claims.values();
+        let maker = claims.find(|claim| Some(claim.uid.as_str()) == uid);
+        assert!(
+            !is_kept || maker.is_some(),
+            "kept: {order:?} although its claim is lost"
+        );
         let Some(claim) = self.named_by(eni) else {
             return;
         };

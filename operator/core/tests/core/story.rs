@@ -221,6 +221,12 @@ impl World {
         }
     }
 
+    /// As after a backup that lacks it: the object goes, whatever holds it.
+    pub fn lose_claim(&mut self, name: &str) {
+        let claim = self.store.claims.remove(&pod_key(name)).unwrap();
+        self.show(&Fact::Claims(Change::Gone((claim.key, claim.uid))));
+    }
+
     /// Whether all its interfaces are there.
     pub fn is_ready(&self, pod: &str) -> bool {
         self.claims_of(pod).all(|claim| {

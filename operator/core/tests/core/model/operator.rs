@@ -45,7 +45,7 @@ impl Story {
         let seen = match &pod {
             Some(pod) => PodSeen::Alive(pod),
             None if claim.user().is_some() => PodSeen::Ended,
-            None => PodSeen::None,
+            None => PodSeen::NoUser,
         };
         let node = user.and_then(|p| state.node(self.cast.pods[p].node));
         match goal(claim, seen, node.as_ref()) {
