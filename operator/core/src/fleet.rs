@@ -27,6 +27,7 @@ mod reads;
 mod refusal;
 mod rollout;
 mod seen;
+mod shape;
 mod shown;
 mod slots;
 mod subject;

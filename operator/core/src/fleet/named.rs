@@ -24,10 +24,9 @@ impl Fleet {
         let target = Target::Pod(pod.key.clone());
         let namespace = Dependency::Namespace(pod.key.namespace.clone());
         let rests = classes(pod).cloned().map(Dependency::Class);
-        let node = pod.node.clone().map(Dependency::Node);
         let rests: BTreeSet<_> = rests
             .chain([Dependency::Claim(named.clone()), namespace])
-            .chain(node)
+            .chain(pod.node.clone().map(Dependency::Node))
             .collect();
         self.index.depend(&target, rests);
         match self.in_the_way(pod, named) {
@@ -105,12 +104,11 @@ impl Fleet {
 
     /// The pod that may have the ENI, as EC2 shows it to be attached to its node.
     pub(super) fn holder(&self, claim: &Claim) -> Option<&Pod> {
-        let eni = match &claim.status.eni {
-            Some(eni) => &eni.id,
-            None => {
-                let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
-                self.cloud.of_claim(&claim.uid, &cluster.id).next()?
-            }
+        let eni = if let Some(eni) = &claim.status.eni {
+            &eni.id
+        } else {
+            let cluster = self.watched.cluster(self.settings.cluster_id.as_ref())?;
+            self.cloud.of_claim(&claim.uid, &cluster.id).next()?
         };
         let seen = self.cloud.eni(eni);
         let on = seen.view()?.attachment.as_ref()?;

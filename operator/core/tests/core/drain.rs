@@ -281,6 +281,23 @@ fn claims_without_their_pods_are_awaited_and_then_named_with_their_state() {
 }
 
 #[test]
+fn claims_that_outlive_their_pods_are_refused_at_once_unless_they_are_left() {
+    let mut claim = a_claim("a");
+    claim.owner = None;
+    let left = Left {
+        claims: vec![claim],
+        ..nothing()
+    };
+    for policy in [Policy::Refuse, Policy::Wait] {
+        let why = refused(judge(policy, &left, false));
+        assert!(why.starts_with("claims outlive their pods: "), "{why}");
+        assert!(why.contains("kubectl delete eniclaim"), "{why}");
+    }
+    let go = judge(Policy::Abandon, &left, false);
+    assert!(matches!(go, Verdict::Go(Some(_))), "{go:?}");
+}
+
+#[test]
 fn unreadable_claim_and_eni_without_claim_are_in_the_way() {
     let unreadable = Left {
         unreadable: vec!["shop/x".to_owned()],
