@@ -69,10 +69,11 @@ pub fn note(claim: &Claim, seen: &Seen, step: &Step, now: Time) -> Note {
         Step::Available => Note::new(
             Reason::Available,
             format!(
-                "{eni}{} waits for a pod with the annotation {}={}",
+                "{eni}{} waits for a pod with the annotation {}={name}, or one of the name {name} with {}",
                 with_address(claim),
                 name::CLAIM,
-                claim.key.name
+                name::PERSISTENT,
+                name = claim.key.name
             ),
         ),
         Step::AwaitDevice => await_device(claim, &eni, now),

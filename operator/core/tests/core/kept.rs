@@ -10,6 +10,7 @@ use operator_core::{
     claim::Claim,
     cluster::{Key, NodeHealth, PodSource, Version},
     order::Action,
+    uses::Uses,
 };
 use vpc::{Request, world as aws};
 
@@ -43,7 +44,7 @@ impl World {
     /// A pod that names a claim.
     pub fn add_user(&mut self, pod: &str, claim: &str, node: &str) {
         let mut pod = self.a_pod(pod, node);
-        pod.claim = Some(claim.into());
+        pod.uses = Uses::Named(claim.into());
         self.put_pod(pod);
     }
 
@@ -51,17 +52,17 @@ impl World {
         &self.store.claims[&pod_key(name)]
     }
 
-    fn phase(&self, name: &str) -> Option<Phase> {
+    pub fn phase(&self, name: &str) -> Option<Phase> {
         self.store.claims.get(&pod_key(name))?.status.phase
     }
 
-    fn ready_reason(&self, name: &str) -> String {
+    pub fn ready_reason(&self, name: &str) -> String {
         let ready = self.claim(name).status.condition(kind::READY);
         ready.map_or_else(String::new, |ready| ready.reason.to_string())
     }
 
     /// Whether this pod has the device of the claim.
-    fn uses(&self, pod: &str, claim: &str) -> bool {
+    pub fn uses(&self, pod: &str, claim: &str) -> bool {
         let pod = self.store.pods.get(&pod_key(pod));
         let eni = self.claim(claim).status.eni.as_ref();
         let held = eni.and_then(|eni| self.agents.plugged.get(&eni.id));
@@ -78,7 +79,7 @@ impl World {
     }
 
     /// Its class leaves one zone.
-    fn in_one_zone(&mut self) {
+    pub fn in_one_zone(&mut self) {
         self.set_class(|class| class.subnets.ids = vec![aws::SUBNET_NODES.parse().unwrap()]);
     }
 }
@@ -241,7 +242,7 @@ fn pod_whose_claim_is_not_for_it_is_told() {
     let owned = world.claim_of("owner").unwrap().key.name.to_string();
     world.add_user("thief", &owned, "n1");
     let mut fixed = world.a_pod("fixed", "n1");
-    fixed.claim = Some("db".into());
+    fixed.uses = Uses::Named("db".into());
     fixed.source = PodSource::Static;
     world.put_pod(fixed);
     world.claim_by_hand("db");
