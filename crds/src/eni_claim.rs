@@ -47,8 +47,9 @@ pub struct EniClaimSpec {
     #[schemars(length(min = 1))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("className cannot change; delete the pod and make it again with the other class"))]
     pub class_name: ClassName,
-    /// The pod that the ENI is for and goes with. The operator writes it when it makes the claim for a pod. Absent: somebody made the claim,
-    /// and the ENI stays until the claim is deleted; pods with the annotation eniclaim.io/claim use it, one at a time.
+    /// The pod that the ENI is for and goes with. The operator writes it when it makes the claim for a pod. Absent: the ENI stays until the
+    /// claim is deleted, and pods use it, one at a time: those that name it in the annotation eniclaim.io/claim, and of a StatefulSet with the
+    /// annotation eniclaim.io/persistent the one of its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Owner", extend("x-kubernetes-map-type" = "atomic"))]
     pub owner: Option<Owner>,

@@ -11,6 +11,7 @@ mod object;
 mod pod;
 mod report;
 mod service_cidr;
+mod uses;
 
 pub(crate) use claim::{claim, claim_id, new_claim};
 pub(crate) use class::class;

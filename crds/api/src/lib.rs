@@ -16,6 +16,7 @@ pub mod interface;
 pub mod interfaces;
 pub mod name;
 pub mod node;
+pub mod persistent;
 pub mod reason;
 pub mod schema;
 pub mod security_groups;

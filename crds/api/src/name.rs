@@ -13,6 +13,9 @@ pub const CLASS: &str = "eniclaim.io/class";
 pub const INTERFACES: &str = "eniclaim.io/interfaces";
 /// Annotation by which a pod names the claim that it uses, of its namespace, instead of getting one of its own.
 pub const CLAIM: &str = "eniclaim.io/claim";
+/// Annotation by which a pod of a `StatefulSet` uses the claim of its own name, which is made where there is none and outlives
+/// the pod: `Retain`, or `Delete` where it goes with the `StatefulSet`.
+pub const PERSISTENT: &str = "eniclaim.io/persistent";
 /// Extended resource of a node: how many ENIs of ours it can hold. One is used per interface of a pod.
 pub const RESOURCE: &str = "eniclaim.io/eni";
 /// Prefix of the node label `class.eniclaim.io/<class>: "true"`: the class can work on this node.

@@ -80,6 +80,8 @@ reasons! {
         HostNetwork,
         /// The pod's annotation of its interfaces cannot be read, or its label names another class.
         WrongInterfaces,
+        /// The pod has the annotation eniclaim.io/persistent, and cannot have a claim of its own name.
+        PersistentUnsupported,
         /// The pod's limits count another number of ENIs than it gets.
         WrongCount,
         /// The API server refuses a write of the claim, the node or its EniNode.

@@ -39,6 +39,7 @@ mod scenarios {
     pub mod node;
     pub mod node_access;
     pub mod on_the_pod;
+    pub mod persistent;
     pub mod places;
     pub mod raw_metadata;
     pub mod refused;
@@ -65,9 +66,9 @@ use scenarios::{
     clusters::{Clusters, Load, Scenario},
     crashes, cycles, default_route, failing, families, followers, foreign_client, full_node,
     groups, hidden, hostile, in_use, installed, killed, lacking, leader, leases, many, mtu, node,
-    node_access, on_the_pod, places, raw_metadata, refused, replaced, rights, schema, several,
-    several_under_traffic, shared, static_pod, story, stuck, versions, waiting, without_agent,
-    writes,
+    node_access, on_the_pod, persistent, places, raw_metadata, refused, replaced, rights, schema,
+    several, several_under_traffic, shared, static_pod, story, stuck, versions, waiting,
+    without_agent, writes,
 };
 
 type Named = (&'static str, Scenario);
@@ -244,6 +245,10 @@ const SCENARIOS: &[Named] = &[
     (
         "claim_made_by_hand_follows_its_pods",
         by_hand::follows_its_pods,
+    ),
+    (
+        "pods_of_a_stateful_set_have_the_same_enis_again",
+        persistent::same_enis_again,
     ),
     (
         "eninode_that_was_deleted_is_filled_again",

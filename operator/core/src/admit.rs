@@ -5,6 +5,7 @@ use api::id::ClassName;
 use crate::{
     cluster::{Class, Key, NamespaceFacts, Pod},
     reason::{Note, Reason},
+    uses::Malformed,
 };
 
 /// Whether this pod may have a claim; if not, the sentence that its Event says.
@@ -31,10 +32,7 @@ pub fn admit(
         ));
     }
     if let Some(why) = &pod.malformed {
-        return Err(Note::new(
-            Reason::WrongInterfaces,
-            format!("{why}; create the pod again"),
-        ));
+        return Err(refusal(why));
     }
     let gets = pod.asks.len();
     if let Some(count) = pod.requested
@@ -96,6 +94,17 @@ fn selected<'a>(
     ))
 }
 
+/// What is said of annotations that ask for nothing.
+fn refusal(malformed: &Malformed) -> Note {
+    match malformed {
+        Malformed::Interfaces(why) => Note::new(
+            Reason::WrongInterfaces,
+            format!("{why}; create the pod again"),
+        ),
+        Malformed::Persistent(why) => Note::new(Reason::PersistentUnsupported, why.to_string()),
+    }
+}
+
 /// Where the pod names its classes.
 fn names_class(pod: &Pod) -> &'static str {
     if pod.asks.iter().any(|ask| ask.interface.is_some()) {
@@ -117,6 +126,7 @@ mod tests {
     use super::*;
     use crate::addresses::Addresses;
     use crate::cluster::{Ask, PodSource, Requirement, Selector, Version};
+    use crate::uses::Uses;
 
     fn pod() -> Pod {
         Pod {
@@ -127,7 +137,7 @@ mod tests {
                 class: "app".into(),
                 interface: None,
             }],
-            claim: None,
+            uses: Uses::Own,
             malformed: None,
             annotated: true,
             host_network: false,
@@ -287,7 +297,7 @@ mod tests {
     fn an_annotation_that_cannot_be_read_is_refused_with_its_sentence() {
         let why = api::interfaces::parse("eni1").unwrap_err();
         let pod = Pod {
-            malformed: Some(Box::new(why.clone())),
+            malformed: Some(Box::new(why.clone().into())),
             ..pod()
         };
         let note = admit(&pod, &"app".into(), None, None).unwrap_err();

@@ -12,11 +12,15 @@ use api::{
     Time,
     class::{SecurityGroups, Subnets},
     id::{BootId, ClassName, InstanceId, InterfaceName, Namespace, NodeName, NodeUid, PodUid},
-    interfaces::NotInterfaces,
     ipnet::IpNet,
 };
 
-use crate::{addresses::Addresses, marks::Marks, reason::Note};
+use crate::{
+    addresses::Addresses,
+    marks::Marks,
+    reason::Note,
+    uses::{Malformed, Uses},
+};
 
 /// A claim or pod. Many places name each one: copies share what it says.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,10 +111,10 @@ pub struct Pod {
     pub source: PodSource,
     /// The interfaces that it asks for; none where the label is gone.
     pub asks: Vec<Ask>,
-    /// The claim that it uses, of its namespace; none: it gets claims of its own.
-    pub claim: Option<SmolStr>,
-    /// Why its annotation of several interfaces asks for none.
-    pub malformed: Option<Box<NotInterfaces>>,
+    /// Which claims it uses.
+    pub uses: Uses,
+    /// Why its annotations ask for nothing.
+    pub malformed: Option<Box<Malformed>>,
     /// Whether the annotation says the same as the label: the plugin sees the annotation alone.
     pub annotated: bool,
     /// Whether it shares the node's network and so never meets a CNI plugin.
@@ -132,10 +136,13 @@ pub struct Pod {
 }
 
 impl Pod {
-    /// Key of the claim that it names.
+    /// Key of the claim that it uses and that outlives it.
     pub fn named_claim(&self) -> Option<Key> {
-        let name = self.claim.clone()?;
-        Some(Key::of(self.key.namespace.clone(), name))
+        match &self.uses {
+            Uses::Own => None,
+            Uses::Named(name) => Some(Key::of(self.key.namespace.clone(), name.clone())),
+            Uses::Persistent(_) => Some(self.key.clone()),
+        }
     }
 
     /// Whether its start waits until it has an ENI. A pod that the CNI plugin does not see, or does not see asking, runs without.

@@ -34,6 +34,7 @@ pub mod status;
 pub mod step;
 pub mod subnet;
 pub mod token;
+pub mod uses;
 pub mod weight;
 
 pub use api::{

@@ -95,10 +95,11 @@ fn available(claim: &Claim, eni: &str) -> Note {
     Note::new(
         Reason::Available,
         format!(
-            "{eni}{} waits for a pod with the annotation {}={}",
+            "{eni}{} waits for a pod with the annotation {}={name}, or one of the name {name} with {}",
             with_address(claim),
             name::CLAIM,
-            claim.key.name
+            name::PERSISTENT,
+            name = claim.key.name
         ),
     )
 }

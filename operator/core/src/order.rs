@@ -14,7 +14,7 @@ use api::{
 
 pub use self::{
     effect::{Action, DetachMode, Effect},
-    object::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
+    object::{ClaimRef, Lasts, NewClaim, NodePatch, Object, StatusWrite},
 };
 use crate::{cluster::Key, reason::Note};
 

@@ -48,6 +48,7 @@ impl Tone {
             | Reason::NotAnnotated
             | Reason::HostNetwork
             | Reason::WrongInterfaces
+            | Reason::PersistentUnsupported
             | Reason::WrongCount
             | Reason::WriteRefused
             | Reason::ClaimNameTaken

@@ -77,6 +77,8 @@ mod neighbours;
 mod networks;
 #[path = "core/node_report.rs"]
 mod node_report;
+#[path = "core/persistent.rs"]
+mod persistent;
 #[path = "core/pods.rs"]
 mod pods;
 #[path = "core/random.rs"]

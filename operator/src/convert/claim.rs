@@ -12,7 +12,8 @@ use kube::{Resource, ResourceExt};
 use operator_core::{
     claim::{Claim, Leased, Owner},
     cluster::{Key, PodSource},
-    order::NewClaim,
+    order::{Lasts, NewClaim},
+    uses::{Persistent, StatefulSet},
 };
 
 use super::object::{is_deleting, key_of, uid_of, version_of};
@@ -111,21 +112,35 @@ pub(crate) fn claim_id(claim: &impl Resource) -> (Key, ClaimUid) {
     (key_of(claim), uid_of(claim).unwrap_or_default())
 }
 
-/// The object that asks for one ENI for one pod.
+/// The object that asks for one ENI.
 pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
     let NewClaim {
         key,
         pod,
-        uid,
-        source,
         class,
-        interface,
+        lasts,
     } = new;
-    let (kind, owners) = match source {
-        // The claim goes with its pod even while the operator is away; the finalizer waits for it.
-        PodSource::Api => (OwnerKind::Pod, Some(vec![owned_by(pod, uid)])),
-        // It does not go with a mirror.
-        PodSource::Static => (OwnerKind::StaticPod, None),
+    let (tied_to, owner, interface) = match lasts {
+        Lasts::Pod {
+            uid,
+            source,
+            interface,
+        } => {
+            let (kind, tied_to) = match source {
+                // The claim goes with its pod even while the operator is away; the finalizer waits for it.
+                PodSource::Api => (OwnerKind::Pod, Some(of_pod(pod, uid))),
+                // It does not go with a mirror.
+                PodSource::Static => (OwnerKind::StaticPod, None),
+            };
+            let owner = crds::Owner {
+                kind,
+                name: pod.to_string(),
+                uid: uid.to_string(),
+            };
+            (tied_to, Some(owner), interface.clone())
+        }
+        Lasts::Beyond(Persistent::Retain) => (None, None, None),
+        Lasts::Beyond(Persistent::Delete(set)) => (Some(of_set(set)), None, None),
     };
     EniClaim {
         metadata: ObjectMeta {
@@ -133,23 +148,19 @@ pub(crate) fn new_claim(new: &NewClaim) -> EniClaim {
             namespace: Some(key.namespace.to_string()),
             labels: Some([(api::name::CLASS.to_owned(), class.to_string())].into()),
             finalizers: Some(vec![api::name::FINALIZER.to_owned()]),
-            owner_references: owners,
+            owner_references: tied_to.map(|owner| vec![owner]),
             ..ObjectMeta::default()
         },
         spec: EniClaimSpec {
             class_name: class.clone(),
-            owner: Some(crds::Owner {
-                kind,
-                name: pod.to_string(),
-                uid: uid.to_string(),
-            }),
-            interface: interface.clone().map(|name| ClaimInterface { name }),
+            owner,
+            interface: interface.map(|name| ClaimInterface { name }),
         },
         status: None,
     }
 }
 
-fn owned_by(pod: &PodName, uid: &PodUid) -> OwnerReference {
+fn of_pod(pod: &PodName, uid: &PodUid) -> OwnerReference {
     OwnerReference {
         api_version: "v1".into(),
         kind: "Pod".into(),
@@ -157,6 +168,24 @@ fn owned_by(pod: &PodName, uid: &PodUid) -> OwnerReference {
         uid: uid.to_string(),
         controller: Some(false),
         block_owner_deletion: Some(false),
+    }
+}
+
+/// As the controller of `StatefulSet` ties a `PersistentVolumeClaim` to a set whose `whenDeleted` is Delete: it does not manage them by
+/// that, and its deletion does not wait for theirs.
+fn of_set(set: &StatefulSet) -> OwnerReference {
+    let StatefulSet {
+        api_version,
+        name,
+        uid,
+    } = set;
+    OwnerReference {
+        api_version: api_version.to_string(),
+        kind: super::uses::STATEFUL_SET.into(),
+        name: name.to_string(),
+        uid: uid.to_string(),
+        controller: None,
+        block_owner_deletion: None,
     }
 }
 
@@ -186,5 +215,30 @@ mod tests {
         assert_eq!(claim.leased.as_ref().unwrap().leases.len(), 1);
         let leased: std::net::IpAddr = "10.0.1.77".parse().unwrap();
         assert!(claim.addresses().eq([leased]));
+    }
+
+    #[test]
+    fn claim_that_outlives_its_pod_has_no_owner_and_goes_with_its_set_only_where_asked() {
+        let set = StatefulSet {
+            api_version: "apps/v1".into(),
+            name: "web".into(),
+            uid: "s-1".into(),
+        };
+        let tied = json!([{ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web", "uid": "s-1" }]);
+        for (persistent, owners) in [
+            (Persistent::Retain, json!(null)),
+            (Persistent::Delete(Box::new(set)), tied),
+        ] {
+            let made = new_claim(&NewClaim {
+                key: Key::new("shop", "web-0"),
+                pod: "web-0".into(),
+                class: "app".into(),
+                lasts: Lasts::Beyond(persistent),
+            });
+            let made = serde_json::to_value(made).unwrap();
+            assert_eq!(made["metadata"]["name"], "web-0");
+            assert_eq!(made["metadata"]["ownerReferences"], owners);
+            assert_eq!(made["spec"], json!({ "className": "app" }));
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! Pods: those that ask for an ENI, and our agent's.
 
 use api::{
-    SmolStr,
     id::PodUid,
     interfaces::{Named, NotInterfaces, parse_for},
 };
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, ResourceRequirements};
 use kube::ResourceExt;
-use operator_core::cluster::{self, AgentPod, Ask, PodSource};
+use operator_core::{
+    cluster::{self, AgentPod, Ask, PodSource},
+    uses::{Malformed, Uses},
+};
 
 use super::{
     marks::marks,
     net_admin::net_admin,
     object::{created, is_deleting, key_of, uid_of},
+    uses::uses,
 };
 
 /// Whether nothing of a pod runs any more, for good.
@@ -29,15 +32,19 @@ pub(crate) fn phase(pod: &Pod) -> Option<&str> {
 pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
     let spec = pod.spec.as_ref()?;
     let (uid, source) = identity(pod)?;
-    let (asks, malformed) = asks(pod);
+    let (asks, wrong) = asks(pod);
+    let (uses, malformed) = match uses(pod, source) {
+        Ok(uses) => (uses, wrong.map(Malformed::from)),
+        Err(wrong) => (Uses::Own, Some(wrong.into())),
+    };
     let class = pod.labels().get(api::name::CLASS);
     Some(cluster::Pod {
         key: key_of(pod),
         uid,
         source,
         asks,
-        claim: named(pod),
-        malformed,
+        uses,
+        malformed: malformed.map(Box::new),
         annotated: pod.annotations().get(api::name::CLASS) == class,
         host_network: spec.host_network == Some(true),
         node: spec.node_name.as_deref().map(Into::into),
@@ -52,7 +59,7 @@ pub(crate) fn pod(pod: &Pod) -> Option<cluster::Pod> {
 
 /// The interfaces that a pod asks for. Where its annotation asks for none, why: the pod waits for the one of its label then, and
 /// is told.
-fn asks(pod: &Pod) -> (Vec<Ask>, Option<Box<NotInterfaces>>) {
+fn asks(pod: &Pod) -> (Vec<Ask>, Option<NotInterfaces>) {
     let Some(class) = pod.labels().get(api::name::CLASS) else {
         return (Vec::new(), None);
     };
@@ -71,15 +78,8 @@ fn asks(pod: &Pod) -> (Vec<Ask>, Option<Box<NotInterfaces>>) {
             };
             (named.into_iter().map(ask).collect(), None)
         }
-        Err(error) => (vec![one], Some(Box::new(error))),
+        Err(error) => (vec![one], Some(error)),
     }
-}
-
-/// The claim that a pod with one interface names.
-fn named(pod: &Pod) -> Option<SmolStr> {
-    let annotations = pod.annotations();
-    let named = annotations.get(api::name::CLAIM)?;
-    (!annotations.contains_key(api::name::INTERFACES)).then(|| named.into())
 }
 
 /// The object of a static pod is a mirror with a UID of its own. Kubelet gives the pod the hash of its manifest as UID

@@ -16,7 +16,7 @@ use super::{Failure, Kubernetes, applied, by_us, merged};
 use crate::{convert, metrics::Written};
 
 impl Kubernetes {
-    /// Made once: the name follows from the pod's UID, so a second one is refused.
+    /// Made once: the name follows from the pod, so a second one is refused.
     pub(super) async fn new_claim(&self, new: &NewClaim) -> Outcome {
         let (claim, parameters) = (convert::new_claim(new), by_us());
         let api = self.claims(&new.key);
@@ -136,7 +136,7 @@ mod tests {
     use operator_core::{
         cluster::{PodSource, Version},
         fact::ApiRefusal,
-        order::Object,
+        order::{Lasts, Object},
     };
     use serde_json::Value;
 
@@ -182,10 +182,12 @@ mod tests {
         Object::NewClaim(NewClaim {
             key: at("1").key,
             pod: "web-0".into(),
-            uid: "p".into(),
-            source: PodSource::Api,
             class: "c".into(),
-            interface: None,
+            lasts: Lasts::Pod {
+                uid: "p".into(),
+                source: PodSource::Api,
+                interface: None,
+            },
         })
     }
 

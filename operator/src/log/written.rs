@@ -42,10 +42,8 @@ fn done(subject: &Subject, object: &Object) {
         Object::NewClaim(NewClaim {
             key,
             pod: _,
-            uid: _,
-            source: _,
             class,
-            interface: _,
+            lasts: _,
         }) => {
             tracing::info!(claim = %key, pod = at.pod, node = at.node, %class, "claim made");
         }
@@ -155,7 +153,7 @@ mod tests {
     use operator_core::{
         claim::{Claim, ClaimStatus},
         cluster::{Key, PodSource, Version},
-        order::ClaimRef,
+        order::{ClaimRef, Lasts},
     };
 
     use super::*;
@@ -171,10 +169,12 @@ mod tests {
             Object::NewClaim(NewClaim {
                 key: claim().key,
                 pod: "web".into(),
-                uid: "p".into(),
-                source: PodSource::Api,
                 class: "app".into(),
-                interface: None,
+                lasts: Lasts::Pod {
+                    uid: "p".into(),
+                    source: PodSource::Api,
+                    interface: None,
+                },
             })
         };
         let held = || {

@@ -11,7 +11,7 @@ use operator_core::{
     claim::{Claim, Owner},
     cluster::{AgentPod, Class, Key, NamespaceFacts, Node, NodeReport, Pod, Version},
     marks::{Networks, PodWrite},
-    order::{ClaimRef, NewClaim, NodePatch, Object},
+    order::{ClaimRef, Lasts, NewClaim, NodePatch, Object},
 };
 
 /// The objects that the operator watches.
@@ -121,20 +121,31 @@ impl Kubernetes {
         if self.claims.contains_key(&new.key) {
             return (Outcome::Conflict, None);
         }
+        let (user, owner, interface) = match &new.lasts {
+            Lasts::Pod {
+                uid,
+                source,
+                interface,
+            } => {
+                let owner = Owner {
+                    name: new.pod.clone(),
+                    uid: uid.clone(),
+                    source: *source,
+                };
+                (uid.to_string(), Some(owner), interface.clone())
+            }
+            Lasts::Beyond(_) => (new.key.to_string(), None, None),
+        };
         let claim = Claim {
+            uid: format!("claim-of-{user}").into(),
             key: new.key.clone(),
-            uid: format!("claim-of-{}", new.uid).into(),
             version: Version::default(),
             generation: 1,
             deleting: false,
             finalizer: true,
             class: new.class.clone(),
-            interface: new.interface.clone(),
-            owner: Some(Owner {
-                name: new.pod.clone(),
-                uid: new.uid.clone(),
-                source: new.source,
-            }),
+            interface,
+            owner,
             force_detach: None,
             force_forget: None,
             status: api::ClaimStatus::default(),

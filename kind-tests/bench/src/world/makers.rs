@@ -26,6 +26,7 @@ use operator_core::{
     request::Shape,
     subnet,
     token::claim_name,
+    uses::Uses,
 };
 
 /// When the benchmark begins: in the past of any clock on a wall.
@@ -238,7 +239,7 @@ pub fn pod(namespace: &str, number: usize, node: Option<usize>) -> Pod {
             class: class_name(number),
             interface: None,
         }],
-        claim: None,
+        uses: Uses::Own,
         malformed: None,
         annotated: true,
         host_network: false,

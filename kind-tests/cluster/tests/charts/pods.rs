@@ -252,6 +252,58 @@ fn pod_that_names_a_claim_says_its_class_and_no_interfaces_and_never_another_cla
     }
 }
 
+/// The same pod, which asks for a claim of its own name.
+fn persistent(mut pod: Value, word: &str) -> Value {
+    pod["metadata"]["annotations"]["eniclaim.io/persistent"] = json!(word);
+    pod
+}
+
+#[test]
+fn pod_with_a_persistent_claim_says_its_class_and_nothing_else_and_never_another_word() {
+    let objects = render(&[], &[]).unwrap();
+    let policy = |name| find(&objects, "ValidatingAdmissionPolicy", name).unwrap();
+    let said = |pod: &Value| Question::new(policy("eniclaim-pods"), pod, &Value::Null).refusals();
+    let plain = || a_pod(Some("app"), None, &["1"]);
+    for word in ["Retain", "Delete"] {
+        assert_eq!(said(&persistent(plain(), word)), Vec::<String>::new());
+    }
+    for (pod, sentence) in [
+        (
+            persistent(a_pod(None, None, &[]), "Retain"),
+            "needs the label eniclaim.io/class",
+        ),
+        (
+            persistent(naming(plain(), "db"), "Retain"),
+            "the pod's own name; take out one of them",
+        ),
+        (
+            persistent(a_pod(Some("app"), Some("eni1=app"), &[]), "Retain"),
+            "is for pods with one interface; take out eniclaim.io/interfaces",
+        ),
+    ] {
+        let said = said(&pod);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(sentence), "{said:?}");
+    }
+    for word in ["", "retain", "true"] {
+        let said = said(&persistent(plain(), word));
+        let sentence = format!("is '{word}', and can be Retain or Delete");
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(&sentence), "{said:?}");
+        // The operator has no other opinion than the policy.
+        assert!(api::persistent::parse(word).is_err());
+    }
+    let changes = |before: &Value, after: &Value| {
+        Question::new(policy("eniclaim-pod-updates"), after, before).refusals()
+    };
+    let [kept, tied] = ["Retain", "Delete"].map(|word| persistent(plain(), word));
+    assert_eq!(changes(&kept, &kept), Vec::<String>::new());
+    for (before, after) in [(&kept, &tied), (&kept, &plain()), (&plain(), &tied)] {
+        let said = changes(before, after);
+        assert!(said[0].contains("eniclaim.io/persistent of a pod cannot change"));
+    }
+}
+
 /// What a person may say of a claim.
 #[test]
 fn claim_for_a_certain_pod_is_the_operators_alone() {

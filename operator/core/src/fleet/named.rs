@@ -1,19 +1,23 @@
-//! Pods that name the claim that they use: one at a time, the first that was made before the others.
+//! Pods that use a claim which outlives them: one at a time, the first that was made before the others.
 
 use std::collections::BTreeSet;
 
-use api::Time;
+use api::{Time, id::PodName, time::SECOND};
 
 use super::{Fleet, index::Dependency, pods::classes};
 use crate::{
     claim::Claim,
     cluster::{Key, Pod, PodSource},
-    order::{Order, Target},
+    order::{Lasts, NewClaim, Object, Order, Target},
     reason::{Note, Reason},
+    uses::Uses,
 };
 
+/// An ENI leaves the pod that had a pod's name before within seconds; only when it does not is that worth an Event.
+const LEAVES: i64 = 30 * SECOND;
+
 impl Fleet {
-    /// Says to a pod why the claim that it names does not serve it.
+    /// Makes the claim that a pod of a `StatefulSet` asks for, or says to a pod why the claim that it uses does not serve it.
     pub(super) fn consider_user(
         &mut self,
         pod: &Pod,
@@ -29,22 +33,58 @@ impl Fleet {
             .chain(pod.node.clone().map(Dependency::Node))
             .collect();
         self.index.depend(&target, rests);
-        match self.in_the_way(pod, named) {
-            Some(note) => self.tell_pod(pod, note, now, orders),
+        let Some(claim) = self.watched.shared_claim(named) else {
+            return match self.missing_claim(pod, named) {
+                Ok(Some(new)) => {
+                    self.write(Object::NewClaim(new), now, orders);
+                }
+                Ok(None) => {}
+                Err(note) => self.tell_pod(pod, note, now, orders),
+            };
+        };
+        match self.in_the_way(pod, &claim) {
+            Some(note) => {
+                let is_leaving = note.reason == Reason::ClaimInUse && is_predecessor(&claim, pod);
+                let from = pod.created.after(LEAVES);
+                if is_leaving && from > now {
+                    return self.work.agenda.at(target, from);
+                }
+                self.tell_pod(pod, note, now, orders);
+            }
             None => self.work.told.forget(&target),
         }
     }
 
-    fn in_the_way(&self, pod: &Pod, named: &Key) -> Option<Note> {
-        let Some(claim) = self.watched.claim(named) else {
-            return Some(Note::new(
-                Reason::ClaimNotFound,
-                format!(
-                    "there is no EniClaim {named}; create it, or create the pod again without the annotation {} or with another one",
-                    api::name::CLAIM
-                ),
-            ));
+    /// The claim to be made for a pod whose claim does not exist, or why none is.
+    fn missing_claim(&self, pod: &Pod, named: &Key) -> Result<Option<NewClaim>, Note> {
+        let persistent = match &pod.uses {
+            Uses::Persistent(persistent) => persistent,
+            Uses::Named(_) | Uses::Own => {
+                return Err(Note::new(
+                    Reason::ClaimNotFound,
+                    format!(
+                        "there is no EniClaim {named}; create it, or create the pod again without the annotation {} or with another one",
+                        api::name::CLAIM
+                    ),
+                ));
+            }
         };
+        self.admit(pod, classes(pod))?;
+        let Some(class) = classes(pod)
+            .next()
+            .filter(|_| !self.ends_with_namespace(pod))
+        else {
+            return Ok(None);
+        };
+        Ok(Some(NewClaim {
+            key: named.clone(),
+            pod: PodName::from(pod.key.name.as_str()),
+            class: class.clone(),
+            lasts: Lasts::Beyond(persistent.clone()),
+        }))
+    }
+
+    fn in_the_way(&self, pod: &Pod, claim: &Claim) -> Option<Note> {
         let user = claim.user();
         if user.as_ref().is_some_and(|user| user.uid == pod.uid) {
             return None;
@@ -52,23 +92,29 @@ impl Fleet {
         if let Err(note) = self.admit(pod, classes(pod)) {
             return Some(note);
         }
+        let key = &claim.key;
         if let Some(why) = unusable(claim, pod) {
             return Some(Note::new(
                 Reason::ClaimUnusable,
-                format!("EniClaim {named} {why}"),
+                format!("EniClaim {key} {why}"),
             ));
         }
         if let Some(note) = self.is_elsewhere(claim, pod) {
             return Some(note);
         }
         let user = user?;
-        Some(Note::new(
-            Reason::ClaimInUse,
+        let message = if is_predecessor(claim, pod) {
             format!(
-                "EniClaim {named} is used by pod {}; this pod starts when that one has ended",
+                "the ENI of EniClaim {key} has not left the pod that had the name {} before; this pod starts when it has, and the Events of the EniClaim say what that waits for",
                 user.name
-            ),
-        ))
+            )
+        } else {
+            format!(
+                "EniClaim {key} is used by pod {}; this pod starts when that one has ended",
+                user.name
+            )
+        };
+        Some(Note::new(Reason::ClaimInUse, message))
     }
 
     /// An ENI can never leave its zone.
@@ -125,11 +171,21 @@ impl Fleet {
     }
 }
 
+/// Whether the claim is with the pod that had this pod's name before, and has ended.
+fn is_predecessor(claim: &Claim, pod: &Pod) -> bool {
+    let user = claim.user();
+    user.is_some_and(|user| user.uid != pod.uid && user.name.as_str() == pod.key.name)
+}
+
 /// Why a claim is not for a pod, whoever uses it.
 fn unusable(claim: &Claim, pod: &Pod) -> Option<String> {
     if let Some(owner) = &claim.owner {
+        let cure = match &pod.uses {
+            Uses::Named(_) | Uses::Own => "name a claim that was made by hand",
+            Uses::Persistent(_) => "delete that pod, or give the StatefulSet another name",
+        };
         return Some(format!(
-            "was made for pod {} and goes with it; name a claim that was made by hand",
+            "was made for pod {} and goes with it; {cure}",
             owner.name
         ));
     }
@@ -137,7 +193,11 @@ fn unusable(claim: &Claim, pod: &Pod) -> Option<String> {
         return Some("is for pods of the API server; a static pod gets a claim of its own: take out the annotation".to_owned());
     }
     if claim.deleting {
-        return Some("is being deleted; create another one".to_owned());
+        let next = match &pod.uses {
+            Uses::Named(_) | Uses::Own => "create another one",
+            Uses::Persistent(_) => "another one is made when it is gone",
+        };
+        return Some(format!("is being deleted; {next}"));
     }
     let class = pod.asks.first().map(|ask| &ask.class)?;
     (*class != claim.class).then(|| {

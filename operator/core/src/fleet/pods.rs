@@ -12,7 +12,7 @@ use crate::{
     admit::admit,
     claim::Claim,
     cluster::{Ask, Key, Pod},
-    order::{NewClaim, Object, Order, Target},
+    order::{Lasts, NewClaim, Object, Order, Target},
     reason::{Note, Reason},
     token::claim_name,
 };
@@ -74,19 +74,25 @@ impl Fleet {
             ));
         }
         self.admit(pod, classes(pod))?;
-        let namespace = self.watched.namespaces.get(&pod.key.namespace);
-        if namespace.is_some_and(|n| n.deleting) {
-            // Nothing can be made in it any more, and the pod goes with it.
+        if self.ends_with_namespace(pod) {
             return Ok(None);
         }
         Ok(Some(NewClaim {
             key: claim_key(pod, ask),
             pod: PodName::from(pod.key.name.as_str()),
-            uid: pod.uid.clone(),
-            source: pod.source,
             class: ask.class.clone(),
-            interface: ask.interface.clone(),
+            lasts: Lasts::Pod {
+                uid: pod.uid.clone(),
+                source: pod.source,
+                interface: ask.interface.clone(),
+            },
         }))
+    }
+
+    /// Whether nothing can be made in the pod's namespace any more: the pod goes with it.
+    pub(super) fn ends_with_namespace(&self, pod: &Pod) -> bool {
+        let namespace = self.watched.namespaces.get(&pod.key.namespace);
+        namespace.is_some_and(|namespace| namespace.deleting)
     }
 
     /// Whether a pod may have claims of all of these classes; if not, the sentence that says why it gets none.

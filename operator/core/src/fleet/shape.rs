@@ -101,10 +101,11 @@ impl Fleet {
             (Some(_), Some(_)) => Err(Note::new(
                 Reason::WaitingForPod,
                 format!(
-                    "class {} has subnets in several zones; the ENI is made in that of the first pod with the annotation {}={}",
+                    "class {} has subnets in several zones; the ENI is made in that of the first pod with the annotation {}={name}, or of the name {name} with {}",
                     class.name,
                     api::name::CLAIM,
-                    claim.key.name
+                    api::name::PERSISTENT,
+                    name = claim.key.name
                 ),
             )),
             (None, _) => Err(Note::new(

@@ -11,12 +11,13 @@ use super::Target;
 use crate::{
     cluster::{Key, PodSource, Version},
     marks::PodWrite,
+    uses::Persistent,
 };
 
 /// What is written to Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Object {
-    /// Make a claim for a pod, with our finalizer on it.
+    /// Make a claim that a pod asks for, with our finalizer on it.
     NewClaim(NewClaim),
     /// Write the operator's part of a status at the version it was decided on.
     Status(StatusWrite),
@@ -76,16 +77,28 @@ pub struct ClaimRef {
 pub struct NewClaim {
     /// Namespace and name of the claim.
     pub key: Key,
-    /// Name of the pod.
+    /// Name of the pod that asks for it.
     pub pod: PodName,
-    /// The UID under which the runtime knows the pod.
-    pub uid: PodUid,
-    /// Who says that the pod runs.
-    pub source: PodSource,
     /// Its class.
     pub class: ClassName,
-    /// Which of the pod's interfaces it is; none where the pod asks for none by name.
-    pub interface: Option<InterfaceName>,
+    /// How long it lasts.
+    pub lasts: Lasts,
+}
+
+/// How long a new claim lasts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lasts {
+    /// As long as the pod, which nobody else shares it with.
+    Pod {
+        /// The UID under which the runtime knows the pod.
+        uid: PodUid,
+        /// Who says that the pod runs.
+        source: PodSource,
+        /// Which of the pod's interfaces it is; none where the pod asks for none by name.
+        interface: Option<InterfaceName>,
+    },
+    /// Longer: the next pods of its name use it as well.
+    Beyond(Persistent),
 }
 
 /// A status to be written.

@@ -15,7 +15,8 @@ use operator_core::{
     },
     fact::ApiRefusal,
     marks::{Networks, PodWrite},
-    order::{ClaimRef, NewClaim, NodePatch, Object, StatusWrite},
+    order::{ClaimRef, Lasts, NewClaim, NodePatch, Object, StatusWrite},
+    uses::Persistent,
 };
 
 use super::world::{World, set};
@@ -44,6 +45,8 @@ pub struct Store {
     pub refuses_marks: bool,
     /// Writes of a status by the operator, by name of the claim.
     pub status_writes: BTreeMap<SmolStr, u32>,
+    /// UID of the `StatefulSet` whose deletion deletes the claim.
+    pub tied: BTreeMap<Key, SmolStr>,
     /// Objects that this version of the operator cannot read.
     pub unreadable: Vec<operator_core::fact::Unreadable>,
     uids: u64,
@@ -160,6 +163,21 @@ impl World {
         if self.store.refuses_claims || namespace.is_none_or(|n| n.deleting) {
             return refused("Forbidden", "exceeded quota");
         }
+        let (owner, interface) = match new.lasts {
+            Lasts::Pod {
+                uid,
+                source,
+                interface,
+            } => {
+                let name = new.pod;
+                (Some(Owner { name, uid, source }), interface)
+            }
+            Lasts::Beyond(Persistent::Retain) => (None, None),
+            Lasts::Beyond(Persistent::Delete(set)) => {
+                self.store.tied.insert(new.key.clone(), set.uid);
+                (None, None)
+            }
+        };
         let claim = Claim {
             uid: self.store.uid("claim").into(),
             key: new.key,
@@ -168,12 +186,8 @@ impl World {
             deleting: false,
             finalizer: true,
             class: new.class,
-            interface: new.interface,
-            owner: Some(Owner {
-                name: new.pod,
-                uid: new.uid,
-                source: new.source,
-            }),
+            interface,
+            owner,
             force_detach: None,
             force_forget: None,
             status: ClaimStatus::default(),

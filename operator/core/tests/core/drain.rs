@@ -10,6 +10,7 @@ use operator_core::{
     ec2::{EniTags, EniView},
     error::{Ec2Error, ErrorClass},
     marks::Marks,
+    uses::Uses,
 };
 
 use super::subnets;
@@ -26,7 +27,7 @@ fn a_pod(name: &str) -> Pod {
             class: "app".into(),
             interface: None,
         }],
-        claim: None,
+        uses: Uses::Own,
         malformed: None,
         annotated: true,
         host_network: false,

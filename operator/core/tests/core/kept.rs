@@ -10,6 +10,7 @@ use operator_core::{
     claim::Claim,
     cluster::{Key, NodeHealth, PodSource, Version},
     order::Action,
+    uses::Uses,
 };
 use vpc::{Request, world as aws};
 
@@ -43,7 +44,7 @@ impl World {
     /// A pod that names a claim.
     pub fn add_user(&mut self, pod: &str, claim: &str, node: &str) {
         let mut pod = self.a_pod(pod, node);
-        pod.claim = Some(claim.into());
+        pod.uses = Uses::Named(claim.into());
         self.put_pod(pod);
     }
 
@@ -239,7 +240,7 @@ fn pod_whose_claim_is_not_for_it_is_told() {
     let owned = world.claim_of("owner").unwrap().key.name.to_string();
     world.add_user("thief", &owned, "n1");
     let mut fixed = world.a_pod("fixed", "n1");
-    fixed.claim = Some("db".into());
+    fixed.uses = Uses::Named("db".into());
     fixed.source = PodSource::Static;
     world.put_pod(fixed);
     world.claim_by_hand("db");

@@ -1,6 +1,6 @@
 //! Whatever happens in whatever order to claims that were made by hand: their ENIs stay, one pod has each, and all come to rest.
 
-use operator_core::claim::ClaimStatus;
+use operator_core::{claim::ClaimStatus, uses::Persistent};
 use proptest::prelude::*;
 use vpc::world as aws;
 
@@ -16,7 +16,11 @@ fn trouble(world: &mut World, steps: u32) {
     for _ in 0..steps {
         faults(world);
         let claim = CLAIMS[usize::try_from(world.dice(2)).unwrap()];
-        let pod = format!("u{}", world.dice(4));
+        // Of a StatefulSet, or any other.
+        let pod = match world.dice(6) {
+            0 | 1 => claim.to_owned(),
+            other => format!("u{other}"),
+        };
         match world.dice(18) {
             0..=3 => appear(world, &pod, claim),
             4 | 5 => world.remove_pod(&pod),
@@ -46,7 +50,11 @@ fn exists(world: &World, pod: &str) -> bool {
 fn appear(world: &mut World, pod: &str, claim: &str) {
     let node = format!("n{}", world.dice(2) + 1);
     if world.store.nodes.contains_key(&node.as_str().into()) && !exists(world, pod) {
-        world.add_user(pod, claim, &node);
+        if pod == claim {
+            world.add_member(pod, &node, Persistent::Retain);
+        } else {
+            world.add_user(pod, claim, &node);
+        }
     }
 }
 
@@ -69,7 +77,7 @@ fn each_is_served(world: &World) {
         let holder = world.agents.plugged.get(&eni.id);
         let live = world.store.pods.values();
         let users: Vec<_> = live
-            .filter(|pod| pod.claim.as_deref() == Some(name) && !pod.terminal)
+            .filter(|pod| pod.named_claim() == Some(pod_key(name)) && !pod.terminal)
             .collect();
         match holder {
             Some((_, uid)) => assert!(

@@ -178,7 +178,7 @@ fn annotation_that_cannot_be_read_is_told_and_nothing_is_made() {
     let mut world = a_world();
     let pod = world.a_pod("web", "big");
     world.put_pod(Pod {
-        malformed: Some(Box::new(api::interfaces::parse("eni1").unwrap_err())),
+        malformed: Some(Box::new(api::interfaces::parse("eni1").unwrap_err().into())),
         ..pod
     });
     world.run(MINUTE);

@@ -17,6 +17,7 @@ use operator_core::{
     cluster::{AgentPod, Ask, Class, Key, Node, NodeHealth, Pod, PodSource, Selector, Version},
     marks::Marks,
     order::Action,
+    uses::Uses,
 };
 use vpc::{Launch, Request, Response, world as aws};
 
@@ -144,7 +145,7 @@ impl World {
             uid,
             source: PodSource::Api,
             asks: self.asks(),
-            claim: None,
+            uses: Uses::Own,
             malformed: None,
             annotated: true,
             host_network: false,

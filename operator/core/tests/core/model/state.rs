@@ -16,6 +16,7 @@ use operator_core::{
     marks::Marks,
     order::Effect,
     seen::{Backoff, EniSeen, LateAttach, Search, Sends},
+    uses::Uses,
 };
 use vpc::{Delays, Launch, Vpc, world as aws};
 
@@ -204,7 +205,11 @@ impl Cast {
         Pod {
             key: Key::new("shop", &pod_name(p)),
             uid: format!("{}-uid", pod_name(p)).as_str().into(),
-            claim: kept.then(|| format!("k{}", self.pods[p].claim).into()),
+            uses: if kept {
+                Uses::Named(format!("k{}", self.pods[p].claim).into())
+            } else {
+                Uses::Own
+            },
             node: Some(node_name(self.pods[p].node).as_str().into()),
             deleting: state == PodState::Deleting,
             source: PodSource::Api,
