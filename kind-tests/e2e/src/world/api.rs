@@ -25,6 +25,7 @@ const KINDS: &[(&str, &str, &str)] = &[
     ("api/v1", "serviceaccount", "serviceaccounts"),
     ("apis/apps/v1", "daemonset", "daemonsets"),
     ("apis/apps/v1", "deployment", "deployments"),
+    ("apis/apps/v1", "statefulset", "statefulsets"),
     ("apis/batch/v1", "job", "jobs"),
     ("apis/coordination.k8s.io/v1", "lease", "leases"),
     ("apis/eniclaim.io/v1alpha1", "eniclaim", "eniclaims"),

@@ -291,7 +291,7 @@ fn claims_that_outlive_their_pods_are_refused_at_once_unless_they_are_left() {
     };
     for policy in [Policy::Refuse, Policy::Wait] {
         let why = refused(judge(policy, &left, false));
-        assert!(why.starts_with("claims outlive their pods: "), "{why}");
+        assert!(why.starts_with("claims outlive their pods (1): "), "{why}");
         assert!(why.contains("kubectl delete eniclaim"), "{why}");
     }
     let go = judge(Policy::Abandon, &left, false);
