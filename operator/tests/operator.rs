@@ -42,6 +42,8 @@ mod full_nodes;
 mod hooks;
 #[path = "operator/judge.rs"]
 mod judge;
+#[path = "operator/lasting.rs"]
+mod lasting;
 #[path = "operator/lease.rs"]
 mod lease;
 #[path = "operator/measured.rs"]

@@ -8,7 +8,7 @@ use tokio::time::{Duration, sleep};
 use vpc::world as aws;
 
 use super::{
-    actors,
+    actors, lasting,
     random::seeds,
     world::{State, World, kinds},
 };
@@ -97,7 +97,7 @@ pub async fn rests(world: &World) {
     rests_for(world, Duration::from_mins(10)).await;
 }
 
-async fn rests_for(world: &World, span: Duration) {
+pub async fn rests_for(world: &World, span: Duration) {
     world
         .until("the end", |state| {
             state.all("eniclaims").count() == 0 && state.vpc.leaks().count() == 0
@@ -211,6 +211,8 @@ fn told(seed: u64, crash_after: Option<usize>, story: usize) -> Told {
             0 => a_pod_comes_and_goes(world, span).await,
             1 => two_pods_move_on(world, span).await,
             2 => a_class_changes_its_groups(world, span).await,
+            3 => lasting::moves(world, span).await,
+            4 => lasting::outlives_its_node(world, span).await,
             _ => a_pod_goes_before_it_is_ready(world, span).await,
         }
         let state = world.lock();
@@ -301,7 +303,7 @@ fn fifty_pods_follow_their_class_within_ten_seconds() {
 #[test]
 fn a_crash_after_each_effect_converges() {
     thread::scope(|scope| {
-        for story in 0..4 {
+        for story in 0..6 {
             scope.spawn(move || seeds(1).for_each(|seed| crash_after_each_effect(seed, story)));
         }
     });

@@ -85,10 +85,19 @@ impl State {
 
     /// A pod that asks for an interface of this class.
     pub fn make_pod(&mut self, name: &str, class: &str) {
-        let asks = json!({ crds::CLASS: class });
+        self.make_asking(name, class, json!({ crds::CLASS: class }));
+    }
+
+    /// A pod that names the claim that it uses.
+    pub fn make_user(&mut self, name: &str, class: &str, claim: &str) {
+        let annotations = json!({ crds::CLASS: class, "eniclaim.io/claim": claim });
+        self.make_asking(name, class, annotations);
+    }
+
+    fn make_asking(&mut self, name: &str, class: &str, annotations: Value) {
         let pod = json!({
             "apiVersion": "v1", "kind": "Pod",
-            "metadata": { "name": name, "labels": asks, "annotations": asks },
+            "metadata": { "name": name, "labels": { crds::CLASS: class }, "annotations": annotations },
             "spec": {
                 "nodeSelector": { format!("{}{class}", crds::CLASS_LABEL_PREFIX): "true" },
                 "containers": [{
@@ -123,6 +132,16 @@ impl State {
         });
         let path = format!("/apis/eniclaim.io/v1alpha1/namespaces/{SHOP}/eniclaims");
         self.request(&Request::new(Method::Post, &path, claim));
+    }
+
+    /// Somebody makes a claim that outlives the pods that use it.
+    pub fn make_lasting_claim(&mut self, name: &str, class: &str) {
+        let claim = json!({
+            "apiVersion": "eniclaim.io/v1alpha1", "kind": "EniClaim", "metadata": { "name": name },
+            "spec": { "className": class },
+        });
+        let path = format!("/apis/eniclaim.io/v1alpha1/namespaces/{SHOP}/eniclaims");
+        self.create(&path, claim);
     }
 
     /// Somebody sets a label, or removes it by null.
@@ -228,6 +247,14 @@ impl State {
             .edit(&Id::new("pods", SYSTEM, &format!("agent-{node}")), |pod| {
                 put(pod, "status.conditions", json!([ready(status)]));
             });
+    }
+
+    /// A claim that was made by hand: its phase, the pod that uses it, that pod's node, and its ENI.
+    pub fn lasting(&self, name: &str) -> [&str; 4] {
+        let mut claims = self.all("eniclaims");
+        let claim = claims.find(|claim| text(claim, "metadata.name") == name);
+        let fields = ["phase", "binding.podName", "nodeName", "eni.id"];
+        fields.map(|field| claim.map_or("", |claim| text(claim, &format!("status.{field}"))))
     }
 
     /// The phase of a pod's claim.
