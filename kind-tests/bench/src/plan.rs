@@ -114,7 +114,7 @@ fn seen(claim: &Claim, view: Option<EniView>) -> Seen {
         }),
         attached_to: claim.status.node_name.clone(),
         other: None,
-        sends: Sends::Inconclusive,
+        sends: Sends::None,
         late_attach: LateAttach::Excluded,
         search: Search::Running,
         backoff: None,

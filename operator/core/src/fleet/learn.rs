@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::{
-    Time,
+    ClaimStatus, Time,
     id::{Namespace, NodeName, PodUid},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     fact::{Change, Fact},
     lease::Term,
     order::Target,
+    step::ATTACH_SHOWS,
 };
 
 impl Fleet {
@@ -26,7 +27,7 @@ impl Fleet {
         match fact {
             Fact::Pods(change) => self.learn_pods(change),
             Fact::AgentPods(change) => self.learn_agents(change),
-            Fact::Claims(change) => self.learn_claims(change),
+            Fact::Claims(change) => self.learn_claims(change, now),
             Fact::Nodes(change) => self.learn_nodes(change),
             Fact::Reports(change) => self.learn_reports(change),
             Fact::VpcCni(change) => self.learn_vpc_cni(change),
@@ -52,6 +53,11 @@ impl Fleet {
         self.work.sends.clear();
         self.work.rollouts.taken.clear();
         self.work.backoffs.clear();
+        for (key, held) in &self.watched.claims {
+            if may_be_attaching(&held.claim.status, now) {
+                self.work.given_up.insert(key.clone(), now);
+            }
+        }
         self.work.budget.take_over(now);
         self.read_outdated();
         self.mark_everything();
@@ -342,4 +348,12 @@ impl Fleet {
             self.work.agenda.mark(target);
         }
     }
+}
+
+/// Whether an Attach that the process before this one has sent may not have arrived yet.
+fn may_be_attaching(status: &ClaimStatus, now: Time) -> bool {
+    status.attachment.as_ref().is_some_and(|attachment| {
+        let is_young = |at: Time| now.since(at) < ATTACH_SHOWS;
+        attachment.id.is_none() || attachment.requested_at.is_some_and(is_young)
+    })
 }

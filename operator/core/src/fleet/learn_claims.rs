@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use api::id::ClaimUid;
+use api::{Time, id::ClaimUid};
 
 use super::{
     Fleet,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Fleet {
-    pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Arc<Claim>>) {
+    pub(super) fn learn_claims(&mut self, change: Change<(Key, ClaimUid), Arc<Claim>>, now: Time) {
         match change {
             Change::All(claims) => {
                 // Unreadable ones are reported just before their list: what is known of them stays.
@@ -37,6 +37,7 @@ impl Fleet {
                 }
                 // A list wins over everything: after a restore from a backup its versions may be lower.
                 for claim in claims {
+                    self.note_reserved(&claim, now);
                     self.hold_claim(claim, Source::Stream);
                 }
                 self.complete(List::Claims, true);
@@ -48,6 +49,7 @@ impl Fleet {
                         && held.claim.version.is_newer_than(&claim.version)
                 });
                 if !overtaken {
+                    self.note_reserved(&claim, now);
                     self.hold_claim(*claim, Source::Stream);
                 }
             }
@@ -108,6 +110,20 @@ impl Fleet {
         self.work.rests.remove(&Target::Claim(key.clone()));
         self.work.agenda.mark(Target::Claim(key.clone()));
         self.watched.claims.insert(key, HeldClaim { claim, source });
+    }
+
+    /// Another process that has reserved a slot may be attaching there.
+    fn note_reserved(&mut self, claim: &Claim, now: Time) {
+        let attachment = &claim.status.attachment;
+        let held = self.watched.claim(&claim.key);
+        let is_news = held.is_none_or(|held| held.status.attachment != *attachment);
+        let busy = self.work.busy.get(&Target::Claim(claim.key.clone()));
+        let ours = busy.and_then(|busy| busy.status.as_deref());
+        let is_ours = ours.is_some_and(|status| status.attachment == *attachment);
+        let is_reserved = attachment.as_ref().is_some_and(|a| a.id.is_none());
+        if is_reserved && is_news && !is_ours {
+            self.work.given_up.insert(claim.key.clone(), now);
+        }
     }
 
     /// What else a changed claim concerns: reports, reads, and those who wait for its slot.
@@ -188,6 +204,7 @@ impl Fleet {
         self.work.polls.set(key, &claim.uid, None);
         self.work.sends.remove(key);
         self.work.detached.remove(key);
+        self.work.given_up.remove(key);
         self.work.prose.forget(key);
         self.cloud.restart_search(&claim.uid);
         if let Some(user) = claim.user() {

@@ -54,6 +54,11 @@ impl Fleet {
             | ErrorClass::Credentials
             | ErrorClass::Unlisted => {}
         }
+        if let Target::Claim(key) = &target
+            && (action, error.class) == (Action::AttachNetworkInterface, ErrorClass::Transient)
+        {
+            self.work.given_up.insert(key.clone(), now);
+        }
         let backoff = self.next_backoff(&target, action, error, now);
         self.work.agenda.at(target.clone(), backoff.until);
         self.work.backoffs.insert(target, backoff);

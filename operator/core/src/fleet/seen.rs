@@ -252,13 +252,9 @@ impl Fleet {
         })
     }
 
-    /// Calls arrive within a minute: those of the process before this one, and those that were not answered.
     fn late_attach(&self, claim: &Claim, now: Time) -> LateAttach {
-        let backoff = self.work.backoffs.get(&Target::Claim(claim.key.clone()));
-        let unanswered = backoff
-            .filter(|b| b.action == Action::AttachNetworkInterface && !b.error.class.is_definite());
-        let last = unanswered.map_or(self.work.leads_since, |b| b.at.max(self.work.leads_since));
-        if now.since(last) < ATTACH_SHOWS {
+        let given_up = self.work.given_up.get(&claim.key);
+        if given_up.is_some_and(|at| now.since(*at) < ATTACH_SHOWS) {
             LateAttach::Possible
         } else {
             LateAttach::Excluded

@@ -48,6 +48,9 @@ pub(super) struct Work {
     pub(super) sends: BTreeMap<Key, Sent>,
     /// When EC2 last took a Detach for a claim.
     pub(super) detached: BTreeMap<Key, Time>,
+    /// When an Attach of a claim was last given up without an answer, by this process or by the one before it: calls arrive within a
+    /// minute.
+    pub(super) given_up: BTreeMap<Key, Time>,
     /// Slots where an Attach got stuck.
     pub(super) avoided: BTreeMap<(InstanceId, Slot), Time>,
     pub(super) rollouts: Rollouts,
@@ -138,6 +141,7 @@ impl Work {
             paused: BTreeMap::new(),
             sends: BTreeMap::new(),
             detached: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             avoided: BTreeMap::new(),
             rollouts: Rollouts::default(),
             told: Told::default(),

@@ -40,6 +40,7 @@ impl Look<'_> {
             EniSeen::Unknown | EniSeen::Missing(_) | EniSeen::NotFound => Some(Step::AwaitDetach),
             EniSeen::Deleted => None,
             EniSeen::Shown(view, _) => match &view.attachment {
+                None if self.may_arrive() => Some(Step::AwaitDetach),
                 None => None,
                 Some(_) if !self.is_ours(view) => Some(self.not_ours(&view.id)),
                 Some(on) if on.id == *id => Some(self.detach(on)),
@@ -56,12 +57,15 @@ impl Look<'_> {
             EniSeen::Shown(view, _) => match &view.attachment {
                 Some(on) => Some(self.found(on, None)),
                 // It goes nowhere else while it may still arrive there; EC2 refuses to delete what has arrived.
-                None if self.seen.late_attach == LateAttach::Possible && !self.claim.deleting => {
-                    Some(Step::AwaitDetach)
-                }
+                None if self.may_arrive() => Some(Step::AwaitDetach),
                 None => None,
             },
         }
+    }
+
+    /// Whether an Attach may still arrive that the status does not name.
+    fn may_arrive(&self) -> bool {
+        self.seen.late_attach == LateAttach::Possible && !self.claim.deleting
     }
 
     /// EC2 shows an attachment that the status does not have: our own Attach whose answer was lost or that took long, or somebody
@@ -69,6 +73,14 @@ impl Look<'_> {
     pub(super) fn found(&self, on: &AttachmentView, wanted: Option<&InstanceId>) -> Step {
         let attachment = self.claim.status.attachment.as_ref();
         let is_named = attachment.is_some_and(|a| a.instance_id == on.instance);
+        let is_asked = attachment.is_some_and(|a| a.id.is_none());
+        // An earlier attachment, which a stale read may show, must not take the place of the one that is on its way.
+        if is_asked && (!is_named || self.was_released(on)) && self.may_arrive() {
+            return match wanted {
+                Some(_) => Step::AwaitEni,
+                None => Step::AwaitDetach,
+            };
+        }
         if !is_named && self.seen.attached_to.is_none() {
             return Step::Blocked(Note::new(
                 Reason::Unexpected,

@@ -1,88 +1,86 @@
 //! The operator's invariants (docs/architecture.md), at the moment at which EC2 gets a call.
 
-use std::collections::BTreeMap;
-
-use api::tag;
+use api::id::ClaimUid;
 use operator_core::order::Effect;
 use vpc::InstanceState;
 
-use super::state::{Cast, Kind, State};
+use super::{
+    cloud::Cloud,
+    state::{CLAIMS, Cast, State, claim_uid},
+};
 
 pub fn judge(cast: &Cast, state: &State, k: usize, effect: &Effect) -> Result<(), String> {
-    let Some(eni) = effect.eni() else {
+    let Some((eni, there)) = effect.eni().and_then(|id| Some((id, state.cloud.eni(id)?))) else {
         return Ok(());
     };
-    let Some(there) = state.vpc.eni(&eni.as_str().into()) else {
-        return Ok(());
-    };
-    if there.tags.get(tag::CLUSTER).map(String::as_str) != Some("c1") {
+    if there.tags.cluster.as_deref() != Some("c1") {
         return Err(format!("not-ours: {effect:?}"));
     }
-    if there.tags.get(tag::CLAIM_UID) != Some(&format!("k{k}-uid")) {
+    if there.tags.claim.as_ref().map(ClaimUid::as_str) != Some(claim_uid(k)) {
         return Err(format!("one-owner: {effect:?}"));
     }
+    let claim = state.claims[k].as_ref();
     match effect {
-        Effect::Attach { instance, .. } => {
-            let claim = state.claims[k].as_ref();
-            let bound = claim.and_then(|claim| claim.status.binding.as_ref());
-            if bound.is_none_or(|bound| bound.instance_id != *instance) {
-                return Err(format!("right-node: {effect:?} while bound to {bound:?}"));
-            }
-        }
         Effect::Detach { attachment, .. } => {
-            let on = there.attachment();
-            let Some(on) = on.filter(|on| on.id.as_str() == attachment.as_str()) else {
+            let Some(on) = there.attachment.as_ref().filter(|on| on.id == *attachment) else {
                 return Ok(());
             };
-            let instance = state.vpc.instance(&on.instance).map(|i| i.state);
-            let lives = matches!(instance, Some(InstanceState::Running));
-            let is_free = state.released.contains(attachment) && !state.plugged.contains_key(eni);
+            let node = state.cloud.node_of(&on.instance);
+            let lives = node.is_some_and(|node| state.cloud.hosts[node] == InstanceState::Running);
+            let devices = &state.devices;
+            let is_free =
+                devices.released.contains(attachment) && !devices.plugged.contains_key(eni);
             if lives && !is_free {
                 return Err(format!("no-pull: {effect:?}"));
             }
         }
         Effect::Delete { .. } => {
-            if cast.claims[k] == Kind::Kept && !state.unwanted.contains(&k) {
+            // People alone delete such claims, or the invariant was broken before.
+            if cast.is_kept(k) && claim.is_some_and(|claim| !claim.deleting) {
                 return Err(format!("kept: {effect:?}"));
             }
         }
+        Effect::SetDeleteOnTermination { .. } if cast.is_kept(k) => {
+            return Err("kept: it would go with the instance".into());
+        }
         Effect::Create(_)
+        | Effect::Attach { .. }
         | Effect::SetSourceDestCheck { .. }
         | Effect::SetDeleteOnTermination { .. }
         | Effect::SetSecurityGroups { .. } => {}
     }
-    if let Effect::SetDeleteOnTermination { .. } = effect
-        && cast.claims[k] == Kind::Kept
-    {
-        return Err("kept: it would go with the instance".into());
-    }
     Ok(())
 }
 
-/// What must hold of EC2 after every change.
-pub fn judge_after(state: &State) -> Result<(), String> {
-    let mut enis: BTreeMap<&String, u32> = BTreeMap::new();
-    for eni in state.vpc.enis() {
-        if let Some(claim) = eni.tags.get(tag::CLAIM_UID) {
-            *enis.entry(claim).or_default() += 1;
-        }
+/// What EC2 has attached: a late Attach that it refuses harms nobody.
+pub fn judge_attached(state: &State, k: usize, effect: &Effect) -> Result<(), String> {
+    let Effect::Attach { instance, .. } = effect else {
+        return Ok(());
+    };
+    let claim = state.claims[k].as_ref();
+    let bound = claim.and_then(|claim| claim.status.binding.as_ref());
+    match bound {
+        Some(bound) if bound.instance_id == *instance => Ok(()),
+        _ => Err(format!("right-node: {effect:?} while bound to {bound:?}")),
     }
-    match enis.iter().find(|(_, count)| **count > 1) {
-        Some((claim, count)) => Err(format!("one-eni: {claim} has {count}")),
+}
+
+/// What must hold of EC2 after every change.
+pub fn judge_cloud(cloud: &Cloud) -> Result<(), String> {
+    match (0..CLAIMS).find(|k| cloud.tagged(*k).count() > 1) {
+        Some(k) => Err(format!("one-eni: claim {k} has several")),
         None => Ok(()),
     }
 }
 
-/// No two claims name one ENI, and no ENI has two pods.
+/// No two claims name one ENI.
 pub fn judge_claims(state: &State) -> Result<(), String> {
-    let named = state.claims.iter().flatten();
-    let named: Vec<_> = named
-        .filter_map(|claim| claim.status.eni.as_ref())
-        .collect();
-    for (n, eni) in named.iter().enumerate() {
-        if named[..n].iter().any(|other| other.id == eni.id) {
-            return Err(format!("one-owner: {} is of two claims", eni.id));
-        }
+    let [one, other] = state.claims.each_ref().map(|claim| {
+        let eni = claim.as_ref()?.status.eni.as_ref();
+        eni.map(|eni| &eni.id)
+    });
+    match one {
+        Some(eni) if other == one => Err(format!("one-owner: {eni} is of two claims")),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -1,339 +1,298 @@
-//! The operator: it decides with the core, on what it knows.
+//! The operator: it decides with the core, on what it knows, and does what was decided.
 
 use std::sync::Arc;
 
-use api::{
-    DriftPolicy, Interface, IpFamily, SourceDestCheck,
-    claim::RequestedCounts,
-    id::{EniId, Slot},
-};
+use api::id::EniId;
 use operator_core::{
-    Note, Outcome, Reason,
-    claim::Claim,
+    Outcome,
+    claim::{Claim, ClaimStatus, CreateAnswer, Phase},
     decision::{Act, Decision, Poll, decide},
-    ec2::{AttachmentState, EniView, Subnet},
-    error::{Ec2Error, ErrorClass},
-    goal::{Goal, PodSeen, goal},
-    groups::{Answer, GroupsSeen, Turn},
+    ec2::{AttachmentState, EniView},
+    error::{Ec2Error, ErrorClass, classify},
     order::{Action, Effect},
-    request::Shape,
-    seen::{Backoff, EniSeen, Host, LateAttach, Search, Seen, Sends, Steady, SubnetSeen},
+    seen::{Backoff, EniSeen, LateAttach, Search, Sends, Steady},
     step::incarnation,
 };
-use vpc::{InstanceState, world as aws};
 
 use super::{
     Mutant, Story,
-    state::{NOW, PodState, State, cluster},
+    shared::{Shared, key},
+    state::{Known, NOW, PAST, State},
 };
 
+/// What the core says of a claim, as far as it differs from what is.
+#[derive(Clone)]
+pub struct Decided {
+    /// What the operator knows then.
+    known: Option<Shared<Known>>,
+    turn: Turn,
+    poll: Option<Poll>,
+}
+
+#[derive(Clone)]
+enum Turn {
+    Rest,
+    /// The claim as it is written.
+    Write(Shared<Claim>),
+    Call(Shared<Effect>),
+    LetGo,
+    Delete,
+}
+
 impl Story {
-    /// What the core says of a claim that no call is on its way for.
-    pub fn decision(&self, state: &State, k: usize) -> Option<Decision> {
+    /// What the core says of a claim that no call is on its way for. It is decided once about all states that the core takes for one.
+    pub fn decided(&self, state: &State, k: usize) -> Option<Arc<Decided>> {
         let claim = state.claims[k].as_ref()?;
         if state.flights[k].is_some() {
             return None;
         }
+        let make = || Arc::new(self.decide(state, k, claim));
+        Some(self.decided.get(self.grounds(state, k, claim), make))
+    }
+
+    /// Everything that a decision rests on.
+    pub fn grounds(&self, state: &State, k: usize, claim: &Shared<Claim>) -> u64 {
+        let cloud = &state.cloud;
+        let ids = cloud.tagged(k).map(|view| &view.id);
+        let ids: u64 = ids.fold(0, |sum, id| key(&(sum, id)));
+        // The core looks at nobody else's ENIs; some mutants do.
+        let rest = self.mutant.map(|_| cloud.key());
+        let pods = self.cast.pods.iter().zip(&state.pods);
+        let pods = pods.fold(0, |sum, (plan, pod)| {
+            key(&(sum, (plan.claim == k).then_some(pod)))
+        });
+        let around = (pods, state.nodes, cloud.hosts, ids, rest);
+        key(&(k, claim, &state.known[k], around))
+    }
+
+    fn decide(&self, state: &State, k: usize, claim: &Claim) -> Decided {
+        let Decision {
+            status, act, poll, ..
+        } = self.decision(state, k, claim);
+        let status = without_prose(status);
+        let known = &state.known[k];
+        let (known, turn) = if status == claim.status {
+            turn(&state.known[k], claim, act)
+        } else {
+            let froze = status.creation.as_ref().map(|c| c.incarnation);
+            let is_new = froze.is_some_and(|n| n > incarnation(claim));
+            let known = is_new.then(|| Known {
+                sends: Sends::None,
+                backoff: None,
+                ..Known::clone(known)
+            });
+            let mut claim = claim.clone();
+            claim.status = status;
+            (known, Turn::Write(Shared::new(claim)))
+        };
+        Decided {
+            known: known.map(Shared::new),
+            turn,
+            poll,
+        }
+    }
+
+    /// What the core says of a claim, with all that people read of it.
+    pub fn decision(&self, state: &State, k: usize, claim: &Claim) -> Decision {
         let goal = self.goal(state, k, claim);
         let seen = self.seen(state, k, claim, &goal);
-        Some(decide(claim, &seen, &goal, NOW))
-    }
-
-    fn goal(&self, state: &State, k: usize, claim: &Claim) -> Goal {
-        let user = self.user(state, k, claim);
-        let pod = user.map(|p| self.cast.pod(p, state.pods[p]));
-        let seen = match &pod {
-            Some(pod) => PodSeen::Alive(pod),
-            None if claim.user().is_some() => PodSeen::Ended,
-            None => PodSeen::NoUser,
-        };
-        let node = user.and_then(|p| state.node(self.cast.pods[p].node));
-        match goal(claim, seen, node.as_ref()) {
-            Goal::Kept if self.mutant == Some(Mutant::DeletesWhatIsKept) => Goal::Gone,
-            goal => goal,
+        let mut decision = decide(claim, &seen, &goal, NOW);
+        if self.mutant == Some(Mutant::WritesWithoutEnd) {
+            // Between two phases, for ever.
+            let is_pending = claim.status.phase == Some(Phase::Pending);
+            decision.status.phase = (!is_pending).then_some(Phase::Pending);
         }
-    }
-
-    /// The pod that the ENI is for: the one that has it, or once its ENI has left that one, the next.
-    fn user(&self, state: &State, k: usize, claim: &Claim) -> Option<usize> {
-        let alive = |p: &usize| matches!(state.pods[*p], PodState::Alive | PodState::Deleting);
-        let mut pods = (0..state.pods.len()).filter(|p| self.cast.pods[*p].claim == k);
-        if let Some(user) = claim.user() {
-            let uid = |p: &usize| self.cast.pod(*p, PodState::Alive).uid == user.uid;
-            let current = pods.clone().find(uid).filter(alive);
-            let next = claim.is_kept() && claim.status.attachment.is_none() && !claim.deleting;
-            if current.is_some() || !next {
-                return current;
-            }
-        }
-        pods.find(|p| state.pods[*p] == PodState::Alive && !claim.deleting)
-    }
-
-    fn seen(&self, state: &State, k: usize, claim: &Claim, goal: &Goal) -> Seen {
-        let known = &state.known[k];
-        let not_asked = || Note::new(Reason::Reading, "not asked for");
-        let (is_placed, lives) = match goal {
-            Goal::On(site) => {
-                let node = state.node_of(&site.instance);
-                (true, node.is_some_and(|node| state.runs(node)))
-            }
-            Goal::Kept => (false, true),
-            Goal::Gone | Goal::Held(_) | Goal::Unclear | Goal::Unserved(_) => (false, false),
-        };
-        let eni = self.eni(state, k, claim);
-        let attached_to = eni.view().and_then(|view| {
-            let node = state.node_of(&view.attachment.as_ref()?.instance)?;
-            Some(state.node(node)?.name)
-        });
-        let named = claim.status.eni.as_ref().map(|eni| &eni.id);
-        let tagged = state.tagged(k);
-        let other = tagged.iter().find(|view| Some(&view.id) != named);
-        let forgets = self.mutant == Some(Mutant::ForgetsWhatItSent);
-        Seen {
-            cluster: cluster(),
-            interface: Some(Interface::default()),
-            preferred: IpFamily::IPv4,
-            groups: GroupsSeen {
-                wanted: Some(vec![aws::GROUP_APP.parse().unwrap()]),
-                policy: DriftPolicy::Report,
-                turn: Turn::Later,
-                answer: Answer::None,
-            },
-            source_dest_check: Some(SourceDestCheck::Enabled),
-            net_admin: None,
-            shape: if lives { Ok(shape()) } else { Err(not_asked()) },
-            zone: is_placed.then(|| "us-east-1a".into()),
-            slot: if is_placed && lives {
-                Ok(slot(k))
-            } else {
-                Err(not_asked())
-            },
-            other: other
-                .filter(|_| named.is_some())
-                .map(|view| view.id.clone()),
-            subnet: SubnetSeen::Known(subnet()),
-            attached_to,
-            host: self.host(state, claim),
-            sends: if forgets { Sends::Refused } else { known.sends },
-            late_attach: match self.mutant {
-                Some(Mutant::TakesNoAttachForLate) => LateAttach::Excluded,
-                _ => known.late_attach,
-            },
-            search: match self.mutant {
-                Some(Mutant::SearchesInVain) => Search::Nothing,
-                _ => known.search,
-            },
-            backoff: known.backoff.clone(),
-            detached: known.detached,
-            detaching: known.detaching,
-            eni,
-        }
-    }
-
-    fn eni(&self, state: &State, k: usize, claim: &Claim) -> EniSeen {
-        let mine = state.known[k].eni.clone();
-        let takes_any = match self.mutant {
-            Some(Mutant::TakesTheOtherClaims) => state.tagged(1 - k).into_iter().next(),
-            Some(Mutant::TakesStrangers) => state.view(&stranger(state)),
-            _ => None,
-        };
-        match takes_any {
-            Some(view) if claim.status.creation.is_some() => {
-                let named = claim.status.eni.as_ref().map(|eni| &eni.id);
-                if named.is_some_and(|id| *id != view.id) {
-                    return mine;
-                }
-                let mut view = EniView::clone(&view);
-                view.tags.claim = Some(claim.uid.clone());
-                view.tags.cluster = Some(cluster().id);
-                EniSeen::Shown(Arc::new(view), Steady::Yes)
-            }
-            _ => mine,
-        }
-    }
-
-    fn host(&self, state: &State, claim: &Claim) -> Host {
-        let name = claim.status.node_name.clone().unwrap_or_default();
-        if self.mutant == Some(Mutant::TakesHostsForDead) {
-            return Host::Dead;
-        }
-        let Some(attachment) = &claim.status.attachment else {
-            return Host::Alive(name);
-        };
-        let instance = state.vpc.instance(&attachment.instance_id.as_str().into());
-        match instance.map(|instance| instance.state) {
-            Some(InstanceState::ShuttingDown { .. }) => Host::ShuttingDown,
-            Some(InstanceState::Terminated { .. }) | None => Host::Dead,
-            Some(_) => Host::Alive(name),
-        }
+        decision
     }
 
     /// Does what was decided: writes the status first, then acts. Nothing where that changes nothing.
-    pub fn step(&self, state: &mut State, k: usize) -> bool {
-        let Some(decision) = self.decision(state, k) else {
-            return false;
-        };
-        let Some(claim) = &mut state.claims[k] else {
-            return false;
-        };
-        let mut status = decision.status;
-        if self.mutant == Some(Mutant::WritesWithoutEnd) {
-            // Between two phases, for ever.
-            let phases = [Some(api::claim::Phase::Pending), None];
-            status.phase = phases[usize::from(claim.status.phase.is_some())];
-        }
-        if status != claim.status {
-            let froze = status.creation.as_ref().map(|c| c.incarnation);
-            if froze.is_some_and(|n| n > incarnation(claim)) {
-                state.known[k].sends = Sends::None;
-                state.known[k].backoff = None;
-            }
-            claim.status = status;
-            return true;
-        }
-        match decision.act {
-            None => false,
-            Some(Act::AddFinalizer) => {
-                claim.finalizer = true;
-                true
-            }
-            Some(Act::RemoveFinalizer) => {
-                self.let_go(state, k);
-                true
-            }
-            Some(Act::DeleteClaim) => {
-                if claim.is_kept() {
-                    state.broken = Some("kept: the claim is deleted by the operator".into());
+    pub fn step(&self, state: &State, k: usize) -> Option<State> {
+        let decided = self.decided(state, k)?;
+        let mut next = state.clone();
+        match &decided.turn {
+            Turn::Rest => return None,
+            Turn::Write(claim) => next.claims[k] = Some(claim.clone()),
+            Turn::Call(effect) => next.flights[k] = Some(effect.clone()),
+            Turn::Delete => {
+                if self.cast.is_kept(k) {
+                    next.break_off("kept: the claim is deleted by the operator");
                 }
-                state.delete(k);
-                true
+                next.delete(k);
             }
-            Some(Act::ReadPod) => false,
-            Some(Act::Effect(effect)) => {
-                let known = &mut state.known[k];
-                if let Effect::Create(_) = &effect {
-                    known.search = Search::Running;
-                    if known.sends == Sends::None {
-                        known.sends = Sends::Refused;
-                    }
+            Turn::LetGo => {
+                if state.cloud.tagged(k).next().is_some() {
+                    next.break_off("no-leak: the claim goes, and its ENI does not");
                 }
-                state.flights[k] = Some(effect);
-                true
+                next.claims[k] = None;
             }
         }
+        if let Some(known) = &decided.known {
+            next.known[k] = known.clone();
+        }
+        Some(next)
     }
 
-    fn let_go(&self, state: &mut State, k: usize) {
-        let is_on_its_way = state
-            .orphans
-            .iter()
-            .any(|(of, effect)| *of == k && matches!(effect, Effect::Create(_)));
-        if !state.tagged(k).is_empty() {
-            state.broken = Some("no-leak: the claim goes, and its ENI does not".into());
-        }
-        // Calls arrive long before two searches are complete.
-        if is_on_its_way && self.mutant.is_none() {
-            let claim = state.claims[k].as_ref();
-            let searched = claim.is_some_and(|claim| claim.status.eni.is_none());
-            assert!(!searched || state.known[k].search == Search::Running);
-        }
-        state.claims[k] = None;
+    /// Whether the operator has anything to do for a claim.
+    pub fn is_busy(&self, state: &State, k: usize) -> bool {
+        let decided = self.decided(state, k);
+        decided.is_some_and(|decided| !matches!(decided.turn, Turn::Rest))
+            || self.read(state, k, false).is_some()
     }
 
-    /// A read of the claim's ENI, or a search for it.
-    pub fn read(&self, state: &mut State, k: usize, stale: bool) -> bool {
+    /// A read of the claim's ENI, or a search for it: what is known then, if that is news.
+    pub fn read(&self, state: &State, k: usize, is_stale: bool) -> Option<Shared<Known>> {
         if self.mutant == Some(Mutant::NeverReads) {
-            return false;
+            return None;
         }
-        let Some(claim) = state.claims[k]
-            .as_ref()
-            .filter(|_| state.flights[k].is_none())
-        else {
-            return false;
-        };
-        let named = claim.status.eni.as_ref().map(|eni| eni.id.clone());
-        let poll = self.decision(state, k).and_then(|decision| decision.poll);
-        let present = if stale {
-            state.before[k].clone()
+        let claim = state.claims[k].as_ref()?;
+        let poll = self.decided(state, k)?.poll.clone();
+        let present = if is_stale {
+            state.before[k].as_ref()
         } else {
             state.present(k)
         };
-        let known = &mut state.known[k];
-        let before = known.clone();
-        let is_wanted = poll.is_some();
-        let eni = match (&named, present, &known.eni) {
-            (Some(id), Some(view), _) if view.id != *id => return false,
-            (_, Some(view), EniSeen::Shown(old, _)) if *old == view => {
-                if !is_wanted || stale {
-                    return false;
-                }
-                EniSeen::Shown(view, Steady::Yes)
-            }
-            (_, Some(view), _) => EniSeen::Shown(view, Steady::Once),
-            (None, None, _) => EniSeen::Unknown,
-            (Some(_), None, EniSeen::Deleted) => EniSeen::Deleted,
-            (Some(_), None, EniSeen::Missing(_)) => match poll {
-                Some(Poll::ById(_)) => EniSeen::NotFound,
-                _ if is_wanted => EniSeen::Missing(Steady::Yes),
-                _ => return false,
-            },
-            (Some(_), None, EniSeen::NotFound) => EniSeen::NotFound,
-            (Some(_), None, EniSeen::Unknown | EniSeen::Shown(..)) => {
-                EniSeen::Missing(Steady::Once)
-            }
-        };
-        known.detaching = match eni.view().and_then(|view| view.attachment.as_ref()) {
-            Some(on) if on.state == AttachmentState::Detaching => known.detaching.or(Some(NOW)),
-            _ => None,
-        };
         // Two complete searches half a minute apart: what is on its way has arrived.
         let is_quiet = !state.orphans.iter().any(|(of, _)| *of == k);
-        if poll == Some(Poll::Tagged) && eni == EniSeen::Unknown && is_quiet && !stale {
-            known.search = Search::Nothing;
-        }
-        known.eni = eni;
-        *known != before
+        let named = claim.status.eni.as_ref().map(|eni| &eni.id);
+        let poll_key = poll.as_ref().map(|poll| match poll {
+            Poll::Tagged => 0u8,
+            Poll::ById(_) => 1,
+            Poll::Fast(_) | Poll::Slow(_) => 2,
+        });
+        let known = &state.known[k];
+        let grounds = key(&(known, named, poll_key, present, is_stale, is_quiet));
+        self.reads.get(grounds, || {
+            let eni = seen_by_a_read(&known.eni, named, present, poll.as_ref(), is_stale)?;
+            let mut next = Known::clone(known);
+            let on = eni.view().and_then(|view| view.attachment.as_ref());
+            next.detaching = match on {
+                Some(on) if on.state == AttachmentState::Detaching => next.detaching.or(Some(NOW)),
+                _ => None,
+            };
+            let is_search = poll == Some(Poll::Tagged) && eni == EniSeen::Unknown;
+            if is_search && is_quiet && !is_stale {
+                next.search = Search::Nothing;
+            }
+            next.eni = eni;
+            (next != **known).then(|| Shared::new(next))
+        })
     }
 
     /// What becomes of a call that was answered.
-    pub fn learn(state: &mut State, k: usize, effect: &Effect, outcome: &Outcome) {
+    pub fn learn(
+        &self,
+        state: &State,
+        k: usize,
+        effect: &Shared<Effect>,
+        outcome: &Shared<Outcome>,
+    ) -> Shared<Known> {
         let present = state.present(k);
-        let created = match outcome {
-            Outcome::Created(view) => Some(Arc::new(EniView::clone(view))),
-            _ => None,
-        };
-        let incarnation = state.claims[k].as_ref().map_or(0, incarnation);
-        let known = &mut state.known[k];
-        if let Outcome::Failed(error) = outcome {
-            return known.fail(effect.action(), incarnation, error);
-        }
-        known.backoff = None;
-        match effect {
-            Effect::Delete { .. } => known.eni = EniSeen::Deleted,
-            Effect::Detach { .. } => {
-                known.detached = Some(NOW);
-                known.eni = present.map_or(EniSeen::Unknown, |v| EniSeen::Shown(v, Steady::Once));
-            }
-            _ => {
-                let view = created.or(present);
-                known.eni = view.map_or(EniSeen::Unknown, |v| EniSeen::Shown(v, Steady::Once));
-            }
-        }
+        let incarnation = state.claims[k]
+            .as_ref()
+            .map_or(0, |claim| incarnation(claim));
+        let known = &state.known[k];
+        let grounds = key(&(known, effect, outcome, present, incarnation));
+        self.answers.get(grounds, || {
+            let mut known = Known::clone(known);
+            known.learn(effect, outcome, present, incarnation);
+            Shared::new(known)
+        })
     }
 }
 
-impl super::state::Known {
-    pub fn fail(&mut self, action: Action, incarnation: u32, error: &Ec2Error) {
-        self.eni = match self.eni.clone() {
-            EniSeen::Deleted => EniSeen::Deleted,
-            _ => EniSeen::Unknown,
-        };
-        if !error.class.is_definite() {
-            match action {
-                Action::CreateNetworkInterface => self.sends = Sends::Inconclusive,
-                Action::AttachNetworkInterface => self.late_attach = LateAttach::Possible,
-                _ => {}
+/// What is done once the status stands, and what the operator knows then.
+fn turn(known: &Known, claim: &Claim, act: Option<Act>) -> (Option<Known>, Turn) {
+    let turn = match act {
+        None | Some(Act::ReadPod) => Turn::Rest,
+        Some(Act::AddFinalizer) => Turn::Write(Shared::new(Claim {
+            finalizer: true,
+            ..claim.clone()
+        })),
+        Some(Act::RemoveFinalizer) => Turn::LetGo,
+        Some(Act::DeleteClaim) => Turn::Delete,
+        Some(Act::Effect(effect)) => {
+            let mut known = known.clone();
+            if let Effect::Create(_) = &effect {
+                known.search = Search::Running;
+                if known.sends == Sends::None {
+                    known.sends = Sends::Refused;
+                }
             }
+            return (Some(known), Turn::Call(Shared::new(effect)));
+        }
+    };
+    (None, turn)
+}
+
+/// What a read shows of an ENI; none where it is taken for nothing.
+fn seen_by_a_read(
+    known: &EniSeen,
+    named: Option<&EniId>,
+    present: Option<&Shared<EniView>>,
+    poll: Option<&Poll>,
+    is_stale: bool,
+) -> Option<EniSeen> {
+    let shown = |view: &EniView, steady| EniSeen::Shown(Arc::new(view.clone()), steady);
+    Some(match (named, present, known) {
+        (Some(id), Some(view), _) if view.id != *id => return None,
+        // Reads go on showing for a while what EC2 said that it deleted.
+        (_, Some(_), EniSeen::Deleted) => return None,
+        (_, Some(view), EniSeen::Shown(old, _)) if **old == **view => {
+            if poll.is_none() || is_stale {
+                return None;
+            }
+            shown(view, Steady::Yes)
+        }
+        (_, Some(view), _) => shown(view, Steady::Once),
+        (None, None, _) => EniSeen::Unknown,
+        (Some(_), None, EniSeen::Deleted) => EniSeen::Deleted,
+        (Some(_), None, EniSeen::Missing(_)) => match poll? {
+            Poll::ById(_) => EniSeen::NotFound,
+            Poll::Fast(_) | Poll::Slow(_) | Poll::Tagged => EniSeen::Missing(Steady::Yes),
+        },
+        (Some(_), None, EniSeen::NotFound) => EniSeen::NotFound,
+        (Some(_), None, EniSeen::Unknown | EniSeen::Shown(..)) => EniSeen::Missing(Steady::Once),
+    })
+}
+
+impl Known {
+    fn learn(
+        &mut self,
+        effect: &Effect,
+        outcome: &Outcome,
+        present: Option<&Shared<EniView>>,
+        incarnation: u32,
+    ) {
+        if let Outcome::Failed(error) = outcome {
+            return self.fail(effect.action(), incarnation, error);
+        }
+        self.backoff = None;
+        let shown = |view: &EniView| EniSeen::Shown(Arc::new(view.clone()), Steady::Once);
+        let present = present.map_or(EniSeen::Unknown, |view| shown(view));
+        match (effect, outcome) {
+            (Effect::Delete { .. }, _) => self.eni = EniSeen::Deleted,
+            (Effect::Detach { .. }, _) => {
+                self.detached = Some(NOW);
+                self.eni = present;
+            }
+            (_, Outcome::Created(view)) => {
+                // Whatever is refused later, this request has made an ENI.
+                self.sends = Sends::Inconclusive;
+                self.eni = shown(view);
+            }
+            _ => self.eni = present,
+        }
+    }
+
+    fn fail(&mut self, action: Action, incarnation: u32, error: &Ec2Error) {
+        if self.eni != EniSeen::Deleted {
+            self.eni = EniSeen::Unknown;
+        }
+        if !error.class.is_definite() && action == Action::CreateNetworkInterface {
+            self.sends = Sends::Inconclusive;
+        }
+        if error.class == ErrorClass::Transient && action == Action::AttachNetworkInterface {
+            self.late_attach = LateAttach::Possible;
         }
         if error.class == ErrorClass::NotYet && action == Action::DetachNetworkInterface {
             self.detached = None;
@@ -349,41 +308,49 @@ impl super::state::Known {
     }
 }
 
-/// An ENI of somebody else: the primary one of the first node.
-fn stranger(state: &State) -> EniId {
-    let id = state
-        .vpc
-        .enis()
-        .next()
-        .map(|eni| eni.id.as_str().to_owned());
-    id.unwrap().parse().unwrap()
+/// The last refusal; after a restart the status says which it was.
+pub fn backoff(claim: &Claim, known: &Known) -> Option<Backoff> {
+    if known.backoff.is_some() {
+        return known.backoff.clone();
+    }
+    let creation = claim.status.creation.as_ref()?;
+    let error = claim.status.last_error.as_ref()?;
+    Some(Backoff {
+        action: Action::CreateNetworkInterface,
+        incarnation: creation.incarnation,
+        error: Ec2Error {
+            class: classify(&error.code, &error.message, 400),
+            code: error.code.clone(),
+            message: error.message.clone(),
+            request_id: error.request_id.clone(),
+        },
+        attempts: error.attempts,
+        at: NOW,
+        until: NOW,
+    })
 }
 
-fn slot(k: usize) -> Slot {
-    Slot {
-        card: 0,
-        index: 1 + u32::try_from(k).unwrap(),
+/// The status without what only people read, of which nothing is decided: states that differ in that alone are one, and what is
+/// written because of it alone is not written here. That it comes to rest, too, is seen where a story ends.
+fn without_prose(mut status: ClaimStatus) -> ClaimStatus {
+    let is_open = status.creation.as_ref().is_some_and(|creation| {
+        status.eni.is_none() && creation.answer == Some(CreateAnswer::Inconclusive)
+    });
+    // A new operator takes it for the last refusal, as long as a request is open.
+    status.last_error = status.last_error.filter(|_| is_open);
+    if let Some(error) = &mut status.last_error {
+        error.next_retry = None;
     }
-}
-
-fn shape() -> Shape {
-    Shape {
-        subnet: aws::SUBNET_NODES.parse().unwrap(),
-        counts: RequestedCounts::default(),
-        groups: vec![aws::GROUP_APP.parse().unwrap()],
-        connection_tracking: api::ConnectionTracking::default(),
-        tags: std::collections::BTreeMap::new(),
+    status.conditions.clear();
+    status.phase = None;
+    status.timeline.requested = None;
+    status.timeline.attached = None;
+    if let Some(binding) = &mut status.binding {
+        binding.since = PAST;
     }
-}
-
-fn subnet() -> Subnet {
-    Subnet {
-        id: aws::SUBNET_NODES.parse().unwrap(),
-        zone: "us-east-1a".into(),
-        vpc: aws::VPC.parse().unwrap(),
-        ipv4: Some("10.0.1.0/24".parse().unwrap()),
-        ipv6: None,
-        assigns_ipv6: false,
-        free: 200,
+    if let Some(attachment) = &mut status.attachment {
+        // Whether it was attached counts, and not since when.
+        attachment.attached_at = attachment.attached_at.map(|_| PAST);
     }
+    status
 }

@@ -1,13 +1,10 @@
 //! Everything that is: in the API server, in EC2, on the nodes, in the operator's memory, and on the way between them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::{
     Time,
-    id::{AttachmentId, EniId, InstanceId},
+    id::{AttachmentId, EniId},
 };
 use operator_core::{
     claim::{Claim, ClaimStatus, Owner},
@@ -18,46 +15,56 @@ use operator_core::{
     seen::{Backoff, EniSeen, LateAttach, Search, Sends},
     uses::Uses,
 };
-use vpc::{Delays, Launch, Vpc, world as aws};
 
-use super::super::ec2;
+use super::{cloud::Cloud, shared::Shared};
 
 /// It is always now: what lies behind is moved there instead, so that stories that differ in their times only are one.
 pub const NOW: Time = Time(1_800_000_000_000);
 /// Long enough ago for every rule.
 pub const PAST: Time = Time(NOW.0 - 3_600_000);
 
+pub const CLAIMS: usize = 2;
+pub const NODES: usize = 2;
+pub const PODS: usize = 3;
+
 /// One moment of a story.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    pub vpc: Vpc,
-    pub claims: Vec<Option<Claim>>,
+    pub cloud: Shared<Cloud>,
+    pub claims: [Option<Shared<Claim>>; CLAIMS],
     /// What the operator knows besides, until it crashes.
-    pub known: Vec<Known>,
+    pub known: [Shared<Known>; CLAIMS],
     /// Calls of the operator that lives.
-    pub flights: Vec<Option<Effect>>,
-    /// Calls of one that has crashed: each may still arrive.
-    pub orphans: Vec<(usize, Effect)>,
-    pub pods: Vec<PodState>,
-    pub nodes: Vec<NodeState>,
-    /// Which pod has which device, whatever anybody has written about it.
-    pub plugged: BTreeMap<EniId, usize>,
-    /// Every attachment that an agent has given back.
-    pub released: BTreeSet<AttachmentId>,
+    pub flights: [Option<Shared<Effect>>; CLAIMS],
+    /// Calls of one that has crashed, or has given them up: each will still arrive.
+    pub orphans: Vec<(usize, Shared<Effect>)>,
+    pub pods: [PodState; PODS],
+    pub nodes: [NodeState; NODES],
+    pub devices: Shared<Devices>,
     /// Each claim's ENI as it was before its last change; a read may show it.
-    pub before: Vec<Option<Arc<EniView>>>,
-    /// Claims that a person has deleted.
-    pub unwanted: BTreeSet<usize>,
+    pub before: [Option<Shared<EniView>>; CLAIMS],
     pub left: Left,
     /// The invariant that does not hold any more.
     pub broken: Option<String>,
 }
 
-/// How many more things may go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What is on the nodes, whatever anybody has written about it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Devices {
+    /// Which pod has which device.
+    pub plugged: BTreeMap<EniId, usize>,
+    /// The attachments that an agent has given back.
+    pub released: BTreeSet<AttachmentId>,
+}
+
+/// How many more things may go wrong, or be done by people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Left {
     pub crashes: u8,
+    /// Calls or their answers.
     pub lost: u8,
+    /// Creates that EC2 refuses.
+    pub refused: u8,
     pub stale: u8,
     pub nodes: u8,
     pub deletions: u8,
@@ -77,15 +84,23 @@ pub struct Known {
 
 impl Known {
     /// Of an operator that has just begun, and has listed everything.
-    pub fn fresh(eni: EniSeen) -> Self {
+    pub fn fresh(eni: EniSeen, late_attach: LateAttach) -> Self {
         Self {
             eni,
             sends: Sends::Inconclusive,
-            late_attach: LateAttach::Possible,
+            late_attach,
             search: Search::Running,
             backoff: None,
             detached: None,
             detaching: None,
+        }
+    }
+
+    /// Of one that leads for long.
+    pub fn settled() -> Self {
+        Self {
+            late_attach: LateAttach::Excluded,
+            ..Self::fresh(EniSeen::Unknown, LateAttach::Excluded)
         }
     }
 }
@@ -114,7 +129,7 @@ pub enum NodeState {
 pub enum Kind {
     /// A claim that was made by hand.
     Kept,
-    /// The claim of this pod.
+    /// The claim of this pod, made with it.
     Of(usize),
 }
 
@@ -135,46 +150,36 @@ pub struct Cast {
 
 impl Cast {
     pub fn beginning(&self) -> State {
-        let mut vpc = Vpc::new(Delays::default());
-        for node in 0..2 {
-            let launch = Launch {
-                name: node_name(node),
-                instance_type: "m5.large".into(),
-                subnet: aws::SUBNET_NODES.into(),
-                address: None,
-                groups: [aws::GROUP_NODES.into()].into(),
-                routes: vec![],
-                ipv6: None,
-                source_dest_check: false,
-            };
-            vpc.launch(launch, now()).unwrap();
-        }
-        let claims = self.claims.iter().enumerate();
-        let claims: Vec<_> = claims.map(|(k, kind)| Some(self.claim(k, *kind))).collect();
-        let count = claims.len();
+        let kept = |k: usize| {
+            let kind = self.claims.get(k)?;
+            (*kind == Kind::Kept).then(|| Shared::new(self.claim(k)))
+        };
+        let known = Shared::new(Known::settled());
         State {
-            vpc,
-            known: vec![Known::fresh(EniSeen::Unknown); count],
-            flights: vec![None; count],
-            before: vec![None; count],
-            claims,
+            cloud: Shared::new(Cloud::new()),
+            claims: [0, 1].map(kept),
+            known: [known.clone(), known],
+            flights: [None, None],
             orphans: Vec::new(),
-            pods: vec![PodState::Absent; self.pods.len()],
-            nodes: vec![NodeState::Up; 2],
-            plugged: BTreeMap::new(),
-            released: BTreeSet::new(),
-            unwanted: BTreeSet::new(),
+            pods: [PodState::Absent; PODS],
+            nodes: [NodeState::Up; NODES],
+            devices: Shared::new(Devices::default()),
+            before: [None, None],
             left: self.left,
             broken: None,
         }
     }
 
-    fn claim(&self, k: usize, kind: Kind) -> Claim {
-        let owner = match kind {
+    pub fn is_kept(&self, k: usize) -> bool {
+        self.claims[k] == Kind::Kept
+    }
+
+    pub fn claim(&self, k: usize) -> Claim {
+        let owner = match self.claims[k] {
             Kind::Kept => None,
             Kind::Of(pod) => Some(Owner {
                 name: pod_name(pod).as_str().into(),
-                uid: format!("{}-uid", pod_name(pod)).as_str().into(),
+                uid: pod_uid(pod).into(),
                 source: PodSource::Api,
             }),
         };
@@ -184,7 +189,7 @@ impl Cast {
         );
         Claim {
             key: Key::new("shop", &name),
-            uid: format!("k{k}-uid").as_str().into(),
+            uid: claim_uid(k).into(),
             version: Version::default(),
             generation: 1,
             deleting: false,
@@ -201,16 +206,16 @@ impl Cast {
     }
 
     pub fn pod(&self, p: usize, state: PodState) -> Pod {
-        let kept = self.claims[self.pods[p].claim] == Kind::Kept;
+        let PodPlan { node, claim } = self.pods[p];
         Pod {
             key: Key::new("shop", &pod_name(p)),
-            uid: format!("{}-uid", pod_name(p)).as_str().into(),
-            uses: if kept {
-                Uses::Named(format!("k{}", self.pods[p].claim).into())
+            uid: pod_uid(p).into(),
+            uses: if self.is_kept(claim) {
+                Uses::Named(format!("k{claim}").into())
             } else {
                 Uses::Own
             },
-            node: Some(node_name(self.pods[p].node).as_str().into()),
+            node: Some(node_name(node).as_str().into()),
             deleting: state == PodState::Deleting,
             source: PodSource::Api,
             marks: Marks::default(),
@@ -232,40 +237,17 @@ impl Cast {
 impl State {
     /// As the API server does it: the object goes at once where no finalizer holds it.
     pub fn delete(&mut self, k: usize) {
-        let claim = &mut self.claims[k];
-        if let Some(held) = claim.as_mut().filter(|claim| claim.finalizer) {
-            held.deleting = true;
-        } else {
-            *claim = None;
-        }
+        self.claims[k] = self.claims[k].as_ref().and_then(|claim| {
+            let deleting = Claim {
+                deleting: true,
+                ..Claim::clone(claim)
+            };
+            claim.finalizer.then(|| Shared::new(deleting))
+        });
     }
 
-    /// What a person needs to understand a story that ended badly.
-    pub fn picture(&self) -> String {
-        let claims = self.claims.iter().flatten().map(|claim| {
-            let Claim { key, deleting, finalizer, status, device, .. } = claim;
-            let notes: Vec<_> = status.conditions.iter().map(|c| format!("  {}: {} {}", c.kind, c.reason, c.message)).collect();
-            format!(
-                "{key} deleting {deleting} finalizer {finalizer} {:?} on {:?}\n  {:?}\n  {:?}\n  {device:?}\n{}",
-                status.phase, status.node_name, status.binding, status.attachment, notes.join("\n")
-            )
-        });
-        let enis = self.vpc.enis().filter(|eni| !eni.is_primary());
-        let enis = enis.map(|eni| format!("{} {:?}", eni.id, eni.state));
-        let lines: Vec<String> = claims.chain(enis).collect();
-        format!(
-            "{}\n{:#?}\n{:?} {:?}\nplugged {:?} released {:?} orphans {:?} flights {:?} {:?}\n{:?}",
-            lines.join("\n"),
-            self.known,
-            self.pods,
-            self.nodes,
-            self.plugged,
-            self.released,
-            self.orphans,
-            self.flights,
-            self.left,
-            self.broken
-        )
+    pub fn break_off(&mut self, why: impl Into<String>) {
+        self.broken.get_or_insert_with(|| why.into());
     }
 
     pub fn node(&self, node: usize) -> Option<Node> {
@@ -278,7 +260,7 @@ impl State {
             name: node_name(node).as_str().into(),
             uid: format!("n{node}-uid").as_str().into(),
             version: Version::default(),
-            instance: Ok(self.instance(node)),
+            instance: Ok(self.cloud.instances[node].clone()),
             boot: "boot-1".into(),
             health,
             classes: [].into(),
@@ -286,42 +268,53 @@ impl State {
         })
     }
 
-    /// The instances are the first two that were launched.
-    pub fn instance(&self, node: usize) -> InstanceId {
-        let mut instances = self.vpc.instances();
-        let named = instances.find(|instance| instance.name == node_name(node));
-        named.unwrap().id.as_str().parse().unwrap()
-    }
-
-    pub fn node_of(&self, instance: &InstanceId) -> Option<usize> {
-        (0..self.nodes.len()).find(|node| self.instance(*node) == *instance)
-    }
-
     /// Whether software on it runs.
     pub fn runs(&self, node: usize) -> bool {
         self.nodes[node] == NodeState::Up
     }
 
-    /// The ENIs that carry a claim's tag.
-    pub fn tagged(&self, k: usize) -> Vec<Arc<EniView>> {
-        let uid = format!("k{k}-uid");
-        let is = |eni: &&vpc::Eni| eni.tags.get(api::tag::CLAIM_UID) == Some(&uid);
-        let all = self.vpc.enis().filter(is);
-        all.map(|eni| Arc::new(ec2::view(eni))).collect()
-    }
-
-    pub fn view(&self, eni: &EniId) -> Option<Arc<EniView>> {
-        let eni = self.vpc.eni(&eni.as_str().into())?;
-        Some(Arc::new(ec2::view(eni)))
-    }
-
     /// The claim's ENI as EC2 has it: that of its status, or else the one with its tag.
-    pub fn present(&self, k: usize) -> Option<Arc<EniView>> {
-        let named = self.claims[k].as_ref()?.status.eni.as_ref();
-        match named {
-            Some(eni) => self.view(&eni.id),
-            None => self.tagged(k).into_iter().next(),
+    pub fn present(&self, k: usize) -> Option<&Shared<EniView>> {
+        match &self.claims[k].as_ref()?.status.eni {
+            Some(eni) => self.cloud.eni(&eni.id),
+            None => self.cloud.tagged(k).next(),
         }
+    }
+
+    /// What a person needs to understand a story that ended badly.
+    pub fn picture(&self) -> String {
+        let claims = self.claims.iter().flatten().map(|claim| {
+            let Claim {
+                key,
+                deleting,
+                finalizer,
+                status,
+                device,
+                ..
+            } = &**claim;
+            format!(
+                "{key} deleting {deleting} finalizer {finalizer} on {:?}\n  {:?}\n  {:?}\n  {:?}\n  {device:?}",
+                status.node_name,
+                status.eni.as_ref().map(|eni| &eni.id),
+                status.binding,
+                status.attachment
+            )
+        });
+        let enis = self.cloud.enis.iter();
+        let enis = enis.map(|eni| format!("{} {:?}", eni.id, eni.attachment));
+        let lines: Vec<String> = claims.chain(enis).collect();
+        format!(
+            "{}\n{:#?}\n{:?} {:?} {:?}\norphans {:?} flights {:?}\n{:?}\n{:?}",
+            lines.join("\n"),
+            self.known,
+            self.pods,
+            self.nodes,
+            self.devices,
+            self.orphans,
+            self.flights,
+            self.left,
+            self.broken
+        )
     }
 }
 
@@ -331,6 +324,14 @@ pub fn now() -> u64 {
 
 pub fn pod_name(p: usize) -> String {
     format!("p{p}")
+}
+
+pub fn pod_uid(p: usize) -> &'static str {
+    ["p0-uid", "p1-uid", "p2-uid"][p]
+}
+
+pub fn claim_uid(k: usize) -> &'static str {
+    ["k0-uid", "k1-uid"][k]
 }
 
 pub fn node_name(node: usize) -> String {
