@@ -200,10 +200,14 @@ impl Site {
                     )
                     .unwrap();
             }
-            assert!(!may(user, "create", "eniclaims"), "{user}");
+            for verb in ["update", "patch"] {
+                assert!(!may(user, verb, "eniclaims"), "{user} {verb}");
+            }
         }
-        assert!(may("can-edit", "delete", "eniclaims"));
-        assert!(!may("can-view", "delete", "eniclaims"));
+        for verb in ["create", "delete"] {
+            assert!(may("can-edit", verb, "eniclaims"), "{verb}");
+            assert!(!may("can-view", verb, "eniclaims"), "{verb}");
+        }
         self.kubectl("delete clusterrolebinding can-view can-edit");
     }
 
