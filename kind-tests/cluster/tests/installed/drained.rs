@@ -10,6 +10,7 @@ kind: Pod
 metadata: {name: web, labels: {eniclaim.io/class: app}}
 spec: {containers: [{name: web, image: web}]}
 ";
+const OPERATOR: &str = "system:serviceaccount:eniclaim-system:eniclaim-operator";
 const CLAIM: &str = "
 apiVersion: eniclaim.io/v1alpha1
 kind: EniClaim
@@ -60,7 +61,9 @@ impl Site {
         self.kubectl("create serviceaccount default");
         self.apply(POD);
         let uid = self.kubectl("get pod web --output jsonpath={.metadata.uid}");
-        self.apply(&CLAIM.replace("UID", &uid));
+        // The operator alone makes claims for pods.
+        let claim = self.file("claim.yaml", &CLAIM.replace("UID", &uid));
+        self.kubectl(&format!("create --as={OPERATOR} -f {claim}"));
         let refused = self.drain("refuse").unwrap_err();
         assert!(
             refused.contains("pods have ENIs (1): default/web"),
