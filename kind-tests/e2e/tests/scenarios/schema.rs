@@ -45,8 +45,8 @@ fn judge(space: &Space, case: &Value) -> anyhow::Result<()> {
         .send(&verb, &accepted)
         .with_context(|| format!("{says}: the accepted object"))?;
     is_refused(space, &verb, &refused, says)?;
-    // The next case begins with a status of its own.
-    if of_status {
+    // The next case begins with an object of its own.
+    if of_status || case.get("before").is_some() {
         space.send(&["delete"], &accepted)?;
     }
     Ok(())
