@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use api::{
-    Interface, IpFamily, SmolStr, SourceDestCheck, Time,
+    ClaimStatus, Interface, IpFamily, SmolStr, SourceDestCheck, Time,
+    claim::CreateAnswer,
     id::{EniId, NodeName, Slot, Zone},
 };
 
 use crate::{
     cluster::Cluster,
     ec2::{EniView, Subnet},
-    error::Ec2Error,
+    error::{Ec2Error, classify},
     groups::GroupsSeen,
     order::Action,
     reason::Note,
@@ -165,5 +166,30 @@ impl EniSeen {
             Self::Shown(view, _) => Some(view),
             Self::Unknown | Self::Missing(_) | Self::NotFound | Self::Deleted => None,
         }
+    }
+}
+
+impl Backoff {
+    /// What a status tells the next process of the refusal of a Create request that may have made an ENI all the same; `at` is when that
+    /// process began.
+    pub fn remembered(status: &ClaimStatus, at: Time) -> Option<Self> {
+        let creation = status.creation.as_ref()?;
+        let error = status.last_error.as_ref()?;
+        if status.eni.is_some() || creation.answer != Some(CreateAnswer::Inconclusive) {
+            return None;
+        }
+        Some(Self {
+            action: Action::CreateNetworkInterface,
+            incarnation: creation.incarnation,
+            error: Ec2Error {
+                class: classify(&error.code, &error.message, 400),
+                code: error.code.clone(),
+                message: error.message.clone(),
+                request_id: error.request_id.clone(),
+            },
+            attempts: error.attempts,
+            at,
+            until: error.next_retry.unwrap_or(at),
+        })
     }
 }

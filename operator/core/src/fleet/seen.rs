@@ -11,11 +11,10 @@ use super::{
     watched::{MIRROR_RETURNS, PodProof},
 };
 use crate::{
-    claim::{Claim, CreateAnswer},
+    claim::Claim,
     cluster::Cluster,
-    error::{Ec2Error, classify},
     goal::{Goal, PodSeen, Site, goal},
-    order::{Action, Target},
+    order::Target,
     reason::{Note, Reason},
     seen::{Backoff, EniSeen, LateAttach, Seen, SubnetSeen},
     step::{ATTACH_SHOWS, incarnation},
@@ -232,24 +231,7 @@ impl Fleet {
         if let Some(backoff) = self.work.backoffs.get(&target) {
             return Some(backoff.clone());
         }
-        let creation = claim.status.creation.as_ref()?;
-        let error = claim.status.last_error.as_ref()?;
-        if claim.status.eni.is_some() || creation.answer != Some(CreateAnswer::Inconclusive) {
-            return None;
-        }
-        Some(Backoff {
-            action: Action::CreateNetworkInterface,
-            incarnation: creation.incarnation,
-            error: Ec2Error {
-                class: classify(&error.code, &error.message, 400),
-                code: error.code.clone(),
-                message: error.message.clone(),
-                request_id: error.request_id.clone(),
-            },
-            attempts: error.attempts,
-            at: self.work.leads_since,
-            until: error.next_retry.unwrap_or(self.work.leads_since),
-        })
+        Backoff::remembered(&claim.status, self.work.leads_since)
     }
 
     fn late_attach(&self, claim: &Claim, now: Time) -> LateAttach {

@@ -4,41 +4,34 @@ use super::{Look, Step};
 use crate::groups::{Change, Standing, Turn, standing};
 
 impl Look<'_> {
-    /// Before a kept ENI is another pod's. Nobody uses it, so it needs no turn.
+    /// Before a kept ENI is another pod's. Nobody uses it, so it needs no turn; what somebody else did to it is told once a pod has it.
     pub(super) fn groups_first(&self) -> Option<Step> {
-        if !self.claim.is_kept() {
-            return None;
-        }
+        self.claim
+            .is_kept()
+            .then(|| self.regroup(|change, _| change == Change::Edited))
+            .flatten()
+    }
+
+    /// Everything else is there.
+    pub(super) fn groups(&self) -> Step {
+        let step = self.regroup(|_, turn| *turn == Turn::Now);
+        step.unwrap_or(Step::Ready)
+    }
+
+    fn regroup(&self, may_begin: impl Fn(Change, &Turn) -> bool) -> Option<Step> {
         let wanted = || self.seen.groups.wanted.clone().unwrap_or_default();
         match standing(self.claim, self.seen, self.now) {
-            Standing::Behind(Change::Edited, _) => Some(Step::WantGroups(wanted())),
+            Standing::Behind(change, turn) => {
+                may_begin(change, turn).then(|| Step::WantGroups(wanted()))
+            }
             Standing::Requested => Some(Step::SetGroups(wanted())),
-            // What somebody else did to it is told once a pod has it.
-            Standing::Behind(Change::Drift, _)
-            | Standing::Unknown
+            Standing::Unknown
             | Standing::InSync
             | Standing::Held
             | Standing::Done
             | Standing::Overtaken
             | Standing::Doubted
             | Standing::Drifted => None,
-        }
-    }
-
-    /// Everything else is there.
-    pub(super) fn groups(&self) -> Step {
-        let wanted = || self.seen.groups.wanted.clone().unwrap_or_default();
-        match standing(self.claim, self.seen, self.now) {
-            Standing::Behind(_, Turn::Now) => Step::WantGroups(wanted()),
-            Standing::Requested => Step::SetGroups(wanted()),
-            Standing::Behind(_, Turn::Later | Turn::Halted(_))
-            | Standing::Unknown
-            | Standing::InSync
-            | Standing::Held
-            | Standing::Done
-            | Standing::Overtaken
-            | Standing::Doubted
-            | Standing::Drifted => Step::Ready,
         }
     }
 }

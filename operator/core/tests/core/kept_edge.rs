@@ -88,6 +88,16 @@ fn class_of_several_zones_waits_for_a_pod_while_its_subnets_are_read() {
     gone(&mut world, "db");
 }
 
+/// As after a backup that lacks it.
+fn lose_status(world: &mut World) {
+    world.change_claim(&pod_key("db"), |claim| {
+        claim.status = ClaimStatus::default();
+        claim.device = None;
+    });
+    world.crash(0);
+    world.run(LONG);
+}
+
 #[test]
 fn lost_status_is_rebuilt_for_the_pod_that_has_the_eni() {
     for is_deleting in [false, true] {
@@ -98,12 +108,7 @@ fn lost_status_is_rebuilt_for_the_pod_that_has_the_eni() {
         world.change_pod("older", |pod| pod.node = Some("n2".into()));
         world.change_pod("web", |pod| pod.deleting = is_deleting);
         world.run(LONG);
-        world.change_claim(&pod_key("db"), |claim| {
-            claim.status = ClaimStatus::default();
-            claim.device = None;
-        });
-        world.crash(0);
-        world.run(LONG);
+        lose_status(&mut world);
         let held = world.agents.plugged.get(&eni).map(|(_, pod)| pod.clone());
         let web = world.store.pods[&pod_key("web")].uid.clone();
         assert_eq!(held, Some(web), "{}", world.picture());
@@ -121,12 +126,7 @@ fn status_that_was_lost_while_the_claim_is_deleted_leaves_nothing_behind() {
     world.use_by("web", "db", "n1");
     world.delete_claim(&pod_key("db"));
     world.run(LONG);
-    world.change_claim(&pod_key("db"), |claim| {
-        claim.status = ClaimStatus::default();
-        claim.device = None;
-    });
-    world.crash(0);
-    world.run(LONG);
+    lose_status(&mut world);
     assert!(
         world.store.claims.contains_key(&pod_key("db")),
         "{}",

@@ -8,7 +8,7 @@ use operator_core::{
     claim::{Claim, ClaimStatus, CreateAnswer, Phase},
     decision::{Act, Decision, Poll, decide},
     ec2::{AttachmentState, EniView},
-    error::{Ec2Error, ErrorClass, classify},
+    error::{Ec2Error, ErrorClass},
     order::{Action, Effect},
     seen::{Backoff, EniSeen, LateAttach, Search, Sends, Steady},
     step::incarnation,
@@ -310,24 +310,8 @@ impl Known {
 
 /// The last refusal; after a restart the status says which it was.
 pub fn backoff(claim: &Claim, known: &Known) -> Option<Backoff> {
-    if known.backoff.is_some() {
-        return known.backoff.clone();
-    }
-    let creation = claim.status.creation.as_ref()?;
-    let error = claim.status.last_error.as_ref()?;
-    Some(Backoff {
-        action: Action::CreateNetworkInterface,
-        incarnation: creation.incarnation,
-        error: Ec2Error {
-            class: classify(&error.code, &error.message, 400),
-            code: error.code.clone(),
-            message: error.message.clone(),
-            request_id: error.request_id.clone(),
-        },
-        attempts: error.attempts,
-        at: NOW,
-        until: NOW,
-    })
+    let known = known.backoff.clone();
+    known.or_else(|| Backoff::remembered(&claim.status, NOW))
 }
 
 /// The status without what only people read, of which nothing is decided: states that differ in that alone are one, and what is
